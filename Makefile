@@ -1,0 +1,46 @@
+# Every target makes the virtual environment it needs and reuses it until pyproject.toml or constraints.txt changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench bench-tfrs
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.library: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.library
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.library ## train the tutorial's models and the best one on MovieLens 100K, then recommend
+	$(BIN)/motet demo
+
+test: $(VENV)/.dev ## every test: doctests, documentation and examples included
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## format, lint, types, layers, docstrings, documentation build
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pydoclint src
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/.dev ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.dev ## speed and quality of motet
+	$(BIN)/python -m benchmarks
+
+bench-tfrs: $(VENV)/.dev ## parity and speed beside TensorFlow Recommenders, in a virtual environment of its own
+	$(BIN)/python -m benchmarks.tfrs

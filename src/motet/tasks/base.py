@@ -1,0 +1,114 @@
+"""Task: one objective of a joint model, with its head, its loss, its metrics and its score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.metrics.base import Metric
+from motet.towers.base import Tower
+
+
+class Task(nn.Module, ABC):
+    """One objective.
+
+    Attributes:
+        name: The key of its loss, its metrics, its score and its weight.
+        needs: Label columns it reads, checked against the data before training.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+
+    @abstractmethod
+    def build(self, user: Tower, item: Tower) -> None:
+        """Make the parameters whose shapes depend on the towers; `Model` calls this once.
+
+        Args:
+            user: The user tower.
+            item: The item tower.
+        """
+
+    def prepare(self, train: Columns) -> None:
+        """Look once at the training rows, before the first step: counts, means.
+
+        Args:
+            train: The training log.
+        """
+
+    @abstractmethod
+    def loss(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """One number a row; a row without a label gets 0 and weighs nothing.
+
+        Args:
+            user: User vectors.
+            item: Item vectors.
+            batch: The rows the vectors belong to.
+
+        Returns:
+            The loss of each row.
+        """
+
+    @abstractmethod
+    def score(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """What the task says of each pair, in its own unit; higher is better.
+
+        Args:
+            user: User vectors.
+            item: Item vectors.
+            batch: The rows the vectors belong to; holds at least the user and item columns.
+
+        Returns:
+            One score a pair.
+        """
+
+    @abstractmethod
+    def metrics(self) -> Mapping[str, Metric]:
+        """Fresh metrics for an evaluation, by the name they are reported under."""
+
+    def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """Which rows carry every label the task needs."""
+        rows = torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
+        for column in self.needs:
+            rows &= ~batch[column].isnan()
+        return rows
+
+
+class CorpusTask(Task, ABC):
+    """A task that ranks the whole catalogue by a dot product, so that an index can serve it.
+
+    `score` equals the dot product of `queries` and `candidates` (the largest over heads where queries have several).
+    """
+
+    @abstractmethod
+    def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:
+        """User vectors as the index is asked.
+
+        Args:
+            user: User vectors.
+            batch: The rows they belong to.
+
+        Returns:
+            One query a row, or several, `[n, heads, width]`.
+        """
+
+    @abstractmethod
+    def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
+        """Item vectors as the index holds them.
+
+        Args:
+            item: Item vectors.
+            batch: The rows they belong to.
+
+        Returns:
+            One vector a row.
+        """
