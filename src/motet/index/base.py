@@ -1,0 +1,95 @@
+"""Index: finds, for a query vector, the rows with the largest dot products; and what it answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Rows = Int[Tensor, " _"] | Sequence[Int[Tensor, " _"]]
+"""Rows of an index: one tensor for all queries alike, or a sequence of one tensor for each query."""
+
+
+class Hits(NamedTuple):
+    """The best rows of an index for each query, best first; row -1 and score -inf fill up shorter answers."""
+
+    rows: Int[Tensor, "n found"]
+    scores: Float[Tensor, "n found"]
+
+
+class Index(ABC):
+    """Vectors that can be searched by dot product."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many vectors the index holds."""
+
+    @abstractmethod
+    def search(
+        self, queries: Float[Tensor, "n *heads width"], k: int, *, exclude: Rows | None = None, only: Rows | None = None
+    ) -> Hits:
+        r"""The k best allowed rows for each query.
+
+        $$ s(q, c) = \max_h \, q_h \cdot c $$
+
+        Args:
+            queries: One vector a query, or several (heads), of which the best counts.
+            k: How many rows to find.
+            exclude: Rows that must not be found.
+            only: Rows that may be found; all of them where not given.
+
+        Returns:
+            min(k, allowed) rows for each query, where allowed counts what `only` and `exclude` leave. Equal scores are
+            ordered by row, the lowest first. The answer is as wide as its longest line.
+
+        Raises:
+            ConfigError: If k is below 1, the width of the queries is not that of the index, a filter names a row that
+                the index does not hold, or there is not one filter a query.
+        """
+
+
+@dataclass(frozen=True)
+class TopK:
+    """What is recommended: the best first, for one user (1-D) or for many (2-D).
+
+    Where users of a 2-D answer have different numbers of allowed items, the shorter lines are filled up at the end:
+    id `None`, score minus infinity, task scores NaN. `each` gives the lines without the filling.
+
+    Attributes:
+        ids: The caller's ids, strings or ints; shape [k] or [users, k].
+        scores: What the ids are ordered by; higher is better; shape of `ids`.
+        tasks: Each task's score in its own unit, by task name; shape of `ids`.
+        known: Whether the user is one the model knows; shape [] or [users]. Others get what is popular.
+    """
+
+    ids: npt.NDArray[np.object_]
+    scores: Float[Tensor, "*users k"]
+    tasks: Mapping[str, Float[Tensor, "*users k"]] = field(default_factory=dict)
+    known: Bool[Tensor, " *users"] = field(default_factory=lambda: torch.tensor(True))
+
+    def each(self) -> Iterator[TopK]:
+        """One answer for each user, each with exactly as many ids as were allowed.
+
+        Yields:
+            1-D answers, in the order of the users.
+
+        Example:
+            >>> ids = np.array([["a", "b"], ["c", None]], dtype=object)
+            >>> scores = torch.tensor([[2.0, 1.0], [3.0, float("-inf")]])
+            >>> [list(top.ids) for top in TopK(ids, scores, known=torch.tensor([True, True])).each()]
+            [['a', 'b'], ['c']]
+        """
+        if self.ids.ndim == 1:
+            yield self
+            return
+        for user, ids in enumerate(self.ids):
+            size = sum(id is not None for id in ids)
+            tasks = {name: scores[user, :size] for name, scores in self.tasks.items()}
+            yield TopK(ids[:size], self.scores[user, :size], tasks, self.known[user])
