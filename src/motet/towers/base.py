@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.errors import ConfigError
 
 
 class Tower(nn.Module, ABC):
@@ -42,3 +44,19 @@ class Tower(nn.Module, ABC):
         Args:
             train: The training log.
         """
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities, as JSON can hold them.
+
+        `type(tower)(tower.entities, **tower.config())` makes an untrained twin, into which saved weights fit.
+
+        Returns:
+            Values by argument name.
+
+        Raises:
+            ConfigError: If the class does not say; a tower without it trains and predicts, but cannot be saved.
+        """
+        raise ConfigError(
+            f"a {type(self).__name__} cannot be saved: give the class a method `config` that returns the arguments "
+            "its constructor needs besides the entities"
+        )

@@ -1,0 +1,22 @@
+"""Blocks of mathematics that have never heard of users or items."""
+
+from __future__ import annotations
+
+from motet.layers.combine import Combine
+from motet.layers.cross import Cross
+from motet.layers.embedding import BagEmbedding, Embedding
+from motet.layers.mlp import MLP, linear
+from motet.layers.numbers import NumberEmbedding, Standardise
+from motet.layers.timestamps import TimestampEmbedding
+
+__all__ = [
+    "MLP",
+    "BagEmbedding",
+    "Combine",
+    "Cross",
+    "Embedding",
+    "NumberEmbedding",
+    "Standardise",
+    "TimestampEmbedding",
+    "linear",
+]

@@ -1,0 +1,80 @@
+"""Combine: several vectors of one width into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.errors import ConfigError
+from motet.layers.cross import Cross
+from motet.layers.mlp import MLP
+
+
+class Combine(nn.Module):
+    """The sum of the parts; with hidden or cross layers, a network over the parts side by side.
+
+    Without either, `y = dropout(sum of parts)`: one part alone comes out as it went in. Otherwise
+    `y = W MLP(cross(concatenated parts)) + b`.
+
+    Args:
+        parts: How many vectors come in.
+        dim: Width of each of them, and of the output.
+        hidden: Widths of the hidden layers of the MLP.
+        cross_layers: How many cross layers come before it.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the sum where there is none.
+
+    Raises:
+        ConfigError: If there is no part, a width is below 1, `cross_layers` is negative, or `dropout` is not in [0, 1).
+
+    Example:
+        >>> user, age = torch.ones(5, 8), torch.ones(5, 8)
+        >>> Combine(2, 8)([user, age])[0, 0].item()
+        2.0
+        >>> Combine(2, 8, hidden=(16,), cross_layers=1)([user, age]).shape
+        torch.Size([5, 8])
+    """
+
+    def __init__(
+        self, parts: int, dim: int, *, hidden: Sequence[int] = (), cross_layers: int = 0, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        _check(parts, [dim, *hidden], cross_layers, dropout)
+        self.crosses = nn.ModuleList(Cross(parts * dim) for _ in range(cross_layers))
+        self.dropout = nn.Dropout(dropout) if dropout > 0 and not hidden else nn.Identity()
+        deep = bool(hidden) or cross_layers > 0
+        self.mlp = MLP(parts * dim, hidden=hidden, out_dim=dim, dropout=dropout) if deep else None
+
+    def forward(self, parts: Sequence[Float[Tensor, "batch dim"]]) -> Float[Tensor, "batch dim"]:
+        """Combine the parts of each row.
+
+        Args:
+            parts: One tensor a part.
+
+        Returns:
+            One vector a row.
+        """
+        if self.mlp is None:
+            out: Tensor = self.dropout(reduce(add, parts))
+            return out
+        first = x = torch.cat(list(parts), dim=-1)
+        for cross in self.crosses:
+            x = cross(first, x)
+        deep: Tensor = self.dropout(self.mlp(x))
+        return deep
+
+
+def _check(parts: int, widths: Sequence[int], cross_layers: int, dropout: float) -> None:
+    if parts < 1:
+        raise ConfigError("there is nothing to combine: name at least one feature, or keep the ids")
+    narrow = next((width for width in widths if width < 1), None)
+    if narrow is not None:
+        raise ConfigError(f"a layer of width {narrow}: `dim` and every width in `hidden` must be at least 1")
+    if cross_layers < 0:
+        raise ConfigError(f"cross_layers={cross_layers}: it is a number of layers, 0 or more")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout={dropout}: it is the share of values to drop, 0 <= dropout < 1")

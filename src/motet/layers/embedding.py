@@ -1,0 +1,75 @@
+"""Embedding tables: one vector for a code, or the mean over a bag of codes."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Embedding(nn.Module):
+    """A table of vectors, drawn from uniform(-init_scale, init_scale).
+
+    Args:
+        rows: How many codes there are.
+        dim: Width of the vectors.
+        init_scale: Largest absolute value at the start; .05 is the default of Keras.
+        sparse: Whether the gradient holds only the rows that were read; needs an optimizer that takes sparse
+            gradients, and pays off once the table is much larger than a batch.
+
+    Example:
+        >>> Embedding(100, 8)(torch.tensor([1, 5, 1])).shape
+        torch.Size([3, 8])
+    """
+
+    def __init__(self, rows: int, dim: int, *, init_scale: float = 0.05, sparse: bool = False) -> None:
+        super().__init__()
+        self.sparse = sparse
+        self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
+
+    def forward(self, codes: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """Look the vectors up.
+
+        Args:
+            codes: Rows of the table.
+
+        Returns:
+            One vector a code.
+        """
+        return F.embedding(codes, self.weight, sparse=self.sparse)
+
+
+class BagEmbedding(nn.Module):
+    r"""The mean of the vectors of a bag of codes; an empty bag is the zero vector.
+
+    $$ e(b) = \frac{1}{|b|} \sum_{c \in b} W_c $$
+
+    Args:
+        rows: How many codes there are.
+        dim: Width of the vectors.
+        init_scale: Largest absolute value at the start, drawn uniformly; .05 is the default of Keras.
+        sparse: Whether the gradient holds only the rows that were read.
+
+    Example:
+        >>> bags = BagEmbedding(100, 8)(torch.tensor([1, 5, 1]), torch.tensor([0, 2, 2]))
+        >>> bags.shape, bags[1].abs().sum().item()
+        (torch.Size([3, 8]), 0.0)
+    """
+
+    def __init__(self, rows: int, dim: int, *, init_scale: float = 0.05, sparse: bool = False) -> None:
+        super().__init__()
+        self.sparse = sparse
+        self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
+
+    def forward(self, codes: Int[Tensor, " values"], starts: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """Average the vectors of each bag.
+
+        Args:
+            codes: The codes of all bags, one bag after the other.
+            starts: Where each bag begins in `codes`.
+
+        Returns:
+            One vector a bag.
+        """
+        return F.embedding_bag(codes, self.weight, starts, mode="mean", sparse=self.sparse)

@@ -1,0 +1,219 @@
+"""Encoders: one declared feature of the users or the items, from entity rows to vectors.
+
+Each holds its column of the table as a buffer, so that an entity is embedded by its row alone. Columns come with the
+entities, not with the weights: they are left out of the state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.data.entities import Bag, Codes, Entities, Numbers
+from motet.data.schema import Timestamp
+from motet.errors import ConfigError, did_you_mean
+from motet.layers import BagEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
+
+
+class Encoder(nn.Module, ABC):
+    """One feature of an entity as a vector."""
+
+    @abstractmethod
+    def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """Embed the feature of each entity.
+
+        Args:
+            rows: Entity rows.
+
+        Returns:
+            One vector a row.
+        """
+
+    def fit(self, rows: Int[Tensor, " n"]) -> None:
+        """Measure the values of the entities seen in training.
+
+        Args:
+            rows: The distinct entities of the training rows.
+        """
+
+
+class CodeEncoder(Encoder):
+    """A categorical feature.
+
+    Args:
+        column: The category of every entity.
+        dim: Width of the vectors.
+        init_scale: Largest absolute weight at the start.
+        sparse: Whether the table's gradient is sparse.
+    """
+
+    codes: Tensor
+
+    def __init__(self, column: Codes, *, dim: int, init_scale: float, sparse: bool) -> None:
+        super().__init__()
+        self.register_buffer("codes", column.rows, persistent=False)
+        self.embedding = Embedding(len(column.vocab), dim, init_scale=init_scale, sparse=sparse)
+
+    def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """The vector of each entity's category."""
+        out: Tensor = self.embedding(self.codes[rows])
+        return out
+
+
+class BagEncoder(Encoder):
+    """A multi-valued or text feature: the mean over its values.
+
+    Args:
+        column: The values of every entity.
+        dim: Width of the vectors.
+        init_scale: Largest absolute weight at the start.
+        sparse: Whether the table's gradient is sparse.
+    """
+
+    codes: Tensor
+    offsets: Tensor
+
+    def __init__(self, column: Bag, *, dim: int, init_scale: float, sparse: bool) -> None:
+        super().__init__()
+        self.register_buffer("codes", column.rows, persistent=False)
+        self.register_buffer("offsets", column.offsets, persistent=False)
+        self.embedding = BagEmbedding(len(column.vocab), dim, init_scale=init_scale, sparse=sparse)
+
+    def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """The mean vector of each entity's values."""
+        begin = self.offsets[rows]
+        sizes = self.offsets[rows + 1] - begin
+        starts = sizes.cumsum(0) - sizes
+        # Value j of the batch lies as far behind its bag's start in the table as it does in the batch.
+        shift = (begin - starts).repeat_interleave(sizes)
+        values = torch.arange(len(shift), device=rows.device) + shift
+        out: Tensor = self.embedding(self.codes[values], starts)
+        return out
+
+
+class NumberEncoder(Encoder):
+    """A numeric feature, or a timestamp.
+
+    Args:
+        column: The number of every entity; NaN where not known.
+        embedding: What makes vectors of numbers.
+    """
+
+    values: Tensor
+
+    def __init__(self, column: Numbers, embedding: NumberEmbedding | TimestampEmbedding) -> None:
+        super().__init__()
+        self.register_buffer("values", column.values, persistent=False)
+        self.embedding = embedding
+        embedding.fit(column.values)
+
+    def fit(self, rows: Int[Tensor, " n"]) -> None:
+        """Standardise by the entities seen in training, instead of by the whole table."""
+        self.embedding.fit(self.values[rows])
+
+    def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """The vector of each entity's number."""
+        out: Tensor = self.embedding(self.values[rows])
+        return out
+
+
+class Features(nn.Module):
+    """Declared features of the users or the items, each as a vector.
+
+    Args:
+        entities: The users or the items.
+        names: The features to read; every one is declared.
+        dim: Width of the vectors.
+        init_scale: Largest absolute weight at the start.
+        sparse: Whether gradients of tables are sparse.
+    """
+
+    fitted: Tensor
+
+    def __init__(self, entities: Entities, names: Iterable[str], *, dim: int, init_scale: float, sparse: bool) -> None:
+        super().__init__()
+        # A list, not a dictionary: a column may have any name, a module may not.
+        self.encoders = nn.ModuleList(
+            encoder(entities, name, dim=dim, init_scale=init_scale, sparse=sparse) for name in names
+        )
+        self.register_buffer("fitted", torch.tensor(False))
+
+    def fit(self, rows: Int[Tensor, " n"]) -> None:
+        """Standardise numbers by the entities of the first training rows; later calls, and models loaded, keep that.
+
+        Args:
+            rows: The entities of the training rows, in any order and number.
+        """
+        if not self.fitted:
+            seen = torch.unique(rows)
+            for encode in cast(Iterable[Encoder], self.encoders):
+                encode.fit(seen)
+            self.fitted.fill_(True)
+
+    def forward(self, rows: Int[Tensor, " batch"]) -> list[Tensor]:
+        """Embed every feature of each entity.
+
+        Args:
+            rows: Entity rows.
+
+        Returns:
+            One tensor a feature, each of shape [batch, dim].
+        """
+        return [encode(rows) for encode in self.encoders]
+
+
+def encoder(entities: Entities, name: str, *, dim: int, init_scale: float, sparse: bool) -> Encoder:
+    """The encoder for a declared feature.
+
+    Args:
+        entities: The users or the items.
+        name: The feature's column.
+        dim: Width of the vectors.
+        init_scale: Largest absolute weight at the start.
+        sparse: Whether gradients of tables are sparse.
+
+    Returns:
+        The encoder of the feature's kind.
+    """
+    column = entities.features[name]
+    if isinstance(column, Codes):
+        return CodeEncoder(column, dim=dim, init_scale=init_scale, sparse=sparse)
+    if isinstance(column, Bag):
+        return BagEncoder(column, dim=dim, init_scale=init_scale, sparse=sparse)
+    if isinstance(entities.kinds[name], Timestamp):
+        return NumberEncoder(column, TimestampEmbedding(dim, init_scale=init_scale))
+    return NumberEncoder(column, NumberEmbedding(dim, init_scale=init_scale))
+
+
+def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
+    """The features a tower reads, checked.
+
+    Args:
+        entities: The users or the items.
+        features: Names of declared features; None for all of them.
+
+    Returns:
+        The names, in the order given or declared.
+
+    Raises:
+        ConfigError: If a name is not a declared feature, or is given twice.
+    """
+    declared = list(entities.features)
+    if features is None:
+        return declared
+    if isinstance(features, str):
+        raise ConfigError(f"features={features!r} is one name; give a list of names: features=[{features!r}]")
+    names = list(features)
+    for name in names:
+        if name not in declared:
+            hint = did_you_mean(name, declared) or "."
+            listed = ", ".join(declared) or "none"
+            raise ConfigError(f"{name!r} is no feature of {entities.key!r}{hint} Declared features: {listed}.")
+        if names.count(name) > 1:
+            raise ConfigError(f"feature {name!r} of {entities.key!r} is named twice; name it once")
+    return names
