@@ -1,16 +1,84 @@
 """Joint recommenders: several kinds of feedback, one model.
 
-Names are imported when they are first used, so that `import motet` costs nothing.
+Every name is imported when it is first used, so that `import motet` costs nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from motet import baselines, losses, metrics, tasks, towers
+    from motet.data import datasets, split
+    from motet.data.batch import Batch
+    from motet.data.log import EventLog
+    from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
+    from motet.data.vocab import Vocab
+    from motet.errors import MotetError
+    from motet.index import TopK
+    from motet.model import Model
+    from motet.towers import FeatureTower
 
 __version__ = "0.1.0"
 
-__all__: list[str] = []
+__all__ = [
+    "Batch",
+    "Categorical",
+    "EventLog",
+    "FeatureTower",
+    "Model",
+    "MotetError",
+    "MultiValued",
+    "Numeric",
+    "Schema",
+    "Text",
+    "Timestamp",
+    "TopK",
+    "Vocab",
+    "baselines",
+    "datasets",
+    "losses",
+    "metrics",
+    "split",
+    "tasks",
+    "towers",
+]
+
+_PLACES = {
+    "Batch": "motet.data.batch:Batch",
+    "Categorical": "motet.data.schema:Categorical",
+    "EventLog": "motet.data.log:EventLog",
+    "FeatureTower": "motet.towers:FeatureTower",
+    "Model": "motet.model:Model",
+    "MotetError": "motet.errors:MotetError",
+    "MultiValued": "motet.data.schema:MultiValued",
+    "Numeric": "motet.data.schema:Numeric",
+    "Schema": "motet.data.schema:Schema",
+    "Text": "motet.data.schema:Text",
+    "Timestamp": "motet.data.schema:Timestamp",
+    "TopK": "motet.index:TopK",
+    "Vocab": "motet.data.vocab:Vocab",
+    "baselines": "motet.baselines",
+    "datasets": "motet.data.datasets",
+    "losses": "motet.losses",
+    "metrics": "motet.metrics",
+    "split": "motet.data.split",
+    "tasks": "motet.tasks",
+    "towers": "motet.towers",
+}
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(name)
+    if name not in _PLACES:
+        from motet.errors import did_you_mean
+
+        raise AttributeError(f"module 'motet' has no attribute {name!r}{did_you_mean(name, __all__)}")
+    module, _, attribute = _PLACES[name].partition(":")
+    value = getattr(import_module(module), attribute) if attribute else import_module(module)
+    globals()[name] = value  # the next use does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

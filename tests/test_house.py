@@ -1,0 +1,89 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import motet
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+NAME = re.compile(r"^[A-Za-z0-9_.-]+")
+
+
+def requirements() -> set[str]:
+    lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+    return {NAME.match(line)[0] for line in lines} - {"motet"}  # type: ignore[index]
+
+
+def test_import_costs_little_beyond_torch() -> None:
+    program = "import time, torch; start = time.perf_counter(); import motet; print(time.perf_counter() - start)"
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)]
+    assert min(map(float, runs)) < 0.150
+
+
+def test_import_does_no_work() -> None:
+    program = "import sys, motet; print(sorted({'torch', 'polars', 'rich', 'typer'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"[]\n"
+
+
+@pytest.mark.parametrize("name", motet.__all__)
+def test_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(motet, name).__doc__
+    assert name in dir(motet)
+
+
+def test_unknown_name_gets_a_hint() -> None:
+    with pytest.raises(AttributeError, match="module 'motet' has no attribute 'Modl'; did you mean 'Model'"):
+        motet.Modl  # noqa: B018
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_is_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_most_functions_are_short() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert sum(body_lines(function) < 25 for function in functions) >= 0.9 * len(functions)
+
+
+def body_lines(function: ast.FunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) and function.body[1:] else function.body
+    return body[-1].end_lineno - body[0].lineno + 1  # type: ignore[operator]
+
+
+def test_constructors_take_at_most_eight_arguments() -> None:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                positional, named = node.args.args[1:], node.args.kwonlyargs
+                assert len(positional) + len(named) <= 8, f"{path.name}:{node.lineno}"
+                assert len(positional) <= 2, f"{path.name}:{node.lineno} takes {len(positional)} arguments by position"
+
+
+@pytest.mark.parametrize("package", sorted(requirements()))
+def test_dependency_is_pinned_and_explained(package: str) -> None:
+    assert re.search(rf"^{package}==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    assert f"[{package}]" in page
+
+
+@pytest.mark.parametrize("name", [name for name in motet.__all__ if name[0].isupper()])
+def test_class_is_in_the_reference(name: str) -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    assert re.search(rf"^(::: motet\S*\.|\s+- ){name}$", pages, re.MULTILINE)
+
+
+def test_every_package_folder_has_tests() -> None:
+    folders = {path.parent.name for path in SOURCES if path.name == "__init__.py"} - {"motet"}
+    assert folders == {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
