@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+
+from motet.data.datasets import movielens as load_movielens
+from motet.data.log import EventLog
+from motet.errors import DownloadError
 
 settings.register_profile("motet", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("motet")
+
+
+@pytest.fixture(scope="session")
+def movielens() -> EventLog:
+    """MovieLens 100K from the cache; fetched on the first run of a machine."""
+    try:
+        return load_movielens("100k", progress=False)
+    except DownloadError as error:
+        pytest.skip(str(error))

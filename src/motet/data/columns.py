@@ -1,0 +1,190 @@
+"""From a raw column to the tensors of a feature, a signal or a moment; every number is checked here, once."""
+
+from __future__ import annotations
+
+import polars as pl
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor
+
+from motet.data.entities import Bag, Codes, Column, Numbers
+from motet.data.ids import as_ids, kind_of
+from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Text, Timestamp
+from motet.data.vocab import Vocab
+from motet.errors import DataError
+
+WORD = r"[\p{L}\p{N}]+"
+
+
+def feature(series: pl.Series, kind: Feature, where: str, vocab: Vocab | None = None) -> Column:
+    """Encode a feature column as it was declared.
+
+    Args:
+        series: The raw column.
+        kind: Its declaration.
+        where: Names the column in an error message.
+        vocab: Values known already; collected from the column where not given.
+
+    Returns:
+        Codes, a bag of values, or numbers, with one entry for each row.
+
+    Raises:
+        DataError: If the column does not hold what was declared.
+    """
+    match kind:
+        case Categorical():
+            return _codes(series, where, vocab)
+        case MultiValued():
+            return _bag(_values(series, kind, where), series.name, vocab)
+        case Text():
+            return _bag(_tokens(series, where), series.name, vocab, kind.max_tokens)
+        case Numeric():
+            return Numbers(numbers(series, where))
+        case Timestamp():
+            return Numbers(moments(series, where).double())
+
+
+def numbers(series: pl.Series, where: str) -> Float[Tensor, " n"]:
+    """A numeric column.
+
+    Args:
+        series: Numbers or booleans; nulls are unknown values.
+        where: Names the column in an error message.
+
+    Returns:
+        float32, NaN where the value is not known.
+
+    Raises:
+        DataError: If the column is not numeric, or a value is NaN or infinite.
+    """
+    if series.dtype == pl.Null:
+        series = series.cast(pl.Float32)
+    if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+        example = series.drop_nulls().first()
+        raise DataError(
+            f"{where} holds {kind_of(series)} such as {example!r}, where numbers are needed; "
+            f"convert it first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
+        )
+    values = series.cast(pl.Float32)
+    _check_finite(values, series, where)
+    return _tensor(values.fill_null(float("nan")))
+
+
+def moments(series: pl.Series, where: str) -> Num[Tensor, " n"]:
+    """A column of moments.
+
+    Args:
+        series: Seconds since 1970, dates, dates with times, or ISO 8601 text.
+        where: Names the column in an error message.
+
+    Returns:
+        int64 seconds where the column holds whole numbers, else float64 seconds with NaN for null.
+
+    Raises:
+        DataError: If a value is no moment, NaN or infinite.
+    """
+    if series.dtype == pl.String:
+        series = _parse_moments(series, where)
+    if series.dtype.is_integer() and not series.null_count():
+        return _tensor(series.cast(pl.Int64))
+    if series.dtype == pl.Date or series.dtype == pl.Datetime:
+        series = series.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+    if not (series.dtype.is_numeric() or series.dtype == pl.Null):
+        raise DataError(
+            f"{where} holds {kind_of(series)}, where moments are needed: seconds since 1970, a date, or ISO 8601 text"
+        )
+    values = series.cast(pl.Float64)
+    _check_finite(values, series, where)
+    return _tensor(values.fill_null(float("nan")))
+
+
+def _tensor(series: pl.Series) -> Tensor:
+    return torch.from_numpy(series.to_numpy(writable=True))
+
+
+def _first(flags: pl.Series) -> int:
+    return flags.arg_true()[0]  # type: ignore[no-any-return]
+
+
+def _check_finite(values: pl.Series, raw: pl.Series, where: str) -> None:
+    bad = (~values.is_finite()).fill_null(False)
+    if bad.any():
+        row = _first(bad)
+        raise DataError(
+            f"{where} has {raw[row]} in row {row} (counted from 0); numbers must be finite: "
+            f"write null for an unknown value, for example with Polars: pl.col({raw.name!r}).fill_nan(None)"
+        )
+
+
+def _parse_moments(series: pl.Series, where: str) -> pl.Series:
+    parsed = series.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    bad = parsed.is_null() & series.is_not_null()
+    if bad.any():
+        row = _first(bad)
+        raise DataError(
+            f"{where} has {series[row]!r} in row {row} (counted from 0), which is no moment; "
+            "write ISO 8601 such as '2024-05-31T18:00:00', or seconds since 1970"
+        )
+    return parsed
+
+
+def _codes(series: pl.Series, where: str, vocab: Vocab | None) -> Codes:
+    if series.dtype in (pl.Boolean, pl.Null):
+        series = series.cast(pl.String)
+    if series.dtype.is_float():
+        series = _whole(series, where)
+    values = as_ids(series, where)
+    vocab = vocab or Vocab.build(values, series.name)
+    return Codes(vocab.encode(values), vocab)
+
+
+def _whole(series: pl.Series, where: str) -> pl.Series:
+    """Whole numbers arrive as decimals when the table they come from cannot hold a missing integer."""
+    bad = (series != series.round()).fill_null(False) | ~series.is_finite().fill_null(True)
+    if bad.any():
+        row = _first(bad)
+        raise DataError(
+            f"{where} is declared Categorical() but has {series[row]} in row {row} (counted from 0); "
+            "categories are text or whole numbers: declare it Numeric(), or convert it to text"
+        )
+    return series.cast(pl.Int64)
+
+
+def _values(series: pl.Series, kind: MultiValued, where: str) -> pl.Series:
+    if series.dtype == pl.Null:
+        series = series.cast(pl.String)
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return series.cast(pl.String).str.split(kind.separator).list.eval(pl.element().str.strip_chars())
+    if isinstance(series.dtype, pl.Array):
+        series = series.arr.to_list()
+    if not isinstance(series.dtype, pl.List):
+        raise DataError(
+            f"{where} is declared MultiValued() but holds {kind_of(series)}; "
+            f"it needs lists, or text joined by {kind.separator!r}"
+        )
+    as_ids(series.explode(), where)
+    return series
+
+
+def _tokens(series: pl.Series, where: str) -> pl.Series:
+    if series.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        raise DataError(f"{where} is declared Text() but holds {kind_of(series)}; convert it to text")
+    return series.cast(pl.String).str.to_lowercase().str.extract_all(WORD)
+
+
+def _bag(lists: pl.Series, name: str, vocab: Vocab | None, most: int | None = None) -> Bag:
+    """Flatten lists of values; those that are empty or not in the vocabulary are dropped."""
+    frame = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "value": lists}).explode("value").drop_nulls()
+    if frame["value"].dtype == pl.String:
+        frame = frame.filter(pl.col("value") != "")
+    vocab = vocab or Vocab.build(_frequent(frame["value"], most), name)
+    frame = frame.with_columns(code=pl.Series(vocab.encode(frame["value"]).numpy())).filter(pl.col("code") > 0)
+    counts = torch.bincount(_tensor(frame["row"]), minlength=len(lists))
+    return Bag(_tensor(frame["code"]), torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]), vocab)
+
+
+def _frequent(values: pl.Series, most: int | None) -> pl.Series:
+    if most is None:
+        return values
+    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
+    return counts[values.name].head(most)

@@ -1,0 +1,189 @@
+"""Schema: which column is what. Every name is the caller's own column name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
+
+from motet.errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of a set of values, text or whole numbers: a country, an occupation, a shop id."""
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A quantity: an age, a price. A null is an unknown value; NaN and infinity are refused."""
+
+
+@dataclass(frozen=True)
+class MultiValued:
+    """Any number of values at once, such as genres: a list column, or text joined by a separator.
+
+    Args:
+        separator: What stands between the values where the column is text; list columns ignore it.
+    """
+
+    separator: str = "|"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words in any order: lower-cased runs of letters and digits.
+
+    Args:
+        max_tokens: How many of the most frequent words are kept; rarer ones are dropped. 10,000 covers the titles of
+            a catalogue and bounds the size of the embedding table.
+    """
+
+    max_tokens: int = 10_000
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """A moment: seconds since 1970 as a number, a date, a date and time, or ISO 8601 text."""
+
+
+Feature = Categorical | Numeric | MultiValued | Text | Timestamp
+
+KINDS: dict[str, type[Feature]] = {
+    "categorical": Categorical,
+    "numeric": Numeric,
+    "multi_valued": MultiValued,
+    "text": Text,
+    "timestamp": Timestamp,
+}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of an event log and what each of them is.
+
+    Args:
+        user: Column of user ids, text or whole numbers.
+        item: Column of item ids, text or whole numbers.
+        time: Column of the moment of each event; needed by the splits that follow time.
+        signals: Columns of feedback: ratings, clicks, purchases. Null where an event says nothing about a signal.
+        user_features: What is known about a user, by column of the user table (or of the log, if constant per user).
+        item_features: What is known about an item, by column of the item table (or of the log, if constant per item).
+        context_features: What is known about an event, by column of the log; categorical, numeric or timestamp.
+
+    Raises:
+        ConfigError: If a column of the log has two roles, or a feature is not one of the kinds.
+
+    Example:
+        >>> schema = Schema(user="user_id", item="sku", signals=("click",), item_features={"price": Numeric()})
+        >>> Schema.from_json(schema.to_json()) == schema
+        True
+    """
+
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str | None = None
+    signals: tuple[str, ...] = ()
+    user_features: Mapping[str, Feature] = field(default_factory=dict)
+    item_features: Mapping[str, Feature] = field(default_factory=dict)
+    context_features: Mapping[str, Feature] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signals", _names(self.signals))
+        for role in ("user_features", "item_features", "context_features"):
+            object.__setattr__(self, role, dict(getattr(self, role)))
+            for name, kind in getattr(self, role).items():
+                _check_kind(role, name, kind)
+        for name in self.columns:
+            if self.columns.count(name) > 1:
+                raise ConfigError(
+                    f"column {name!r} has two roles; ids, time, signals and context_features need columns of their own"
+                )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns every log of this schema has: ids, time, signals, context."""
+        time = () if self.time is None else (self.time,)
+        return (self.user, self.item, *time, *self.signals, *self.context_features)
+
+    def to_json(self) -> str:
+        """The schema as JSON text.
+
+        Returns:
+            JSON that `from_json` reads back.
+        """
+        document = {name: getattr(self, name) for name in ("user", "item", "time", "signals")}
+        for role in ("user_features", "item_features", "context_features"):
+            document[role] = {name: _kind_to_dict(kind) for name, kind in getattr(self, role).items()}
+        return json.dumps(document, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Schema:
+        """Read what `to_json` wrote.
+
+        Args:
+            text: JSON.
+
+        Returns:
+            The schema.
+
+        Raises:
+            ConfigError: If the text is not the JSON of a schema, or names a field or a kind that this version
+                does not have.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"not the JSON of a schema: {error}") from error
+        known = [column.name for column in fields(cls)]
+        if not isinstance(document, dict):
+            raise ConfigError(f"not the JSON of a schema: an object with {', '.join(known)} is needed")
+        for name in document:
+            if name not in known:
+                raise ConfigError(
+                    f"a schema has no field {name!r}{did_you_mean(name, known) or '.'} Fields: {', '.join(known)}."
+                )
+        for role in ("user_features", "item_features", "context_features"):
+            if role in document:
+                document[role] = {name: _kind_from_dict(name, value) for name, value in document[role].items()}
+        return cls(**document)
+
+
+def _names(signals: object) -> tuple[str, ...]:
+    if isinstance(signals, str):
+        raise ConfigError(f"signals={signals!r} is one text; give a sequence: signals=({signals!r},)")
+    if not isinstance(signals, Sequence) or not all(isinstance(name, str) for name in signals):
+        raise ConfigError(f"signals={signals!r} is no sequence of column names such as ('rating',)")
+    return tuple(signals)
+
+
+def _check_kind(role: str, name: str, kind: object) -> None:
+    if isinstance(kind, type) and issubclass(kind, Feature):
+        raise ConfigError(f"{role}[{name!r}] is the class {kind.__name__}; write {kind.__name__}()")
+    if not isinstance(kind, Feature):
+        kinds = ", ".join(f"{known.__name__}()" for known in KINDS.values())
+        raise ConfigError(f"{role}[{name!r}] is {kind!r}, which is no kind of feature; use one of {kinds}")
+    if role == "context_features" and isinstance(kind, MultiValued | Text):
+        raise ConfigError(
+            f"context_features[{name!r}] is {type(kind).__name__}; a context feature has one value an event: "
+            "Categorical(), Numeric() or Timestamp()"
+        )
+
+
+def _kind_to_dict(kind: Feature) -> dict[str, Any]:
+    name = next(name for name, known in KINDS.items() if isinstance(kind, known))
+    return {"kind": name, **asdict(kind)}
+
+
+def _kind_from_dict(column: str, value: dict[str, Any]) -> Feature:
+    settings = dict(value)
+    name = settings.pop("kind", None)
+    if name not in KINDS:
+        hint = did_you_mean(str(name), KINDS) or "."
+        raise ConfigError(f"feature {column!r} has the unknown kind {name!r}{hint} Kinds: {', '.join(KINDS)}.")
+    known = {setting.name for setting in fields(KINDS[name]) if setting.default is not MISSING}
+    for setting in settings:
+        if setting not in known:
+            raise ConfigError(f"feature {column!r} of kind {name!r} has no setting {setting!r}")
+    return KINDS[name](**settings)

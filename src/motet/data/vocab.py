@@ -1,0 +1,166 @@
+"""Vocab: raw id <-> row. Row 0 is the unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data.ids import as_ids, as_series, kind_of
+from motet.errors import ArtifactError, DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """The known ids of one column, all text or all whole numbers, in ascending order.
+
+    The order depends on the set of ids alone: not on the order of the data, nor on the number of threads.
+
+    Attributes:
+        name: Of the column; error messages use it.
+        ids: Sorted and distinct; `ids[r - 1]` has row r.
+
+    Example:
+        >>> vocab = Vocab.build(pl.Series(["jazz", "blues", "jazz", None]), "genre")
+        >>> vocab.encode(["blues", "jazz", "polka"])
+        tensor([1, 2, 0])
+        >>> len(vocab)
+        3
+    """
+
+    name: str
+    ids: pl.Series
+
+    @classmethod
+    def build(cls, values: pl.Series | Sequence[str] | Sequence[int], name: str) -> Vocab:
+        """Collect the distinct ids of a column; nulls are left out.
+
+        Args:
+            values: Ids, repeated or not.
+            name: Of the column.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            DataError: If the values are neither all text nor all whole numbers.
+        """
+        ids = as_ids(as_series(values, name), f"column {name!r}")
+        return cls(name, ids.unique().drop_nulls().sort().rename(name))
+
+    def __len__(self) -> int:
+        return len(self.ids) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self.name == other.name and self.ids.equals(other.ids, check_dtypes=True)
+
+    def __hash__(self) -> int:
+        return hash((self.name, len(self.ids)))
+
+    def __repr__(self) -> str:
+        return f"Vocab({self.name!r}, {len(self.ids):,} ids)"
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return False
+        if isinstance(value, str) != (self.ids.dtype == pl.String):
+            return False
+        return bool(self.encode([value])[0] > 0)  # type: ignore[arg-type]
+
+    def encode(self, values: pl.Series | Sequence[str] | Sequence[int]) -> Int[Tensor, " n"]:
+        """Rows of ids.
+
+        Args:
+            values: Ids of the vocabulary's own type.
+
+        Returns:
+            One row an id; 0 where it is null or not known.
+
+        Raises:
+            DataError: If the values are text and the vocabulary's ids are numbers, or the other way round.
+        """
+        series = as_series(values, self.name)
+        if series.dtype == pl.Null or not len(self.ids):
+            return torch.zeros(len(series), dtype=torch.int64)
+        ids = as_ids(series, f"column {self.name!r}")
+        if ids.dtype != self.ids.dtype:
+            raise DataError(
+                f"column {self.name!r} holds {kind_of(ids)} such as {ids.drop_nulls().first()!r}, but its known "
+                f"ids are {kind_of(self.ids)} such as {self.ids.first()!r}; convert one of them"
+            )
+        # A handful of ids, as in serving, is not worth a hash table of the whole vocabulary.
+        rows = self._search(ids) if 64 * len(ids) < len(self.ids) else self._join(ids)
+        return torch.from_numpy(rows.to_numpy(writable=True))
+
+    def _join(self, ids: pl.Series) -> pl.Series:
+        joined = ids.to_frame("id").join(self._table, on="id", how="left", maintain_order="left")
+        return joined["row"].fill_null(0)
+
+    def _search(self, ids: pl.Series) -> pl.Series:
+        position = self.ids.search_sorted(ids.fill_null(self.ids[0])).cast(pl.Int64).clip(0, len(self.ids) - 1)
+        found = (self.ids.gather(position) == ids).fill_null(False)
+        return (position + 1) * found.cast(pl.Int64)
+
+    @cached_property
+    def _table(self) -> pl.DataFrame:
+        return pl.DataFrame({"id": self.ids, "row": pl.int_range(1, len(self), eager=True)})
+
+    def decode(self, rows: Int[Tensor, " n"] | Sequence[int]) -> pl.Series:
+        """Ids of rows.
+
+        Args:
+            rows: Between 0 and `len(self) - 1`.
+
+        Returns:
+            One id a row, null for row 0.
+
+        Raises:
+            DataError: If a row is not in the vocabulary.
+        """
+        index = torch.as_tensor(rows, dtype=torch.int64).cpu()
+        outside = (index < 0) | (index >= len(self))
+        if outside.any():
+            row = int(index[outside][0])
+            raise DataError(f"row {row} is not in the vocabulary {self.name!r}; rows: 0 to {len(self) - 1}")
+        positions = pl.Series(self.name, index.numpy()) - 1
+        return self.ids.gather(positions.set(positions < 0, None)).rename(self.name)
+
+    def save(self, path: str | Path) -> None:
+        """Write the ids as Parquet, in row order.
+
+        Args:
+            path: Of the file.
+        """
+        self.ids.to_frame(self.name).write_parquet(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Vocab:
+        """Read what `save` wrote.
+
+        Args:
+            path: Of the file.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            ArtifactError: If the file is missing, damaged, or not a vocabulary.
+        """
+        try:
+            frame = pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise ArtifactError(f"cannot read the vocabulary {Path(path).name}: {error}") from error
+        if frame.width != 1 or frame.dtypes[0] not in (pl.String, pl.Int64):
+            raise ArtifactError(
+                f"{Path(path).name} is not a vocabulary: one column of text or 64-bit integers is needed"
+            )
+        ids = frame.to_series()
+        if ids.null_count() or not ids.is_sorted() or ids.n_unique() < len(ids):
+            raise ArtifactError(f"{Path(path).name} is not a vocabulary: its ids are not distinct and ascending")
+        return cls(ids.name, ids)

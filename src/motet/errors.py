@@ -1,0 +1,48 @@
+"""What motet raises: one family, so that a caller can catch all of it, and a hint for a misspelt name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MotetError(Exception):
+    """Anything motet refuses; the message names the thing, the value, the rule and the fix."""
+
+
+class DataError(MotetError):
+    """The caller's data breaks a rule: a column, an id, a number, a label."""
+
+
+class ConfigError(MotetError):
+    """An argument or a declaration breaks a rule before any data is read."""
+
+
+class TrainingError(MotetError):
+    """Training cannot go on: a loss is no longer a number, a checkpoint does not fit."""
+
+
+class ArtifactError(MotetError):
+    """A saved model is damaged, edited, incomplete, or from a newer motet."""
+
+
+class DownloadError(MotetError):
+    """A data set could not be fetched, or what came is not what was published."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Suggest the closest of the valid names, as a clause to append to an error message.
+
+    Args:
+        name: What the caller wrote.
+        options: The names that would have been valid.
+
+    Returns:
+        `"; did you mean 'movie_id'?"`, or the empty string when nothing is close.
+
+    Example:
+        >>> did_you_mean("movie_ids", ["user_id", "movie_id"])
+        "; did you mean 'movie_id'?"
+    """
+    close = difflib.get_close_matches(name, list(options), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
