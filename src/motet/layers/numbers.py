@@ -23,25 +23,28 @@ class Standardise(nn.Module):
 
     mean: Tensor
     std: Tensor
+    final: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("std", torch.ones(()))
+        self.register_buffer("final", torch.tensor(False))
 
-    def fit(self, values: Real[Tensor, " n"]) -> None:
+    def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
         """Measure the known values.
 
         Args:
-            values: Numbers; NaN where not known. With none known nothing changes; without a spread the
-                deviation is 1.
+            values: Numbers; NaN where not known. With none known nothing changes; without a spread the deviation is 1.
+            final: Whether later calls change nothing, so that weights trained on one scale keep it.
         """
         known = values[~values.isnan()].double()
-        if len(known) == 0:
+        if self.final or len(known) == 0:
             return
         std, mean = torch.std_mean(known, correction=0)
         self.mean.copy_(mean)
         self.std.copy_(std if std > 0 else torch.ones_like(std))
+        self.final.fill_(final)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         """Shift and scale.
@@ -52,7 +55,7 @@ class Standardise(nn.Module):
         Returns:
             Standardised numbers, 0 where not known.
         """
-        return ((values - self.mean) / self.std).nan_to_num(nan=0.0)
+        return ((values - self.mean) / self.std).nan_to_num(nan=0.0).to(self.mean.dtype)
 
 
 class NumberEmbedding(nn.Module):
@@ -75,13 +78,14 @@ class NumberEmbedding(nn.Module):
         self.standardise = Standardise()
         self.weight = nn.Parameter(torch.empty(2, dim).uniform_(-init_scale, init_scale))
 
-    def fit(self, values: Real[Tensor, " n"]) -> None:
+    def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
         """Measure the mean and the spread of the known values.
 
         Args:
             values: Numbers; NaN where not known.
+            final: Whether later calls change nothing.
         """
-        self.standardise.fit(values)
+        self.standardise.fit(values, final=final)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
         """Map the numbers.

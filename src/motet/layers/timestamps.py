@@ -36,13 +36,14 @@ class TimestampEmbedding(nn.Module):
         self.standardise = Standardise()
         self.weight = nn.Parameter(torch.empty(2 + 2 * len(PERIODS_S), dim).uniform_(-init_scale, init_scale))
 
-    def fit(self, values: Real[Tensor, " n"]) -> None:
+    def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
         """Measure the mean and the spread of the known moments.
 
         Args:
             values: Seconds since 1970 in UTC; NaN where not known.
+            final: Whether later calls change nothing.
         """
-        self.standardise.fit(values)
+        self.standardise.fit(values, final=final)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
         """Map the moments.

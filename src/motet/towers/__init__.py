@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from motet.towers.base import Tower
+from motet.towers.content import ContentTower
+from motet.towers.context import ContextTower, context_columns
 from motet.towers.feature import FeatureTower
 
-__all__ = ["FeatureTower", "Tower"]
+__all__ = ["ContentTower", "ContextTower", "FeatureTower", "Tower", "context_columns"]

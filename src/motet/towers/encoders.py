@@ -110,7 +110,7 @@ class NumberEncoder(Encoder):
         super().__init__()
         self.register_buffer("values", column.values, persistent=False)
         self.embedding = embedding
-        embedding.fit(column.values)
+        embedding.fit(column.values, final=False)
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
         """Standardise by the entities seen in training, instead of by the whole table."""
@@ -133,27 +133,22 @@ class Features(nn.Module):
         sparse: Whether gradients of tables are sparse.
     """
 
-    fitted: Tensor
-
     def __init__(self, entities: Entities, names: Iterable[str], *, dim: int, init_scale: float, sparse: bool) -> None:
         super().__init__()
         # A list, not a dictionary: a column may have any name, a module may not.
         self.encoders = nn.ModuleList(
             encoder(entities, name, dim=dim, init_scale=init_scale, sparse=sparse) for name in names
         )
-        self.register_buffer("fitted", torch.tensor(False))
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
-        """Standardise numbers by the entities of the first training rows; later calls, and models loaded, keep that.
+        """Standardise numbers by the entities of the training rows; only the first call does.
 
         Args:
             rows: The entities of the training rows, in any order and number.
         """
-        if not self.fitted:
-            seen = torch.unique(rows)
-            for encode in cast(Iterable[Encoder], self.encoders):
-                encode.fit(seen)
-            self.fitted.fill_(True)
+        seen = torch.unique(rows)
+        for encode in cast(Iterable[Encoder], self.encoders):
+            encode.fit(seen)
 
     def forward(self, rows: Int[Tensor, " batch"]) -> list[Tensor]:
         """Embed every feature of each entity.

@@ -1,0 +1,88 @@
+"""ContentTower: vectors from features alone, without an id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Entities
+from motet.layers import Combine
+from motet.towers.base import Tower
+from motet.towers.encoders import Features, chosen
+
+
+class ContentTower(Tower):
+    """Declared features as one vector; entities with equal features have equal vectors.
+
+    A `FeatureTower` without the id: it remembers nothing of a single entity, and so says as much of one that came
+    yesterday as of one with a long history.
+
+    Args:
+        entities: The users or the items.
+        dim: Width of the vectors.
+        features: Names of features to read. None reads every declared one.
+        hidden: Widths of the hidden layers. Without hidden and cross layers the features' vectors are summed.
+        cross_layers: How many cross layers come before them.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale).
+        sparse: Whether gradients of embedding tables hold only the rows read.
+
+    Raises:
+        ConfigError: If there is no feature, a name is not a declared one, or a width or share is out of range.
+    """
+
+    def __init__(
+        self,
+        entities: Entities,
+        *,
+        dim: int = 32,
+        features: Iterable[str] | None = None,
+        hidden: Sequence[int] = (),
+        cross_layers: int = 0,
+        dropout: float = 0.0,
+        init_scale: float = 0.05,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        names = chosen(entities, features)
+        self.entities = entities
+        self.dim = dim
+        self._config = {
+            "dim": dim,
+            "features": names,
+            "hidden": list(hidden),
+            "cross_layers": cross_layers,
+            "dropout": dropout,
+            "init_scale": init_scale,
+            "sparse": sparse,
+        }
+        self.combine = Combine(len(names), dim, hidden=hidden, cross_layers=cross_layers, dropout=dropout)
+        self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=sparse)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numbers by the entities of the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        self.features.fit(train.batch()[self.entities.key])
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed the features of `batch[entities.key]`.
+
+        Args:
+            batch: Needs the id column.
+
+        Returns:
+            One vector for each row of the batch.
+        """
+        out: Tensor = self.combine(self.features(batch[self.entities.key]))
+        return out

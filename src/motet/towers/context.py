@@ -1,0 +1,167 @@
+"""ContextTower: ids, declared features, and what is known of the event itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.data.schema import Numeric, Timestamp
+from motet.errors import ConfigError, DataError, did_you_mean
+from motet.layers import Combine, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Features, chosen
+
+Kind = int | str
+
+
+def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[str, Kind]:
+    """What a `ContextTower` has to know of a log's context columns.
+
+    Args:
+        log: Its schema declares the context features.
+        names: Which of them; None for all.
+
+    Returns:
+        By column: the number of categories (the unknown included), "numeric" or "timestamp".
+
+    Raises:
+        ConfigError: If a name is not a declared context feature.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Categorical, Schema
+        >>> events = pl.DataFrame({"user_id": [7, 9], "item_id": [1, 2], "device": ["tv", "phone"]})
+        >>> log = EventLog.read(events, Schema(context_features={"device": Categorical()}))
+        >>> context_columns(log)
+        {'device': 3}
+    """
+    declared = log.schema.context_features
+    kinds: dict[str, Kind] = {}
+    for name in declared if names is None else names:
+        if name not in declared:
+            hint = did_you_mean(name, declared) or "."
+            listed = ", ".join(declared) or "none"
+            raise ConfigError(f"{name!r} is no context feature{hint} Declared context features: {listed}.")
+        match declared[name]:
+            case Numeric():
+                kinds[name] = "numeric"
+            case Timestamp():
+                kinds[name] = "timestamp"
+            case _:
+                kinds[name] = len(log.vocabs[name])
+    return kinds
+
+
+class ContextTower(Tower):
+    """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
+
+    Equal ids no longer have equal vectors, so each row of a batch is embedded for itself.
+
+    Args:
+        entities: The users or the items.
+        context: Columns of the batch and how to read them, as `context_columns(log)` says: the number of categories,
+            "numeric" or "timestamp". The log's time column may be one of them.
+        dim: Width of the vectors.
+        features: Names of the entities' features to read. None reads every declared one, `()` none.
+        hidden: Widths of the hidden layers. Without hidden and cross layers all vectors are summed.
+        cross_layers: How many cross layers come before them.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale).
+
+    Raises:
+        ConfigError: If there is no context, its kind is none of the three, a name is not a declared feature, or a width
+            or share is out of range.
+    """
+
+    def __init__(
+        self,
+        entities: Entities,
+        *,
+        context: Mapping[str, Kind],
+        dim: int = 32,
+        features: Iterable[str] | None = None,
+        hidden: Sequence[int] = (),
+        cross_layers: int = 0,
+        dropout: float = 0.0,
+        init_scale: float = 0.05,
+    ) -> None:
+        super().__init__()
+        names = chosen(entities, features)
+        self.entities = entities
+        self.dim = dim
+        self.context = tuple(context)
+        self._config = {
+            "context": dict(context),
+            "dim": dim,
+            "features": names,
+            "hidden": list(hidden),
+            "cross_layers": cross_layers,
+            "dropout": dropout,
+            "init_scale": init_scale,
+        }
+        if not context:
+            raise ConfigError("a ContextTower without context columns is a FeatureTower; use that, or name a column")
+        parts = 1 + len(names) + len(context)
+        self.combine = Combine(parts, dim, hidden=hidden, cross_layers=cross_layers, dropout=dropout)
+        self.ids = Embedding(len(entities), dim, init_scale=init_scale)
+        self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
+        self.events = nn.ModuleList(_embedding(name, kind, dim, init_scale) for name, kind in context.items())
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numbers by the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        batch = train.batch()
+        self.features.fit(batch[self.entities.key])
+        for name, embed in zip(self.context, self.events, strict=True):
+            if isinstance(embed, NumberEmbedding | TimestampEmbedding):
+                embed.fit(batch[name])
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed `batch[entities.key]` in the context of each row.
+
+        Args:
+            batch: Needs the id column and the context columns; category 0 and NaN are unknown values.
+
+        Returns:
+            One vector for each row of the batch.
+
+        Raises:
+            DataError: If a context column is absent.
+        """
+        absent = [name for name in self.context if name not in batch]
+        if absent:
+            raise DataError(
+                f"the tower of {self.entities.key!r} reads the context column {absent[0]!r}, not in the batch; "
+                f"give every one of {', '.join(self.context)}: 0 or NaN where not known"
+            )
+        rows = batch[self.entities.key]
+        events = [embed(batch[name]) for name, embed in zip(self.context, self.events, strict=True)]
+        out: Tensor = self.combine([self.ids(rows), *self.features(rows), *events])
+        return out
+
+
+def _embedding(name: str, kind: Kind, dim: int, init_scale: float) -> nn.Module:
+    match kind:
+        case "numeric":
+            return NumberEmbedding(dim, init_scale=init_scale)
+        case "timestamp":
+            return TimestampEmbedding(dim, init_scale=init_scale)
+        case int() if kind > 0:
+            return Embedding(kind, dim, init_scale=init_scale)
+    raise ConfigError(
+        f"context column {name!r} has the kind {kind!r}; give its number of categories, 'numeric' or 'timestamp': "
+        "context_columns(log) reads them from the log"
+    )

@@ -1,0 +1,49 @@
+"""The multi-layer perceptron."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from motet.layers import MLP, linear
+
+
+def test_formula() -> None:
+    mlp = MLP(4, hidden=(5, 3), out_dim=2)
+    first, second, last = (layer for layer in mlp.layers if isinstance(layer, nn.Linear))
+    x = torch.randn(7, 4)
+    hidden = (x @ first.weight.T + first.bias).clamp(min=0)
+    hidden = (hidden @ second.weight.T + second.bias).clamp(min=0)
+    torch.testing.assert_close(mlp(x), hidden @ last.weight.T + last.bias)
+
+
+def test_starts_as_keras_does() -> None:
+    layer = linear(300, 100)
+    limit = math.sqrt(6 / 400)
+    assert 0.99 * limit < layer.weight.abs().max() <= limit
+    assert abs(layer.weight.std().item() - limit / math.sqrt(3)) < 0.01 * limit
+    assert not layer.bias.any()
+
+
+@pytest.mark.parametrize(("hidden", "out_dim", "width"), [((), None, 4), ((), 2, 2), ((6,), None, 6), ((6, 5), 1, 1)])
+def test_width(hidden: tuple[int, ...], out_dim: int | None, width: int) -> None:
+    mlp = MLP(4, hidden=hidden, out_dim=out_dim)
+    assert mlp.out_dim == width
+    assert mlp(torch.zeros(2, 3, 4)).shape == (2, 3, width)
+
+
+def test_without_output_it_ends_in_relu() -> None:
+    assert (MLP(4, hidden=(50,))(torch.randn(20, 4)) >= 0).all()
+
+
+def test_dropout_follows_hidden_layers_in_training_only() -> None:
+    mlp = MLP(4, hidden=(400,), dropout=0.5)
+    x = torch.randn(1, 4)
+    whole = mlp.eval()(x)
+    kept = mlp.train()(x)
+    dropped = (kept == 0) & (whole > 0)
+    assert 0.3 < dropped.sum() / (whole > 0).sum() < 0.7
+    torch.testing.assert_close(kept[kept > 0], 2 * whole[kept > 0])

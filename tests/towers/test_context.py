@@ -1,0 +1,78 @@
+"""The tower that reads columns of the event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from motet.data.log import EventLog
+from motet.errors import ConfigError, DataError
+from motet.testing import check_tower
+from motet.towers import ContextTower, context_columns
+
+CONTEXT = {"device": 3, "price": "numeric", "shown": "timestamp"}
+
+
+def test_kinds_are_read_from_the_log(log: EventLog) -> None:
+    assert context_columns(log) == CONTEXT
+    assert context_columns(log, ["price"]) == {"price": "numeric"}
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+@pytest.mark.parametrize("arguments", [{}, {"features": (), "hidden": (8,), "cross_layers": 1, "dropout": 0.1}])
+def test_contract(log: EventLog, side: str, arguments: dict[str, Any]) -> None:
+    tower = ContextTower(log.users if side == "user" else log.items, context=context_columns(log), dim=8, **arguments)
+    tower.prepare(log)
+    check_tower(tower, log.batch())
+
+
+def test_context_adds_to_the_vector(log: EventLog) -> None:
+    tower = ContextTower(log.items, context=context_columns(log, ["device", "price"]), features=(), dim=8)
+    tower.prepare(log)
+    batch = log.batch()
+    device, price = tower.events
+    expected = tower.ids.weight[batch.items] + device.weight[batch["device"]]
+    scaled = (torch.tensor([1.0, 3.0, 3.0, 5.0]) - 3) / (8 / 3) ** 0.5
+    expected = expected + scaled[:, None] * price.weight[0]
+    expected[2] = expected[2] + price.weight[1]
+    torch.testing.assert_close(tower(batch), expected)
+    assert tower.context == ("device", "price")
+
+
+def test_first_training_rows_set_the_scale(log: EventLog) -> None:
+    tower = ContextTower(log.items, context={"price": "numeric"})
+    tower.prepare(log)
+    tower.prepare(log.take(slice(0, 1)))
+    assert tower.events[0].standardise.mean == 3
+
+
+def test_absent_column(log: EventLog) -> None:
+    tower = ContextTower(log.items, context=CONTEXT)
+    with pytest.raises(
+        DataError,
+        match=r"the tower of 'item_id' reads the context column 'device', not in the batch; "
+        r"give every one of device, price, shown: 0 or NaN where not known",
+    ):
+        tower(log.batch().entities("item_id", torch.tensor([1])))
+
+
+@pytest.mark.parametrize("kind", ["number", 0, -1])
+def test_wrong_kind(log: EventLog, kind: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"context column 'price' has the kind {kind!r}; give its number of categories"
+    ):
+        ContextTower(log.items, context={"price": kind})
+
+
+def test_no_context(log: EventLog) -> None:
+    with pytest.raises(ConfigError, match="a ContextTower without context columns is a FeatureTower; use that"):
+        ContextTower(log.items, context={})
+
+
+def test_undeclared_context(log: EventLog) -> None:
+    with pytest.raises(
+        ConfigError, match=r"'prices' is no context feature; did you mean 'price'\? Declared context features: device, "
+    ):
+        context_columns(log, ["prices"])
