@@ -33,6 +33,17 @@ class ContentTower(Tower):
 
     Raises:
         ConfigError: If there is no feature, a name is not a declared one, or a width or share is out of range.
+
+    Example:
+        >>> import polars as pl
+        >>> import torch
+        >>> from motet.data.log import EventLog
+        >>> from motet.data.schema import MultiValued, Schema
+        >>> events = pl.DataFrame({"user_id": [7, 9], "item_id": [1, 2], "genres": ["war|drama", "war|drama"]})
+        >>> log = EventLog.read(events, Schema(item_features={"genres": MultiValued()}))
+        >>> first, second = ContentTower(log.items)(log.batch())
+        >>> torch.equal(first, second)
+        True
     """
 
     def __init__(

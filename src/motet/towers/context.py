@@ -77,6 +77,16 @@ class ContextTower(Tower):
     Raises:
         ConfigError: If there is no context, its kind is none of the three, a name is not a declared feature, or a width
             or share is out of range.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Categorical, Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7], "item_id": [1, 2], "device": ["tv", "phone"]})
+        >>> log = EventLog.read(events, Schema(context_features={"device": Categorical()}))
+        >>> tower = ContextTower(log.users, context=context_columns(log), dim=8)
+        >>> on_tv, on_phone = tower(log.batch())
+        >>> bool((on_tv == on_phone).all())
+        False
     """
 
     def __init__(
