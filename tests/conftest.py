@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -20,3 +23,11 @@ def movielens() -> EventLog:
         return load_movielens("100k", progress=False)
     except DownloadError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Types in signatures are not checked, as in production: for tests of what a caller without a type checker sees."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

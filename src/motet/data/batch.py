@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.errors import ConfigError
+
 
 class Distinct(NamedTuple):
     """The distinct entities of a batch: `rows[index]` is the batch again, and `rows == batch[first]`."""
 
     rows: Int[Tensor, " distinct"]
-    index: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]  # type: ignore[assignment]  # the position is the point, not tuple.index
     first: Int[Tensor, " distinct"]
     counts: Int[Tensor, " distinct"]
 
@@ -49,11 +51,13 @@ class Batch:
         columns: Every column of the slice: entity rows (int64), signals (float32, NaN = not known), time, context.
         user_key: Name of the column of user rows.
         item_key: Name of the column of item rows.
+        apart: The key columns whose equal rows may differ in context, and so count as distinct.
     """
 
     columns: Mapping[str, Tensor] = field(repr=False)
     user_key: str = "user_id"
     item_key: str = "item_id"
+    apart: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Tensor:
         return self.columns[name]
@@ -77,20 +81,64 @@ class Batch:
     @cached_property
     def distinct_users(self) -> Distinct:
         """The distinct users of the batch, found once."""
-        return distinct(self.users)
+        return self._distinct(self.user_key)
 
     @cached_property
     def distinct_items(self) -> Distinct:
         """The distinct items of the batch, found once."""
-        return distinct(self.items)
+        return self._distinct(self.item_key)
+
+    def _distinct(self, key: str) -> Distinct:
+        rows = self.columns[key]
+        if key not in self.apart:
+            return distinct(rows)
+        each = torch.arange(len(rows), device=rows.device)
+        return Distinct(rows, each, each, torch.ones_like(each))
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        return Batch({name: column.to(device) for name, column in self.columns.items()}, self.user_key, self.item_key)
+        """The same batch on another device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The batch; the same tensors where they are there already.
+        """
+        return replace(self, columns={name: column.to(device) for name, column in self.columns.items()})
 
     def take(self, rows: Tensor | slice) -> Batch:
-        """Some rows of every column: a slice is a view, a mask or an index copies."""
-        return Batch({name: column[rows] for name, column in self.columns.items()}, self.user_key, self.item_key)
+        """Some rows of every column.
+
+        Args:
+            rows: A slice (a view), a mask or an index (a copy).
+
+        Returns:
+            The rows as a batch.
+        """
+        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
+
+    def separate(self, *keys: str) -> Batch:
+        """The same batch with every row distinct on some sides.
+
+        Args:
+            keys: Id columns whose equal rows do not share a vector.
+
+        Returns:
+            The batch.
+        """
+        return replace(self, apart=self.apart | set(keys))
+
+    def entities(self, key: str, rows: Int[Tensor, " n"]) -> Batch:
+        """A batch that holds nothing but entities of one side.
+
+        Args:
+            key: The side's id column.
+            rows: Entity rows.
+
+        Returns:
+            What a tower without context needs to embed them.
+        """
+        return replace(self, columns={key: rows})
 
 
 @runtime_checkable
@@ -110,10 +158,24 @@ class Loader:
         batch_size: Rows a batch; the last one of an epoch may be smaller.
         seed: Start of the order of every epoch.
         shuffle: Whether to permute the rows anew each epoch.
+        device: Where the batches shall lie; all columns are moved there once.
+
+    Raises:
+        ConfigError: If a batch would hold less than one row.
     """
 
-    def __init__(self, log: Columns, *, batch_size: int = 8192, seed: int = 0, shuffle: bool = True) -> None:
-        self.all = log.batch()
+    def __init__(
+        self,
+        log: Columns,
+        *,
+        batch_size: int = 8192,
+        seed: int = 0,
+        shuffle: bool = True,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size}; a batch holds at least one row")
+        self.all = log.batch().to(device)
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
@@ -133,6 +195,6 @@ class Loader:
         rows = self.all
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-            rows = rows.take(torch.randperm(len(rows), generator=generator))
+            rows = rows.take(torch.randperm(len(rows), generator=generator).to(rows.users.device))
         for start in range(0, len(rows), self.batch_size):
             yield rows.take(slice(start, start + self.batch_size))

@@ -55,7 +55,7 @@ class MLP(nn.Module):
         widths = [in_dim, *hidden]
         layers: list[nn.Module] = []
         for width, after in pairwise(widths):
-            layers += [linear(width, after), nn.ReLU()]
+            layers += [linear(width, after), nn.ReLU(inplace=True)]
             if dropout > 0:
                 layers.append(nn.Dropout(dropout))
         if out_dim is not None:

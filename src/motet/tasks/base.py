@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
+from motet.errors import ConfigError
 from motet.metrics.base import Metric
 from motet.towers.base import Tower
 
@@ -17,13 +20,36 @@ from motet.towers.base import Tower
 class Task(nn.Module, ABC):
     """One objective.
 
-    Attributes:
+    A constructor keeps each of its arguments as an attribute of the same name, so that `config` can tell them.
+
+    Args:
         name: The key of its loss, its metrics, its score and its weight.
         needs: Label columns it reads, checked against the data before training.
+        weight: Column of row weights; all rows count the same where not given.
+        reduction: How row losses become one: the (weighted) `"mean"` over labelled rows, or their `"sum"`.
+
+    Raises:
+        ConfigError: If the reduction is neither.
     """
 
-    name: str
-    needs: tuple[str, ...] = ()
+    prepared: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        needs: tuple[str, ...] = (),
+        weight: str | None = None,
+        reduction: Literal["mean", "sum"] = "mean",
+    ) -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum"):
+            raise ConfigError(f"reduction={reduction!r}; it must be 'mean' or 'sum'")
+        self.name = name
+        self.needs = needs
+        self.weight = weight
+        self.reduction = reduction
+        self.register_buffer("prepared", torch.tensor(False))  # saved, so that loaded parameters are not set anew
 
     @abstractmethod
     def build(self, user: Tower, item: Tower) -> None:
@@ -74,6 +100,15 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
         """Fresh metrics for an evaluation, by the name they are reported under."""
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, to save the task with a model."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each row counts for in the task's loss and metrics: 0 where a label is missing."""
+        weights = torch.ones(len(batch), device=batch.users.device) if self.weight is None else batch[self.weight]
+        return weights * self.labelled(batch) if self.needs else weights
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """Which rows carry every label the task needs."""

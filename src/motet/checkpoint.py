@@ -1,0 +1,82 @@
+"""One file that holds a training state: nested tensors and plain values, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from motet.errors import ArtifactError
+
+_TENSOR = "$tensor"
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
+    """Write a state; a full disk or a kill leaves the file of before.
+
+    Args:
+        path: The file; its folder is made if need be.
+        state: Nested dictionaries and lists of tensors, numbers, strings, booleans and None.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {}
+    document = json.dumps(_take_tensors(state, tensors))
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        safetensors.torch.save_file(tensors, unfinished, metadata={"state": document})
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a state back, equal to the last bit; no code in the file is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What was saved; keys of dictionaries are strings.
+
+    Raises:
+        ArtifactError: If the file is damaged or no checkpoint.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            state: dict[str, Any] = _put_tensors(json.loads((file.metadata() or {})["state"]), file)
+            return state
+    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError) as error:
+        raise ArtifactError(
+            f"{path} is damaged or no checkpoint ({error}); delete it to train from the start, or give another file"
+        ) from error
+
+
+def _take_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """The value with every tensor moved to `tensors` and its key left in place."""
+    if isinstance(value, Tensor):
+        key = str(len(tensors))
+        tensors[key] = value.detach().contiguous().clone()  # safetensors refuses memory that is shared
+        return {_TENSOR: key}
+    if isinstance(value, dict):
+        return {str(key): _take_tensors(item, tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_take_tensors(item, tensors) for item in value]
+    return value
+
+
+def _put_tensors(value: Any, file: Any) -> Any:
+    if isinstance(value, dict):
+        if _TENSOR in value:
+            return file.get_tensor(value[_TENSOR])
+        return {key: _put_tensors(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_put_tensors(item, file) for item in value]
+    return value

@@ -1,0 +1,162 @@
+"""The log-sum-exp of every query's scores, without ever holding the matrix of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Scores held at a time. On a CPU a block has to stay in cache between the product that writes it and the last
+# pass that reads it (4 MB); a GPU wants few and large kernels.
+_BLOCK_SCORES = {"cpu": 2**20}
+_BLOCK_SCORES_ELSEWHERE = 2**26
+
+
+class Dropped(NamedTuple):
+    """Pairs that are no candidates of each other, sorted by query."""
+
+    queries: Int[Tensor, " pairs"]
+    candidates: Int[Tensor, " pairs"]
+
+    def within(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """The pairs of the queries `start <= query < stop`.
+
+        Args:
+            start: First query.
+            stop: One past the last query.
+
+        Returns:
+            Queries, counted from `start`, and candidates.
+        """
+        ends = torch.tensor([start, stop], device=self.queries.device)
+        low, high = torch.searchsorted(self.queries, ends).tolist()
+        return self.queries[low:high] - start, self.candidates[low:high]
+
+
+def blocks(queries: int, scores_each: int, device: torch.device) -> Iterator[tuple[int, int]]:
+    """Ranges of queries whose scores stay in cache together.
+
+    Args:
+        queries: How many queries there are.
+        scores_each: How many scores each has.
+        device: Where the scores are computed.
+
+    Yields:
+        Start and stop of each range.
+    """
+    size = max(16, _BLOCK_SCORES.get(device.type, _BLOCK_SCORES_ELSEWHERE) // max(scores_each, 1))
+    for start in range(0, queries, size):
+        yield start, min(start + size, queries)
+
+
+def logsumexp_scores(
+    queries: Float[Tensor, "queries *heads dim"],
+    candidates: Float[Tensor, "candidates dim"],
+    bias: Float[Tensor, " candidates"],
+    *,
+    dropped: Dropped | None = None,
+    weights: Float[Tensor, " queries"] | None = None,
+) -> Float[Tensor, " queries"]:
+    r"""Log-sum-exp over the candidates of `query . candidate + bias`, differentiable in all three.
+
+    $$ L_q = \log \sum_{c \notin D_q} \exp\big( \max_h \, q_h \cdot v_c + b_c \big) $$
+
+    The scores are made and used block by block. One pass yields the values and, because the gradient of a sum of
+    log-sum-exps is a sum of softmax-weighted vectors, the gradients as well; memory is linear in queries plus
+    candidates.
+
+    Args:
+        queries: One vector a query, or several, of which the best counts for each candidate.
+        candidates: One vector a candidate.
+        bias: Added to each candidate's score: the logarithm of how often it stands in the pool, for instance.
+        dropped: Pairs left out of the sum.
+        weights: What each query's value will weigh in the loss, up to a common factor; all the same where not given.
+            The pass that computes the values collects the candidates' gradient for these weights, and only if the
+            weights turn out otherwise does the backward pass sweep the scores again. The result does not depend on it.
+
+    Returns:
+        One value a query; minus infinity where every candidate is dropped.
+    """
+    if weights is None:
+        weights = queries.new_ones(len(queries))
+    heads_given = queries if queries.dim() == 3 else queries[:, None]
+    value: Tensor = _LogSumExpScores.apply(heads_given, candidates, bias, dropped, weights)
+    return value
+
+
+class _Sweep(NamedTuple):
+    """What one pass over the scores yields; the gradients are those of `(weights * values).sum()`."""
+
+    values: Tensor  # [queries]
+    mean_candidate: Tensor  # [queries, heads, dim]: the gradient of a value with respect to its query
+    candidate_grad: Tensor  # [candidates, dim]
+    bias_grad: Tensor  # [candidates]
+
+
+class _LogSumExpScores(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, queries: Tensor, candidates: Tensor, bias: Tensor, dropped: Dropped | None, weights: Tensor
+    ) -> Tensor:
+        sweep = _sweep(queries, candidates, bias, dropped, weights, gradients=any(ctx.needs_input_grad))
+        ctx.dropped = dropped
+        ctx.save_for_backward(queries, candidates, bias, weights, *sweep[1:])
+        return sweep.values
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        queries, candidates, bias, weights, mean_candidate, candidate_grad, bias_grad = ctx.saved_tensors
+        scale = grad.dot(weights) / weights.dot(weights)
+        if torch.allclose(grad, scale * weights, rtol=1e-6, atol=0):
+            candidate_grad, bias_grad = scale * candidate_grad, scale * bias_grad
+        else:
+            sweep = _sweep(queries, candidates, bias, ctx.dropped, grad, gradients=True)
+            candidate_grad, bias_grad = sweep.candidate_grad, sweep.bias_grad
+        return grad[:, None, None] * mean_candidate, candidate_grad, bias_grad, None, None
+
+
+def _sweep(
+    queries: Tensor, candidates: Tensor, bias: Tensor, dropped: Dropped | None, weights: Tensor, *, gradients: bool
+) -> _Sweep:
+    n, heads, dim = queries.shape
+    transposed = candidates.T.contiguous()
+    values = queries.new_empty(n)
+    mean_candidate = torch.empty_like(queries)
+    sums = queries.new_zeros(len(candidates), dim + 1)  # the last column is the gradient of the bias
+    for start, stop in blocks(n, len(candidates) * heads, queries.device):
+        vectors = queries[start:stop].reshape(-1, dim)
+        exps, best = _best_head(torch.addmm(bias, vectors, transposed), heads)
+        if dropped is not None:
+            exps[dropped.within(start, stop)] = -torch.inf
+        top = exps.amax(1, keepdim=True).clamp_(min=torch.finfo(exps.dtype).min)  # finite where all are dropped
+        total = exps.sub_(top).exp_().sum(1, keepdim=True)
+        values[start:stop] = (top + total.log()).squeeze(1)
+        if not gradients:
+            continue
+        total.clamp_(min=1)  # the largest term is 1, unless all are dropped and the gradient is 0
+        exps = _spread(exps, best, heads)
+        total = total.repeat_interleave(heads, 0)
+        share = weights[start:stop, None].repeat_interleave(heads, 0) / total
+        mean_candidate[start:stop] = ((exps @ candidates) / total).view(-1, heads, dim)
+        sums.addmm_(exps.T, torch.cat([vectors * share, share], 1))
+    return _Sweep(values, mean_candidate, sums[:, :-1], sums[:, -1])
+
+
+def _best_head(scores: Tensor, heads: int) -> tuple[Tensor, Tensor | None]:
+    if heads == 1:
+        return scores, None
+    best = scores.view(-1, heads, scores.shape[1]).max(1)
+    return best.values, best.indices
+
+
+def _spread(exps: Tensor, best: Tensor | None, heads: int) -> Tensor:
+    """Give each candidate's term back to the head that scored it; the others had no part in it."""
+    if best is None:
+        return exps
+    spread = exps.new_zeros(len(exps), heads, exps.shape[1])
+    return spread.scatter_(1, best[:, None], exps[:, None]).view(-1, exps.shape[1])

@@ -1,0 +1,123 @@
+"""Optimizers that torch does not have, and the average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from motet.errors import ConfigError
+
+
+class Adagrad(torch.optim.Optimizer):
+    r"""Adagrad as Keras defines it, for dense and for sparse gradients.
+
+    $$ a \leftarrow a + g^2, \qquad \theta \leftarrow \theta - \eta \, g / \sqrt{a + \epsilon} $$
+
+    It differs from `torch.optim.Adagrad` in where it starts and in the place of epsilon: the accumulator starts at .1,
+    which keeps the first steps short. With a sparse gradient a step reads and writes only the rows that have one.
+
+    Args:
+        params: What to train: parameters, or groups of them.
+        lr: Learning rate.
+        initial_accumulator_value: Where every accumulator starts.
+        eps: Keeps the root away from 0.
+
+    Raises:
+        ConfigError: If a setting is negative.
+
+    Source:
+        Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011, eq. 1;
+        the constants are those of Keras.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        *,
+        lr: float = 1e-3,
+        initial_accumulator_value: float = 0.1,
+        eps: float = 1e-7,
+    ) -> None:
+        for name, value in (("lr", lr), ("initial_accumulator_value", initial_accumulator_value), ("eps", eps)):
+            if not value >= 0:
+                raise ConfigError(f"{name}={value}; it must be 0 or more")
+        super().__init__(params, {"lr": lr, "initial_accumulator_value": initial_accumulator_value, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter that has a gradient.
+
+        Args:
+            closure: Computes the loss anew, with gradients.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group["lr"], group["eps"], group["initial_accumulator_value"])
+        return loss
+
+    def _move(self, parameter: Tensor, grad: Tensor, lr: float, eps: float, start: float) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["accumulator"] = torch.full_like(parameter, start)
+        accumulator = state["accumulator"]
+        if not grad.is_sparse:
+            accumulator.addcmul_(grad, grad)
+            parameter.addcdiv_(grad, (accumulator + eps).sqrt_(), value=-lr)
+            return
+        grad = grad.coalesce()  # rows that several examples share are added up before they are squared
+        rows, values = grad.indices()[0], grad.values()
+        rows_accumulator = accumulator[rows].addcmul_(values, values)
+        accumulator[rows] = rows_accumulator
+        parameter.index_add_(0, rows, values / (rows_accumulator + eps).sqrt_(), alpha=-lr)
+
+
+class WeightAverage:
+    r"""An exponential moving average of a model's parameters.
+
+    $$ \bar\theta \leftarrow d_n \bar\theta + (1 - d_n) \theta, \qquad d_n = \min(d, (1 + n) / (10 + n)) $$
+
+    Args:
+        model: Whose parameters to follow.
+        decay: What the average keeps of itself at each step, below 1; less in the first steps, when it is far behind.
+
+    Raises:
+        ConfigError: If the decay is not within [0, 1).
+
+    Source:
+        Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", SIAM 1992; the warm-up is that
+        of TensorFlow's `ExponentialMovingAverage`.
+    """
+
+    def __init__(self, model: nn.Module, *, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ConfigError(f"decay={decay}; an average keeps a share of itself in [0, 1)")
+        self.decay = decay
+        self.steps = 0
+        self.parameters: list[Tensor] = list(model.parameters())
+        self.averages = [parameter.detach().clone() for parameter in self.parameters]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take one step towards the parameters."""
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
+        self.steps += 1
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange parameters and averages; a second call puts them back."""
+        for parameter, average in zip(self.parameters, self.averages, strict=True):
+            held = parameter.clone()
+            parameter.copy_(average)
+            average.copy_(held)

@@ -1,0 +1,289 @@
+"""Pool: which items a row's positive competes with in the softmax."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns, distinct
+from motet.errors import ConfigError, did_you_mean
+from motet.losses.logsumexp import Dropped
+from motet.losses.softmax import masked_pairs
+
+Spare = Literal["nothing", "same item", "batch", "history"]
+Embed = Callable[[Int[Tensor, " n"]], Float[Tensor, "n dim"]]
+
+
+class Candidates(NamedTuple):
+    """The distinct items of a pool."""
+
+    rows: Int[Tensor, " candidates"]  # item rows, ascending
+    vectors: Float[Tensor, "candidates dim"]
+    positives: Int[Tensor, " batch"]  # where each batch row's item stands among them
+    counts: Int[Tensor, " candidates"]  # how many copies the pool holds
+    log_q: Float[Tensor, " candidates"] | None = None  # log of the share of the pool expected to be this item
+
+
+class Pool(nn.Module, ABC):
+    """Draws candidates, and says which of them are no negatives of a user.
+
+    Args:
+        spare: What is never a negative: `"nothing"`, the row's `"same item"` (accidental hits), the user's positives
+            in the `"batch"`, or in the whole training `"history"`; each includes those before it.
+        hardest: Keep only this many negatives a row, the highest scored; None keeps all.
+
+    Raises:
+        ConfigError: If `spare` is none of these or `hardest` is below 1.
+    """
+
+    history_items: Tensor
+    history_starts: Tensor
+
+    def __init__(self, *, spare: Spare = "nothing", hardest: int | None = None) -> None:
+        super().__init__()
+        if spare not in get_args(Spare):
+            raise ConfigError(
+                f"spare={spare!r} is not one of {', '.join(map(repr, get_args(Spare)))}"
+                f"{did_you_mean(str(spare), get_args(Spare))}"
+            )
+        if hardest is not None and hardest < 1:
+            raise ConfigError(f"hardest={hardest} negatives; it must be at least 1, or None for all")
+        self.spare = spare
+        self.hardest = hardest
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as far as they can be saved with a model."""
+        return {"spare": self.spare, "hardest": self.hardest}
+
+    @abstractmethod
+    def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
+        """The pool of one batch.
+
+        Args:
+            batch: The rows being trained on.
+            item: Their item vectors.
+            embed: Item rows to vectors, for items outside the batch.
+
+        Returns:
+            Distinct candidates, among them every positive.
+        """
+
+    def prepare(self, train: Columns, users: int, items: int) -> None:
+        """Look at the training rows: who had what.
+
+        Args:
+            train: The training log.
+            users: How many user rows there are, the unknown included.
+            items: How many item rows there are, the unknown included.
+        """
+        if self.spare == "history":
+            batch = train.batch()
+            pairs = (batch.users * items + batch.items).unique()
+            ends = torch.bincount(pairs // items, minlength=users).cumsum(0)
+            self.register_buffer("history_items", pairs % items, persistent=False)
+            self.register_buffer("history_starts", torch.cat([ends.new_zeros(1), ends]), persistent=False)
+
+    def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
+        """The pairs of distinct user and candidate that are no negatives.
+
+        Args:
+            batch: The rows being trained on.
+            candidates: What `draw` gave.
+
+        Returns:
+            Pairs sorted by user, or None where only the row's own item can be spared.
+        """
+        users = batch.distinct_users
+        width = len(candidates.rows)
+        own = users.index * width + candidates.positives
+        if self.spare == "batch":
+            pairs = own.unique()
+        elif self.spare == "history":
+            pairs = torch.cat([own, self._history(users.rows, candidates.rows)]).unique()
+        else:
+            return None
+        return Dropped(pairs // width, pairs % width)
+
+    def _history(self, users: Tensor, candidates: Tensor) -> Tensor:
+        """Keys `user index * candidates + candidate` of what each user had, as far as it is in the pool."""
+        starts, stops = self.history_starts[users], self.history_starts[users + 1]
+        lengths = stops - starts
+        who = torch.repeat_interleave(lengths)
+        within = torch.arange(len(who), device=who.device) - (lengths.cumsum(0) - lengths)[who]
+        items = self.history_items[starts[who] + within]
+        column = torch.searchsorted(candidates, items).clamp(max=len(candidates) - 1)
+        return (who * len(candidates) + column)[candidates[column] == items]
+
+
+class Catalogue(Pool):
+    """Every known item, once: nothing is sampled, so nothing has to be corrected.
+
+    The cost of a step grows with the catalogue; up to some 100,000 items it is often the best there is.
+
+    Args:
+        spare: What is never a negative; see `Pool`.
+        hardest: Keep only this many negatives a row; None keeps all.
+    """
+
+    def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
+        """All items that have an id.
+
+        Args:
+            batch: The rows being trained on.
+            item: Not read: all items are embedded together.
+            embed: Item rows to vectors.
+
+        Returns:
+            The items in the order of their rows, the unknown first, so that a row with an unknown item has a positive.
+        """
+        rows = torch.arange(self.items, device=item.device)
+        return Candidates(rows, embed(rows), batch.items, torch.ones_like(rows))
+
+    def prepare(self, train: Columns, users: int, items: int) -> None:
+        """Look at the training rows.
+
+        Args:
+            train: The training log.
+            users: How many user rows there are, the unknown included.
+            items: How many item rows there are, the unknown included.
+        """
+        super().prepare(train, users, items)
+        self.items = items
+
+
+class InBatch(Pool):
+    r"""The items of the batch's rows, and further sampled ones.
+
+    A row's item stands in the pool as often as the batch holds it, so that popular items come as negatives in
+    proportion to their popularity. The log-q correction subtracts the log of that share from every score:
+    the scores then learn how likely an item is, and not how much likelier than its popularity says.
+
+    $$ Q(i) = \frac{B \, p_i + \sum_e E_e \, e_i}{B + \sum_e E_e} $$
+
+    with B rows of popularity p and E draws of each extra distribution e.
+
+    Args:
+        extra: Further negatives for each batch, shared by its rows: how many to draw by `"uniform"` and by
+            `"popularity"`, or the item rows themselves.
+        log_q: Whether to correct, with popularity counted on the training rows; or each item row's probability of
+            standing in a training row.
+        score_mask: Called with the batch, gives [batch, batch] booleans, False where the item of a row (column) is no
+            negative of another row. Not saved with a model: it plays no part in serving.
+        spare: What is never a negative; see `Pool`.
+        hardest: Keep only this many negatives a row; None keeps all.
+
+    Raises:
+        ConfigError: If `extra` names an unknown distribution or a negative number, or a `score_mask` meets `extra`.
+
+    Source:
+        Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019, eq. 3;
+        Yang et al., "Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations", WWW 2020.
+    """
+
+    popularity: Tensor
+    given: Tensor | None
+    probabilities: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        extra: Mapping[str, int] | Int[Tensor, " extra"] | None = None,
+        log_q: bool | Float[Tensor, " items"] = True,
+        score_mask: Callable[[Batch], Bool[Tensor, "batch batch"]] | None = None,
+        spare: Spare = "nothing",
+        hardest: int | None = None,
+    ) -> None:
+        super().__init__(spare=spare, hardest=hardest)
+        self.draws = {} if extra is None or isinstance(extra, Tensor) else dict(extra)
+        for name, draws in self.draws.items():
+            if name not in ("uniform", "popularity"):
+                hint = did_you_mean(name, ("uniform", "popularity"))
+                raise ConfigError(f"extra negatives are drawn by 'uniform' or 'popularity', not by {name!r}{hint}")
+            if draws < 0:
+                raise ConfigError(f"{draws} extra negatives by {name!r}; the number must not be negative")
+        if score_mask is not None and (extra is not None or spare in ("batch", "history")):
+            raise ConfigError(
+                f"a score_mask speaks of the batch's rows alone: it goes with no extra negatives and with spare "
+                f"'nothing' or 'same item', not with extra={extra!r}, spare={spare!r}"
+            )
+        self.score_mask = score_mask
+        self.log_q = log_q is not False
+        self.register_buffer("given", extra if isinstance(extra, Tensor) else None, persistent=False)
+        self.register_buffer("probabilities", log_q if isinstance(log_q, Tensor) else None, persistent=False)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name; rows, probabilities and masks that were given are left to training."""
+        return {**super().config(), "extra": self.draws or None, "log_q": self.log_q}
+
+    def prepare(self, train: Columns, users: int, items: int) -> None:
+        """Look at the training rows: how popular each item is.
+
+        Args:
+            train: The training log.
+            users: How many user rows there are, the unknown included.
+            items: How many item rows there are, the unknown included.
+        """
+        super().prepare(train, users, items)
+        counts = torch.bincount(train.batch().items, minlength=items).float()
+        self.register_buffer("popularity", counts / counts.sum(), persistent=False)
+
+    def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
+        """The batch's distinct items, and the extra ones.
+
+        Args:
+            batch: The rows being trained on.
+            item: Their item vectors.
+            embed: Item rows to vectors, for extra items outside the batch.
+
+        Returns:
+            Distinct candidates.
+        """
+        own = batch.distinct_items
+        extra = self._extra(batch.items.device)
+        if extra is None:
+            pool = Candidates(own.rows, item.index_select(0, own.first), own.index, own.counts)
+        else:
+            everything = distinct(torch.cat([batch.items, extra]))
+            outside = everything.first >= len(batch)
+            vectors = item.new_empty(len(everything.rows), item.shape[1])
+            vectors[~outside] = item[everything.first[~outside]]
+            vectors[outside] = embed(everything.rows[outside])
+            pool = Candidates(everything.rows, vectors, everything.index[: len(batch)], everything.counts)
+        return pool._replace(log_q=self._log_share(pool.rows, len(batch)) if self.log_q else None)
+
+    def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
+        """The pairs of distinct user and candidate that are no negatives.
+
+        Args:
+            batch: The rows being trained on.
+            candidates: What `draw` gave.
+
+        Returns:
+            Pairs sorted by user, or None where only the row's own item can be spared.
+        """
+        if self.score_mask is None:
+            return super().dropped(batch, candidates)
+        return masked_pairs(self.score_mask(batch), batch.items if self.spare == "same item" else None)
+
+    def _extra(self, device: torch.device) -> Tensor | None:
+        rows = [] if self.given is None else [self.given]
+        if uniform := self.draws.get("uniform"):
+            rows.append(torch.randint(1, len(self.popularity), (uniform,), device=device))
+        if popular := self.draws.get("popularity"):
+            rows.append(self.popularity.multinomial(popular, replacement=True))
+        return torch.cat(rows) if rows else None
+
+    def _log_share(self, rows: Tensor, batch: int) -> Tensor:
+        """Log of the share of the pool that each item row is expected to hold."""
+        popularity = self.popularity if self.probabilities is None else self.probabilities
+        uniform, popular = self.draws.get("uniform", 0), self.draws.get("popularity", 0)
+        copies = batch * popularity[rows] + popular * self.popularity[rows] + uniform / (len(self.popularity) - 1)
+        if self.given is not None:
+            copies = copies + torch.bincount(self.given, minlength=len(self.popularity))[rows]
+        total = batch + uniform + popular + (0 if self.given is None else len(self.given))
+        return (copies / total).clamp(min=torch.finfo(copies.dtype).tiny).log()

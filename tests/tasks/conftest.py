@@ -1,0 +1,24 @@
+"""A small log whose rows repeat users and items, and the batch of all of it."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+import torch
+
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+
+
+@pytest.fixture
+def log() -> EventLog:
+    """60 ratings by 8 users of 12 items, every fifth rating unknown."""
+    generator = torch.Generator().manual_seed(5)
+    rating = torch.randint(1, 6, (60,), generator=generator).tolist()
+    events = {
+        "user_id": torch.randint(0, 8, (60,), generator=generator).tolist(),
+        "item_id": (torch.rand(60, generator=generator) ** 2 * 12).long().tolist(),
+        "rating": [None if row % 5 == 0 else value for row, value in enumerate(rating)],
+        "weight": torch.rand(60, generator=generator).tolist(),
+    }
+    return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight")))

@@ -1,0 +1,197 @@
+"""Retrieval: every way to form its pool equals the pool written out row by row."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.model import Model
+from motet.tasks import Catalogue, InBatch, Pool, Retrieval
+from motet.towers import FeatureTower
+
+
+def model_of(log: EventLog, task: Retrieval, *, dim: int = 6, item_dim: int | None = None) -> Model:
+    torch.manual_seed(0)
+    user = FeatureTower(log.users, dim=dim, init_scale=1.0)
+    item = FeatureTower(log.items, dim=item_dim or dim, init_scale=1.0)
+    model = Model(user=user, item=item, tasks=[task]).double()
+    model.prepare(log)
+    return model
+
+
+def row_losses(model: Model, batch: Batch) -> Tensor:
+    task = model.tasks["retrieval"]
+    return task.loss(*model(batch), batch)
+
+
+def logits(model: Model, batch: Batch) -> Tensor:
+    """Every row's score of every item row, by the plainest of means."""
+    items = torch.arange(len(model.item.entities))
+    task = model.tasks["retrieval"]
+    assert isinstance(task, Retrieval)
+    everything = Batch({"item_id": items})
+    candidates = task.candidates(model.item(everything), everything)
+    queries = task.queries(model.user(batch), batch)
+    scores = queries @ candidates.T
+    return scores.amax(1) if scores.dim() == 3 else scores
+
+
+def expected(scores: Tensor, batch: Batch, pool: list[int], spared: list[set[int]], *, keep_own_copies: bool) -> Tensor:
+    """Softmax over a pool that lists every copy, `spared` items of each row left out."""
+    losses = []
+    for row, item in enumerate(batch.items.tolist()):
+        others = [other for other in pool if other != item and other not in spared[row]]
+        own = pool.count(item) if keep_own_copies else 1
+        losses.append(torch.cat([scores[row, others], scores[row, [item] * own]]).logsumexp(0) - scores[row, item])
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("item_bias", [False, True])
+@pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])
+@pytest.mark.parametrize("catalogue", [False, True])
+def test_loss_equals_the_pool_written_out(
+    log: EventLog, heads: int, item_bias: bool, spare: str, catalogue: bool
+) -> None:
+    pool: Pool = Catalogue(spare=spare) if catalogue else InBatch(spare=spare, log_q=False)  # type: ignore[arg-type]
+    model = model_of(log, Retrieval(pool=pool, heads=heads, item_bias=item_bias, temperature=0.5))
+    batch = log.batch().take(slice(0, 30))
+    listed = list(range(len(log.items))) if catalogue else batch.items.tolist()
+    seen = log.batch() if spare == "history" else batch
+    had = [set(seen.items[seen.users == user].tolist()) for user in batch.users.tolist()]
+    spared = had if spare in ("batch", "history") else [set() for _ in had]
+    theirs = expected(logits(model, batch), batch, listed, spared, keep_own_copies=spare == "nothing")
+    torch.testing.assert_close(row_losses(model, batch), theirs)
+
+
+@pytest.mark.parametrize("pool", [InBatch(), InBatch(spare="batch"), Catalogue(spare="history")], ids=repr)
+def test_rows_of_equal_users_apart_or_together_give_the_same_loss_and_gradient(log: EventLog, pool: Pool) -> None:
+    model = model_of(log, Retrieval(pool=pool))
+    batch = log.batch()
+    results = []
+    for apart in (batch, batch.separate("user_id")):
+        loss = row_losses(model, apart)
+        results.append((loss, *torch.autograd.grad(loss.mean(), list(model.user.parameters()))))
+    if pool.spare == "batch":  # a user's positives in the batch are only known where the rows are one user
+        results = results[:1] * 2
+    for together, one_by_one in zip(*results, strict=True):
+        torch.testing.assert_close(together, one_by_one)
+
+
+def test_hardest_negatives_only(log: EventLog) -> None:
+    model = model_of(log, Retrieval(pool=InBatch(hardest=2, spare="same item", log_q=False)))
+    batch = log.batch().take(slice(0, 20))
+    scores = logits(model, batch)
+    for row, loss in enumerate(row_losses(model, batch).tolist()):
+        item = int(batch.items[row])
+        others = scores[row, [other for other in batch.items.tolist() if other != item]].sort(descending=True).values
+        own = scores[row, item]
+        assert loss == pytest.approx((torch.cat([own[None], others[:2]]).logsumexp(0) - own).item())
+
+
+def test_log_q_subtracts_the_log_of_the_share_of_training_rows(log: EventLog) -> None:
+    plain = model_of(log, Retrieval(pool=InBatch(log_q=False)))
+    corrected = model_of(log, Retrieval(pool=InBatch(log_q=True)))
+    counts = torch.bincount(log.batch().items, minlength=len(log.items))
+    given = model_of(log, Retrieval(pool=InBatch(log_q=counts / counts.sum())))
+    batch = log.batch()
+    scores = logits(plain, batch) - (counts / counts.sum()).log()
+    spared: list[set[int]] = [set() for _ in range(len(batch))]
+    theirs = expected(scores, batch, batch.items.tolist(), spared, keep_own_copies=True)
+    torch.testing.assert_close(row_losses(corrected, batch), theirs)
+    torch.testing.assert_close(row_losses(given, batch), theirs)
+    assert not torch.allclose(row_losses(plain, batch), theirs)
+
+
+def test_extra_negatives_stand_in_the_pool_as_often_as_drawn(log: EventLog) -> None:
+    extra = torch.tensor([1, 1, 5, 9])
+    model = model_of(log, Retrieval(pool=InBatch(extra=extra, log_q=False)))
+    batch = log.batch().take(slice(0, 10))
+    spared: list[set[int]] = [set() for _ in range(10)]
+    pool = batch.items.tolist() + extra.tolist()
+    theirs = expected(logits(model, batch), batch, pool, spared, keep_own_copies=True)
+    torch.testing.assert_close(row_losses(model, batch), theirs)
+
+
+def test_drawn_negatives_follow_their_distribution_and_its_log_share(log: EventLog) -> None:
+    pool = InBatch(extra={"uniform": 3000, "popularity": 5000})
+    pool.prepare(log, len(log.users), len(log.items))
+    batch = log.batch()
+    torch.manual_seed(0)
+    drawn = pool.draw(batch, torch.zeros(60, 2), lambda rows: torch.zeros(len(rows), 2))
+    assert drawn.log_q is not None
+    assert drawn.counts.sum() == 60 + 8000
+    torch.testing.assert_close(drawn.counts / 8060, drawn.log_q.exp(), atol=0.02, rtol=0)
+    assert drawn.log_q.exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert torch.equal(drawn.rows[drawn.positives], batch.items)
+
+
+def test_the_score_mask_drops_pairs_of_rows(log: EventLog) -> None:
+    batch = log.batch().take(slice(0, 20))
+    mask = torch.rand(20, 20, generator=torch.Generator().manual_seed(1)) < 0.5
+    model = model_of(log, Retrieval(pool=InBatch(score_mask=lambda _: mask, log_q=False)))
+    scores = logits(model, batch)[:, batch.items]
+    theirs = []
+    for row in range(20):
+        kept = [other for other in range(20) if mask[row, other] or other == row]
+        theirs.append(scores[row, kept].logsumexp(0) - scores[row, row])
+    torch.testing.assert_close(row_losses(model, batch), torch.stack(theirs))
+
+
+def test_score_is_the_dot_product_of_query_and_candidate(log: EventLog) -> None:
+    for heads in (1, 2):
+        model = model_of(log, Retrieval(heads=heads, item_bias=True, temperature=2.0))
+        batch = log.batch()
+        torch.testing.assert_close(model.score(batch)["retrieval"], logits(model, batch)[torch.arange(60), batch.items])
+
+
+def test_the_item_bias_starts_at_log_counts_once(log: EventLog) -> None:
+    model = model_of(log, Retrieval(item_bias=True))
+    task = model.tasks["retrieval"]
+    assert isinstance(task, Retrieval)
+    assert task.bias is not None
+    counts = torch.bincount(log.batch().items, minlength=len(log.items))
+    most, fewest = counts.argmax(), counts[1:].argmin() + 1
+    gap = (task.bias[most] - task.bias[fewest]).item()
+    assert gap == pytest.approx(math.log(counts[most] / counts[fewest]), rel=1e-5)
+    with torch.no_grad():
+        task.bias.zero_()
+    model.prepare(log)
+    assert not task.bias.any()
+
+
+def test_a_learned_temperature_receives_a_gradient(log: EventLog) -> None:
+    for learned in (False, True):
+        model = model_of(log, Retrieval(learn_temperature=learned))
+        row_losses(model, log.batch()).mean().backward()
+        task = model.tasks["retrieval"]
+        assert isinstance(task, Retrieval)
+        assert (task.log_temperature.grad is not None) is learned
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_errors(log: EventLog) -> None:
+    with pytest.raises(ConfigError, match=r"heads=0; a user needs at least one"):
+        Retrieval(heads=0)
+    with pytest.raises(ConfigError, match=r"temperature=0.0; it divides the scores"):
+        Retrieval(temperature=0.0)
+    with pytest.raises(ConfigError, match=r"reduction='average'; it must be 'mean' or 'sum'"):
+        Retrieval(reduction="average")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"their widths differ: 4 and 6; give both towers the same dim"):
+        model_of(log, Retrieval(), dim=4, item_dim=6)
+    with pytest.raises(ConfigError, match=r"spare='histories' is not one of .*; did you mean 'history'"):
+        InBatch(spare="histories")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"hardest=0 negatives; it must be at least 1"):
+        Catalogue(hardest=0)
+    with pytest.raises(ConfigError, match=r"not by 'popular'; did you mean 'popularity'"):
+        InBatch(extra={"popular": 3})
+    with pytest.raises(ConfigError, match=r"-1 extra negatives by 'uniform'"):
+        InBatch(extra={"uniform": -1})
+    with pytest.raises(ConfigError, match="a score_mask speaks of the batch's rows alone"):
+        InBatch(score_mask=lambda batch: torch.ones(len(batch), len(batch)).bool(), spare="history")
