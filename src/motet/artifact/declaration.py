@@ -1,0 +1,88 @@
+"""Declaration: how a model is put together, as JSON, and back.
+
+Classes are named, and looked up among motet's own: nothing that a file says is imported or run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from motet import tasks, towers
+from motet.data.entities import Entities
+from motet.errors import ArtifactError
+from motet.model import Model
+
+
+def describe(model: Model) -> dict[str, Any] | None:
+    """The classes of a model's parts and the arguments that make them.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        What `rebuild` reads; None where the model or a part of it is of a class that is not motet's own.
+    """
+    parts = (model.user, model.item, *model.tasks.values())
+    if type(model) is not Model or any(_known(type(part).__name__) is not type(part) for part in parts):
+        return None
+    return {
+        "user": _encode(model.user),
+        "item": _encode(model.item),
+        "tasks": [_encode(task) for task in model.tasks.values()],
+        "weights": model.weights,
+    }
+
+
+def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) -> Model:
+    """An untrained model of the same parts, into which the saved weights fit.
+
+    Args:
+        declaration: What `describe` returned.
+        users: The users the model was trained on.
+        items: The items the model was trained on.
+
+    Returns:
+        The model.
+
+    Raises:
+        ArtifactError: If the declaration names a class that motet does not have, or an argument it does not take.
+    """
+    return Model(
+        user=_decode(declaration["user"], users),
+        item=_decode(declaration["item"], items),
+        tasks=[_decode(task) for task in declaration["tasks"]],
+        weights=declaration["weights"],
+    )
+
+
+def _known(name: str) -> type | None:
+    """A class that motet itself offers as a tower, a task, or a part of one."""
+    for module in (towers, tasks):
+        found = getattr(module, name, None) if name in module.__all__ else None
+        if isinstance(found, type):
+            return found
+    return None
+
+
+def _encode(value: Any) -> Any:
+    """JSON of an argument; a part that has arguments itself becomes its class and its `config`."""
+    if isinstance(value, nn.Module):
+        config = {name: _encode(argument) for name, argument in value.config().items()}  # type: ignore[operator]
+        return {"class": type(value).__name__, "config": config}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _decode(value: Any, *first: Entities) -> Any:
+    if not (isinstance(value, dict) and value.keys() == {"class", "config"}):
+        return value
+    kind = _known(value["class"])
+    if kind is None:
+        raise ArtifactError(f"the model uses a {value['class']}, which this motet does not have; upgrade motet")
+    config = {name: _decode(argument) for name, argument in value["config"].items()}
+    try:
+        return kind(*first, **config)
+    except TypeError as error:
+        raise ArtifactError(f"the model's {value['class']} does not fit this motet: {error}; upgrade motet") from error

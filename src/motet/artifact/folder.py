@@ -1,0 +1,179 @@
+"""A folder that is written whole or not at all, and checked against its manifest when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from motet import __version__
+from motet.errors import ArtifactError, ConfigError
+
+FORMAT = 1  # raised when an older motet could no longer read what is written
+MANIFEST = "manifest.json"
+FIX = "restore it from a copy, or train and save the model again"
+
+
+def write_folder(path: str | Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files and a manifest of their checksums; what stood at `path` stays whole until all of it is on disk.
+
+    The files go to a hidden sibling, which then takes the place of the old folder by renaming. The old one is
+    renamed to another hidden sibling and removed last; where a crash came between the two renamings,
+    `read_folder` finds it there.
+
+    Args:
+        path: Of the folder: new, empty, or one that this function wrote before.
+        files: Names and contents; drawn one at a time, so that a generator holds only one in memory.
+
+    Raises:
+        ConfigError: If something else stands at `path`.
+        ArtifactError: If the disk is full or refuses to be written.
+    """
+    target = Path(path).resolve()
+    _refuse_others_files(target)
+    new, old = _siblings(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if new.exists():  # left by a save that was killed
+            shutil.rmtree(new)
+        new.mkdir()
+        entries = {name: _write(new / name, content) for name, content in files}
+        manifest = {"format": FORMAT, "motet": __version__, "files": entries}
+        _write(new / MANIFEST, json.dumps(manifest, indent=2).encode())
+        _sync(new)
+        _swap(new, target, old)
+    except OSError as error:
+        raise ArtifactError(
+            f"could not save to {str(path)!r}: {error.strerror or error}; what was there before is untouched. "
+            "Make room or choose another folder, and save again"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def read_folder(path: str | Path) -> Path:
+    """Check a folder against its manifest.
+
+    Args:
+        path: Of the folder.
+
+    Returns:
+        Where its files lie.
+
+    Raises:
+        ArtifactError: If the folder or one of its files is missing, a file was added, shortened or changed, or the
+            format is newer than this motet; the message names the file, the difference and the fix.
+    """
+    target = Path(path).resolve()
+    old = _siblings(target)[1]
+    folder = old if not target.exists() and old.exists() else target
+    manifest = _manifest(folder, str(path))
+    files: dict[str, dict[str, Any]] = manifest["files"]
+    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir()} - {MANIFEST}
+    for name in sorted(files.keys() | present):
+        where = f"{name!r} in {str(path)!r}"
+        if name not in present:
+            raise ArtifactError(f"{where} is missing; {FIX}")
+        if name not in files:
+            raise ArtifactError(f"{where} is not part of the saved model; move it out of the folder")
+        _check(folder / name, files[name], where)
+    return folder
+
+
+def _siblings(target: Path) -> tuple[Path, Path]:
+    return target.with_name(f".{target.name}.saving"), target.with_name(f".{target.name}.previous")
+
+
+def _refuse_others_files(target: Path) -> None:
+    """Saving removes what it replaces, so it replaces nothing but a model."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ConfigError(f"{target.name!r} is a file; a model is saved as a folder: choose another name")
+    names = {file.name for file in target.iterdir()}
+    if not names:
+        return
+    if MANIFEST not in names:
+        raise ConfigError(
+            f"the folder {target.name!r} holds {min(names)!r} and no saved model, and saving would remove it; "
+            "choose a new folder"
+        )
+    known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]}
+    if extra := names - known - {MANIFEST}:
+        raise ConfigError(
+            f"the folder {target.name!r} holds {min(extra)!r} beside a saved model, and saving would remove it; "
+            "move it away, or choose another folder"
+        )
+
+
+def _write(file: Path, content: bytes) -> dict[str, int | str]:
+    """Write one file to the disk itself; its checksum is that of what was meant to be written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    with suppress(PermissionError):  # Windows opens no folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _manifest(folder: Path, path: str) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        version = manifest["format"]
+        newer = version > FORMAT
+        whole = newer or all({"bytes", "sha256"} <= entry.keys() for entry in manifest["files"].values())
+    except FileNotFoundError:
+        raise ArtifactError(f"there is no saved model in {path!r}: it has no {MANIFEST}; check the path") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        manifest, version, newer, whole = {}, 0, False, False
+    if newer:
+        raise ArtifactError(
+            f"{path!r} was saved by motet {manifest.get('motet', '?')} in format {version}, and this motet "
+            f"{__version__} reads formats up to {FORMAT}; upgrade: pip install --upgrade motet"
+        )
+    if not whole:
+        raise ArtifactError(f"{MANIFEST!r} in {path!r} is damaged; {FIX}")
+    checked: dict[str, Any] = manifest
+    return checked
+
+
+def _check(file: Path, entry: dict[str, Any], where: str) -> None:
+    size = file.stat().st_size
+    if size != entry["bytes"]:
+        change = "shortened" if size < entry["bytes"] else "lengthened"
+        raise ArtifactError(f"{where} was {change}: it has {size:,} bytes instead of {entry['bytes']:,}; {FIX}")
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != entry["sha256"]:
+        raise ArtifactError(
+            f"{where} was changed: its sha256 is {digest[:12]}... instead of {str(entry['sha256'])[:12]}...; {FIX}"
+        )

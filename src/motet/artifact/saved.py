@@ -1,0 +1,136 @@
+"""Save and load: a model and what is needed to serve it, as six files that need no pickle.
+
+| file | holds |
+|---|---|
+| `manifest.json` | format, version, size and checksum of every other file |
+| `model.json` | schema, towers, tasks, weights of the tasks |
+| `model.safetensors` | parameters and buffers |
+| `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
+| `events.parquet` | user row and item row of every training event |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from motet.artifact.declaration import describe, rebuild
+from motet.artifact.folder import read_folder, write_folder
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.data.schema import Feature, Schema
+from motet.data.sides import build_entities
+from motet.data.vocab import Vocab
+from motet.errors import ConfigError
+from motet.model import Model
+
+
+def save(path: str | Path, model: Model, log: EventLog) -> None:
+    """Write a model and the log it serves; nothing of an older model at `path` is lost before all is written.
+
+    Args:
+        path: Of the folder.
+        model: Trained.
+        log: Whose users, items and seen pairs it serves.
+
+    Raises:
+        ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
+        ArtifactError: If the disk is full or refuses to be written.
+    """
+    write_folder(path, _files(model, log))
+
+
+def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]:
+    """Read what `save` wrote.
+
+    Args:
+        path: Of the folder.
+        model: A model of the same parts, into which the weights are loaded; needed where a class of the saved model
+            is not motet's own.
+
+    Returns:
+        The model in evaluation mode, and the training log less its signals.
+
+    Raises:
+        ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
+        ConfigError: If a model has to be given, or the one given has other users, items or parts.
+    """
+    folder = read_folder(path)
+    document = json.loads((folder / "model.json").read_bytes())
+    schema = Schema.from_json(json.dumps(document["schema"]))
+    log = _read_log(folder, schema)
+    if model is not None:
+        _check_entities(model, log)
+    elif document["model"] is not None:
+        model = rebuild(document["model"], log.users, log.items)
+    else:
+        raise ConfigError(
+            f"{str(path)!r} holds the weights of {document['parts']}, which is not made of motet's own classes alone; "
+            "build it as for training and pass it: load(path, model=...)"
+        )
+    _load_weights(folder / "model.safetensors", model)
+    return model.eval(), log
+
+
+def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
+    from safetensors.torch import save as to_bytes
+
+    parts = [type(part).__name__ for part in (model, model.user, model.item, *model.tasks.values())]
+    document = {
+        "schema": json.loads(log.schema.to_json()),
+        "model": describe(model),
+        "parts": f"a {parts[0]} of {', '.join(parts[1:])}",
+    }
+    yield "model.json", json.dumps(document, indent=2).encode()
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    yield "model.safetensors", to_bytes(state)
+    yield "users.parquet", _parquet(log.users.table)
+    yield "items.parquet", _parquet(log.items.table)
+    batch = log.batch()
+    events = pl.DataFrame({"user": batch.users.cpu().numpy(), "item": batch.items.cpu().numpy()})
+    yield "events.parquet", _parquet(events)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    stream = BytesIO()
+    frame.write_parquet(stream)
+    return stream.getvalue()
+
+
+def _read_log(folder: Path, schema: Schema) -> EventLog:
+    users = _read_entities(folder / "users.parquet", schema.user, schema.user_features)
+    items = _read_entities(folder / "items.parquet", schema.item, schema.item_features)
+    events = pl.read_parquet(folder / "events.parquet")
+    rows = {schema.user: events["user"], schema.item: events["item"]}
+    columns = {key: torch.from_numpy(column.to_numpy(writable=True)) for key, column in rows.items()}
+    return EventLog(schema, users, items, columns)
+
+
+def _read_entities(file: Path, key: str, kinds: Mapping[str, Feature]) -> Entities:
+    """Encode the saved table anew: equal tables have equal codes."""
+    table = pl.read_parquet(file)
+    return build_entities(key, Vocab(key, table[key]), kinds, table)
+
+
+def _check_entities(model: Model, log: EventLog) -> None:
+    for side, tower, saved in (("user", model.user, log.users), ("item", model.item, log.items)):
+        if tower.entities.vocab != saved.vocab:
+            raise ConfigError(
+                f"the {side}s of the given model ({len(tower.entities) - 1:,}) are not those of the saved one "
+                f"({len(saved) - 1:,}); build it from the log that the saved one was trained on"
+            )
+
+
+def _load_weights(file: Path, model: Model) -> None:
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(file))
+    except RuntimeError as error:
+        differences = " ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise ConfigError(f"the saved weights do not fit the model: {differences}") from error

@@ -1,0 +1,76 @@
+"""Lookup: rows of the ids that a caller asks for, and an error that names those which do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data.entities import Entities
+from motet.errors import DataError, did_you_mean
+
+Ids = str | int | np.generic | Sequence[str] | Sequence[int] | npt.NDArray[Any] | pl.Series
+COMPARED = 5_000  # a misspelt id is compared letter by letter with at most this many known ones: some 0.1 s
+
+
+def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
+    """Ids as a list, and whether the caller asked for a single one.
+
+    Args:
+        ids: One id or many.
+
+    Returns:
+        The list, and whether it holds one id that came alone.
+
+    Example:
+        >>> listed("a"), listed(["a", "b"])
+        ((['a'], True), (['a', 'b'], False))
+    """
+    if isinstance(ids, str | int):
+        return [ids], True  # type: ignore[return-value]
+    if isinstance(ids, np.generic | np.ndarray):
+        many = ids.tolist()
+        return ([many], True) if ids.ndim == 0 else (many, False)
+    return list(ids), False
+
+
+def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str) -> Int[Tensor, " n"]:
+    """Rows of ids that must all be known.
+
+    Args:
+        entities: The users or the items.
+        ids: In any order, repeated or not.
+        side: `"user"` or `"item"`, for the error message.
+
+    Returns:
+        One row an id.
+
+    Raises:
+        DataError: If an id is not known; the message names the first three and what the first may have meant.
+    """
+    rows = entities.vocab.encode(ids)
+    unknown = [ids[position] for position in (rows == 0).nonzero()[:, 0].tolist()]
+    if unknown:
+        names = ", ".join(repr(id) for id in unknown[:3])
+        more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
+        number = f"{side} {names} is" if len(unknown) == 1 else f"{side}s {names}{more} are"
+        raise DataError(f"{number} not among the {len(entities) - 1:,} known {side}s{_hint(unknown[0], entities)}")
+    return rows
+
+
+def _hint(wrong: str | int, entities: Entities) -> str:
+    """A similar id where ids are text; the range where they are numbers."""
+    known = entities.vocab.ids
+    if isinstance(wrong, int):
+        return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) else ""
+    folded = wrong.casefold()
+    inside = known.filter(known.str.to_lowercase().str.contains(folded, literal=True))
+    if folded and len(inside):
+        return f"; did you mean {min(inside.to_list(), key=len)!r}?"
+    alike = known.filter(known.str.head(1).str.to_lowercase() == folded[:1]).head(COMPARED)
+    return did_you_mean(wrong, alike.to_list())

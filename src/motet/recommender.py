@@ -1,0 +1,229 @@
+"""Recommender: retrieve, filter, rank, fuse; and what else a trained model can be asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.artifact import saved
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.data.lookup import Ids, known_rows, listed
+from motet.errors import ConfigError, did_you_mean
+from motet.index import ExactIndex, TopK
+from motet.model import Model
+from motet.ranker import Ranker, Ranking, Request
+from motet.scorer import Scorer
+
+
+class Recommender:
+    """A trained model as a product: ids in, ids out.
+
+    It holds the vectors of all items: build it after training, and anew after further training.
+
+    Args:
+        model: Trained; it is put in evaluation mode.
+        log: The training log: its items can be recommended, its pairs are what users have seen.
+
+    Raises:
+        ConfigError: If a tower of the model reads context, which a request does not have.
+    """
+
+    def __init__(self, model: Model, log: EventLog) -> None:
+        self.model = model
+        self.log = log
+        self.users = log.users
+        self.items = log.items
+        self.scorer = Scorer(model, log)
+        self.ranker = Ranker(self.scorer, log)
+
+    def recommend(
+        self,
+        users: Ids,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        exclude: Ids = (),
+        only: Ids | None = None,
+        candidates: int = 500,
+        by: Mapping[str, float] | None = None,
+    ) -> TopK:
+        """The k items that the tasks together put first for each user.
+
+        The first trained task that ranks the whole catalogue retrieves candidates; without one, every allowed item
+        is a candidate. All tasks score them, and `fuse` adds the scores up. A user whom training has not seen and
+        of whom no features are known gets the items with the most training events, scored by that number.
+
+        Args:
+            users: One id, for a 1-D answer, or many, for a 2-D one.
+            k: How many items.
+            exclude_seen: Whether to leave out the items the user had in training.
+            exclude: Items that must not be recommended to anyone.
+            only: Items that may be recommended; all where not given.
+            candidates: How many items are retrieved for the tasks to rank, at least k. More is slower and comes closer
+                to ranking the whole catalogue; 500 costs milliseconds.
+            by: What each task counts for in this call, 0 where not named; the weights of the model where not given.
+
+        Returns:
+            min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
+
+        Raises:
+            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, or `by` names no task.
+            DataError: If `exclude` or `only` names an unknown item, or ids have the wrong type.
+
+        Source:
+            Covington et al., "Deep Neural Networks for YouTube Recommendations", RecSys 2016, for the two stages.
+        """
+        _check("k", k, len(self.items) - 1, "items")
+        _check("candidates", candidates, None, "items")
+        ids, single = listed(users)
+        rows = self.users.vocab.encode(ids)
+        request = Request(
+            k=k,
+            weights=self._weights(by),
+            candidates=candidates,
+            exclude=known_rows(self.items, listed(exclude)[0], "item"),
+            only=None if only is None else known_rows(self.items, listed(only)[0], "item"),
+            exclude_seen=exclude_seen,
+        )
+        ranking = self.ranker.rank(rows, request)
+        return _top(ranking, self.items, self.scorer.known[rows], single)
+
+    def predict(self, users: Ids, items: Ids) -> dict[str, Float[Tensor, " *pairs"]]:
+        """What every task says of pairs of user and item.
+
+        Args:
+            users: One id or many.
+            items: One id or many; one is paired with each of the other side, many are paired in order.
+
+        Returns:
+            Scores by task, in the task's unit: one number for two single ids, else one a pair. An unknown user is
+            scored as the mean of all users.
+
+        Raises:
+            DataError: If an item is unknown.
+            ConfigError: If there are many users and a different number of items.
+        """
+        (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
+        if not (one_user or one_item) and len(user_ids) != len(item_ids):
+            raise ConfigError(
+                f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
+            )
+        pairs = max(len(user_ids), len(item_ids)) if user_ids and item_ids else 0
+        user_rows = self.users.vocab.encode(user_ids).expand(pairs)
+        item_rows = known_rows(self.items, item_ids, "item").expand(pairs)
+        scores = self.scorer.scores(user_rows, item_rows[:, None])
+        return {name: score.cpu().view(() if one_user and one_item else -1) for name, score in scores.items()}
+
+    def similar_items(self, items: Ids, k: int = 10) -> TopK:
+        """The items whose vectors point the same way, by cosine; never the item itself.
+
+        Args:
+            items: One id, for a 1-D answer, or many, for a 2-D one.
+            k: How many.
+
+        Returns:
+            k items each, scored by cosine.
+
+        Raises:
+            DataError: If an item is unknown.
+            ConfigError: If k is 0 or not below the number of items.
+        """
+        return self._similar(items, k, self.items, "item", self._item_directions)
+
+    def similar_users(self, users: Ids, k: int = 10) -> TopK:
+        """The users whose vectors point the same way, by cosine; never the user itself.
+
+        Args:
+            users: One id, for a 1-D answer, or many, for a 2-D one.
+            k: How many.
+
+        Returns:
+            k users each, scored by cosine.
+
+        Raises:
+            DataError: If a user is unknown.
+            ConfigError: If k is 0 or not below the number of users.
+        """
+        return self._similar(users, k, self.users, "user", self._user_directions)
+
+    def save(self, path: str | Path) -> None:
+        """Write the recommender to a folder; a model that stands there stays whole until the new one is.
+
+        Args:
+            path: A new or empty folder, or a saved model to replace.
+
+        Raises:
+            ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
+            ArtifactError: If the disk is full or refuses to be written.
+        """
+        saved.save(path, self.model, self.log)
+
+    @classmethod
+    def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
+        """Read what `save` wrote; it gives the same answers bit for bit.
+
+        Args:
+            path: Of the folder.
+            model: Takes the saved weights; needed where the model, a tower or a task is of a class that is not motet's.
+
+        Returns:
+            The recommender.
+
+        Raises:
+            ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
+            ConfigError: If `model` is needed, or does not fit the saved weights.
+        """
+        return cls(*saved.load(path, model))
+
+    def _weights(self, by: Mapping[str, float] | None) -> Mapping[str, float]:
+        if by is None:
+            return self.model.weights
+        tasks = self.model.tasks
+        for name, weight in by.items():
+            if name not in tasks:
+                hint = did_you_mean(name, tasks)
+                raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
+            if not math.isfinite(weight):
+                raise ConfigError(f"by gives task {name!r} the weight {weight}; it must be a finite number")
+        return by
+
+    def _similar(self, ids: Ids, k: int, entities: Entities, side: str, index: ExactIndex) -> TopK:
+        _check("k", k, len(entities) - 2, f"other {side}s")
+        many, single = listed(ids)
+        rows = known_rows(entities, many, side)
+        itself = [row[None] - 1 for row in rows]
+        hits = index.search(index.vectors[rows.to(index.vectors.device) - 1], k, exclude=itself)
+        return _top(Ranking(hits.rows.cpu() + 1, hits.scores.cpu(), {}), entities, rows > 0, single)
+
+    @cached_property
+    def _item_directions(self) -> ExactIndex:
+        return ExactIndex(F.normalize(self.scorer.items[1:]))
+
+    @cached_property
+    def _user_directions(self) -> ExactIndex:
+        return ExactIndex(F.normalize(self.scorer.everyone[1:]))
+
+
+def _check(name: str, value: int, most: int | None, things: str) -> None:
+    if not 1 <= value <= (value if most is None else most):
+        limit = "" if most is None else f" and at most {most:,}, the number of {things}"
+        raise ConfigError(f"{name}={value!r}; it must be at least 1{limit}")
+
+
+def _top(ranking: Ranking, entities: Entities, known: Tensor, single: bool) -> TopK:
+    """Rows become the caller's ids; a single user's answer becomes 1-D."""
+    ids = np.array(entities.vocab.decode(ranking.rows.flatten()).to_list(), dtype=object)
+    top = TopK(ids.reshape(ranking.rows.shape), ranking.scores, ranking.tasks, known)
+    if not single:
+        return top
+    tasks = {name: scores[0] for name, scores in top.tasks.items()}
+    return TopK(top.ids[0], top.scores[0], tasks, known[0])

@@ -1,0 +1,129 @@
+"""Scorer: a trained model asked by rows, with the vectors of all items at hand."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.model import Model
+from motet.tasks.base import CorpusTask
+from motet.towers.base import Tower
+
+PAIRS = 1 << 16  # user-item pairs scored at once: a head of 256 hidden units then holds 64 MB
+
+
+class Scorer:
+    """Vectors and scores of rows.
+
+    Args:
+        model: Trained; it is put in evaluation mode.
+        log: The training log.
+
+    Raises:
+        ConfigError: If a tower of the model reads context, which a request does not have.
+
+    Attributes:
+        counts: Training events of each item row.
+        known: Which user rows have training events or features, so that their vector means something.
+        items: Vectors of all item rows.
+        corpus: The first trained task that ranks the whole catalogue, if there is one.
+    """
+
+    def __init__(self, model: Model, log: EventLog) -> None:
+        for tower in (model.user, model.item):
+            if tower.context:
+                raise ConfigError(
+                    f"the tower of {tower.entities.key!r} reads the context {', '.join(tower.context)}, which a "
+                    "request does not have; train a model without context to serve it"
+                )
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+        self.keys = (log.schema.user, log.schema.item)
+        batch = log.batch()
+        self.counts: Int[Tensor, " items"] = torch.bincount(batch.items, minlength=len(log.items))
+        events = torch.bincount(batch.users, minlength=len(log.users))
+        self.known: Bool[Tensor, " users"] = (events > 0) | bool(log.users.features)
+        self.known[0] = False
+        self.items: Float[Tensor, "items dim"] = self._embed(model.item, torch.arange(len(log.items)))
+        trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
+        self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)
+
+    @cached_property
+    def everyone(self) -> Float[Tensor, "users dim"]:
+        """Vectors of all user rows; those that are not known get the mean of the known."""
+        vectors = self._embed(self.model.user, torch.arange(len(self.known)))
+        known = self.known.to(self.device)
+        vectors[~known] = vectors[known].mean(0)
+        return vectors
+
+    def users(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        """User vectors.
+
+        Args:
+            rows: User rows.
+
+        Returns:
+            One vector a row; of users who are not known, the mean user.
+        """
+        if not self.known[rows].all():
+            return self.everyone[rows.to(self.device)]
+        return self._embed(self.model.user, rows)
+
+    @torch.no_grad()
+    def queries(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n *heads width"]:
+        """What an index of `candidates` is asked.
+
+        Args:
+            rows: User rows.
+
+        Returns:
+            One query a row, or several.
+        """
+        assert self.corpus is not None
+        return self.corpus.queries(self.users(rows), Batch({self.keys[0]: rows.to(self.device)}, *self.keys))
+
+    @torch.no_grad()
+    def candidates(self) -> Float[Tensor, "items width"]:
+        """What an index holds: all items as the corpus task sees them.
+
+        Returns:
+            One vector an item row.
+        """
+        assert self.corpus is not None
+        rows = torch.arange(len(self.items), device=self.device)
+        return self.corpus.candidates(self.items, Batch({self.keys[1]: rows}, *self.keys))
+
+    @torch.no_grad()
+    def scores(self, users: Int[Tensor, " n"], items: Int[Tensor, "n c"]) -> dict[str, Float[Tensor, "n c"]]:
+        """What every task says of each user with each of their items.
+
+        Args:
+            users: User rows.
+            items: A line of item rows for each user.
+
+        Returns:
+            By task, in the task's unit.
+        """
+        vectors = self.users(users)
+        users = (users * self.known[users]).to(self.device)
+        who = torch.arange(len(users), device=self.device).repeat_interleave(items.shape[1])
+        flat = items.to(self.device).flatten()
+        parts: dict[str, list[Tensor]] = {name: [] for name in self.model.tasks}
+        for block in torch.arange(len(flat), device=self.device).split(PAIRS):
+            rows, user = flat[block], who[block]
+            batch = Batch({self.keys[0]: users[user], self.keys[1]: rows}, *self.keys)
+            for name, task in self.model.tasks.items():
+                parts[name].append(task.score(vectors[user], self.items[rows], batch))
+        return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
+
+    @torch.no_grad()
+    def _embed(self, tower: Tower, rows: Tensor) -> Tensor:
+        key = tower.entities.key
+        blocks = [tower(Batch({key: part.to(self.device)}, *self.keys)) for part in rows.split(PAIRS)]
+        return torch.cat(blocks)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import errno
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from motet.artifact import folder
+from motet.artifact.folder import read_folder, write_folder
+from motet.errors import ArtifactError, ConfigError
+
+FILES = [("a.json", b"{}"), ("sub/b.bin", b"12345")]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    write_folder(path, FILES)
+    return path
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    where = read_folder(path)
+    return {name: (where / name).read_bytes() for name in json.loads((where / "manifest.json").read_bytes())["files"]}
+
+
+def test_writes_reads_and_replaces(saved: Path) -> None:
+    assert contents(saved) == dict(FILES)
+    write_folder(saved, [("c", b"new")])
+    assert contents(saved) == {"c": b"new"}
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_makes_parents_and_fills_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "not" / "there"):
+        write_folder(path, FILES)
+        assert contents(path) == dict(FILES)
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def half() -> Iterator[tuple[str, bytes]]:
+    yield "a.json", b"half"
+    refuse()
+
+
+@pytest.mark.parametrize("where", ["files", "_write", "_sync", "rename"])
+def test_full_disk_leaves_the_old_model_whole(saved: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    if where == "rename":
+        rename = Path.rename
+        monkeypatch.setattr(
+            Path, "rename", lambda self, to: refuse() if self.name.endswith("saving") else rename(self, to)
+        )
+    elif where != "files":
+        monkeypatch.setattr(folder, where, refuse)
+    words = r"could not save to '.*model': No space left on device; what was there before is untouched. Make room"
+    with pytest.raises(ArtifactError, match=words):
+        write_folder(saved, half() if where == "files" else FILES[:1])
+    monkeypatch.undo()
+    assert contents(saved) == dict(FILES)
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_other_failures_leave_nothing_behind(saved: Path) -> None:
+    def broken() -> Iterator[tuple[str, bytes]]:
+        yield "a.json", b"half"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(saved, broken())
+    assert contents(saved) == dict(FILES)
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_a_kill_in_the_middle_leaves_the_old_model_whole(saved: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from motet.artifact.folder import write_folder\n"
+        "def files():\n"
+        "    yield 'a.json', b'half'\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+        "write_folder(sys.argv[1], files())\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(saved)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert contents(saved) == dict(FILES)
+    write_folder(saved, [("c", b"new")])  # what the kill left behind is in nobody's way
+    assert contents(saved) == {"c": b"new"}
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_kills_at_any_moment_leave_the_old_or_the_new_model(saved: Path) -> None:
+    program = (
+        "import sys, itertools\n"
+        "from motet.artifact.folder import write_folder\n"
+        "print('ready', flush=True)\n"
+        "for n in itertools.count():\n"
+        "    write_folder(sys.argv[1], [('a', b'%d' % n), ('b', b'%d' % n)])\n"
+    )
+    for run in range(6):
+        process = subprocess.Popen([sys.executable, "-c", program, str(saved)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.01 + 0.007 * run)
+        process.kill()
+        process.communicate()
+        found = contents(saved)
+        assert found == dict(FILES) or found["a"] == found["b"]
+
+
+def test_a_kill_between_the_two_renamings_is_survived(saved: Path) -> None:
+    saved.rename(saved.with_name(".model.previous"))
+    assert contents(saved) == dict(FILES)
+    write_folder(saved, [("c", b"new")])
+    assert contents(saved) == {"c": b"new"}
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_damage_is_named(saved: Path) -> None:
+    cases = [
+        ("sub/b.bin", b"123", "'sub/b.bin' in '.*model' was shortened: it has 3 bytes instead of 5; restore it"),
+        ("sub/b.bin", b"123456", "'sub/b.bin' in '.*model' was lengthened: it has 6 bytes instead of 5; restore it"),
+        (
+            "a.json",
+            b"[]",
+            r"'a.json' in '.*model' was changed: its sha256 is 4f53cda18c2b... instead of 44136fa355b3...",
+        ),
+        ("a.json", None, "'a.json' in '.*model' is missing; restore it from a copy, or train and save the model again"),
+        ("notes.txt", b"", "'notes.txt' in '.*model' is not part of the saved model; move it out of the folder"),
+        ("manifest.json", b'{"format": 1', "'manifest.json' in '.*model' is damaged; restore it"),
+        ("manifest.json", b"[]", "'manifest.json' in '.*model' is damaged; restore it"),
+        ("manifest.json", b'{"format": 1, "files": {"a.json": 3}}', "'manifest.json' in '.*model' is damaged"),
+        ("manifest.json", b'{"format": "one", "files": {}}', "'manifest.json' in '.*model' is damaged"),
+        ("manifest.json", None, "there is no saved model in '.*model': it has no manifest.json; check the path"),
+    ]
+    for name, content, words in cases:
+        write_folder(saved, FILES)
+        file = saved / name
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
+        with pytest.raises(ArtifactError, match=words):
+            read_folder(saved)
+        for entry in [*saved.rglob("*.*")]:
+            entry.unlink()
+        (saved / "sub").rmdir()
+
+
+def test_a_newer_format_is_named(saved: Path) -> None:
+    manifest = {"format": 7, "motet": "9.1.0", "layout": "anything"}
+    (saved / "manifest.json").write_text(json.dumps(manifest))
+    words = (
+        "'.*model' was saved by motet 9.1.0 in format 7, and this motet .* reads formats up to 1; upgrade: pip install"
+    )
+    with pytest.raises(ArtifactError, match=words):
+        read_folder(saved)
+
+
+def test_a_path_that_is_not_there() -> None:
+    with pytest.raises(ArtifactError, match=r"there is no saved model in 'nowhere': it has no manifest.json"):
+        read_folder("nowhere")
+
+
+def test_saving_removes_nothing_but_a_model(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("")
+    (saved / "notes.txt").write_text("")
+    for name, words in [
+        ("file", "'file' is a file; a model is saved as a folder: choose another name"),
+        ("work", "the folder 'work' holds 'thesis.tex' and no saved model, and saving would remove it; choose a new"),
+        (
+            "model",
+            "the folder 'model' holds 'notes.txt' beside a saved model, and saving would remove it; move it away",
+        ),
+    ]:
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            write_folder(tmp_path / name, FILES)
+    assert (tmp_path / "work" / "thesis.tex").exists()

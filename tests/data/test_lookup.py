@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from motet.data.entities import Entities
+from motet.data.lookup import known_rows, listed
+from motet.data.vocab import Vocab
+from motet.errors import DataError
+
+FILMS = Entities("title", Vocab.build(["Alien (1979)", "Aliens (1986)", "Dances with Wolves (1990)"], "title"))
+NUMBERS = Entities("item_id", Vocab.build([3, 1, 9], "item_id"))
+
+
+def test_one_id_or_many() -> None:
+    assert listed(3) == ([3], True)
+    assert listed(np.int64(3)) == ([3], True)
+    assert listed(np.array([3, 4])) == ([3, 4], False)
+    assert listed(pl.Series(["a", "b"])) == (["a", "b"], False)
+    assert listed(()) == ([], False)
+
+
+def test_rows_in_the_order_asked() -> None:
+    assert known_rows(NUMBERS, [9, 1, 9], "item").tolist() == [3, 1, 3]
+    assert known_rows(NUMBERS, [], "item").tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("entities", "ids", "words"),
+    [
+        (
+            FILMS,
+            ["dances with"],
+            r"item 'dances with' is not among the 3 known items; did you mean 'Dances with W.*\)'\?$",
+        ),
+        (FILMS, ["alien"], r"item 'alien' is not among the 3 known items; did you mean 'Alien \(1979\)'\?$"),
+        (FILMS, ["Dancing with Wolves (1990)"], r"did you mean 'Dances with Wolves \(1990\)'\?$"),
+        (FILMS, ["Zardoz"], r"item 'Zardoz' is not among the 3 known items$"),
+        (FILMS, [""], r"item '' is not among the 3 known items$"),
+        (NUMBERS, [1, 4, 5], r"items 4, 5 are not among the 3 known items; their ids lie between 1 and 9$"),
+        (NUMBERS, [10, 11, 12, 13, 14], r"items 10, 11, 12 and 2 more are not among the 3 known items"),
+        (FILMS, [3], r"column 'title' holds whole numbers such as 3, but its known ids are text"),
+    ],
+)
+def test_unknown_ids_are_named(entities: Entities, ids: list[str] | list[int], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        known_rows(entities, ids, "item")
