@@ -9,4 +9,4 @@ from typing import Self
 
 from beartype import BeartypeConf, FrozenDict, beartype
 
-checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({Self: object})))
+checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({Self: object}), is_pep484_tower=True))

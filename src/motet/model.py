@@ -45,7 +45,7 @@ class Model(nn.Module):
             raise ConfigError(f"two tasks are called {twice!r}; give one of them another name")
         self.user = user
         self.item = item
-        self._tasks = nn.ModuleDict({task.name: task for task in tasks})
+        self._tasks = nn.ModuleList(tasks)
         self.weights = weights or {}
         for task in tasks:
             task.build(user, item)
@@ -53,7 +53,7 @@ class Model(nn.Module):
     @property
     def tasks(self) -> dict[str, Task]:
         """The tasks by name, in the order they were given."""
-        return {name: task for name, task in self._tasks.items() if isinstance(task, Task)}
+        return {task.name: task for task in self._tasks if isinstance(task, Task)}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -62,15 +62,16 @@ class Model(nn.Module):
 
     @weights.setter
     def weights(self, weights: Mapping[str, float]) -> None:
+        tasks = self.tasks
         for name, weight in weights.items():
-            if name not in self._tasks:
+            if name not in tasks:
                 raise ConfigError(
-                    f"weight {weight} is for {name!r}, which is no task{did_you_mean(name, self._tasks)}; "
-                    f"tasks: {', '.join(self._tasks)}"
+                    f"weight {weight} is for {name!r}, which is no task{did_you_mean(name, tasks)}; "
+                    f"tasks: {', '.join(tasks)}"
                 )
             if not weight >= 0:
                 raise ConfigError(f"the weight of task {name!r} is {weight}; it must be 0 or more")
-        self._weights = {name: float(weights.get(name, 1.0)) for name in self._tasks}
+        self._weights = {name: float(weights.get(name, 1.0)) for name in tasks}
 
     def prepare(self, train: Columns) -> None:
         """Let towers and tasks look once at the training rows, before the first step.

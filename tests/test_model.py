@@ -1,0 +1,123 @@
+"""Model: towers and tasks put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+import pytest
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.data.schema import Numeric, Schema
+from motet.errors import ConfigError, DataError
+from motet.model import Model
+from motet.tasks import InBatch, Rating, Retrieval
+from motet.towers import ContextTower, FeatureTower, context_columns
+
+
+def log_of(**columns: list[object]) -> EventLog:
+    events = {"user_id": [1, 1, 2, 3], "item_id": ["a", "b", "a", "c"], "rating": [5, None, 3, 1], **columns}
+    signals = tuple(name for name in events if name not in ("user_id", "item_id", "hour"))
+    context = {"hour": Numeric()} if "hour" in events else {}
+    return EventLog.read(pl.DataFrame(events), Schema(signals=signals, context_features=context))
+
+
+def model_of(log: EventLog, **arguments: object) -> Model:
+    torch.manual_seed(0)
+    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    model = Model(**{**towers, "tasks": [Retrieval(), Rating(hidden=(4,))], **arguments})  # type: ignore[arg-type]
+    model.prepare(log)
+    return model
+
+
+def test_vectors_belong_to_their_rows() -> None:
+    log = log_of()
+    model, batch = model_of(log), log.batch()
+    user, item = model(batch)
+    assert torch.equal(user, model.user.ids.weight[batch.users])
+    assert torch.equal(item, model.item.ids.weight[batch.items])
+
+
+def test_rows_with_context_have_a_vector_each() -> None:
+    log = log_of(hour=[1.0, 20.0, 3.0, 4.0])
+    tower = ContextTower(log.users, context=context_columns(log), dim=4, init_scale=1.0)
+    model = model_of(log, user=tower)
+    user, _ = model(log.batch())
+    assert not torch.equal(user[0], user[1])
+    losses = model.losses(log.batch())
+    assert losses["retrieval"].isfinite()
+    apart = model.losses(log.batch().separate("user_id"))
+    torch.testing.assert_close(losses, apart)
+
+
+def test_weights_are_changed_without_building_anew() -> None:
+    log = log_of()
+    model = model_of(log, weights={"rating": 0.0})
+    assert model.weights == {"retrieval": 1.0, "rating": 0.0}
+    assert set(model.losses(log.batch())) == {"retrieval"}
+    model.weights = {"retrieval": 2}
+    assert model.weights == {"retrieval": 2.0, "rating": 1.0}
+    assert set(model.losses(log.batch())) == {"retrieval", "rating"}
+
+
+def test_sum_and_mean_reduction() -> None:
+    log = log_of()
+    mean = model_of(log).losses(log.batch())["retrieval"]
+    total = model_of(log, tasks=[Retrieval(reduction="sum")]).losses(log.batch())["retrieval"]
+    torch.testing.assert_close(total, 4 * mean)
+
+
+def test_a_batch_without_labels_has_loss_zero_and_no_gradient() -> None:
+    log = log_of()
+    model = model_of(log)
+    loss = model.losses(log.batch().take(torch.tensor([1])))["rating"]
+    assert loss.item() == 0
+    assert not any(grad.any() for grad in torch.autograd.grad(loss, list(model.user.parameters())))
+
+
+def test_a_subclass_brings_its_own_loss() -> None:
+    class Mine(Model):
+        def compute_loss(self, batch: Batch) -> Mapping[str, Tensor]:
+            user, item = self(batch)
+            return {"distance": ((user - item) ** 2).sum(1).mean()}
+
+    log = log_of()
+    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    assert set(Mine(**towers, tasks=[Retrieval()]).compute_loss(log.batch())) == {"distance"}
+
+
+def test_task_names_and_weights_are_checked() -> None:
+    log = log_of()
+    with pytest.raises(ConfigError, match="two tasks are called 'retrieval'"):
+        model_of(log, tasks=[Retrieval(), Retrieval()])
+    with pytest.raises(ConfigError, match="for 'ratings', which is no task; did you mean 'rating'"):
+        model_of(log, weights={"ratings": 1.0})
+    with pytest.raises(ConfigError, match=r"weight of task 'rating' is -1.0; it must be 0 or more"):
+        model_of(log, weights={"rating": -1.0})
+    with pytest.raises(ConfigError, match="is nan; it must be 0 or more"):
+        model_of(log, weights={"rating": float("nan")})
+
+
+def test_any_task_name_will_do() -> None:
+    log = log_of(items=[1, 0, 1, 0])
+    assert set(model_of(log, tasks=[Retrieval("type"), Rating("items")]).losses(log.batch())) == {"type", "items"}
+
+
+def test_labels_are_checked_against_the_log() -> None:
+    log = log_of(stars=[None] * 4, weight=[1, 1, -1, 1])
+    with pytest.raises(
+        DataError, match="task 'ratin' reads column 'ratin', which is not in the log; did you mean 'rating'"
+    ):
+        model_of(log, tasks=[Rating("ratin")]).check(log)
+    with pytest.raises(
+        DataError, match="task 'stars' has nothing to learn from: not one of 4 rows has a value in 'stars'"
+    ):
+        model_of(log, tasks=[Rating("stars")]).check(log)
+    with pytest.raises(DataError, match=r"column 'weight', the row weights of task 'rating', holds -1.0 in row 2"):
+        model_of(log, tasks=[Rating(weight="weight")]).check(log)
+    with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
+        model_of(log, tasks=[Retrieval(weight="wait", pool=InBatch())]).check(log)
+    model_of(log, tasks=[Rating("stars"), Retrieval()], weights={"stars": 0.0}).check(log)
