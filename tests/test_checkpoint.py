@@ -36,7 +36,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "run.safetensors"
     save_checkpoint(path, {"epoch": 1})
 
-    def full_disk(tensors: object, name: Path, metadata: object) -> None:
+    def full_disk(_: object, name: Path, **__: object) -> None:
         name.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
