@@ -9,6 +9,7 @@ from torch import Tensor
 
 from motet.data.entities import Bag, Codes, Column, Numbers
 from motet.data.ids import as_ids, kind_of
+from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Text, Timestamp
 from motet.data.vocab import Vocab
 from motet.errors import DataError
@@ -16,13 +17,13 @@ from motet.errors import DataError
 WORD = r"[\p{L}\p{N}]+"
 
 
-def feature(series: pl.Series, kind: Feature, where: str, vocab: Vocab | None = None) -> Column:
+def feature(series: pl.Series, kind: Feature, where: Place, vocab: Vocab | None = None) -> Column:
     """Encode a feature column as it was declared.
 
     Args:
         series: The raw column.
         kind: Its declaration.
-        where: Names the column in an error message.
+        where: What an error message points at.
         vocab: Values known already; collected from the column where not given.
 
     Returns:
@@ -44,12 +45,12 @@ def feature(series: pl.Series, kind: Feature, where: str, vocab: Vocab | None = 
             return Numbers(moments(series, where).double())
 
 
-def numbers(series: pl.Series, where: str) -> Float[Tensor, " n"]:
+def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
     """A numeric column.
 
     Args:
         series: Numbers or booleans; nulls are unknown values.
-        where: Names the column in an error message.
+        where: What an error message points at.
 
     Returns:
         float32, NaN where the value is not known.
@@ -60,22 +61,18 @@ def numbers(series: pl.Series, where: str) -> Float[Tensor, " n"]:
     if series.dtype == pl.Null:
         series = series.cast(pl.Float32)
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        example = series.drop_nulls().first()
-        raise DataError(
-            f"{where} holds {kind_of(series)} such as {example!r}, where numbers are needed; "
-            f"convert it first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
-        )
+        raise _not_numeric(series, where)
     values = series.cast(pl.Float32)
     _check_finite(values, series, where)
     return _tensor(values.fill_null(float("nan")))
 
 
-def moments(series: pl.Series, where: str) -> Num[Tensor, " n"]:
+def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
     """A column of moments.
 
     Args:
         series: Seconds since 1970, dates, dates with times, or ISO 8601 text.
-        where: Names the column in an error message.
+        where: What an error message points at.
 
     Returns:
         int64 seconds where the column holds whole numbers, else float64 seconds with NaN for null.
@@ -87,8 +84,10 @@ def moments(series: pl.Series, where: str) -> Num[Tensor, " n"]:
         series = _parse_moments(series, where)
     if series.dtype.is_integer() and not series.null_count():
         return _tensor(series.cast(pl.Int64))
-    if series.dtype == pl.Date or series.dtype == pl.Datetime:
-        series = series.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+    if series.dtype == pl.Date:
+        series = series.cast(pl.Datetime("us"))
+    if series.dtype == pl.Datetime:
+        series = series.dt.epoch("us") / 1e6
     if not (series.dtype.is_numeric() or series.dtype == pl.Null):
         raise DataError(
             f"{where} holds {kind_of(series)}, where moments are needed: seconds since 1970, a date, or ISO 8601 text"
@@ -106,29 +105,41 @@ def _first(flags: pl.Series) -> int:
     return flags.arg_true()[0]  # type: ignore[no-any-return]
 
 
-def _check_finite(values: pl.Series, raw: pl.Series, where: str) -> None:
+def _check_finite(values: pl.Series, raw: pl.Series, where: Place) -> None:
     bad = (~values.is_finite()).fill_null(False)
     if bad.any():
         row = _first(bad)
         raise DataError(
-            f"{where} has {raw[row]} in row {row} (counted from 0); numbers must be finite: "
+            f"{where} has {raw[row]} in {where.row(row)}; numbers must be finite in 32 bits: "
             f"write null for an unknown value, for example with Polars: pl.col({raw.name!r}).fill_nan(None)"
         )
 
 
-def _parse_moments(series: pl.Series, where: str) -> pl.Series:
+def _not_numeric(series: pl.Series, where: Place) -> DataError:
+    """Point at the first value that is no number: in text that is mostly numbers, the one that made it text."""
+    rows = series.is_not_null()
+    if series.dtype == pl.String and (bad := rows & series.cast(pl.Float64, strict=False).is_null()).any():
+        rows = bad
+    row = _first(rows)
+    return DataError(
+        f"{where} holds {kind_of(series)}, such as {series[row]!r} in {where.row(row)}, where numbers are needed; "
+        f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
+    )
+
+
+def _parse_moments(series: pl.Series, where: Place) -> pl.Series:
     parsed = series.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     bad = parsed.is_null() & series.is_not_null()
     if bad.any():
         row = _first(bad)
         raise DataError(
-            f"{where} has {series[row]!r} in row {row} (counted from 0), which is no moment; "
+            f"{where} has {series[row]!r} in {where.row(row)}, which is no moment; "
             "write ISO 8601 such as '2024-05-31T18:00:00', or seconds since 1970"
         )
     return parsed
 
 
-def _codes(series: pl.Series, where: str, vocab: Vocab | None) -> Codes:
+def _codes(series: pl.Series, where: Place, vocab: Vocab | None) -> Codes:
     if series.dtype in (pl.Boolean, pl.Null):
         series = series.cast(pl.String)
     if series.dtype.is_float():
@@ -138,19 +149,19 @@ def _codes(series: pl.Series, where: str, vocab: Vocab | None) -> Codes:
     return Codes(vocab.encode(values), vocab)
 
 
-def _whole(series: pl.Series, where: str) -> pl.Series:
+def _whole(series: pl.Series, where: Place) -> pl.Series:
     """Whole numbers arrive as decimals when the table they come from cannot hold a missing integer."""
-    bad = (series != series.round()).fill_null(False) | ~series.is_finite().fill_null(True)
+    bad = ~((series == series.round()) & (series.abs() < 2**53)).fill_null(True)
     if bad.any():
         row = _first(bad)
         raise DataError(
-            f"{where} is declared Categorical() but has {series[row]} in row {row} (counted from 0); "
+            f"{where} is declared Categorical() but has {series[row]} in {where.row(row)}; "
             "categories are text or whole numbers: declare it Numeric(), or convert it to text"
         )
     return series.cast(pl.Int64)
 
 
-def _values(series: pl.Series, kind: MultiValued, where: str) -> pl.Series:
+def _values(series: pl.Series, kind: MultiValued, where: Place) -> pl.Series:
     if series.dtype == pl.Null:
         series = series.cast(pl.String)
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
@@ -166,7 +177,7 @@ def _values(series: pl.Series, kind: MultiValued, where: str) -> pl.Series:
     return series
 
 
-def _tokens(series: pl.Series, where: str) -> pl.Series:
+def _tokens(series: pl.Series, where: Place) -> pl.Series:
     if series.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         raise DataError(f"{where} is declared Text() but holds {kind_of(series)}; convert it to text")
     return series.cast(pl.String).str.to_lowercase().str.extract_all(WORD)

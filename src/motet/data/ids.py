@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy.typing as npt
 import polars as pl
 
 from motet.errors import DataError
 
+Ids = pl.Series | Sequence[str] | Sequence[int] | npt.NDArray[Any]
 
-def as_series(values: pl.Series | Sequence[str] | Sequence[int], name: str) -> pl.Series:
+
+def as_series(values: Ids, name: str) -> pl.Series:
     """Ids as a Polars column.
 
     Args:
-        values: A column, or a sequence of ids.
+        values: A column, a sequence or an array of ids.
         name: Of the column.
 
     Returns:
         The column.
 
     Raises:
-        DataError: If text and numbers are mixed.
+        DataError: If text and numbers are mixed, or a single text was given.
     """
     if isinstance(values, pl.Series):
         return values
+    if isinstance(values, str):
+        raise DataError(f"ids of {name!r} come as a sequence, but {values!r} is a single one; write [{values!r}]")
     try:
-        return pl.Series(name, list(values), strict=True)
+        return pl.Series(name, values, strict=True)
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise mixed(list(values), f"column {name!r}") from error
 
 
-def as_ids(series: pl.Series, where: str) -> pl.Series:
+def as_ids(series: pl.Series, where: object) -> pl.Series:
     """An id column in one of two types, `String` or `Int64`.
 
     Args:
@@ -51,9 +57,7 @@ def as_ids(series: pl.Series, where: str) -> pl.Series:
         return _as_int64(series, where)
     if series.dtype == pl.Object:
         raise mixed(series.to_list(), where)
-    hint = ""
-    if series.dtype.is_float():
-        hint = " (a table with missing values may have turned integers into them)"
+    hint = " (missing values may have turned whole numbers into them)" if series.dtype.is_float() else ""
     raise DataError(
         f"{where} holds {kind_of(series)}{hint}; ids are text or whole numbers: convert the column to one of them"
     )
@@ -70,33 +74,35 @@ def kind_of(series: pl.Series) -> str:
     """
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         return "text"
+    if series.dtype == pl.Null:
+        return "nothing but nulls"
     if series.dtype.is_integer():
         return "whole numbers"
-    return "decimal numbers" if series.dtype.is_float() else f"{series.dtype}"
+    return "decimal numbers" if series.dtype.is_float() else f"values of type {series.dtype}"
 
 
-def mixed(values: Sequence[object], where: str) -> DataError:
-    """The error for a column in which the type changes.
+def mixed(values: Sequence[object], where: object) -> DataError:
+    """The error for a column of objects: in most of them the type changes at some row.
 
     Args:
         values: The column.
         where: Names the column.
 
     Returns:
-        An error that names the first row of another type than the first value.
+        An error that names the first row whose type is not that of the first value.
     """
-    first = next((value for value in values if value is not None), None)
-    row, other = next(
-        ((row, value) for row, value in enumerate(values) if value is not None and type(value) is not type(first)),
-        (0, first),
-    )
-    return DataError(
-        f"{where} mixes types: {first!r} is {type(first).__name__}, but row {row} has {other!r}, "
-        f"which is {type(other).__name__}; convert the whole column to text or to whole numbers"
-    )
+    present = [(row, value) for row, value in enumerate(values) if value is not None]
+    (_, first), *rest = present
+    for row, value in rest:
+        if type(value) is not type(first):
+            return DataError(
+                f"{where} mixes types: {first!r} is {type(first).__name__}, but {value!r} in row {row} "
+                f"(counted from 0) is {type(value).__name__}; convert the whole column to one type"
+            )
+    return DataError(f"{where} holds objects of type {type(first).__name__}, such as {first!r}; convert them to text")
 
 
-def _as_int64(series: pl.Series, where: str) -> pl.Series:
+def _as_int64(series: pl.Series, where: object) -> pl.Series:
     try:
         return series.cast(pl.Int64)
     except pl.exceptions.PolarsError as error:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
-import torch
 from torch import Tensor
 
 from motet.data import columns as encode
 from motet.data.batch import Batch
-from motet.data.entities import Bag, Codes, Entities, Numbers
-from motet.data.ids import as_ids, kind_of
-from motet.data.schema import Categorical, Feature, MultiValued, Schema, Text
+from motet.data.entities import Codes, Entities, Numbers
+from motet.data.schema import Schema
+from motet.data.sides import read_ids, read_side, text_columns
 from motet.data.table import Table
 from motet.data.vocab import Vocab
 from motet.errors import DataError
@@ -65,12 +64,10 @@ class EventLog:
                 read as one.
         """
         features = {**schema.user_features, **schema.item_features}
-        wanted = (*schema.columns, *features)
-        log = Table.open(source, "the log", wanted=wanted, text=_texts({**features, **schema.context_features}))
-        for name in schema.columns:
-            log.require(name)
-        user_side, user_rows = _side(log, schema.user, schema.user_features, users, "user")
-        item_side, item_rows = _side(log, schema.item, schema.item_features, items, "item")
+        text = text_columns({**features, **schema.context_features})
+        log = Table.open(source, "the log", needs=schema.columns, wanted=(*schema.columns, *features), text=text)
+        user_side, user_rows = read_side(log, schema.user, schema.user_features, users, "user")
+        item_side, item_rows = read_side(log, schema.item, schema.item_features, items, "item")
         columns, vocabs = _events(log, schema, {})
         return cls(schema, user_side, item_side, {schema.user: user_rows, schema.item: item_rows, **columns}, vocabs)
 
@@ -87,8 +84,9 @@ class EventLog:
             DataError: As in `read`.
         """
         schema = self.schema
-        log = Table.open(source, "the log", wanted=schema.columns, text=_texts(schema.context_features))
-        rows = {side.key: side.vocab.encode(_ids(log, side.key)) for side in (self.users, self.items)}
+        text = text_columns(schema.context_features)
+        log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
+        rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
         columns, vocabs = _events(log, schema, self.vocabs)
         return replace(self, columns={**rows, **columns}, vocabs=vocabs)
 
@@ -132,109 +130,6 @@ class EventLog:
         return pl.DataFrame(decoded)
 
 
-def _texts(features: Mapping[str, Feature]) -> list[str]:
-    return [name for name, kind in features.items() if isinstance(kind, Categorical | MultiValued | Text)]
-
-
-def _ids(table: Table, key: str) -> pl.Series:
-    ids = as_ids(table.column(key), table.where(key))
-    if ids.null_count():
-        row = ids.is_null().arg_max()
-        raise DataError(
-            f"{table.where(key)} has no id (null) in row {row} (counted from 0), "
-            f"one of {ids.null_count():,} such rows; drop them, or give them an id"
-        )
-    return ids
-
-
-def _side(log: Table, key: str, kinds: Mapping[str, Feature], source: object, role: str) -> tuple[Entities, Tensor]:
-    """The entities of one side, and the row of each event's."""
-    ids = _ids(log, key)
-    if source is None:
-        vocab = Vocab.build(ids, key)
-        table = vocab.ids.to_frame()
-    else:
-        listed = Table.open(source, f"the {role} table", text=_texts(kinds))
-        vocab, table = _join(log, ids, listed, key, role)
-    rows = vocab.encode(ids)
-    for name in kinds:
-        if name not in table.columns:
-            table = table.with_columns(_constant(log, rows, vocab, name, role))
-    return build_entities(key, vocab, kinds, table), rows
-
-
-def _join(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.DataFrame]:
-    known = _ids(listed, key)
-    if known.dtype != ids.dtype:
-        raise DataError(
-            f"{listed.where(key)} holds {kind_of(known)} such as {known[0]!r}, but {log.where(key)} holds "
-            f"{kind_of(ids)} such as {ids[0]!r}; convert one of them, or no {role} will be found"
-        )
-    twice = known.filter(known.is_duplicated())
-    if len(twice):
-        first, second = (known == twice[0]).arg_true().head(2)
-        raise DataError(
-            f"{listed.where(key)} has the id {twice[0]!r} twice, in rows {first} and {second} (counted from 0); "
-            f"a {role} has one row: drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
-        )
-    vocab = Vocab.build(pl.concat([ids.rename(key), known]), key)
-    table = listed.frame.with_columns(known).collect()
-    return vocab, vocab.ids.to_frame().join(table, on=key, how="left", maintain_order="left")
-
-
-def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> pl.Series:
-    """A feature that stands in the log: one value for each entity, in the order of the vocabulary."""
-    if name not in log:
-        raise DataError(
-            f"{role} feature {name!r} is neither in the {role} table nor a column of {log.name}; "
-            f"columns of {log.name}: {', '.join(log.columns)}"
-        )
-    pairs = pl.DataFrame({"row": rows.numpy(), "value": log.column(name)}).drop_nulls().unique()
-    several = pairs.filter(pairs["row"].is_duplicated()).sort("row")
-    if len(several):
-        entity = several["row"][0]
-        one, other = several.filter(pl.col("row") == entity)["value"].sort().head(2)
-        raise DataError(
-            f"{log.where(name)} is declared a {role} feature, but {role} {vocab.decode([entity])[0]!r} has several "
-            f"values, such as {one!r} and {other!r}; declare it under context_features instead"
-        )
-    every = pl.DataFrame({"row": pl.int_range(1, len(vocab), eager=True)})
-    return every.join(pairs, on="row", how="left", maintain_order="left")["value"].rename(name)
-
-
-def build_entities(key: str, vocab: Vocab, kinds: Mapping[str, Feature], table: pl.DataFrame) -> Entities:
-    """Encode the declared features of a table whose rows follow the vocabulary.
-
-    Args:
-        key: Name of the id column.
-        vocab: Of the ids.
-        kinds: The declared features; each is a column of the table.
-        table: Row r belongs to entity row r + 1.
-
-    Returns:
-        The entities; the same table always gives the same codes.
-
-    Raises:
-        DataError: If a column does not hold what was declared.
-    """
-    features = {
-        name: _with_unknown(encode.feature(table[name], kind, f"column {name!r} of the table of {key!r}"))
-        for name, kind in kinds.items()
-    }
-    return Entities(key, vocab, features, dict(kinds), table)
-
-
-def _with_unknown(column: Codes | Bag | Numbers) -> Codes | Bag | Numbers:
-    """Put row 0, the unknown entity, in front."""
-    match column:
-        case Codes(rows, vocab):
-            return Codes(torch.cat([rows.new_zeros(1), rows]), vocab)
-        case Bag(rows, offsets, vocab):
-            return Bag(rows, torch.cat([offsets.new_zeros(1), offsets]), vocab)
-        case Numbers(values):
-            return Numbers(torch.cat([values.new_full((1,), float("nan")), values]))
-
-
 def _events(log: Table, schema: Schema, vocabs: Mapping[str, Vocab]) -> tuple[dict[str, Tensor], dict[str, Vocab]]:
     """Time, signals and context of every event, and the vocabularies of the context."""
     columns: dict[str, Tensor] = {}
@@ -253,11 +148,10 @@ def _events(log: Table, schema: Schema, vocabs: Mapping[str, Vocab]) -> tuple[di
 
 
 def _times(log: Table, name: str) -> Tensor:
-    times = encode.moments(log.column(name), log.where(name))
+    where = log.where(name)
+    times = encode.moments(log.column(name), where)
     unknown = times.isnan()
     if unknown.any():
-        row = int(unknown.nonzero()[0])
-        raise DataError(
-            f"{log.where(name)} is null in row {row} (counted from 0); every event needs its moment: drop such rows"
-        )
+        row = where.row(int(unknown.nonzero()[0]))
+        raise DataError(f"{where} is null in {row}; every event needs its moment: drop such rows")
     return times

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,58 +75,80 @@ class Tables(NamedTuple):
     users: pl.DataFrame | None
 
 
-class Files(NamedTuple):
-    """An unpacked folder or a zip, whose files are asked for by their bare names."""
-
-    place: Path
-    open: Callable[[str], io.BytesIO | Path | None]
-
-
-def find(path: Path) -> Files:
-    """Look into a folder or a zip; the files may lie in a folder below.
+class Files:
+    """A folder or a zip whose files are asked for by their bare names, in whichever folder below they lie.
 
     Args:
-        path: Where a release was unpacked, or its zip.
-
-    Returns:
-        Its files.
+        place: Where a release was unpacked, or its zip.
 
     Raises:
         DataError: If there is nothing there, or it is neither a folder nor a zip.
     """
-    if path.is_dir():
-        return Files(path, lambda name: next(iter(sorted(path.rglob(name), key=lambda file: len(file.parts))), None))
-    if not path.exists():
-        raise DataError(f"there is nothing at {path}; give the folder in which MovieLens was unpacked, or its zip")
-    if not zipfile.is_zipfile(path):
-        raise DataError(
-            f"{path.name} is neither a folder nor a zip; give the folder of the unpacked release, or its zip"
-        )
-    return Files(path, lambda name: _member(path, name))
+
+    def __init__(self, place: Path) -> None:
+        fix = "give the folder in which MovieLens was unpacked, or its zip"
+        if not place.exists():
+            raise DataError(f"there is nothing at {place}; {fix}")
+        if not place.is_dir() and not zipfile.is_zipfile(place):
+            raise DataError(f"{place.name} is neither a folder nor a zip; {fix}")
+        self.place = place
+
+    def find(self, name: str) -> bytes | Path | None:
+        """Look for a file.
+
+        Args:
+            name: Of the file.
+
+        Returns:
+            Its path in a folder, its content in a zip; None where there is no such file.
+        """
+        if self.place.is_dir():
+            return min(self.place.rglob(name), key=lambda file: len(file.parts), default=None)
+        with zipfile.ZipFile(self.place) as archive:
+            found = [entry for entry in archive.namelist() if entry.rsplit("/", 1)[-1] == name]
+            return archive.read(min(found, key=len)) if found else None
+
+    def __getitem__(self, name: str) -> bytes | Path:
+        file = self.find(name)
+        if file is None:
+            raise DataError(
+                f"{name} is not in {self.place.name}; unpack the whole release, and check that it is the one you named"
+            )
+        return file
+
+    def lines(self, name: str, separator: str) -> pl.DataFrame:
+        """Read a small table that no CSV reader takes.
+
+        Args:
+            name: Of the file.
+            separator: Between the values of a line.
+
+        Returns:
+            A column of lists of text.
+        """
+        file = self[name]
+        text = _decode(file if isinstance(file, bytes) else file.read_bytes())
+        # Not splitlines: latin-1 has characters that it takes for the end of a line.
+        lines = [line for line in text.replace("\r\n", "\n").split("\n") if line]
+        return pl.DataFrame({"values": pl.Series(lines, dtype=pl.String).str.split(separator)})
 
 
-def _member(path: Path, name: str) -> io.BytesIO | None:
-    with zipfile.ZipFile(path) as archive:
-        found = sorted(
-            (entry for entry in archive.namelist() if Path(entry).name == name), key=lambda entry: entry.count("/")
-        )
-        return io.BytesIO(archive.read(found[0])) if found else None
+def _decode(raw: bytes) -> str:
+    """100K and 1M are in latin-1, 10M is in UTF-8, under the same file names as 1M."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def read_tabs(files: Files) -> Tables:
-    """The format of 100K: u.data, u.item and u.user, in latin-1."""
-    ratings = pl.read_csv(_need(files, "u.data"), separator="\t", has_header=False, new_columns=RATINGS)
-    users = _table(files, "u.user", "|", "latin-1")
-    names = ("user_id", "age", "gender", "occupation", "zip_code")
-    users = users.select(pl.col("values").list.get(at).alias(name) for at, name in enumerate(names))
-    items = _table(files, "u.item", "|", "latin-1")
-    flags = pl.concat_list(
-        pl.when(pl.col("values").list.get(5 + at) == "1").then(pl.lit(genre)) for at, genre in enumerate(GENRES_100K)
-    )
-    items = items.select(
-        movie_id=pl.col("values").list.get(0).cast(pl.Int64),
-        title=pl.col("values").list.get(1),
-        genres=flags.list.drop_nulls(),
+    """The format of 100K: u.data, u.item and u.user."""
+    ratings = pl.read_csv(files["u.data"], separator="\t", has_header=False, new_columns=RATINGS)
+    users = _named(files.lines("u.user", "|"), ("user_id", "age", "gender", "occupation", "zip_code"))
+    value = pl.col("values").list.get
+    flags = [pl.when(value(5 + at) == "1").then(pl.lit(genre)) for at, genre in enumerate(GENRES_100K)]
+    items = files.lines("u.item", "|").select(
+        movie_id=value(0).cast(pl.Int64), title=value(1), genres=pl.concat_list(flags).list.drop_nulls()
     )
     return Tables(_ratings(ratings), _items(items), _users(users))
 
@@ -135,27 +156,36 @@ def read_tabs(files: Files) -> Tables:
 def read_colons(files: Files) -> Tables:
     """The format of 1M and 10M: ratings.dat, movies.dat and, in 1M, users.dat, with :: between the values."""
     # Polars separates by one byte: every other column is the empty text between two colons.
-    raw = pl.read_csv(_need(files, "ratings.dat"), separator=":", has_header=False, columns=[0, 2, 4, 6])
-    items = _table(files, "movies.dat", "::", None).select(
-        movie_id=pl.col("values").list.get(0).cast(pl.Int64),
-        title=pl.col("values").list.get(1),
-        genres=_genres(pl.col("values").list.get(2)),
+    ratings = pl.read_csv(
+        files["ratings.dat"],
+        separator=":",
+        has_header=False,
+        columns=[0, 2, 4, 6],
+        new_columns=RATINGS,
+        schema_overrides={"rating": pl.Float32},
+    )
+    value = pl.col("values").list.get
+    items = files.lines("movies.dat", "::").select(
+        movie_id=value(0).cast(pl.Int64), title=value(1), genres=_genres(value(2))
     )
     users = None
-    if files.open("users.dat") is not None:
-        users = _table(files, "users.dat", "::", "latin-1")
-        users = users.select(pl.col("values").list.get(at).alias(name) for at, name in enumerate(USERS))
+    if files.find("users.dat") is not None:
         codes = {str(code): name for code, name in enumerate(OCCUPATIONS_1M)}
-        users = _users(users.with_columns(pl.col("occupation").replace(codes)))
-    return Tables(_ratings(raw.rename(dict(zip(raw.columns, RATINGS, strict=True)))), _items(items), users)
+        users = _users(_named(files.lines("users.dat", "::"), USERS).with_columns(pl.col("occupation").replace(codes)))
+    return Tables(_ratings(ratings), _items(items), users)
 
 
 def read_csv(files: Files) -> Tables:
     """The format of 20M, 25M and 32M: ratings.csv and movies.csv, with headers, in UTF-8."""
-    raw = pl.read_csv(_need(files, "ratings.csv"), columns=["userId", "movieId", "rating", "timestamp"])
-    items = pl.read_csv(_need(files, "movies.csv"), schema_overrides={"title": pl.String, "genres": pl.String})
+    ratings = pl.read_csv(
+        files["ratings.csv"],
+        columns=["userId", "movieId", "rating", "timestamp"],
+        new_columns=RATINGS,
+        schema_overrides={"rating": pl.Float32},
+    )
+    items = pl.read_csv(files["movies.csv"], schema_overrides={"title": pl.String, "genres": pl.String})
     items = items.select(movie_id="movieId", title="title", genres=_genres(pl.col("genres")))
-    return Tables(_ratings(raw.rename({"userId": "user_id", "movieId": "movie_id"})), _items(items), None)
+    return Tables(_ratings(ratings), _items(items), None)
 
 
 def read_parquet(folder: Path) -> Tables:
@@ -167,31 +197,8 @@ def read_parquet(folder: Path) -> Tables:
     return Tables(_ratings(ratings), _items(items), _users(pl.read_parquet(folder / "users.parquet")))
 
 
-def _need(files: Files, name: str) -> io.BytesIO | Path:
-    file = files.open(name)
-    if file is None:
-        raise DataError(
-            f"{name} is not in {files.place.name}; unpack the whole release, and check that the name fits it"
-        )
-    return file
-
-
-def _table(files: Files, name: str, separator: str, encoding: str | None) -> pl.DataFrame:
-    """A small table that no CSV reader takes, as lists of text."""
-    file = _need(files, name)
-    raw = file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes()
-    lines = [line for line in _decode(raw, encoding).splitlines() if line]
-    return pl.DataFrame({"values": pl.Series(lines, dtype=pl.String).str.split(separator)})
-
-
-def _decode(raw: bytes, encoding: str | None) -> str:
-    """1M is in latin-1 and 10M in UTF-8, under the same file names."""
-    if encoding is not None:
-        return raw.decode(encoding)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+def _named(lines: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    return lines.select(pl.col("values").list.get(at).alias(name) for at, name in enumerate(names))
 
 
 def _genres(column: pl.Expr) -> pl.Expr:

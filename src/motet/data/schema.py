@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from motet.errors import ConfigError, did_you_mean
@@ -26,9 +26,16 @@ class MultiValued:
 
     Args:
         separator: What stands between the values where the column is text; list columns ignore it.
+
+    Raises:
+        ConfigError: If the separator is empty.
     """
 
     separator: str = "|"
+
+    def __post_init__(self) -> None:
+        if not self.separator:
+            raise ConfigError("MultiValued(separator='') separates nothing; name what stands between values")
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,16 @@ class Text:
     Args:
         max_tokens: How many of the most frequent words are kept; rarer ones are dropped. 10,000 covers the titles of
             a catalogue and bounds the size of the embedding table.
+
+    Raises:
+        ConfigError: If no word would be kept.
     """
 
     max_tokens: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ConfigError(f"Text(max_tokens={self.max_tokens}) keeps no word; use 1 or more")
 
 
 @dataclass(frozen=True)
@@ -84,13 +98,15 @@ class Schema:
     user: str = "user_id"
     item: str = "item_id"
     time: str | None = None
-    signals: tuple[str, ...] = ()
+    signals: Sequence[str] = ()
     user_features: Mapping[str, Feature] = field(default_factory=dict)
     item_features: Mapping[str, Feature] = field(default_factory=dict)
     context_features: Mapping[str, Feature] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "signals", _names(self.signals))
+        if isinstance(self.signals, str):
+            raise ConfigError(f"signals={self.signals!r} is one text; give a sequence: signals=({self.signals!r},)")
+        object.__setattr__(self, "signals", tuple(self.signals))
         for role in ("user_features", "item_features", "context_features"):
             object.__setattr__(self, role, dict(getattr(self, role)))
             for name, kind in getattr(self, role).items():
@@ -132,30 +148,18 @@ class Schema:
             ConfigError: If the text is not the JSON of a schema, or names a field or a kind that this version
                 does not have.
         """
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"not the JSON of a schema: {error}") from error
         known = [column.name for column in fields(cls)]
-        if not isinstance(document, dict):
-            raise ConfigError(f"not the JSON of a schema: an object with {', '.join(known)} is needed")
+        try:
+            document = dict(json.loads(text))
+            for role in ("user_features", "item_features", "context_features"):
+                document[role] = {name: _kind_from_dict(name, value) for name, value in document.get(role, {}).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(f"not the JSON of a schema: {error}") from error
         for name in document:
             if name not in known:
-                raise ConfigError(
-                    f"a schema has no field {name!r}{did_you_mean(name, known) or '.'} Fields: {', '.join(known)}."
-                )
-        for role in ("user_features", "item_features", "context_features"):
-            if role in document:
-                document[role] = {name: _kind_from_dict(name, value) for name, value in document[role].items()}
+                hint = did_you_mean(name, known) or "."
+                raise ConfigError(f"a schema has no field {name!r}{hint} Fields: {', '.join(known)}.")
         return cls(**document)
-
-
-def _names(signals: object) -> tuple[str, ...]:
-    if isinstance(signals, str):
-        raise ConfigError(f"signals={signals!r} is one text; give a sequence: signals=({signals!r},)")
-    if not isinstance(signals, Sequence) or not all(isinstance(name, str) for name in signals):
-        raise ConfigError(f"signals={signals!r} is no sequence of column names such as ('rating',)")
-    return tuple(signals)
 
 
 def _check_kind(role: str, name: str, kind: object) -> None:
@@ -182,7 +186,7 @@ def _kind_from_dict(column: str, value: dict[str, Any]) -> Feature:
     if name not in KINDS:
         hint = did_you_mean(str(name), KINDS) or "."
         raise ConfigError(f"feature {column!r} has the unknown kind {name!r}{hint} Kinds: {', '.join(KINDS)}.")
-    known = {setting.name for setting in fields(KINDS[name]) if setting.default is not MISSING}
+    known = {setting.name for setting in fields(KINDS[name])}
     for setting in settings:
         if setting not in known:
             raise ConfigError(f"feature {column!r} of kind {name!r} has no setting {setting!r}")

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from motet.data.ids import as_ids, as_series, kind_of
+from motet.data.ids import Ids, as_ids, as_series, kind_of
 from motet.errors import ArtifactError, DataError
 
 
@@ -38,7 +38,7 @@ class Vocab:
     ids: pl.Series
 
     @classmethod
-    def build(cls, values: pl.Series | Sequence[str] | Sequence[int], name: str) -> Vocab:
+    def build(cls, values: Ids, name: str) -> Vocab:
         """Collect the distinct ids of a column; nulls are left out.
 
         Args:
@@ -71,9 +71,9 @@ class Vocab:
             return False
         if isinstance(value, str) != (self.ids.dtype == pl.String):
             return False
-        return bool(self.encode([value])[0] > 0)  # type: ignore[arg-type]
+        return bool(self.encode(pl.Series([value]))[0] > 0)
 
-    def encode(self, values: pl.Series | Sequence[str] | Sequence[int]) -> Int[Tensor, " n"]:
+    def encode(self, values: Ids) -> Int[Tensor, " n"]:
         """Rows of ids.
 
         Args:

@@ -1,0 +1,41 @@
+"""Place: where a value stands in the caller's data, so that an error can point at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column of a source.
+
+    Attributes:
+        column: Its name.
+        source: The file, or what the table is for.
+        rows: The source row of each value, where the values were reordered on the way.
+
+    Example:
+        >>> place = Place("age", "users.csv")
+        >>> f"{place} is odd in {place.row(3)}"
+        "column 'age' of users.csv is odd in row 3 (counted from 0)"
+    """
+
+    column: str
+    source: str
+    rows: pl.Series | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"column {self.column!r} of {self.source}"
+
+    def row(self, index: int) -> str:
+        """Name a row of the source.
+
+        Args:
+            index: Position of the value.
+
+        Returns:
+            `"row 3 (counted from 0)"`.
+        """
+        return f"row {index if self.rows is None else self.rows[index]} (counted from 0)"

@@ -1,0 +1,178 @@
+"""One side of a log, its users or its items: ids collected, tables joined, declared features encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data import columns as encode
+from motet.data.entities import Bag, Codes, Column, Entities, Numbers
+from motet.data.ids import as_ids, kind_of
+from motet.data.place import Place
+from motet.data.schema import Categorical, Feature, MultiValued, Text
+from motet.data.table import Table
+from motet.data.vocab import Vocab
+from motet.errors import DataError
+
+
+def read_side(
+    log: Table, key: str, kinds: Mapping[str, Feature], source: object, role: str
+) -> tuple[Entities, Int[Tensor, " events"]]:
+    """Collect the entities of a log and of their own table.
+
+    Args:
+        log: The events.
+        key: The id column, of the log and of the table.
+        kinds: Declared features: columns of the table, or columns of the log that are constant for each entity.
+        source: The table, in any form that `Table.open` takes, or None.
+        role: "user" or "item", for error messages.
+
+    Returns:
+        The entities, and the row of each event's.
+
+    Raises:
+        DataError: If ids or features break a rule.
+    """
+    ids = read_ids(log, key)
+    places: dict[str, Place] = {}
+    if source is None:
+        vocab = Vocab.build(ids, key)
+        table = vocab.ids.to_frame()
+    else:
+        listed = Table.open(source, f"the {role} table", needs=[key], text=text_columns(kinds))
+        vocab, at = _listed(log, ids, listed, key, role)
+        table = listed.frame.select(pl.all().gather(at)).with_columns(vocab.ids).collect()
+        places = {name: listed.where(name, at) for name in listed.columns}
+    rows = vocab.encode(ids)
+    for name in kinds:
+        if name not in table.columns:
+            at = _constant(log, rows, vocab, name, role)
+            table = table.with_columns(log.column(name).gather(at))
+            places[name] = log.where(name, at)
+    return build_entities(key, vocab, kinds, table, places), rows
+
+
+def build_entities(
+    key: str,
+    vocab: Vocab,
+    kinds: Mapping[str, Feature],
+    table: pl.DataFrame,
+    places: Mapping[str, Place] | None = None,
+) -> Entities:
+    """Encode the declared features of a table whose rows follow the vocabulary.
+
+    Args:
+        key: Name of the id column.
+        vocab: Of the ids.
+        kinds: The declared features; each is a column of the table.
+        table: Row r belongs to entity row r + 1.
+        places: What error messages point at, by column.
+
+    Returns:
+        The entities; the same table always gives the same codes.
+
+    Raises:
+        DataError: If a column does not hold what was declared.
+    """
+    features = {}
+    for name, kind in kinds.items():
+        where = (places or {}).get(name) or Place(name, f"the table of {key!r}")
+        features[name] = _with_unknown(encode.feature(table[name], kind, where))
+    return Entities(key, vocab, features, dict(kinds), table)
+
+
+def read_ids(table: Table, key: str) -> pl.Series:
+    """An id column without nulls.
+
+    Args:
+        table: Any table.
+        key: The column.
+
+    Returns:
+        Text, or 64-bit integers.
+
+    Raises:
+        DataError: If an id is null, or the ids are neither all text nor all whole numbers.
+    """
+    where = table.where(key)
+    ids = as_ids(table.column(key), where)
+    if ids.null_count():
+        row = where.row(ids.is_null().arg_true()[0])
+        raise DataError(
+            f"{where} has no id (null) in {row}, one of {ids.null_count():,} such rows; drop them, or give them an id"
+        )
+    return ids
+
+
+def text_columns(kinds: Mapping[str, Feature]) -> list[str]:
+    """The features to read as text from a file that does not say: 00501 is a zip code, not a number.
+
+    Args:
+        kinds: Declared features.
+
+    Returns:
+        Their columns.
+    """
+    return [name for name, kind in kinds.items() if isinstance(kind, Categorical | MultiValued | Text)]
+
+
+def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.Series]:
+    """The ids of a log and of its table together, and the table row of each; null for those it does not list."""
+    known = read_ids(listed, key)
+    where = listed.where(key)
+    if known.dtype != ids.dtype:
+        raise DataError(
+            f"{where} holds {kind_of(known)} such as {known[0]!r}, but {log.where(key)} holds "
+            f"{kind_of(ids)} such as {ids[0]!r}; convert one of them, or no {role} will be found"
+        )
+    twice = known.filter(known.is_duplicated())
+    if len(twice):
+        first, second = (known == twice[0]).arg_true().head(2)
+        raise DataError(
+            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; a {role} has one row: "
+            f"drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
+        )
+    vocab = Vocab.build(pl.concat([ids.rename(key), known.rename(key)]), key)
+    return vocab, _sources(vocab, vocab.encode(known), pl.int_range(len(known), eager=True))
+
+
+def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> pl.Series:
+    """An event of each entity that holds its value of a feature; null where none does."""
+    if name not in log:
+        raise DataError(
+            f"{role} feature {name!r} is neither in the {role} table nor in {log.name}; "
+            f"columns of {log.name}: {', '.join(log.columns)}"
+        )
+    seen = pl.DataFrame({"row": rows.numpy(), "value": log.column(name)}).with_row_index("at").drop_nulls()
+    seen = seen.unique(["row", "value"], keep="first", maintain_order=True)
+    several = seen.filter(seen["row"].is_duplicated())
+    if len(several):
+        entity = several["row"][0]
+        one, other = several.filter(pl.col("row") == entity)["value"].head(2)
+        raise DataError(
+            f"{log.where(name)} is declared a {role} feature, but {role} {vocab.decode([entity])[0]!r} has several "
+            f"values, such as {one!r} and {other!r}; declare it under context_features instead"
+        )
+    return _sources(vocab, torch.from_numpy(seen["row"].to_numpy(writable=True)), seen["at"])
+
+
+def _sources(vocab: Vocab, rows: Int[Tensor, " known"], at: pl.Series) -> pl.Series:
+    """Where each entity is described: `at` in the order of the vocabulary, null for entities without one."""
+    every = pl.DataFrame({"row": pl.int_range(1, len(vocab), eager=True)})
+    known = pl.DataFrame({"row": rows.numpy(), "at": at})
+    return every.join(known, on="row", how="left", maintain_order="left")["at"]
+
+
+def _with_unknown(column: Column) -> Column:
+    """Put row 0, the unknown entity, in front."""
+    match column:
+        case Codes(rows, vocab):
+            return Codes(torch.cat([rows.new_zeros(1), rows]), vocab)
+        case Bag(rows, offsets, vocab):
+            return Bag(rows, torch.cat([offsets.new_zeros(1), offsets]), vocab)
+        case Numbers(values):
+            return Numbers(torch.cat([values.new_full((1,), float("nan")), values]))

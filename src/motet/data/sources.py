@@ -1,0 +1,146 @@
+"""What an event log may be read from: files and frames, each with its names first and its values on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from motet.data.ids import mixed
+from motet.data.place import Place
+from motet.errors import DataError
+
+SUFFIXES = (".parquet", ".csv", ".tsv", ".arrow", ".feather", ".ipc")
+
+
+class Source(NamedTuple):
+    """A table that has not been read.
+
+    Attributes:
+        columns: All names, in order.
+        read: Reads some of them; the rows always come in the same order.
+    """
+
+    columns: tuple[str, ...]
+    read: Callable[[Sequence[str]], pl.LazyFrame]
+
+
+def open_file(path: Path, text: Collection[str] = ()) -> Source:
+    """Look into a file, by its suffix.
+
+    Args:
+        path: A file, or a folder of Parquet files.
+        text: Columns to read as text where the format does not say.
+
+    Returns:
+        Its columns.
+
+    Raises:
+        DataError: If there is no such file, or the type is not supported.
+    """
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path.name} has the unsupported type {path.suffix!r}; supported: {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    match path.suffix:
+        case ".parquet":
+            return _scanned(pl.scan_parquet(path))
+        case ".csv" | ".tsv":
+            return _csv(path, text)
+        case _:
+            return _arrow(path)
+
+
+def open_frame(source: object, name: str) -> Source:
+    """Look at a table in memory.
+
+    Args:
+        source: A Polars, pandas or Arrow table, or anything else with Arrow's stream interface.
+        name: What error messages call it.
+
+    Returns:
+        Its columns.
+
+    Raises:
+        DataError: If it is something else.
+    """
+    if isinstance(source, pl.LazyFrame):
+        # Read once: a plan need not give its rows in the same order twice.
+        return Source(_names(source), lambda columns: source.select(columns).collect().lazy())
+    if isinstance(source, pl.DataFrame):
+        return _scanned(source.lazy())
+    if type(source).__module__.partition(".")[0] == "pandas":
+        return _pandas(source, name)
+    if hasattr(source, "__arrow_c_stream__"):
+        return _scanned(pl.DataFrame(source).lazy())
+    raise DataError(
+        f"{name} is of type {type(source).__name__}; give a path ({', '.join(SUFFIXES)}), "
+        "or a Polars, pandas or Arrow table"
+    )
+
+
+def _names(frame: pl.LazyFrame) -> tuple[str, ...]:
+    return tuple(frame.collect_schema().names())
+
+
+def _scanned(frame: pl.LazyFrame) -> Source:
+    return Source(_names(frame), frame.select)
+
+
+def _folder(path: Path) -> Source:
+    files = sorted(path.rglob("*.parquet"))
+    if not files:
+        raise DataError(f"the folder {path} has no .parquet file in it; give a file, or a folder of Parquet files")
+    return _scanned(pl.scan_parquet(files))
+
+
+def _arrow(path: Path) -> Source:
+    """The file format of Arrow, or its stream format under the same suffix."""
+    try:
+        return _scanned(pl.scan_ipc(path))
+    except pl.exceptions.PolarsError:
+        return _scanned(pl.read_ipc_stream(path).lazy())
+
+
+def _csv(path: Path, text: Collection[str]) -> Source:
+    separator = "\t" if path.suffix == ".tsv" else ","
+    names = _names(pl.scan_csv(path, separator=separator))
+    types: dict[str, Any] = {name: pl.String for name in text if name in names}
+
+    def read(columns: Sequence[str], rows: int | None = 10_000) -> pl.LazyFrame:
+        """Guess the types from the first rows; if a value further down does not fit them, from all rows."""
+        try:
+            return pl.read_csv(
+                path, separator=separator, columns=columns, schema_overrides=types, infer_schema_length=rows
+            ).lazy()
+        except pl.exceptions.ComputeError:
+            if rows is None:
+                raise
+            return read(columns, None)
+
+    return Source(names, read)
+
+
+def _pandas(frame: Any, name: str) -> Source:
+    labels = {str(label): label for label in frame.columns}
+    if len(labels) < len(frame.columns):
+        raise DataError(f"{name} has two columns of the same name; columns: {', '.join(map(str, frame.columns))}")
+
+    def read(columns: Sequence[str]) -> pl.LazyFrame:
+        return pl.LazyFrame({column: _pandas_column(frame[labels[column]], Place(column, name)) for column in columns})
+
+    return Source(tuple(labels), read)
+
+
+def _pandas_column(column: Any, where: Place) -> pl.Series:
+    """One at a time, to say which one mixes types. What pandas calls missing, NaN, becomes null."""
+    try:
+        return pl.from_pandas(column.to_frame("column"), nan_to_null=True).to_series()
+    except ImportError as error:
+        raise DataError(f"{where} is a pandas column, which needs pyarrow to be read: pip install pyarrow") from error
+    except (TypeError, ValueError) as error:
+        raise mixed(list(column), where) from error
