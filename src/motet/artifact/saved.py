@@ -70,8 +70,8 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
         model = rebuild(document["model"], log.users, log.items)
     else:
         raise ConfigError(
-            f"{str(path)!r} holds the weights of {document['parts']}, which is not made of motet's own classes alone; "
-            "build it as for training and pass it: load(path, model=...)"
+            f"{str(path)!r} holds the weights of {document['parts']}, and not all of these classes are motet's own; "
+            "build the model as for training and pass it: load(path, model=...)"
         )
     _load_weights(folder / "model.safetensors", model)
     return model.eval(), log
@@ -84,7 +84,7 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     document = {
         "schema": json.loads(log.schema.to_json()),
         "model": describe(model),
-        "parts": f"a {parts[0]} of {', '.join(parts[1:])}",
+        "parts": f"{parts[0]}({', '.join(parts[1:])})",
     }
     yield "model.json", json.dumps(document, indent=2).encode()
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from motet.artifact import folder
+from motet.artifact.saved import load, save
+from motet.data.log import EventLog
+from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
+from motet.errors import ArtifactError, ConfigError
+from motet.model import Model
+from motet.recommender import Recommender
+from motet.tasks import Rating, Retrieval
+from motet.towers import FeatureTower
+
+
+def make_log() -> EventLog:
+    generator = torch.Generator().manual_seed(3)
+    users = torch.randint(1, 9, (60,), generator=generator)
+    items = torch.randint(0, 12, (60,), generator=generator)
+    events = pl.DataFrame(
+        {
+            "member": users.numpy(),
+            "title": [f"Film {chr(97 + n)} ({n})" for n in items.tolist()],
+            "stars": torch.randint(1, 6, (60,), generator=generator).float().numpy(),
+        }
+    )
+    people = pl.DataFrame(
+        {
+            "member": range(1, 10),
+            "age": [None, *range(20, 28)],
+            "zip/code": ["a", "b", None] * 3,
+            "born": pl.Series(range(9)).cast(pl.Date),
+        }
+    )
+    films = pl.DataFrame(
+        {
+            "title": [f"Film {chr(97 + n)} ({n})" for n in range(14)],
+            "genres": ["war|drama", "", None, "drama", "comedy|war|drama", "jazz", "jazz"] * 2,
+            "shelf": pl.Series(["x", "y"] * 7, dtype=pl.Categorical),
+        }
+    )
+    schema = Schema(
+        user="member",
+        item="title",
+        signals=("stars",),
+        user_features={"age": Numeric(), "zip/code": Categorical(), "born": Timestamp()},
+        item_features={"genres": MultiValued(), "title": Text(max_tokens=5), "shelf": Categorical()},
+    )
+    return EventLog.read(events, schema, users=people, items=films)
+
+
+def make_model(log: EventLog, kind: type[Model] = Model, dim: int = 8) -> Model:
+    torch.manual_seed(0)
+    model = kind(
+        user=FeatureTower(log.users, dim=dim, hidden=(16,), dropout=0.5),
+        item=FeatureTower(log.items, dim=dim),
+        tasks=[Retrieval(item_bias=True), Rating("stars", hidden=(4,), biases=True)],
+        weights={"stars": 0.3},
+    )
+    model.prepare(log)
+    return model
+
+
+@pytest.fixture
+def log() -> EventLog:
+    return make_log()
+
+
+def test_same_answers_bit_for_bit(log: EventLog, tmp_path: Path) -> None:
+    recommender = Recommender(make_model(log), log)
+    recommender.save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model")
+    for ask in (
+        lambda it: it.recommend([1, 2, 9, 77], 6),
+        lambda it: it.recommend(3, 4, exclude_seen=False, candidates=5),
+        lambda it: it.similar_items("Film a (0)", 5),
+        lambda it: it.similar_users(4, 5),
+    ):
+        before, after = ask(recommender), ask(again)
+        assert before.ids.tolist() == after.ids.tolist()
+        assert torch.equal(before.scores, after.scores)
+        assert torch.equal(before.known, after.known)
+        for name, scores in before.tasks.items():
+            assert torch.equal(scores, after.tasks[name])
+    assert again.model.weights == recommender.model.weights
+    assert not again.model.training
+    assert again.items.table.equals(log.items.table)
+    assert again.log.schema == log.schema
+    assert len(again.log) == len(log)
+
+
+def test_saving_twice_writes_the_same_bytes(log: EventLog, tmp_path: Path) -> None:
+    Recommender(make_model(log), log).save(tmp_path / "one")
+    Recommender.load(tmp_path / "one").save(tmp_path / "two")
+    for name in (
+        "manifest.json",
+        "model.json",
+        "model.safetensors",
+        "users.parquet",
+        "items.parquet",
+        "events.parquet",
+    ):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_full_disk_leaves_the_old_model_whole(log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender = Recommender(make_model(log), log)
+    recommender.save(tmp_path / "model")
+    write = folder._write
+
+    def full(file: Path, content: bytes) -> dict[str, int | str]:
+        if file.name == "items.parquet":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, content)
+
+    monkeypatch.setattr(folder, "_write", full)
+    with pytest.raises(ArtifactError, match=r"could not save to '.*model': No space left on device"):
+        Recommender(make_model(log, dim=4), log).save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model")
+    assert torch.equal(again.recommend(1, 5).scores, recommender.recommend(1, 5).scores)
+
+
+def test_edited_weights_are_refused(log: EventLog, tmp_path: Path) -> None:
+    save(tmp_path / "model", make_model(log), log)
+    weights = tmp_path / "model" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"'model.safetensors' in '.*model' was changed: its sha256 is"):
+        load(tmp_path / "model")
+
+
+class OwnModel(Model):
+    """Someone who outgrew the declarations."""
+
+
+def test_own_classes_are_saved_and_loaded_into_a_built_model(log: EventLog, tmp_path: Path) -> None:
+    recommender = Recommender(make_model(log, OwnModel), log)
+    recommender.save(tmp_path / "model")
+    words = (
+        r"'.*model' holds the weights of OwnModel\(FeatureTower, FeatureTower, Retrieval, Rating\), and not all of these "
+        r"classes are motet's own; build the model as for training and pass it: load\(path, model=...\)"
+    )
+    with pytest.raises(ConfigError, match=words):
+        Recommender.load(tmp_path / "model")
+    torch.manual_seed(9)
+    again = Recommender.load(tmp_path / "model", model=make_model(make_log(), OwnModel))
+    assert torch.equal(again.recommend(2, 5).scores, recommender.recommend(2, 5).scores)
+
+
+def test_a_built_model_that_does_not_fit_is_refused(log: EventLog, tmp_path: Path) -> None:
+    save(tmp_path / "model", make_model(log), log)
+    with pytest.raises(ConfigError, match=r"the saved weights do not fit the model: size mismatch for user.*"):
+        load(tmp_path / "model", model=make_model(log, dim=4))
+    other = EventLog.read(
+        pl.DataFrame({"member": [1, 2], "title": ["a", "b"], "stars": [1, 2]}), Schema("member", "title")
+    )
+    model = Model(user=FeatureTower(other.users), item=FeatureTower(other.items), tasks=[Retrieval()])
+    words = r"the users of the given model \(2\) are not those of the saved one \(9\); build it from the log"
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path / "model", model=model)
