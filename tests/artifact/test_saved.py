@@ -143,8 +143,8 @@ def test_own_classes_are_saved_and_loaded_into_a_built_model(log: EventLog, tmp_
     recommender = Recommender(make_model(log, OwnModel), log)
     recommender.save(tmp_path / "model")
     words = (
-        r"'.*model' holds the weights of OwnModel\(FeatureTower, FeatureTower, Retrieval, Rating\), and not all of these "
-        r"classes are motet's own; build the model as for training and pass it: load\(path, model=...\)"
+        r"'.*model' holds the weights of OwnModel\(FeatureTower, FeatureTower, Retrieval, Rating\), and not all of "
+        r"these classes are motet's own; build the model as for training and pass it: load\(path, model=...\)"
     )
     with pytest.raises(ConfigError, match=words):
         Recommender.load(tmp_path / "model")

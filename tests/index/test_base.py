@@ -25,3 +25,8 @@ def test_one_user_is_one_answer() -> None:
     top = TopK(np.array(["a"], dtype=object), torch.tensor([1.0]))
     assert list(top.each()) == [top]
     assert top.known
+
+
+def test_prints_as_aligned_columns() -> None:
+    top = TopK(np.array([[10, 9], [7, None]], dtype=object), torch.tensor([[2.5, -1.0], [0.0, -math.inf]]))
+    assert str(top) == "id   score\n10   2.500\n 9  -1.000\n\nid  score\n 7  0.000"

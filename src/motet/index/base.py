@@ -60,7 +60,7 @@ class TopK:
     """What is recommended: the best first, for one user (1-D) or for many (2-D).
 
     Where users of a 2-D answer have different numbers of allowed items, the shorter lines are filled up at the end:
-    id `None`, score minus infinity, task scores NaN. `each` gives the lines without the filling.
+    id `None`, score minus infinity, task scores NaN. `each` gives the lines without the filling, and so does printing.
 
     Attributes:
         ids: The caller's ids, strings or ints; shape [k] or [users, k].
@@ -92,4 +92,18 @@ class TopK:
         for user, ids in enumerate(self.ids):
             size = sum(id is not None for id in ids)
             tasks = {name: scores[user, :size] for name, scores in self.tasks.items()}
-            yield TopK(ids[:size], self.scores[user, :size], tasks, self.known[user])
+            yield TopK(ids[:size], self.scores[user, :size], tasks, self.known.expand(len(self.ids))[user])
+
+    def __str__(self) -> str:
+        return "\n\n".join(top._table() for top in self.each())
+
+    def _table(self) -> str:
+        """One answer as aligned columns: id, fused score, each task's score."""
+        columns = [["id", *map(str, self.ids)]]
+        for name, scores in {"score": self.scores, **self.tasks}.items():
+            columns.append([name, *(f"{score:.3f}" for score in scores.tolist())])
+        widths = [max(map(len, column)) for column in columns]
+        lines = [
+            [cell.rjust(width) for cell, width in zip(row, widths, strict=True)] for row in zip(*columns, strict=True)
+        ]
+        return "\n".join("  ".join(line) for line in lines)
