@@ -44,5 +44,10 @@ docs: $(VENV)/.dev ## build the documentation into site/
 bench: $(VENV)/.dev ## speed and quality of motet
 	$(BIN)/python -m benchmarks
 
-bench-tfrs: $(VENV)/.dev ## parity and speed beside TensorFlow Recommenders, in a virtual environment of its own
-	$(BIN)/python -m benchmarks.tfrs
+.venv-tfrs/.tfrs: benchmarks/tfrs/requirements.txt
+	$(PYTHON) -m venv .venv-tfrs
+	.venv-tfrs/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	@touch $@
+
+bench-tfrs: $(VENV)/.dev .venv-tfrs/.tfrs ## beside TensorFlow Recommenders, some 20 minutes; PART=parity, tutorial, large or ranks
+	$(BIN)/python -m benchmarks.tfrs $(PART)
