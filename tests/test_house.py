@@ -10,8 +10,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 import motet
+from motet.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -84,6 +86,12 @@ def test_every_module_is_in_the_reference() -> None:
     assert [name for name in map(".".join, (module.parts for module in modules)) if f"::: {name}\n" not in pages] == []
 
 
+def test_every_command_is_documented() -> None:
+    page = (ROOT / "docs" / "guide" / "cli.md").read_text(encoding="utf-8")
+    for command in typer.main.get_command(app).commands.values():  # type: ignore[attr-defined]
+        assert f"motet {command.name} " in page or f"motet {command.name}\n" in page, command.name
+
+
 def test_every_package_folder_has_tests() -> None:
-    folders = {path.parent.name for path in SOURCES if path.name == "__init__.py"} - {"motet"}
-    assert folders == {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    packages = {path.parent.name for path in SOURCES if path.name == "__init__.py"} - {"motet"}
+    assert packages == {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
