@@ -127,7 +127,7 @@ def _append(url: str, part: Path, timeout_s: float, advance: Advance) -> None:
         raise ConnectionError(f"{total - _size(part):,} of {total:,} bytes are missing")
 
 
-def _copy(response: IO[bytes], file: IO[bytes], start: int, total: int | None, advance: Advance) -> None:
+def _copy(response: http.client.HTTPResponse, file: IO[bytes], start: int, total: int | None, advance: Advance) -> None:
     done = start
     advance(done, total)
     while chunk := response.read(CHUNK):

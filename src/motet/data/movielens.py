@@ -57,7 +57,12 @@ OCCUPATIONS_1M = [
     "writer",
 ]
 
-RATINGS = ("user_id", "movie_id", "rating", "timestamp")
+RATINGS: dict[str, type[pl.DataType]] = {
+    "user_id": pl.Int64,
+    "movie_id": pl.Int64,
+    "rating": pl.Float32,
+    "timestamp": pl.Int64,
+}
 USERS = ("user_id", "gender", "age", "occupation", "zip_code")
 
 
@@ -143,27 +148,21 @@ def _decode(raw: bytes) -> str:
 
 def read_tabs(files: Files) -> Tables:
     """The format of 100K: u.data, u.item and u.user."""
-    ratings = pl.read_csv(files["u.data"], separator="\t", has_header=False, new_columns=RATINGS)
+    ratings = _headless(files["u.data"], list(RATINGS), "\t")
     users = _named(files.lines("u.user", "|"), ("user_id", "age", "gender", "occupation", "zip_code"))
     value = pl.col("values").list.get
     flags = [pl.when(value(5 + at) == "1").then(pl.lit(genre)) for at, genre in enumerate(GENRES_100K)]
     items = files.lines("u.item", "|").select(
         movie_id=value(0).cast(pl.Int64), title=value(1), genres=pl.concat_list(flags).list.drop_nulls()
     )
-    return Tables(_ratings(ratings), _items(items), _users(users))
+    return Tables(ratings, _items(items), _users(users))
 
 
 def read_colons(files: Files) -> Tables:
     """The format of 1M and 10M: ratings.dat, movies.dat and, in 1M, users.dat, with :: between the values."""
-    # Polars separates by one byte: every other column is the empty text between two colons.
-    ratings = pl.read_csv(
-        files["ratings.dat"],
-        separator=":",
-        has_header=False,
-        columns=[0, 2, 4, 6],
-        new_columns=RATINGS,
-        schema_overrides={"rating": pl.Float32},
-    )
+    # Polars separates by one byte: between two values stands the empty text between two colons.
+    columns = ["user_id", "between_1", "movie_id", "between_2", "rating", "between_3", "timestamp"]
+    ratings = _headless(files["ratings.dat"], columns, ":")
     value = pl.col("values").list.get
     items = files.lines("movies.dat", "::").select(
         movie_id=value(0).cast(pl.Int64), title=value(1), genres=_genres(value(2))
@@ -172,29 +171,26 @@ def read_colons(files: Files) -> Tables:
     if files.find("users.dat") is not None:
         codes = {str(code): name for code, name in enumerate(OCCUPATIONS_1M)}
         users = _users(_named(files.lines("users.dat", "::"), USERS).with_columns(pl.col("occupation").replace(codes)))
-    return Tables(_ratings(ratings), _items(items), users)
+    return Tables(ratings, _items(items), users)
 
 
 def read_csv(files: Files) -> Tables:
     """The format of 20M, 25M and 32M: ratings.csv and movies.csv, with headers, in UTF-8."""
-    ratings = pl.read_csv(
-        files["ratings.csv"],
-        columns=["userId", "movieId", "rating", "timestamp"],
-        new_columns=RATINGS,
-        schema_overrides={"rating": pl.Float32},
-    )
+    names = dict(zip(["userId", "movieId", "rating", "timestamp"], RATINGS, strict=True))
+    types = {column: RATINGS[name] for column, name in names.items()}
+    ratings = pl.read_csv(files["ratings.csv"], columns=list(names), schema_overrides=types).rename(names)
     items = pl.read_csv(files["movies.csv"], schema_overrides={"title": pl.String, "genres": pl.String})
     items = items.select(movie_id="movieId", title="title", genres=_genres(pl.col("genres")))
-    return Tables(_ratings(ratings), _items(items), None)
+    return Tables(ratings, _items(items), None)
 
 
 def read_parquet(folder: Path) -> Tables:
     """The 100K release as a published package carries it: one Parquet file a table, genres as flags."""
-    ratings = pl.read_parquet(folder / "ratings.parquet")
+    ratings = pl.read_parquet(folder / "ratings.parquet").select(pl.col(name).cast(RATINGS[name]) for name in RATINGS)
     items = pl.read_parquet(folder / "items.parquet")
     flags = pl.concat_list(pl.when(pl.col(genre) == 1).then(pl.lit(genre)) for genre in GENRES_100K)
     items = items.select("movie_id", title="movie_title", genres=flags.list.drop_nulls())
-    return Tables(_ratings(ratings), _items(items), _users(pl.read_parquet(folder / "users.parquet")))
+    return Tables(ratings, _items(items), _users(pl.read_parquet(folder / "users.parquet")))
 
 
 def _named(lines: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -202,15 +198,13 @@ def _named(lines: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _genres(column: pl.Expr) -> pl.Expr:
-    return pl.when(column == "(no genres listed)").then(pl.lit("")).otherwise(column).str.split("|")
+    return column.str.split("|").list.eval(pl.element().filter(pl.element() != "(no genres listed)"))
 
 
-def _ratings(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(
-        pl.col("user_id", "movie_id").cast(pl.Int64),
-        pl.col("rating").cast(pl.Float32),
-        pl.col("timestamp").cast(pl.Int64),
-    )
+def _headless(file: bytes | Path, columns: Sequence[str], separator: str) -> pl.DataFrame:
+    # The types are given, not guessed: in 10M the first half star stands far down.
+    schema = {name: RATINGS.get(name, pl.String) for name in columns}
+    return pl.scan_csv(file, separator=separator, has_header=False, schema=schema).select(*RATINGS).collect()
 
 
 def _items(frame: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, MultiValued, Text
 from motet.data.table import Table
 from motet.data.vocab import Vocab
-from motet.errors import DataError
+from motet.errors import DataError, did_you_mean
 
 
 def read_side(
@@ -50,6 +50,8 @@ def read_side(
     rows = vocab.encode(ids)
     for name in kinds:
         if name not in table.columns:
+            if name not in log:
+                raise _nowhere(log, table, name, role)
             at = _constant(log, rows, vocab, name, role)
             table = table.with_columns(log.column(name).gather(at))
             places[name] = log.where(name, at)
@@ -133,7 +135,7 @@ def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> t
     if len(twice):
         first, second = (known == twice[0]).arg_true().head(2)
         raise DataError(
-            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; a {role} has one row: "
+            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; an id has one row: "
             f"drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
         )
     vocab = Vocab.build(pl.concat([ids.rename(key), known.rename(key)]), key)
@@ -142,11 +144,6 @@ def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> t
 
 def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> pl.Series:
     """An event of each entity that holds its value of a feature; null where none does."""
-    if name not in log:
-        raise DataError(
-            f"{role} feature {name!r} is neither in the {role} table nor in {log.name}; "
-            f"columns of {log.name}: {', '.join(log.columns)}"
-        )
     seen = pl.DataFrame({"row": rows.numpy(), "value": log.column(name)}).with_row_index("at").drop_nulls()
     seen = seen.unique(["row", "value"], keep="first", maintain_order=True)
     several = seen.filter(seen["row"].is_duplicated())
@@ -158,6 +155,14 @@ def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> p
             f"values, such as {one!r} and {other!r}; declare it under context_features instead"
         )
     return _sources(vocab, torch.from_numpy(seen["row"].to_numpy(writable=True)), seen["at"])
+
+
+def _nowhere(log: Table, table: pl.DataFrame, name: str, role: str) -> DataError:
+    hint = did_you_mean(name, [*table.columns, *log.columns]) or "."
+    return DataError(
+        f"{role} feature {name!r} is neither in the {role} table nor in {log.name}{hint} "
+        f"Columns of the {role} table: {', '.join(table.columns)}. Columns of {log.name}: {', '.join(log.columns)}."
+    )
 
 
 def _sources(vocab: Vocab, rows: Int[Tensor, " known"], at: pl.Series) -> pl.Series:
