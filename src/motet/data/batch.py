@@ -121,7 +121,7 @@ class Batch:
         """The same batch with every row distinct on some sides.
 
         Args:
-            keys: Id columns whose equal rows do not share a vector.
+            *keys: Id columns whose equal rows do not share a vector.
 
         Returns:
             The batch.

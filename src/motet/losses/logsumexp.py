@@ -84,7 +84,7 @@ def logsumexp_scores(
     if weights is None:
         weights = queries.new_ones(len(queries))
     heads_given = queries if queries.dim() == 3 else queries[:, None]
-    value: Tensor = _LogSumExpScores.apply(heads_given, candidates, bias, dropped, weights)
+    value: Tensor = _LogSumExpScores.apply(heads_given, candidates, bias, dropped, weights)  # type: ignore[no-untyped-call]
     return value
 
 
@@ -108,7 +108,7 @@ class _LogSumExpScores(torch.autograd.Function):
         return sweep.values
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         queries, candidates, bias, weights, mean_candidate, candidate_grad, bias_grad = ctx.saved_tensors
         scale = grad.dot(weights) / weights.dot(weights)

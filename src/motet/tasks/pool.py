@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns, distinct
+from motet.data.history import History
 from motet.errors import ConfigError, did_you_mean
 from motet.losses.logsumexp import Dropped
 from motet.losses.softmax import masked_pairs
@@ -40,9 +41,6 @@ class Pool(nn.Module, ABC):
     Raises:
         ConfigError: If `spare` is none of these or `hardest` is below 1.
     """
-
-    history_items: Tensor
-    history_starts: Tensor
 
     def __init__(self, *, spare: Spare = "nothing", hardest: int | None = None) -> None:
         super().__init__()
@@ -82,11 +80,7 @@ class Pool(nn.Module, ABC):
             items: How many item rows there are, the unknown included.
         """
         if self.spare == "history":
-            batch = train.batch()
-            pairs = (batch.users * items + batch.items).unique()
-            ends = torch.bincount(pairs // items, minlength=users).cumsum(0)
-            self.register_buffer("history_items", pairs % items, persistent=False)
-            self.register_buffer("history_starts", torch.cat([ends.new_zeros(1), ends]), persistent=False)
+            self.history = History.of(train.batch(), users, items)
 
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
         """The pairs of distinct user and candidate that are no negatives.
@@ -111,11 +105,8 @@ class Pool(nn.Module, ABC):
 
     def _history(self, users: Tensor, candidates: Tensor) -> Tensor:
         """Keys `user index * candidates + candidate` of what each user had, as far as it is in the pool."""
-        starts, stops = self.history_starts[users], self.history_starts[users + 1]
-        lengths = stops - starts
-        who = torch.repeat_interleave(lengths)
-        within = torch.arange(len(who), device=who.device) - (lengths.cumsum(0) - lengths)[who]
-        items = self.history_items[starts[who] + within]
+        self.history = self.history.to(users.device)
+        who, items = self.history.of_users(users)
         column = torch.searchsorted(candidates, items).clamp(max=len(candidates) - 1)
         return (who * len(candidates) + column)[candidates[column] == items]
 

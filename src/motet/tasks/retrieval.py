@@ -15,7 +15,7 @@ from motet.errors import ConfigError
 from motet.layers.mlp import linear
 from motet.losses.softmax import pair_scores, softmax_loss
 from motet.metrics.base import Metric
-from motet.metrics.topk import FactorizedTopK
+from motet.metrics.topk import standard_topk
 from motet.tasks.base import CorpusTask
 from motet.tasks.pool import InBatch, Pool
 from motet.towers.base import Tower
@@ -174,8 +174,8 @@ class Retrieval(CorpusTask):
         return pair_scores(self.queries(user, batch), self.candidates(item, batch))
 
     def metrics(self) -> Mapping[str, Metric]:
-        """Hit rates at 1, 5, 10, 50 and 100."""
-        return {"hit_rate": FactorizedTopK()}
+        """Hit rates at 1, 5, 10, 50 and 100; recall, NDCG and MRR over each user's positives."""
+        return standard_topk()
 
     def _embed(self, rows: Tensor) -> Tensor:
         item = self.towers[1]

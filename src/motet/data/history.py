@@ -1,0 +1,65 @@
+"""History: the items each user had, ready to be looked up for many users at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data.batch import Batch
+
+
+class History(NamedTuple):
+    """Distinct items by user: user row u had `items[starts[u]:starts[u + 1]]`, ascending."""
+
+    starts: Int[Tensor, " users_plus_1"]
+    items: Int[Tensor, " pairs"]
+
+    @classmethod
+    def of(cls, batch: Batch, users: int, items: int) -> Self:
+        """Collect who had what.
+
+        Args:
+            batch: Events.
+            users: How many user rows there are, the unknown included.
+            items: How many item rows there are, the unknown included.
+
+        Returns:
+            The history of every user.
+
+        Example:
+            >>> events = {"user_id": torch.tensor([2, 1, 2]), "item_id": torch.tensor([5, 3, 4])}
+            >>> History.of(Batch(events), users=3, items=6)
+            History(starts=tensor([0, 0, 1, 3]), items=tensor([3, 4, 5]))
+        """
+        pairs = (batch.users * items + batch.items).unique()
+        ends = torch.bincount(pairs // items, minlength=users).cumsum(0)
+        return cls(torch.cat([ends.new_zeros(1), ends]), pairs % items)
+
+    def of_users(self, users: Int[Tensor, " n"]) -> tuple[Int[Tensor, " found"], Int[Tensor, " found"]]:
+        """Look users up.
+
+        Args:
+            users: User rows, repeated or not.
+
+        Returns:
+            Positions in `users`, ascending, and the items each had.
+        """
+        starts, stops = self.starts[users], self.starts[users + 1]
+        lengths = stops - starts
+        who = torch.repeat_interleave(lengths)
+        within = torch.arange(len(who), device=who.device) - (lengths.cumsum(0) - lengths)[who]
+        return who, self.items[starts[who] + within]
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same history on another device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The history.
+        """
+        return type(self)(self.starts.to(device), self.items.to(device))

@@ -1,0 +1,291 @@
+"""fit: the training loop, short and plain."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from motet.checkpoint import load_checkpoint, save_checkpoint
+from motet.data.batch import Batch, Loader
+from motet.data.log import EventLog
+from motet.errors import ConfigError, TrainingError, did_you_mean
+from motet.evaluate import evaluate
+from motet.model import Model
+from motet.optim import WeightAverage
+from motet.progress import TrainingProgress
+
+Optimizer = torch.optim.Optimizer
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop once a validation metric no longer improves, and keep the epoch at which it was best.
+
+    Attributes:
+        metric: The key of a validation figure: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
+        patience: Epochs without a new best before training ends.
+        lower_is_better: Whether less is better; errors and losses are recognised by their names.
+    """
+
+    metric: str
+    patience: int = 3
+    lower_is_better: bool | None = None
+
+    def better(self, figure: float, best: float) -> bool:
+        """Whether a figure beats the best so far.
+
+        Args:
+            figure: The new one.
+            best: The best one, NaN where there is none.
+
+        Returns:
+            True where it does.
+        """
+        lower = self.lower_is_better
+        if lower is None:
+            lower = self.metric.rsplit("/", 1)[-1] in ("rmse", "mae")
+        return best != best or (figure < best if lower else figure > best)
+
+
+def fit(
+    model: Model,
+    train: EventLog,
+    *,
+    epochs: int = 10,
+    batch_size: int = 8192,
+    optimizer: Optimizer | OptimizerFactory | None = None,
+    seed: int = 0,
+    validation: EventLog | None = None,
+    early_stopping: EarlyStopping | None = None,
+    clip_norm: float | None = None,
+    average: float | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> pl.DataFrame:
+    """Train a model; it is left with the weights of the last epoch, or of the best one under early stopping.
+
+    Args:
+        model: Trained in place.
+        train: Rows with labels.
+        epochs: Passes over the rows.
+        batch_size: Rows a step. The default suits in-batch negatives.
+        optimizer: An optimizer of the model's parameters, or what makes one of them; Adam with a rate of .01 where
+            not given.
+        seed: Order of the rows, sampled negatives, dropout. The caller's random state is left alone.
+        validation: Rows to evaluate on after every epoch.
+        early_stopping: When to stop before `epochs`.
+        clip_norm: Largest norm of the whole gradient; no limit where not given.
+        average: Decay, a step, of an exponential moving average of the weights, which validation sees and the model
+            is left with; .99 is a good value. No averaging where not given.
+        checkpoint: Folder that receives, after every epoch, all it takes to go on from there.
+        resume: Go on from the checkpoint, if there is one, exactly as if training had not stopped.
+        device: Where to train; a GPU if there is one, where not given.
+        progress: Whether to show a progress bar with each task's loss on stderr.
+
+    Returns:
+        One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure.
+
+    Raises:
+        DataError: If the log lacks what a task reads.
+        ConfigError: If an argument breaks its rule.
+        TrainingError: If a loss is no longer finite; the model keeps the weights of before that batch.
+
+    Example:
+        >>> history = fit(model, train, epochs=3, seed=7)  # doctest: +SKIP
+    """
+    if epochs < 1:
+        raise ConfigError(f"epochs={epochs}; training takes at least one")
+    if early_stopping is not None and validation is None:
+        raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
+    if resume and checkpoint is None:
+        raise ConfigError("resume=True needs to know where from; give checkpoint=...")
+    model.check(train)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model.prepare(train)
+        model.to(where)
+        state = _State(model, optimizer, average)
+        if resume and checkpoint is not None and Path(checkpoint).exists():
+            state.restore(load_checkpoint(checkpoint))
+        loader = Loader(train, batch_size=batch_size, seed=seed, device=where)
+        done = len(state.history)
+        with TrainingProgress(epochs=epochs, steps=len(loader), done=done, shown=progress) as bar:
+            for epoch in range(done, epochs):
+                if early_stopping is not None and state.epochs_since_best >= early_stopping.patience:
+                    break
+                started = time.perf_counter()
+                losses = _train_epoch(state, loader, epoch, clip_norm, bar)
+                figures = _validate(state, validation, train)
+                state.history.append(
+                    {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
+                )
+                if early_stopping is not None:
+                    state.watch(early_stopping, figures)
+                if checkpoint is not None:
+                    save_checkpoint(checkpoint, state.as_dict())
+        state.settle()
+    model.eval()
+    return pl.DataFrame(state.history)
+
+
+class _State:
+    """Everything that changes from epoch to epoch."""
+
+    def __init__(self, model: Model, optimizer: Optimizer | OptimizerFactory | None, average: float | None) -> None:
+        self.model = model
+        if optimizer is None:
+            optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
+        self.average = None if average is None else WeightAverage(model, decay=average)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] | None = None
+        self.best_figure = float("nan")
+        self.epochs_since_best = 0
+
+    def watch(self, early_stopping: EarlyStopping, figures: Mapping[str, float]) -> None:
+        """Remember the weights if this epoch is the best so far."""
+        metric = early_stopping.metric
+        figure = figures.get(f"validation/{metric}")
+        if figure is None:
+            keys = [key.removeprefix("validation/") for key in figures]
+            raise ConfigError(
+                f"early stopping watches {metric!r}, which is no validation metric{did_you_mean(metric, keys)}; "
+                f"metrics: {', '.join(keys)}"
+            )
+        self.epochs_since_best += 1
+        if early_stopping.better(figure, self.best_figure):
+            with self.averaged():
+                self.best = copy.deepcopy(self.model.state_dict())
+            self.best_figure, self.epochs_since_best = figure, 0
+
+    def settle(self) -> None:
+        """Leave the model with the weights it is meant to have: the best ones, else the averages."""
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        elif self.average is not None:
+            self.average.swap()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with its averaged weights, where there are any."""
+        if self.average is not None:
+            self.average.swap()
+        try:
+            yield
+        finally:
+            if self.average is not None:
+                self.average.swap()
+
+    def as_dict(self) -> dict[str, Any]:
+        average = self.average
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if average is None else {"averages": average.averages, "steps": average.steps},
+            "history": self.history,
+            "best": self.best,
+            "best_figure": self.best_figure,
+            "epochs_since_best": self.epochs_since_best,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        try:
+            self.model.load_state_dict(saved["model"])
+            moments = {int(index): moment for index, moment in saved["optimizer"]["state"].items()}
+            self.optimizer.load_state_dict(saved["optimizer"] | {"state": moments})
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise TrainingError(
+                f"the checkpoint does not fit this model and optimizer: {' '.join(str(error).split())[:300]}; "
+                "resume with the same declarations, or start anew with resume=False"
+            ) from error
+        if self.average is not None and saved["average"] is not None:
+            for average, was in zip(self.average.averages, saved["average"]["averages"], strict=True):
+                average.copy_(was)
+            self.average.steps = saved["average"]["steps"]
+        self.history = saved["history"]
+        self.best = saved["best"]
+        self.best_figure = saved["best_figure"]
+        self.epochs_since_best = saved["epochs_since_best"]
+        torch.set_rng_state(saved["random"].cpu())
+        if torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([state.cpu() for state in saved["random_cuda"]])
+
+
+def _train_epoch(
+    state: _State, loader: Loader, epoch: int, clip_norm: float | None, bar: TrainingProgress
+) -> dict[str, float]:
+    """One pass over the rows; each loss averaged over the rows that carry it."""
+    state.model.train()
+    sums: dict[str, float] = {}
+    rows: dict[str, float] = {}
+    means: dict[str, float] = {}
+    for number, batch in enumerate(loader.epoch(epoch)):
+        losses = _step(state, batch, clip_norm, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
+        for name, loss in losses.items():
+            task = state.model.tasks.get(name)
+            labelled = len(batch) if task is None else float(task.row_weights(batch).sum())
+            sums[name] = sums.get(name, 0.0) + loss * labelled
+            rows[name] = rows.get(name, 0.0) + labelled
+        means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
+        bar.step(epoch, means)
+    return {f"loss/{name}": mean for name, mean in means.items()}
+
+
+def _step(state: _State, batch: Batch, clip_norm: float | None, where: str) -> dict[str, float]:
+    """One batch: losses, a check that they are numbers, gradients, one move of the weights."""
+    losses = state.model.compute_loss(batch)
+    named = losses if isinstance(losses, Mapping) else {"loss": losses}
+    weights = state.model.weights
+    total = torch.stack([weights.get(name, 1.0) * loss for name, loss in named.items()]).sum()
+    figures = {name: float(loss.detach()) for name, loss in named.items()}
+    for name, figure in figures.items():
+        if not math.isfinite(figure):
+            raise TrainingError(
+                f"the loss of {name!r} is {figure} in {where}; the model keeps the weights of before this batch, and "
+                "the last checkpoint is untouched. Lower the learning rate, clip the gradient (clip_norm=1.0), or look "
+                "for extreme values in the data"
+            )
+    state.optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    if clip_norm is not None:
+        _clip(state.model, clip_norm)
+    state.optimizer.step()
+    if state.average is not None:
+        state.average.update()
+    return figures
+
+
+def _clip(model: nn.Module, largest: float) -> None:
+    """Scale the whole gradient down to a norm; sparse gradients count with the rows they hold."""
+    grads = []
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            if parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()
+            grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+    norm = torch.nn.utils.get_total_norm(grads)
+    torch._foreach_mul_(grads, (largest / (norm + 1e-6)).clamp(max=1.0))
+
+
+def _validate(state: _State, validation: EventLog | None, train: EventLog) -> dict[str, float]:
+    if validation is None:
+        return {}
+    with state.averaged():
+        report = evaluate(state.model, validation, train=train)
+    return {f"validation/{key}": figure for key, figure in report.items()}
