@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.data.history import History
 from motet.data.log import EventLog
 from motet.fusion import fuse
 from motet.index import ExactIndex, Hits
@@ -57,10 +58,7 @@ class Ranker:
 
     def __init__(self, scorer: Scorer, log: EventLog) -> None:
         self.scorer = scorer
-        batch, items = log.batch(), len(log.items)
-        pairs = (batch.users * items + batch.items).unique()
-        self._seen = pairs % items
-        self._starts = torch.searchsorted(pairs, torch.arange(len(log.users) + 1) * items)
+        self.seen = History.of(log.batch(), len(log.users), len(log.items))
         # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
         counts = scorer.counts[1:, None].float().to(scorer.device)
         self._by_count = ExactIndex(counts)
@@ -108,7 +106,7 @@ class Ranker:
 
     def _search(self, index: ExactIndex, queries: Tensor, size: int, users: Tensor, request: Request) -> Hits:
         exclude = request.exclude - 1
-        seen = [self._seen[self._starts[user] : self._starts[user + 1]] - 1 for user in users.tolist()]
+        seen = [self.seen.items[self.seen.starts[user] : self.seen.starts[user + 1]] - 1 for user in users.tolist()]
         return index.search(
             queries,
             size,

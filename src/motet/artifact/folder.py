@@ -35,7 +35,7 @@ def write_folder(path: str | Path, files: Iterable[tuple[str, bytes]]) -> None:
         ArtifactError: If the disk is full or refuses to be written.
     """
     target = Path(path).resolve()
-    _refuse_others_files(target)
+    check_free(path)
     new, old = _siblings(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,30 +85,36 @@ def read_folder(path: str | Path) -> Path:
     return folder
 
 
-def _siblings(target: Path) -> tuple[Path, Path]:
-    return target.with_name(f".{target.name}.saving"), target.with_name(f".{target.name}.previous")
+def check_free(path: str | Path) -> None:
+    """Refuse a path whose content saving would remove, unless it is a saved model; better before training than after.
 
+    Args:
+        path: Where a model is to be saved.
 
-def _refuse_others_files(target: Path) -> None:
-    """Saving removes what it replaces, so it replaces nothing but a model."""
+    Raises:
+        ConfigError: If a file stands there, or a folder that holds anything but a saved model.
+    """
+    target = Path(path).resolve()
     if not target.exists():
         return
     if not target.is_dir():
         raise ConfigError(f"{target.name!r} is a file; a model is saved as a folder: choose another name")
     names = {file.name for file in target.iterdir()}
-    if not names:
-        return
-    if MANIFEST not in names:
+    if names and MANIFEST not in names:
         raise ConfigError(
             f"the folder {target.name!r} holds {min(names)!r} and no saved model, and saving would remove it; "
             "choose a new folder"
         )
-    known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]}
+    known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]} if names else set()
     if extra := names - known - {MANIFEST}:
         raise ConfigError(
             f"the folder {target.name!r} holds {min(extra)!r} beside a saved model, and saving would remove it; "
             "move it away, or choose another folder"
         )
+
+
+def _siblings(target: Path) -> tuple[Path, Path]:
+    return target.with_name(f".{target.name}.saving"), target.with_name(f".{target.name}.previous")
 
 
 def _write(file: Path, content: bytes) -> dict[str, int | str]:

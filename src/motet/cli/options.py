@@ -1,0 +1,12 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SavedModel = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, for machines.")]
+Count = Annotated[int, typer.Option("-k", metavar="K", help="How many.")]

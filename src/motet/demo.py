@@ -1,0 +1,155 @@
+"""The demonstration: the multi-task tutorial of TensorFlow Recommenders on MovieLens 100K, and what it leaves out.
+
+Source: https://www.tensorflow.org/recommenders/examples/multitask
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from motet.artifact.folder import check_free
+from motet.baselines import GlobalMean, Popularity
+from motet.data import datasets, split
+from motet.data.log import EventLog
+from motet.evaluate import evaluate
+from motet.index import TopK
+from motet.model import Model
+from motet.optim import Adagrad
+from motet.recommender import Recommender
+from motet.tasks import Catalogue, InBatch, Rating, Retrieval
+from motet.towers import FeatureTower
+from motet.train import fit
+
+System = TypeVar("System", bound=Model | GlobalMean | Popularity)
+
+TRAIN, TEST, SEED = 80_000, 20_000, 42
+USER = 42
+FILM = "Dances with Wolves (1990)"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One system of the comparison.
+
+    Attributes:
+        figures: Of the evaluation, by metric key.
+        seconds: To train and evaluate it.
+    """
+
+    figures: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What there is to show.
+
+    Attributes:
+        split: How training and test rows were chosen.
+        lines: By system.
+        recommender: The best model.
+        top: What it recommends to `USER`.
+        stars: What it expects `USER` to give `FILM`.
+    """
+
+    split: str
+    lines: Mapping[str, Line]
+    recommender: Recommender
+    top: TopK
+    stars: float
+
+
+def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: bool = True) -> Demonstration:
+    """Fetch the data, train four models, compare them, save the best and ask it.
+
+    Args:
+        folder: Receives the best model.
+        say: Told what begins.
+        progress: Whether to show bars while data arrive and models train.
+
+    Returns:
+        Everything that was found out.
+    """
+    check_free(folder)
+    say("MovieLens 100K: fetching the data, unless they are in the cache")
+    log = datasets.movielens("100k", item="title", progress=progress)
+    parts = split.random(log, train=TRAIN, test=TEST, seed=SEED)
+    systems: dict[str, Callable[[EventLog], Model | GlobalMean | Popularity]] = {
+        "global mean": GlobalMean,
+        "popularity": Popularity,
+        "rating only (1, 0)": partial(tutorial, rating=1.0, retrieval=0.0, progress=progress),
+        "retrieval only (0, 1)": partial(tutorial, rating=0.0, retrieval=1.0, progress=progress),
+        "joint (1, 1)": partial(tutorial, rating=1.0, retrieval=1.0, progress=progress),
+    }
+    lines = {}
+    for name, make in systems.items():
+        say(f"{name}: training and evaluating")
+        _, lines[name] = _judged(make, parts)
+    say("best: training and evaluating")
+    model, lines["best"] = _judged(partial(best, progress=progress), parts)
+    recommender = Recommender(model, parts.train)
+    recommender.save(folder)
+    stars = float(recommender.predict(USER, FILM)["rating"])
+    return Demonstration(parts.report, lines, recommender, recommender.recommend(USER, 10), stars)
+
+
+def _judged(make: Callable[[EventLog], System], parts: split.Split) -> tuple[System, Line]:
+    started = time.perf_counter()
+    system = make(parts.train)
+    figures = evaluate(system, parts.test, train=parts.train, baselines=False)
+    return system, Line(figures, time.perf_counter() - started)
+
+
+def tutorial(train: EventLog, *, rating: float, retrieval: float, progress: bool = True) -> Model:
+    """The tutorial's model, trained as the tutorial trains it.
+
+    Args:
+        train: 80,000 rows.
+        rating: Weight of the rating task.
+        retrieval: Weight of the retrieval task.
+        progress: Whether to show a bar.
+
+    Returns:
+        The trained model.
+    """
+    torch.manual_seed(SEED)
+    model = Model(
+        user=FeatureTower(train.users, dim=32, features=()),
+        item=FeatureTower(train.items, dim=32, features=()),
+        tasks=[Rating("rating", hidden=(256, 128)), Retrieval(pool=InBatch(log_q=False), reduction="sum")],
+        weights={"rating": rating, "retrieval": retrieval},
+    )
+    optimizer = partial(Adagrad, lr=0.1)
+    fit(model, train, epochs=3, batch_size=8192, optimizer=optimizer, seed=SEED, progress=progress)
+    return model
+
+
+def best(train: EventLog, *, progress: bool = True) -> Model:
+    """One joint model that rates and retrieves better than the tutorial's specialists.
+
+    Args:
+        train: The training rows.
+        progress: Whether to show a bar.
+
+    Returns:
+        The trained model.
+    """
+    torch.manual_seed(SEED)
+    model = Model(
+        user=FeatureTower(train.users, dim=64, features=(), dropout=0.4),
+        item=FeatureTower(train.items, dim=64, features=("genres", "year", "title"), dropout=0.4),
+        tasks=[
+            Rating("rating", hidden=(64,), product=True, biases=True, clip=(1.0, 5.0)),
+            Retrieval(pool=Catalogue(), item_bias=True),
+        ],
+    )
+    optimizer = partial(torch.optim.Adam, lr=0.01)
+    fit(model, train, epochs=28, batch_size=4096, optimizer=optimizer, average=0.99, seed=SEED, progress=progress)
+    return model

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from motet.recommender import Recommender
+
+from .conftest import Run
+
+
+def test_recommend_is_the_library_in_json(motet: Run, saved: Path, recommender: Recommender) -> None:
+    ran = motet("recommend", saved, 3, 99, "-k", 4, "--by", "stars=.3", "--by", "retrieval=.7", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    top = recommender.recommend([3, 99], 4, by={"stars": 0.3, "retrieval": 0.7})
+    known, stranger = json.loads(ran.out)
+    assert known["user"] == 3
+    assert [answer["known"] for answer in (known, stranger)] == [True, False]
+    assert [item["id"] for item in known["found"]] == top.ids[0].tolist()
+    assert [item["score"] for item in stranger["found"]] == top.scores[1].tolist()
+    assert [item["tasks"]["stars"] for item in known["found"]] == top.tasks["stars"][0].tolist()
+
+
+def test_recommend_for_people(motet: Run, saved: Path, recommender: Recommender) -> None:
+    ran = motet("recommend", saved, 3, "-k", 2)
+    top = recommender.recommend(3, 2)
+    assert ran.code == 0
+    for word in ("user 3", "title", "genres", "retrieval", "stars", *top.ids, f"{float(top.tasks['stars'][0]):.3f}"):
+        assert word in ran.out
+    assert "user 99: not known to the model, so what is popular" in motet("recommend", saved, 99).out
+
+
+def test_recommend_filters(motet: Run, saved: Path) -> None:
+    only = ["[Film] 1", "[Film] 2", "[Film] 3"]
+    options = [part for item in only for part in ("--only", item)]
+    ran = motet("recommend", saved, 3, *options, "--exclude", only[1], "--include-seen", "--candidates", 7, "--json")
+    assert {item["id"] for item in json.loads(ran.out)[0]["found"]} == {only[0], only[2]}
+
+
+def test_predict(motet: Run, saved: Path, recommender: Recommender) -> None:
+    ran = motet("predict", saved, 3, "[Film] 1", "[Film] 7", "--json")
+    expected = recommender.predict(3, ["[Film] 1", "[Film] 7"])
+    first, second = json.loads(ran.out)
+    assert first == {"user": 3, "item": "[Film] 1", "tasks": {name: part[0].item() for name, part in expected.items()}}
+    assert second["item"] == "[Film] 7"
+    ran = motet("predict", saved, 3, "[Film] 1")
+    assert "[Film] 1" in ran.out
+    assert f"{expected['stars'][0].item():.3f}" in ran.out
+
+
+def test_similar(motet: Run, saved: Path, recommender: Recommender) -> None:
+    (answer,) = json.loads(motet("similar", saved, "[Film] 1", "-k", 3, "--json").out)
+    assert [item["id"] for item in answer["found"]] == recommender.similar_items("[Film] 1", 3).ids.tolist()
+    (answer,) = json.loads(motet("similar", saved, 4, "--users", "-k", 3, "--json").out)
+    assert [user["id"] for user in answer["found"]] == recommender.similar_users(4, 3).ids.tolist()
+    assert "user 4" in motet("similar", saved, 4, "--users", "-k", 3).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recommend", 3, "-k", 0], "motet: k=0; it must be at least 1 and at most 12, the number of items\n"),
+        (
+            ["recommend", 3, "--by", "star=1"],
+            "motet: by names 'star', which is no task of the model; did you mean 'stars'",
+        ),
+        (["recommend", 3, "--by", "stars"], "motet: 'stars' does not say what a task counts for; write TASK=WEIGHT"),
+        (["recommend", 3, "--by", "=2"], "motet: '=2' does not say what a task counts for; write TASK=WEIGHT, as in"),
+        (["recommend", "ada"], "motet: 'ada' is no customer: the ids of this model are whole numbers such as 1\n"),
+        (["recommend", 3, "--exclude", "Film 1"], "motet: item 'Film 1' is not among the 12 known items"),
+        (["predict", 3, "Nothing"], "motet: item 'Nothing' is not among the 12 known items"),
+        (
+            ["similar", 44, "--users", "-k", 3],
+            "motet: user 44 is not among the 8 known users; their ids lie between 1 and 8\n",
+        ),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(motet: Run, saved: Path, arguments: list[object], words: str) -> None:
+    command, *rest = arguments
+    ran = motet(command, saved, *rest)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith(words)
+    assert ran.err.count("\n") == 1
+
+
+def test_a_folder_that_is_no_model(motet: Run, tmp_path: Path) -> None:
+    ran = motet("recommend", tmp_path, 3)
+    assert ran.code == 2
+    assert "there is no saved model in" in ran.err
+
+
+def test_a_process_answers_quickly(saved: Path) -> None:
+    before = cpu_seconds_of_children()
+    command = [sys.executable, "-c", "from motet.cli import main; main()", "recommend", str(saved), "3", "--json"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert cpu_seconds_of_children() - before < 4  # not the clock: other tests may run beside this one
+    assert json.loads(done.stdout)[0]["user"] == 3
+
+
+def cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
