@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
     from motet.data.vocab import Vocab
     from motet.errors import MotetError
-    from motet.index import TopK
+    from motet.evaluation import Report, evaluate
     from motet.model import Model
+    from motet.recommender import Recommender, TopK
     from motet.towers import FeatureTower
+    from motet.train import fit
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,8 @@ __all__ = [
     "MotetError",
     "MultiValued",
     "Numeric",
+    "Recommender",
+    "Report",
     "Schema",
     "Text",
     "Timestamp",
@@ -38,6 +42,8 @@ __all__ = [
     "Vocab",
     "baselines",
     "datasets",
+    "evaluate",
+    "fit",
     "losses",
     "metrics",
     "split",
@@ -54,13 +60,17 @@ _PLACES = {
     "MotetError": "motet.errors:MotetError",
     "MultiValued": "motet.data.schema:MultiValued",
     "Numeric": "motet.data.schema:Numeric",
+    "Recommender": "motet.recommender:Recommender",
+    "Report": "motet.evaluation:Report",
     "Schema": "motet.data.schema:Schema",
     "Text": "motet.data.schema:Text",
     "Timestamp": "motet.data.schema:Timestamp",
-    "TopK": "motet.index:TopK",
+    "TopK": "motet.recommender:TopK",
     "Vocab": "motet.data.vocab:Vocab",
     "baselines": "motet.baselines",
     "datasets": "motet.data.datasets",
+    "evaluate": "motet.evaluation:evaluate",
+    "fit": "motet.train:fit",
     "losses": "motet.losses",
     "metrics": "motet.metrics",
     "split": "motet.data.split",

@@ -19,7 +19,7 @@ from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
 from motet.errors import ConfigError, TrainingError, did_you_mean
-from motet.evaluate import evaluate
+from motet.evaluation import evaluate
 from motet.model import Model
 from motet.optim import WeightAverage
 from motet.progress import TrainingProgress

@@ -1,4 +1,4 @@
-"""evaluate: figures on held-out rows, each under its protocol and beside what a simple rule reaches."""
+"""Evaluation: figures on held-out rows, each under its protocol and beside what a simple rule reaches."""
 
 from __future__ import annotations
 
