@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from motet.data.vocab import Vocab
     from motet.errors import MotetError
     from motet.evaluation import Report, evaluate
+    from motet.index import TopK
     from motet.model import Model
-    from motet.recommender import Recommender, TopK
+    from motet.recommender import Recommender
     from motet.towers import FeatureTower
     from motet.train import fit
 
@@ -65,7 +66,7 @@ _PLACES = {
     "Schema": "motet.data.schema:Schema",
     "Text": "motet.data.schema:Text",
     "Timestamp": "motet.data.schema:Timestamp",
-    "TopK": "motet.recommender:TopK",
+    "TopK": "motet.index:TopK",
     "Vocab": "motet.data.vocab:Vocab",
     "baselines": "motet.baselines",
     "datasets": "motet.data.datasets",

@@ -18,7 +18,7 @@ from motet.artifact.folder import check_free
 from motet.baselines import GlobalMean, Popularity
 from motet.data import datasets, split
 from motet.data.log import EventLog
-from motet.evaluate import evaluate
+from motet.evaluation import evaluate
 from motet.index import TopK
 from motet.model import Model
 from motet.optim import Adagrad

@@ -29,7 +29,7 @@ def evaluate(
     motet evaluate model/ test.parquet --json
     """
     from motet.cli import answers
-    from motet.evaluate import evaluate as judge
+    from motet.evaluation import evaluate as judge
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
