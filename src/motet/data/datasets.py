@@ -98,7 +98,9 @@ def _fetched(name: str, release: Release, progress: bool) -> formats.Tables:
     if name == "100k" and packaged.exists():
         return formats.read_parquet(packaged)
     try:
-        archive = fetch(f"{GROUPLENS}/{release.file}", folder / release.file, md5=release.md5, progress=progress)
+        url = f"{GROUPLENS}/{release.file}"
+        # Five seconds of silence: whoever waits for the package instead should not wait long.
+        archive = fetch(url, folder / release.file, md5=release.md5, progress=progress, timeout_s=5)
         return _read(release, archive)
     except DownloadError as error:
         fix = f"download {release.file} by other means and pass path='.../{release.file}'"
