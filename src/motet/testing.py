@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.index.base import Index, Rows
+from motet.metrics.base import CorpusMetric, Metric, PointMetric
 from motet.towers.base import Tower
 
 
@@ -134,3 +136,62 @@ def _check_gradients(tower: Tower, batch: Batch) -> None:
     tower(batch).square().sum().backward()
     for name, parameter in tower.named_parameters():
         assert parameter.grad is not None or not parameter.requires_grad, f"no gradient reaches {name}"
+
+
+def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
+    """Check that a metric adds up, ignores the order of rows and what weighs nothing, and tells good from bad.
+
+    Args:
+        build: Makes a fresh metric.
+        seed: Of the rows.
+
+    Raises:
+        AssertionError: If it breaks the contract.
+
+    Example:
+        >>> from motet.metrics import RMSE
+        >>> check_metric(RMSE)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    size = 60
+    first = torch.randint(1, 20, (size,), generator=generator).double()
+    second = torch.randint(7, (size,), generator=generator)
+    if isinstance(build(), PointMetric):
+        first, second = first.float() / 7, second.float() / 2
+    weights = torch.randint(1, 4, (size,), generator=generator).float()
+    order, cut = torch.randperm(size, generator=generator), size // 3
+    figures = partial(_figures, build)
+    whole = figures((first, second, weights))
+    assert all(math.isnan(figure) for figure in figures().values()), "a figure of no rows is not NaN"
+    assert all(math.isfinite(figure) for figure in whole.values()), f"{whole} are not all finite"
+    _same(whole, figures((first[order], second[order], weights[order])), "rows in another order give other figures")
+    parts = [tuple(column[part] for column in (first, second, weights)) for part in (slice(cut), slice(cut, None))]
+    _same(whole, figures(*parts), "rows in two calls give other figures than in one")
+    _same(whole, figures(*parts, merged=True), "merging two parts gives other figures than the whole")
+    _same(whole, figures((first, second, 2 * weights)), "twice the weights give other figures")
+    _same(figures((first, second)), figures((first, second, torch.ones(size))), "weights of 1 change the figures")
+    padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in (first, second))
+    nothing = torch.cat([weights, torch.zeros(9)])
+    _same(whole, figures((*padded, nothing)), "rows of weight 0 change the figures")
+    if isinstance(build(), CorpusMetric):
+        each = torch.arange(size)
+        perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
+    else:
+        perfect, last = figures((second, second)), figures((second + 3, second))
+    assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
+
+
+def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bool = False) -> dict[str, float]:
+    metrics = [build() for _ in parts] if merged else [build()] * len(parts)
+    for metric, part in zip(metrics, parts, strict=True):
+        assert isinstance(metric, PointMetric | CorpusMetric), f"{metric} is neither a PointMetric nor a CorpusMetric"
+        metric.update(*part)
+    whole = metrics[0] if metrics else build()
+    for other in metrics[1:] if merged else []:
+        whole.merge(other)
+    return whole.figures("figure")
+
+
+def _same(first: dict[str, float], second: dict[str, float], complaint: str) -> None:
+    alike = first.keys() == second.keys() and all(math.isclose(first[key], second[key], rel_tol=1e-9) for key in first)
+    assert alike, f"{complaint}: {first} and {second}"

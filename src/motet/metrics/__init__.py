@@ -1,0 +1,32 @@
+"""What a model is measured by. Add a metric: subclass `PointMetric` or `CorpusMetric`."""
+
+from __future__ import annotations
+
+from motet.metrics.base import CorpusMetric, Metric, PointMetric
+from motet.metrics.map import MAP
+from motet.metrics.mrr import MRR
+from motet.metrics.ndcg import NDCG
+from motet.metrics.precision import Precision
+from motet.metrics.ranks import Pairs, Ties, dot, ranks
+from motet.metrics.recall import Recall
+from motet.metrics.regression import MAE, RMSE
+from motet.metrics.topk import FactorizedTopK, HitRate
+
+__all__ = [
+    "MAE",
+    "MAP",
+    "MRR",
+    "NDCG",
+    "RMSE",
+    "CorpusMetric",
+    "FactorizedTopK",
+    "HitRate",
+    "Metric",
+    "Pairs",
+    "PointMetric",
+    "Precision",
+    "Recall",
+    "Ties",
+    "dot",
+    "ranks",
+]

@@ -1,0 +1,42 @@
+"""MAP: precision at each hit."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.metrics.per_query import PerQuery
+
+
+class MAP(PerQuery):
+    r"""Mean average precision: the precision at each of the user's hits, averaged over hits and then over users.
+
+    $$ AP_q@k = \frac{1}{\min(n_q, k)} \sum_{j : place_{qj} \le k} \frac{j}{place_{qj}} $$
+
+    1 where the user's positives fill the head of the list.
+
+    Args:
+        k: How long the list is; all candidates where not given.
+
+    Source:
+        Manning, Raghavan and Schutze, "Introduction to Information Retrieval", 2008, eq. 8.8; cut off at k as in
+        Kaggle's MAP@k.
+
+    Example:
+        >>> import torch
+        >>> average_precision = MAP(10)
+        >>> average_precision.update(torch.tensor([1.0, 4.0]), torch.tensor([7, 7]))
+        >>> average_precision.compute()
+        0.75
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        super().__init__(k)
+
+    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The precision down to the place; see `PerQuery.gain`."""
+        return numbers / places
+
+    def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
+        """As many hits as the list can hold; see `PerQuery.best`."""
+        return sizes.double().clamp(max=self.k)

@@ -1,0 +1,41 @@
+"""MRR: how far down the list the first hit is."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.metrics.per_query import PerQuery
+
+
+class MRR(PerQuery):
+    r"""One over the place of the user's first positive, averaged over users.
+
+    $$ MRR_q@k = \frac{[place_{q1} \le k]}{place_{q1}} $$
+
+    0 for a user without a positive among the k best.
+
+    Args:
+        k: How long the list is; all candidates where not given.
+
+    Source:
+        Voorhees, "The TREC-8 Question Answering Track Report", TREC 1999.
+
+    Example:
+        >>> mrr = MRR()
+        >>> mrr.update(torch.tensor([2.0, 9.0, 4.0]), torch.tensor([7, 7, 8]))
+        >>> mrr.compute()
+        0.375
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        super().__init__(k)
+
+    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The place of the first, and nothing for the others; see `PerQuery.gain`."""
+        return (numbers == 1) / places
+
+    def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
+        """The first place; see `PerQuery.best`."""
+        return torch.ones_like(sizes, dtype=torch.float64)

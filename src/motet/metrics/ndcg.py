@@ -1,0 +1,44 @@
+"""NDCG: hits count for more, the higher on the list they stand."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.metrics.per_query import PerQuery
+
+
+class NDCG(PerQuery):
+    r"""Normalised discounted cumulative gain of binary relevance, averaged over users.
+
+    $$ NDCG_q@k = \frac{\sum_{j : place_{qj} \le k} 1 / \log_2(1 + place_{qj})}
+    {\sum_{p=1}^{\min(n_q, k)} 1 / \log_2(1 + p)} $$
+
+    1 where the user's positives fill the head of the list.
+
+    Args:
+        k: How long the list is; all candidates where not given.
+
+    Source:
+        Jarvelin and Kekalainen, "Cumulated Gain-based Evaluation of IR Techniques", TOIS 2002, eq. 2.
+
+    Example:
+        >>> ndcg = NDCG(10)
+        >>> ndcg.update(torch.tensor([3.0, 11.0]), torch.tensor([7, 8]))
+        >>> ndcg.compute()
+        0.25
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        super().__init__(k)
+
+    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
+        """The discount of the place; see `PerQuery.gain`."""
+        return (1 + places).log2().reciprocal()
+
+    def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
+        """The gain of a perfect list; see `PerQuery.best`."""
+        filled = sizes.clamp(max=self.k).long()
+        places = torch.arange(1, int(filled.max()) + 1, device=sizes.device).double()
+        return self.gain(places, places).cumsum(0)[filled - 1]

@@ -1,0 +1,98 @@
+"""PerQuery: a metric of a user's whole list, averaged over users."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import ConfigError
+from motet.metrics.base import CorpusMetric
+from motet.metrics.mean import Mean, same_shape, weighted
+
+
+class PerQuery(CorpusMetric):
+    r"""Groups the positives of a query (a user), looks at its k best, and averages over queries.
+
+    $$ \frac{\sum_q w_q M_q}{\sum_q w_q} \qquad
+    M_q = \frac{1}{best(n_q)} \sum_{j : place_{qj} \le k} gain(place_{qj}, j) \qquad place_{qj} = \max(rank_{qj}, j) $$
+
+    for the j-th best of the n_q positives of query q, whose weight is the mean weight of its positives. No two
+    positives share a place, even where an optimistic tie rule or a repeated row gives them the same rank, so that no
+    list is better than perfect. Positives of one query may come in any order and in several parts. NaN where there are
+    none; rows of weight 0 are left out.
+
+    Args:
+        k: How long the list is; all candidates where not given.
+
+    Raises:
+        ConfigError: If k is below 1.
+    """
+
+    def __init__(self, k: int | None) -> None:
+        if k is not None and k < 1:
+            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        self.k = float("inf") if k is None else k
+        self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @abstractmethod
+    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """What a positive on the list adds.
+
+        Args:
+            places: Where in the list it stands, from 1.
+            numbers: How many positives of its query stand no lower, itself included.
+
+        Returns:
+            One number a positive.
+        """
+
+    @abstractmethod
+    def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
+        """What the gains of a query are divided by.
+
+        Args:
+            sizes: How many positives each query has.
+
+        Returns:
+            One number a query.
+        """
+
+    def update(
+        self,
+        ranks: Float[Tensor, " positives"],
+        queries: Int[Tensor, " positives"],
+        weights: Float[Tensor, " positives"] | None = None,
+    ) -> None:
+        """Add positives; see `CorpusMetric.update`."""
+        same_shape("ranks", ranks, "queries", queries)
+        kept = slice(None) if weights is None else weights != 0
+        self.parts.append((*weighted(ranks, weights), queries[kept]))
+
+    def merge(self, other: Self) -> None:
+        """Add what another has seen; see `Metric.merge`."""
+        self.parts += other.parts
+
+    def compute(self) -> float:
+        """The mean over all queries seen; NaN where there were none."""
+        mean = Mean()
+        if self.parts:
+            ranks, weights, queries = (torch.cat(column) for column in zip(*self.parts, strict=True))
+            mean.update(*self._each(ranks, weights, queries))
+        return mean.compute()
+
+    def _each(self, ranks: Tensor, weights: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """The figure of each query, and its weight."""
+        order = ranks.argsort()
+        order = order[queries[order].argsort(stable=True)]
+        _, query, sizes = queries[order].unique_consecutive(return_inverse=True, return_counts=True)
+        first = sizes.cumsum(0) - sizes
+        numbers = torch.arange(1, len(order) + 1, device=order.device) - first[query]
+        places = torch.maximum(ranks[order], numbers)
+        gains = self.gain(places, numbers.double()) * (places <= self.k)
+        sums = torch.zeros(len(sizes), dtype=torch.float64, device=order.device)
+        weight = torch.zeros_like(sums).index_add_(0, query, weights[order]) / sizes
+        return sums.index_add_(0, query, gains) / self.best(sizes), weight

@@ -1,0 +1,227 @@
+"""Ranks: the place each positive takes among all candidates, exactly, without a users x items matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.errors import ConfigError, DataError, did_you_mean
+
+Ties = Literal["pessimistic", "optimistic", "average"]
+Scorer = Callable[[Tensor, Tensor], Tensor]
+"""Query numbers [q] and candidate numbers [c] to scores [q, c]."""
+
+BLOCK = (512, 1024)  # queries x candidates: 2 MB of scores, which stay in cache while they are counted
+COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
+
+
+class Pairs(NamedTuple):
+    """Queries and candidates that belong together."""
+
+    queries: Int[Tensor, " pairs"]
+    candidates: Int[Tensor, " pairs"]
+
+
+def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> Scorer:
+    """Score by dot product; the largest over heads where a query has several vectors.
+
+    Args:
+        queries: Query vectors, `[n, width]` or `[n, heads, width]`.
+        candidates: Candidate vectors.
+
+    Returns:
+        A scorer of queries 0..n-1 against candidates 0..m-1.
+    """
+
+    def score(rows: Tensor, columns: Tensor) -> Tensor:
+        chosen, others = queries[rows], candidates[columns].T
+        if chosen.ndim == 2:
+            return chosen @ others
+        heads: Tensor = (chosen.flatten(0, 1) @ others).unflatten(0, chosen.shape[:2])
+        return heads.amax(1)
+
+    return score
+
+
+def ranks(
+    score: Scorer,
+    positives: Pairs,
+    *,
+    candidates: int,
+    exclude: Pairs | None = None,
+    ties: Ties = "pessimistic",
+    block: tuple[int, int] = BLOCK,
+) -> Float[Tensor, " positives"]:
+    r"""The rank of each positive among all candidates of its query.
+
+    $$ rank = 1 + better + ties $$
+
+    `better` counts the others with a higher score. `ties`, the others with exactly the same score, all count
+    (pessimistic), do not count (optimistic), or count one half each (average).
+
+    A query is scored once, however many positives it has, in blocks that stay in cache. A positive is compared with its
+    own score as it stands in its block, never with a dot product of its own: two roundings of one number would let it
+    lose against itself.
+
+    Args:
+        score: Scores a block; `dot` makes one from vectors.
+        positives: What is ranked; a query may have many, each of which competes with the others.
+        candidates: How many candidates there are; their numbers are 0 to `candidates - 1`.
+        exclude: Candidates to remove from the ranking of a query. A positive that is excluded itself is ranked all the
+            same, among what is left, and is absent where the query's other positives are ranked.
+        ties: The rule above. Pessimistic, so that a constant model comes last and not first.
+        block: How many queries and candidates are scored at once.
+
+    Returns:
+        Ranks from 1, float64; halves come from `average`.
+
+    Raises:
+        ConfigError: If `ties` names no rule.
+        DataError: If a positive is no candidate, or a score is NaN; the message names the pair.
+
+    Example:
+        >>> query, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0], [2.0, 0.0], [2.0, 5.0]])
+        >>> ranks(dot(query, items), Pairs(torch.tensor([0, 0]), torch.tensor([0, 1])), candidates=3)
+        tensor([1., 3.], dtype=torch.float64)
+    """
+    if ties not in COMPARE:
+        raise ConfigError(f"ties={ties!r} is not one of {', '.join(COMPARE)}{did_you_mean(ties, COMPARE)}")
+    wrong = (positives.candidates < 0) | (positives.candidates >= candidates)
+    if wrong.any():
+        raise DataError(f"positive {int(positives.candidates[wrong][0])} is no candidate: 0 to {candidates - 1} are")
+    result = torch.empty(len(positives.queries), dtype=torch.float64, device=positives.queries.device)
+    for rows, part in _blocks(positives, exclude, candidates, block):
+        targets = part.guess(score, block[1])
+        counted = part.sweep(score, targets, ties)
+        if not torch.equal(counted.own, targets):  # this device rounds by the shape of a product: take the block's word
+            counted = part.sweep(score, counted.own, ties)
+        result[rows] = counted.ranks
+    return result
+
+
+class _Cells:
+    """Cells of a block of queries, in the order of their candidates, so that those of a range are one slice."""
+
+    def __init__(self, rows: Int[Tensor, " n"], candidates: Int[Tensor, " n"], edges: list[int]) -> None:
+        self.order = candidates.argsort(stable=True)
+        self.rows, self.candidates = rows[self.order], candidates[self.order]
+        ends = torch.searchsorted(self.candidates, torch.tensor(edges, device=rows.device)).tolist()
+        self.slices = [slice(*ends[i : i + 2]) for i in range(len(edges) - 1)]
+        self.edges = edges
+
+    def within(self, number: int) -> tuple[Tensor, Tensor]:
+        """Row and column of the cells in one range of candidates."""
+        here = self.slices[number]
+        return self.rows[here], self.candidates[here] - self.edges[number]
+
+
+class _Counted(NamedTuple):
+    ranks: Float[Tensor, " n"]
+    own: Float[Tensor, " n"]  # each positive's score, as its block holds it
+
+
+@dataclass
+class _Part:
+    """Some queries and all their positives, which are sorted by query."""
+
+    queries: Int[Tensor, " q"]
+    rows: Int[Tensor, " n"]
+    candidates: Int[Tensor, " n"]
+    removed: _Cells | None
+    edges: list[int]
+    size: int  # positives compared at once
+
+    def guess(self, score: Scorer, width: int) -> Float[Tensor, " n"]:
+        """The positives' scores, before the blocks they stand in are scored."""
+        distinct, column = self.candidates.unique(return_inverse=True)
+        found: Tensor | None = None
+        for start in range(0, len(distinct), width):
+            scores = score(self.queries, distinct[start : start + width])
+            found = scores.new_empty(len(column)) if found is None else found
+            here = ((column >= start) & (column < start + width)).nonzero()[:, 0]
+            found[here] = scores[self.rows[here], column[here] - start]
+        assert found is not None
+        return found
+
+    def sweep(self, score: Scorer, targets: Float[Tensor, " n"], ties: Ties) -> _Counted:
+        """Count, block by block, what reaches the targets."""
+        cells = _Cells(self.rows, self.candidates, self.edges)
+        own, counts = torch.empty_like(targets), torch.ones_like(targets, dtype=torch.float64)
+        itself = torch.empty_like(targets, dtype=torch.bool)
+        total = targets.new_zeros(())
+        for number, (start, stop) in enumerate(zip(self.edges, self.edges[1:], strict=False)):
+            columns = torch.arange(start, stop, device=self.queries.device)
+            scores = score(self.queries, columns)
+            total += scores.sum()
+            mine, cell = cells.order[cells.slices[number]], cells.within(number)
+            own[mine] = scores[cell]
+            if self.removed is not None:  # NaN is neither above nor equal to anything
+                scores = scores.index_put(self.removed.within(number), scores.new_tensor(torch.nan))
+            itself[mine] = ~scores[cell].isnan()
+            self._count(scores, targets, ties, counts)
+        if total.isnan():
+            self._refuse_nan(score)
+        if ties != "optimistic":
+            counts -= itself / len(COMPARE[ties])  # a positive is no tie of itself
+        return _Counted(counts, own)
+
+    def _count(self, scores: Tensor, targets: Tensor, ties: Ties, counts: Tensor) -> None:
+        alone = len(self.rows) == len(self.queries)  # then the rows are already one a positive, in order
+        for start in range(0, len(targets), self.size):
+            here = slice(start, start + self.size)
+            lines = scores if alone else scores[self.rows[here]]
+            for compare in COMPARE[ties]:
+                counts[here] += _reached(compare, lines, targets[here]) / len(COMPARE[ties])
+
+    def _refuse_nan(self, score: Scorer) -> None:
+        for start, stop in zip(self.edges, self.edges[1:], strict=False):
+            found = score(self.queries, torch.arange(start, stop, device=self.queries.device)).isnan().nonzero()
+            if len(found):
+                row, column = found[0].tolist()
+                raise DataError(
+                    f"the score of query {int(self.queries[row])} and candidate {start + column} is NaN, which has no "
+                    "rank; did the training diverge?"
+                )
+
+
+def _reached(compare: Callable[..., Tensor], lines: Tensor, targets: Tensor) -> Tensor:
+    """How many scores of each line pass; zeros and ones as floats are added up three times faster than booleans."""
+    return compare(lines, targets[:, None], out=torch.empty_like(lines)).sum(1)
+
+
+def _blocks(
+    positives: Pairs, exclude: Pairs | None, candidates: int, block: tuple[int, int]
+) -> Iterator[tuple[Tensor, _Part]]:
+    """Blocks of queries, each with the positions of its positives."""
+    queries, row = positives.queries.unique(return_inverse=True)
+    edges = [*range(0, candidates, block[1]), candidates]
+    order = row.argsort(stable=True)
+    row = row[order]
+    removed = None if exclude is None else _of_queries(exclude, queries)
+    for start in range(0, len(queries), block[0]):
+        stop = min(start + block[0], len(queries))
+        here = order[_between(row, start, stop)]
+        cells = None
+        if removed is not None:
+            inside = _between(removed.queries, start, stop)
+            cells = _Cells(removed.queries[inside] - start, removed.candidates[inside], edges)
+        rows = row[_between(row, start, stop)] - start
+        yield here, _Part(queries[start:stop], rows, positives.candidates[here], cells, edges, block[0])
+
+
+def _of_queries(pairs: Pairs, queries: Int[Tensor, " q"]) -> Pairs:
+    """Those pairs whose query is asked, sorted, with the query's position for its number."""
+    position = torch.searchsorted(queries, pairs.queries).clamp(max=max(len(queries) - 1, 0))
+    asked: Bool[Tensor, " pairs"] = queries[position] == pairs.queries if len(queries) else position < 0
+    position, chosen = position[asked], pairs.candidates[asked]
+    order = position.argsort(stable=True)
+    return Pairs(position[order], chosen[order])
+
+
+def _between(rows: Int[Tensor, " n"], start: int, stop: int) -> slice:
+    return slice(*torch.searchsorted(rows, torch.tensor([start, stop], device=rows.device)).tolist())

@@ -1,0 +1,135 @@
+"""HitRate: how often the positive is among the k best; and FactorizedTopK, which is that at several k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import ConfigError
+from motet.metrics.base import CorpusMetric
+from motet.metrics.mean import Mean
+from motet.metrics.mrr import MRR
+from motet.metrics.ndcg import NDCG
+from motet.metrics.ranks import Ties
+from motet.metrics.recall import Recall
+
+
+class HitRate(CorpusMetric):
+    r"""The share of positives that rank among the k best.
+
+    $$ HR@k = \frac{\sum_i w_i [rank_i \le k]}{\sum_i w_i} $$
+
+    Every row is a question of its own with one right answer, so a user counts once for each positive: `Recall` lets
+    every user count once. NaN where there are no rows; 1 once k reaches the number of candidates.
+
+    Args:
+        k: How long the list is.
+
+    Raises:
+        ConfigError: If k is below 1.
+
+    Source:
+        TensorFlow Recommenders, `FactorizedTopK`, where it is called top-k categorical accuracy.
+
+    Example:
+        >>> import torch
+        >>> hit_rate = HitRate(10)
+        >>> hit_rate.update(torch.tensor([1.0, 11.0]), torch.tensor([7, 7]))
+        >>> hit_rate.compute()
+        0.5
+    """
+
+    def __init__(self, k: int) -> None:
+        if k < 1:
+            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        self.k = k
+        self.mean = Mean()
+
+    def update(
+        self,
+        ranks: Float[Tensor, " positives"],
+        queries: Int[Tensor, " positives"],  # noqa: ARG002 - each row is a query of its own
+        weights: Float[Tensor, " positives"] | None = None,
+    ) -> None:
+        """Add positives; see `CorpusMetric.update`."""
+        self.mean.update((ranks <= self.k).double(), weights)
+
+    def merge(self, other: HitRate) -> None:
+        """Add what another has seen; see `Metric.merge`."""
+        self.mean.merge(other.mean)
+
+    def compute(self) -> float:
+        """The share over all rows seen; NaN where there were none."""
+        return self.mean.compute()
+
+
+class FactorizedTopK(CorpusMetric):
+    """`HitRate` at several k at once.
+
+    Args:
+        ks: Lengths of the list. The default is that of TensorFlow Recommenders.
+        tfrs: Whether to report under the names of TensorFlow Recommenders,
+            `factorized_top_k/top_{k}_categorical_accuracy`. Its ties are optimistic: rank by `ties`.
+
+    Raises:
+        ConfigError: If there is no k, or one below 1.
+
+    Attributes:
+        ties: The tie rule of the convention chosen, for `motet.metrics.ranks` and `evaluate`.
+
+    Example:
+        >>> import torch
+        >>> metric = FactorizedTopK(ks=(1, 10))
+        >>> metric.update(torch.tensor([1.0, 7.0]), torch.tensor([3, 4]))
+        >>> metric.figures("hit_rate")
+        {'hit_rate@1': 0.5, 'hit_rate@10': 1.0}
+    """
+
+    def __init__(self, ks: Sequence[int] = (1, 5, 10, 50, 100), *, tfrs: bool = False) -> None:
+        if not ks:
+            raise ConfigError("ks is empty; name at least one length of the list: ks=(10,)")
+        self.tfrs = tfrs
+        self.ties: Ties = "optimistic" if tfrs else "pessimistic"
+        self.hit_rates = [HitRate(k) for k in sorted(set(ks))]
+
+    def update(
+        self,
+        ranks: Float[Tensor, " positives"],
+        queries: Int[Tensor, " positives"],
+        weights: Float[Tensor, " positives"] | None = None,
+    ) -> None:
+        """Add positives; see `CorpusMetric.update`."""
+        for hit_rate in self.hit_rates:
+            hit_rate.update(ranks, queries, weights)
+
+    def merge(self, other: FactorizedTopK) -> None:
+        """Add what another has seen; see `Metric.merge`."""
+        for mine, theirs in zip(self.hit_rates, other.hit_rates, strict=True):
+            mine.merge(theirs)
+
+    def compute(self) -> float:
+        """The hit rate at the largest k; `figures` gives all."""
+        return self.hit_rates[-1].compute()
+
+    def figures(self, name: str) -> dict[str, float]:
+        """One figure a k.
+
+        Args:
+            name: What the task calls the metric; figures are `name@k`, unless TFRS's names are asked for.
+
+        Returns:
+            Hit rates by the name each is reported under.
+        """
+        pattern = "factorized_top_k/top_{}_categorical_accuracy" if self.tfrs else f"{name}@{{}}"
+        return {pattern.format(hit_rate.k): hit_rate.compute() for hit_rate in self.hit_rates}
+
+
+def standard_topk() -> dict[str, CorpusMetric]:
+    """What a ranking of the catalogue is judged by where nothing else is asked for.
+
+    Returns:
+        Fresh metrics by name.
+    """
+    return {"hit_rate": FactorizedTopK(), "recall@10": Recall(10), "ndcg@10": NDCG(10), "mrr": MRR()}
