@@ -26,7 +26,8 @@ def make_log() -> EventLog:
         {
             "member": users.numpy(),
             "title": [f"Film {chr(97 + n)} ({n})" for n in items.tolist()],
-            "stars": torch.randint(1, 6, (60,), generator=generator).float().numpy(),
+            "stars": [None, *torch.randint(1, 6, (59,), generator=generator).float().tolist()],
+            "day": range(60),
         }
     )
     people = pl.DataFrame(
@@ -47,6 +48,7 @@ def make_log() -> EventLog:
     schema = Schema(
         user="member",
         item="title",
+        time="day",
         signals=("stars",),
         user_features={"age": Numeric(), "zip/code": Categorical(), "born": Timestamp()},
         item_features={"genres": MultiValued(), "title": Text(max_tokens=5), "shelf": Categorical()},
@@ -91,7 +93,19 @@ def test_same_answers_bit_for_bit(log: EventLog, tmp_path: Path) -> None:
     assert not again.model.training
     assert again.items.table.equals(log.items.table)
     assert again.log.schema == log.schema
-    assert len(again.log) == len(log)
+    assert again.log.columns.keys() == log.columns.keys()
+    for name, column in log.columns.items():
+        torch.testing.assert_close(again.log.columns[name], column, rtol=0, atol=0, equal_nan=True)
+
+
+def test_context_is_left_out(tmp_path: Path) -> None:
+    events = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "stars": [1, 2], "device": ["tv", "phone"]})
+    log = EventLog.read(events, Schema(signals=("stars",), context_features={"device": Categorical()}))
+    Recommender(make_model(log), log).save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model").log
+    assert again.schema == Schema(signals=("stars",))
+    assert set(again.columns) == {"user_id", "item_id", "stars"}
+    assert len(again.encode(events.drop("device"))) == 2
 
 
 def test_saving_twice_writes_the_same_bytes(log: EventLog, tmp_path: Path) -> None:

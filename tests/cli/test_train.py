@@ -45,7 +45,9 @@ def test_trains_saves_and_evaluates(motet: Run, files: Path) -> None:
     assert 9 in recommender.users.vocab
 
     ran = motet("evaluate", files / "model", files / "log.parquet", "--json")
-    figures = json.loads(ran.out)
+    report = json.loads(ran.out)
+    figures = report["figures"]
+    assert set(report["beside"]) == {"popularity", "global mean"}
     assert ran.code == 0
     assert 0 < figures["stars/rmse"] < 5
     assert 0 <= figures["retrieval/all items/hit_rate@10"] <= 1

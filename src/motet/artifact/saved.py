@@ -6,13 +6,14 @@
 | `model.json` | schema, towers, tasks, weights of the tasks |
 | `model.safetensors` | parameters and buffers |
 | `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
-| `events.parquet` | user row and item row of every training event |
+| `events.parquet` | user row, item row, time and signals of every training event |
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
             is not motet's own.
 
     Returns:
-        The model in evaluation mode, and the training log less its signals.
+        The model in evaluation mode, and the training log less its context, which no request has.
 
     Raises:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
@@ -81,8 +82,9 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     from safetensors.torch import save as to_bytes
 
     parts = [type(part).__name__ for part in (model, model.user, model.item, *model.tasks.values())]
+    schema = replace(log.schema, context_features={})
     document = {
-        "schema": json.loads(log.schema.to_json()),
+        "schema": json.loads(schema.to_json()),
         "model": describe(model),
         "parts": f"{parts[0]}({', '.join(parts[1:])})",
     }
@@ -91,9 +93,8 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     yield "model.safetensors", to_bytes(state)
     yield "users.parquet", _parquet(log.users.table)
     yield "items.parquet", _parquet(log.items.table)
-    batch = log.batch()
-    events = pl.DataFrame({"user": batch.users.cpu().numpy(), "item": batch.items.cpu().numpy()})
-    yield "events.parquet", _parquet(events)
+    columns = {name: log.columns[name].cpu().numpy() for name in schema.columns}
+    yield "events.parquet", _parquet(pl.DataFrame(columns))
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
@@ -106,8 +107,7 @@ def _read_log(folder: Path, schema: Schema) -> EventLog:
     users = _read_entities(folder / "users.parquet", schema.user, schema.user_features)
     items = _read_entities(folder / "items.parquet", schema.item, schema.item_features)
     events = pl.read_parquet(folder / "events.parquet")
-    rows = {schema.user: events["user"], schema.item: events["item"]}
-    columns = {key: torch.from_numpy(column.to_numpy(writable=True)) for key, column in rows.items()}
+    columns = {name: torch.from_numpy(events[name].to_numpy(writable=True)) for name in schema.columns}
     return EventLog(schema, users, items, columns)
 
 

@@ -28,6 +28,8 @@ def evaluate(
 
     motet evaluate model/ test.parquet --json
     """
+    import dataclasses
+
     from motet.cli import answers
     from motet.evaluation import evaluate as judge
     from motet.recommender import Recommender
@@ -35,6 +37,6 @@ def evaluate(
     recommender = Recommender.load(model)
     report = judge(recommender.model, recommender.log.encode(test), train=recommender.log)
     if json:
-        answers.print_json(report)
+        answers.print_json(dataclasses.asdict(report))
         return
     print(report)
