@@ -9,11 +9,11 @@ log = datasets.movielens("100k")
 train, test = split.random(log, train=80_000, test=20_000, seed=42)
 
 model = Model(
-    user=FeatureTower(log.users, dim=32, features=()),
-    item=FeatureTower(log.items, dim=32, features=()),
-    tasks=[tasks.Rating("rating", hidden=(64,), product=True, biases=True, clip=(1, 5)), tasks.Retrieval()],
+    user=FeatureTower(log.users, dim=32, dropout=0.2),
+    item=FeatureTower(log.items, dim=32, dropout=0.2),
+    tasks=[tasks.Rating("rating", hidden=(64,), biases=True, clip=(1, 5)), tasks.Retrieval()],
 )
-history = motet.fit(model, train, epochs=8, seed=42)
+history = motet.fit(model, train, epochs=15, batch_size=4096, seed=42)
 print(history)
 
 report = motet.evaluate(model, test, train=train)
