@@ -8,11 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from itertools import product
 
+import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.baselines import Baseline
 from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.data.schema import Schema
 from motet.index.base import Index, Rows
 from motet.metrics.base import CorpusMetric, Metric, PointMetric
 from motet.towers.base import Tower
@@ -162,7 +166,8 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
     order, cut = torch.randperm(size, generator=generator), size // 3
     figures = partial(_figures, build)
     whole = figures((first, second, weights))
-    assert all(math.isnan(figure) for figure in figures().values()), "a figure of no rows is not NaN"
+    for nothing in (figures(), figures((first[:0], second[:0])), figures((first, second, torch.zeros(size)))):
+        assert all(math.isnan(figure) for figure in nothing.values()), f"{nothing} of no rows is not NaN"
     assert all(math.isfinite(figure) for figure in whole.values()), f"{whole} are not all finite"
     _same(whole, figures((first[order], second[order], weights[order])), "rows in another order give other figures")
     parts = [tuple(column[part] for column in (first, second, weights)) for part in (slice(cut), slice(cut, None))]
@@ -171,8 +176,7 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
     _same(whole, figures((first, second, 2 * weights)), "twice the weights give other figures")
     _same(figures((first, second)), figures((first, second, torch.ones(size))), "weights of 1 change the figures")
     padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in (first, second))
-    nothing = torch.cat([weights, torch.zeros(9)])
-    _same(whole, figures((*padded, nothing)), "rows of weight 0 change the figures")
+    _same(whole, figures((*padded, torch.cat([weights, torch.zeros(9)]))), "rows of weight 0 change the figures")
     if isinstance(build(), CorpusMetric):
         each = torch.arange(size)
         perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
@@ -195,3 +199,54 @@ def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bo
 def _same(first: dict[str, float], second: dict[str, float], complaint: str) -> None:
     alike = first.keys() == second.keys() and all(math.isclose(first[key], second[key], rel_tol=1e-9) for key in first)
     assert alike, f"{complaint}: {first} and {second}"
+
+
+def check_baseline(build: Callable[[EventLog], Baseline], *, seed: int = 0) -> None:
+    """Check that a baseline keeps its filters, its lengths and its order, and answers everybody.
+
+    Args:
+        build: Fits the baseline on a log of users, items and ratings (`rating`).
+        seed: Of the log.
+
+    Raises:
+        AssertionError: If it breaks the contract.
+
+    Example:
+        >>> from motet.baselines import Popularity
+        >>> check_baseline(Popularity)
+    """
+    draw = partial(torch.randint, generator=torch.Generator().manual_seed(seed))
+    users, items = draw(8, (60,)).tolist(), draw(20, (60,)).tolist()
+    events = pl.DataFrame({"user_id": users, "item_id": items, "rating": draw(1, 6, (60,)).tolist()})
+    baseline = build(EventLog.read(events, Schema(signals=("rating",))))
+    catalogue, people = sorted(set(items)), [*sorted(set(users)), 99]
+    for k, exclude_seen, exclude, only in product(
+        (1, len(catalogue)), (True, False), ([], catalogue[:3]), (None, catalogue[2:9])
+    ):
+        filters = {"exclude_seen": exclude_seen, "exclude": exclude, "only": only}
+        many = baseline.recommend(people, k, **filters)
+        for user, line in zip(people, many.each(), strict=True):
+            seen = {item for who, item in zip(users, items, strict=True) if who == user and exclude_seen}
+            allowed = set(catalogue if only is None else only) - set(exclude) - seen
+            found = list(line.ids)
+            assert set(found) <= allowed, f"user {user} got {found}, of which {set(found) - allowed} were filtered"
+            assert len(set(found)) == min(k, len(allowed)), (
+                f"user {user} got {found}; {len(allowed)} are allowed, k={k}"
+            )
+            assert line.scores.diff().le(0).all(), f"the scores of user {user} are not the best first: {line.scores}"
+            alone = baseline.recommend(user, k, **filters)
+            assert list(alone.ids) == found, f"user {user} gets {found} among many and {list(alone.ids)} alone"
+    _check_scores(baseline, people, catalogue)
+
+
+def _check_scores(baseline: Baseline, people: list[int], catalogue: list[int]) -> None:
+    """Pairs, blocks and recommendations speak of the same scores."""
+    user_rows, item_rows = baseline.users.vocab.encode(people), baseline.items.vocab.encode(catalogue)
+    block = baseline.scores(user_rows[:, None], item_rows)
+    assert block.shape == (len(people), len(catalogue)), f"a block of scores has shape {tuple(block.shape)}"
+    assert block.isfinite().all(), "a score is not finite"
+    for user, scores in zip(people, block, strict=True):
+        pairs = baseline.predict(user, catalogue)[baseline.name]
+        assert torch.allclose(pairs, scores), f"`predict` and `scores` differ for user {user}: {pairs} and {scores}"
+        top = baseline.recommend(user, len(catalogue), exclude_seen=False)
+        assert torch.allclose(top.scores, scores.sort(descending=True).values), f"user {user} is not shown the best"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,8 @@ from motet.errors import ConfigError
 from motet.index import TopK
 from motet.index.exact import best
 from motet.metrics.base import Metric
+
+USERS = 512  # users whose scores for all items are held at once
 
 
 class Recommends(Protocol):
@@ -51,7 +54,11 @@ class Baseline(ABC):
     def __init__(self, train: EventLog) -> None:
         self.users = train.users
         self.items = train.items
-        self._history = History.of(train.batch(), len(train.users), len(train.items))
+        self.train = train
+
+    @cached_property
+    def _history(self) -> History:
+        return History.of(self.train.batch(), len(self.users), len(self.items))
 
     @abstractmethod
     def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
@@ -92,37 +99,50 @@ class Baseline(ABC):
             raise ConfigError(f"k={k}; it must be at least 1 and at most {len(self.items) - 1:,}, the number of items")
         ids, single = listed(users)
         rows = self.users.vocab.encode(ids)
-        scores = self.scores(rows[:, None], torch.arange(len(self.items))).clone()
-        scores[:, 0] = -torch.inf  # the unknown item
-        scores[:, known_rows(self.items, listed(exclude)[0], "item")] = -torch.inf
+        barred = torch.full((len(self.items),), only is not None)
         if only is not None:
-            kept = known_rows(self.items, listed(only)[0], "item")
-            scores = torch.full_like(scores, -torch.inf).index_copy_(1, kept, scores[:, kept])
-        if exclude_seen:
-            scores[self._history.of_users(rows)] = -torch.inf
-        top, found = best(scores, k)
-        width = int(top.isfinite().sum(1).max()) if len(top) else 0
-        top, found = top[:, :width], found.masked_fill(top.isinf(), 0)[:, :width]
-        named = np.array(self.items.vocab.decode(found.flatten()).to_list(), dtype=object).reshape(found.shape)
-        line = 0 if single else slice(None)
-        return TopK(named[line], top[line], {self.name: top[line]}, rows[line] > 0)
+            barred[known_rows(self.items, listed(only)[0], "item")] = False
+        barred[known_rows(self.items, listed(exclude)[0], "item")] = True
+        barred[0] = True  # the unknown item
+        blocks = [self._best(block, k, barred, exclude_seen) for block in rows.split(USERS)]
+        scores, items = (torch.cat(part) for part in zip(*blocks, strict=True))
+        return self._named(scores, items, rows > 0, 0 if single else slice(None))
 
-    def predict(self, users: Ids, items: Ids) -> dict[str, Float[Tensor, " pairs"]]:
-        """Scores of pairs, in order.
+    def predict(self, users: Ids, items: Ids) -> dict[str, Float[Tensor, " *pairs"]]:
+        """Scores of pairs of user and item.
 
         Args:
-            users: User ids.
-            items: As many item ids.
+            users: One id or many.
+            items: One id or many; one is paired with each of the other side, many are paired in order.
 
         Returns:
-            One score a pair, under the baseline's name.
+            Under the baseline's name, one number for two single ids, else one a pair.
 
         Raises:
             DataError: If an item is unknown.
-            ConfigError: If there are not as many users as items.
+            ConfigError: If there are many users and a different number of items.
         """
-        user_rows = self.users.vocab.encode(listed(users)[0])
-        item_rows = known_rows(self.items, listed(items)[0], "item")
-        if len(user_rows) != len(item_rows):
-            raise ConfigError(f"{len(user_rows)} users and {len(item_rows)} items make no pairs; give as many of both")
-        return {self.name: self.scores(user_rows, item_rows)}
+        (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
+        if not (one_user or one_item) and len(user_ids) != len(item_ids):
+            raise ConfigError(
+                f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
+            )
+        scores = self.scores(self.users.vocab.encode(user_ids), known_rows(self.items, item_ids, "item"))
+        return {self.name: scores[0] if one_user and one_item else scores}
+
+    def _best(self, users: Tensor, k: int, barred: Tensor, exclude_seen: bool) -> tuple[Tensor, Tensor]:
+        """Scores and item rows of the k best; -inf where fewer are allowed."""
+        scores = self.scores(users[:, None], torch.arange(len(self.items))).masked_fill(barred, -torch.inf)
+        if exclude_seen:
+            scores[self._history.of_users(users)] = -torch.inf
+        return best(scores, k)
+
+    def _named(self, scores: Tensor, items: Tensor, known: Tensor, line: int | slice) -> TopK:
+        """Rows become the caller's ids; what no line fills is cut off."""
+        allowed = scores > -torch.inf
+        width = int(allowed.sum(1).max()) if len(scores) else 0
+        scores, items, allowed = scores[:, :width], items[:, :width], allowed[:, :width]
+        ids = self.items.vocab.decode(items.masked_fill(~allowed, 0).flatten()).to_list()
+        named = np.array(ids, dtype=object).reshape(items.shape)
+        own = scores.masked_fill(~allowed, torch.nan)
+        return TopK(named[line], scores[line], {self.name: own[line]}, known[line])

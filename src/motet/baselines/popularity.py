@@ -19,6 +19,13 @@ class Popularity(Baseline):
 
     Args:
         train: The training log.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 8, 9], "item_id": ["a", "b", "b"]})
+        >>> Popularity(EventLog.read(events, Schema())).recommend(7, k=2, exclude_seen=False).ids
+        array(['b', 'a'], dtype=object)
     """
 
     name = "popularity"

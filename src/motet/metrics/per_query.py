@@ -69,8 +69,9 @@ class PerQuery(CorpusMetric):
     ) -> None:
         """Add positives; see `CorpusMetric.update`."""
         same_shape("ranks", ranks, "queries", queries)
-        kept = slice(None) if weights is None else weights != 0
-        self.parts.append((*weighted(ranks, weights), queries[kept]))
+        ranks, kept_weights = weighted(ranks, weights)
+        if len(ranks):
+            self.parts.append((ranks, kept_weights, queries if weights is None else queries[weights > 0]))
 
     def merge(self, other: Self) -> None:
         """Add what another has seen; see `Metric.merge`."""

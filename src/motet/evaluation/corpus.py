@@ -1,0 +1,146 @@
+"""Corpus: the held-out positives, and what each is ranked among."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.history import History
+from motet.data.log import EventLog
+from motet.metrics.base import CorpusMetric, Metric
+from motet.metrics.ranks import Pairs, Scorer, Ties, ranks
+
+Protocol = Literal["all items", "unseen"]
+Metrics = Callable[[], Mapping[str, Metric]]
+
+
+class Queries(NamedTuple):
+    """Which query each positive belongs to, and which user asks it."""
+
+    of_positive: Int[Tensor, " rows"]
+    user: Int[Tensor, " queries"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The held-out positives whose item is known, and how to rank them.
+
+    Attributes:
+        rows: Where the positives stand in the test log.
+        users: Their user rows.
+        items: Their item rows.
+        seen: What each user had in training, which `unseen` leaves out.
+        catalogue: How many items have an id: item rows 1 to `catalogue` are the candidates.
+        protocols: Which rankings are asked for.
+        ties: How equal scores rank.
+    """
+
+    rows: Int[Tensor, " rows"]
+    users: Int[Tensor, " rows"]
+    items: Int[Tensor, " rows"]
+    seen: History
+    catalogue: int
+    protocols: Sequence[Protocol]
+    ties: Ties
+
+    @classmethod
+    def of(cls, test: EventLog, train: EventLog, protocols: Sequence[Protocol], ties: Ties) -> Self:
+        """Find the positives of a test log.
+
+        Args:
+            test: Held-out rows.
+            train: What users had before.
+            protocols: Which rankings are asked for.
+            ties: How equal scores rank.
+
+        Returns:
+            The positives, on the device of the test log.
+        """
+        batch = test.batch()
+        rows = (batch.items > 0).nonzero().squeeze(1)
+        seen = History.of(train.batch(), len(train.users), len(train.items))
+        return cls(rows, batch.users[rows], batch.items[rows], seen, len(test.items) - 1, protocols, ties)
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The positives.
+        """
+        rows, users, items = (part.to(device) for part in (self.rows, self.users, self.items))
+        return replace(self, rows=rows, users=users, items=items, seen=self.seen.to(device))
+
+    def each_user(self) -> Queries:
+        """One query a user, whatever the number of their positives."""
+        users, query = self.users.unique(return_inverse=True)
+        return Queries(query, users)
+
+    def figures(
+        self, scorer: Scorer, queries: Queries, metrics: Metrics, weights: Float[Tensor, " rows"]
+    ) -> dict[str, float]:
+        """Rank all positives under every protocol.
+
+        Args:
+            scorer: Of queries against candidates; candidate c is item row c + 1.
+            queries: The query of each positive.
+            metrics: Makes fresh ones.
+            weights: What each positive counts for; those of weight 0 are not ranked.
+
+        Returns:
+            Figures by `protocol/metric`.
+        """
+        counted = weights > 0
+        query = queries.of_positive[counted]
+        positives = Pairs(query, self.items[counted] - 1)
+        figures = {}
+        for protocol in self.protocols:
+            exclude = self._seen(queries.user) if protocol == "unseen" else None
+            found = ranks(scorer, positives, candidates=self.catalogue, exclude=exclude, ties=self.ties)
+            for name, metric in metrics().items():
+                if isinstance(metric, CorpusMetric):
+                    metric.update(found, query, weights[counted])
+                    figures.update({f"{protocol}/{key}": figure for key, figure in metric.figures(name).items()})
+        return figures
+
+    def nothing(self, metrics: Metrics) -> dict[str, float]:
+        """The keys of `figures` where there is nothing to rank.
+
+        Args:
+            metrics: Makes fresh ones.
+
+        Returns:
+            NaN by `protocol/metric`.
+        """
+        ranked = {name: metric for name, metric in metrics().items() if isinstance(metric, CorpusMetric)}
+        keys = [key for name, metric in ranked.items() for key in metric.figures(name)]
+        return {f"{protocol}/{key}": math.nan for protocol in self.protocols for key in keys}
+
+    def notes(self, test: EventLog) -> list[str]:
+        """What is ranked among what, a sentence each.
+
+        Args:
+            test: The log that the positives were found in.
+
+        Returns:
+            Sentences for a report.
+        """
+        rows = f"{len(self.rows):,} test rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
+        notes = [f"{rows}; `unseen` leaves out the items the user had in training."]
+        if left_out := len(test) - len(self.rows):
+            notes.append(f"{left_out:,} test rows have an item that is not known, and are left out of rankings.")
+        if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
+            notes.append(f"{absent:,} test rows belong to users without a training row.")
+        return notes
+
+    def _seen(self, users: Tensor) -> Pairs:
+        queries, items = self.seen.of_users(users)
+        return Pairs(queries[items > 0], items[items > 0] - 1)

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+import pytest
+import torch
+from torch import Tensor, nn
+
+from motet import FeatureTower, Model, split
+from motet.baselines import GlobalMean, Popularity
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.data.schema import Numeric, Schema
+from motet.errors import ConfigError, DataError
+from motet.evaluation import Report, evaluate
+from motet.metrics import NDCG, RMSE, FactorizedTopK, Metric, Recall
+from motet.tasks import Rating, Retrieval
+from motet.tasks.base import CorpusTask, Task
+from motet.towers import ContextTower
+from motet.towers.base import Tower
+
+USERS, ITEMS = 12, 30
+
+
+class Dot(CorpusTask):
+    """A dot product; only rows with a click are positives."""
+
+    def __init__(self, name: str = "clicks", needs: tuple[str, ...] = (), weight: str | None = None) -> None:
+        super().__init__(name, needs=needs, weight=weight)
+
+    def build(self, user: Tower, item: Tower) -> None: ...
+
+    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return -self.score(user, item, batch)
+
+    def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+        return (user * item).sum(1)
+
+    def queries(self, user: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+        return user
+
+    def candidates(self, item: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+        return item
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return {"hit_rate": FactorizedTopK(ks=(1, 5)), "recall@5": Recall(5), "ndcg": NDCG()}
+
+
+@pytest.fixture
+def log() -> EventLog:
+    generator = torch.Generator().manual_seed(0)
+    users, items = (torch.randint(size, (400,), generator=generator).tolist() for size in (USERS, ITEMS))
+    ratings = torch.randint(1, 6, (400,), generator=generator).tolist()
+    frame = pl.DataFrame({"user_id": users, "item_id": items, "rating": ratings, "weight": [1.0, 2.0] * 200})
+    frame = frame.with_columns(click=pl.Series([1.0, None] * 200), hour=pl.Series([0.0, 5.0] * 200))
+    context = {"hour": Numeric()}
+    return EventLog.read(frame, Schema(signals=("rating", "weight", "click"), context_features=context))
+
+
+@pytest.fixture
+def parts(log: EventLog) -> split.Split:
+    return split.random(log, test=100, seed=1)
+
+
+def build(log: EventLog, *tasks: Task) -> Model:
+    torch.manual_seed(0)
+    return Model(user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=tasks)
+
+
+def reference(model: Model, test: EventLog, train: EventLog | None, weights: list[float], k: int) -> float:
+    """The hit rate, one row at a time."""
+    hits = []
+    batch = test.batch()
+    for user, item in zip(batch.users.tolist(), batch.items.tolist(), strict=True):
+        rows = torch.arange(1, len(test.items))
+        pairs = Batch({"user_id": torch.full_like(rows, user), "item_id": rows})
+        scores = model.score(pairs)["clicks"].tolist()
+        seen = set() if train is None else set(train.batch().items[train.batch().users == user].tolist())
+        others = [s for i, s in enumerate(scores, 1) if i != item and i not in seen]
+        hits.append(sum(s >= scores[item - 1] for s in others) < k)
+    return sum(w * hit for w, hit in zip(weights, hits, strict=True)) / sum(weights)
+
+
+@torch.no_grad()
+def test_hit_rate_is_what_a_loop_over_rows_finds(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Dot(weight="weight"))
+    report = evaluate(model, test, train=train)
+    weights = test.columns["weight"].tolist()
+    assert report["clicks/all items/hit_rate@5"] == pytest.approx(reference(model, test, None, weights, 5))
+    assert report["clicks/unseen/hit_rate@5"] == pytest.approx(reference(model, test, train, weights, 5))
+
+
+@torch.no_grad()
+def test_labels_are_compared_row_by_row(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Rating("rating"))
+    report = evaluate(model.eval(), test, train=train)
+    errors = model.score(test.batch())["rating"] - test.columns["rating"]
+    assert report["rating/rmse"] == pytest.approx(errors.square().mean().sqrt().item())
+    assert report["rating/mae"] == pytest.approx(errors.abs().mean().item())
+
+
+def test_only_labelled_rows_count(parts: split.Split) -> None:
+    train, test = parts
+    clicked = test.take(~test.columns["click"].isnan())
+    model = build(train, Dot(needs=("click",)))
+    some, all_rows = evaluate(model, clicked, train=train), evaluate(model, test, train=train)
+    assert dict(some) == dict(all_rows)
+    assert some.beside == all_rows.beside
+
+
+def test_the_order_of_rows_does_not_matter(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Dot(), Rating("rating"))
+    shuffled = evaluate(model, test.take(torch.randperm(len(test))), train=train)
+    assert dict(shuffled) == pytest.approx(dict(evaluate(model, test, train=train)))
+
+
+def test_constant_model_hits_nothing(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Dot())
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    report = evaluate(model, test, train=train, protocols=["all items"])
+    assert report["clicks/all items/hit_rate@5"] == 0
+    assert evaluate(model, test, train=train, ties="optimistic")["clicks/unseen/hit_rate@1"] == 1
+
+
+def test_protocols_and_ks_are_those_asked_for(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(build(train, Retrieval()), test, train=train, protocols=["unseen"], ks=(3, 7))
+    ranked = {key for key in report if "hit_rate" in key}
+    assert ranked == {"retrieval/unseen/hit_rate@3", "retrieval/unseen/hit_rate@7"}
+    assert {key.split("/")[1] for key in report} == {"unseen"}
+    assert report.beside["popularity"].keys() == report.keys()
+
+
+def test_rules_stand_beside_under_the_same_keys(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(build(train, Dot(), Rating("rating")), test, train=train)
+    popularity, mean = (
+        evaluate(Popularity(train), test, train=train, ks=(5,)),
+        evaluate(GlobalMean(train), test, train=train),
+    )
+    assert report.beside.keys() == {"popularity", "global mean"}
+    assert report.beside["popularity"]["clicks/unseen/hit_rate@5"] == popularity["popularity/unseen/hit_rate@5"]
+    assert report.beside["global mean"]["rating/rmse"] == mean["global mean/rmse"]
+    labels = test.columns["rating"]
+    assert mean["global mean/rmse"] == pytest.approx((labels - train.columns["rating"].mean()).square().mean().sqrt())
+    assert not evaluate(build(train, Dot()), test, train=train, baselines=False).beside
+
+
+def test_a_label_that_training_lacks_has_no_global_mean(parts: split.Split) -> None:
+    train, test = parts
+    unlabelled = train.take(slice(None))
+    unlabelled.columns["rating"] = torch.full_like(train.columns["rating"], torch.nan)
+    assert not evaluate(build(train, Rating("rating")), test, train=unlabelled).beside
+
+
+def test_user_vectors_that_read_the_row_make_each_row_a_query(parts: split.Split) -> None:
+    train, test = parts
+    user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
+    model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Dot()])
+    whole = evaluate(model, test, train=train)["clicks/unseen/hit_rate@5"]
+    each = [evaluate(model, test.take(slice(i, i + 1)), train=train)["clicks/unseen/hit_rate@5"] for i in range(100)]
+    assert whole == pytest.approx(sum(each) / 100)
+
+
+def test_unknown_items_are_left_out_and_counted(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Dot())
+    rows = {"user_id": [0, 0], "item_id": [999, 998], "rating": [1.0, 2.0], "weight": 1.0, "click": 1.0, "hour": 0.0}
+    unknown = train.encode(pl.DataFrame(rows))
+    both = EventLog(
+        test.schema,
+        test.users,
+        test.items,
+        {name: torch.cat([column, unknown.columns[name]]) for name, column in test.columns.items()},
+    )
+    report = evaluate(model, both, train=train)
+    assert dict(report) == dict(evaluate(model, test, train=train))
+    assert "2 test rows have an item that is not known, and are left out of rankings." in report.notes
+    nothing = evaluate(model, unknown, train=train)
+    assert nothing.keys() == report.keys()
+    assert all(map(math.isnan, nothing.values()))
+
+
+def test_rows_of_new_users_are_counted(parts: split.Split) -> None:
+    train, test = parts
+    some = train.take(train.columns["user_id"] != 1)
+    absent = int((test.columns["user_id"] == 1).sum())
+    assert (
+        f"{absent} test rows belong to users without a training row."
+        in evaluate(Popularity(some), test, train=some).notes
+    )
+
+
+def test_notes_say_what_was_measured(parts: split.Split) -> None:
+    report = evaluate(Popularity(parts.train), parts.test, train=parts.train, about=parts.report)
+    assert report.notes[0] == parts.report
+    assert report.notes[1].startswith("100 test rows, each item ranked among 30; ties pessimistic")
+    assert isinstance(report, Report)
+
+
+def test_every_module_gets_its_mode_back(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Rating("rating"), Dot()).train()
+    model.item.eval()
+    before = [module.training for module in model.modules()]
+    evaluate(model, test, train=train)
+    assert [module.training for module in model.modules()] == before
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_nan_scores_are_refused_with_the_task(parts: split.Split) -> None:
+    train, test = parts
+    for task, words in (
+        (Dot(), "the score of query 0 and candidate 0 is NaN"),
+        (Rating("rating"), "row 0 has a score"),
+    ):
+        model = build(train, task)
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, torch.nan)
+        with pytest.raises(DataError, match=f"task '{task.name}': {words}"):
+            evaluate(model, test, train=train)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_unknown_protocol_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    with pytest.raises(ConfigError, match=r"protocol 'unsen' is not one of all items, unseen; did you mean 'unseen'\?"):
+        evaluate(Popularity(train), test, train=train, protocols=["unsen"])  # type: ignore[list-item]
+
+
+def test_no_rows_are_refused(parts: split.Split) -> None:
+    with pytest.raises(DataError, match="there are no test rows; give at least one"):
+        evaluate(Popularity(parts.train), parts.test.take(slice(0)), train=parts.train)
+
+
+def test_logs_of_different_readings_are_refused(parts: split.Split) -> None:
+    other = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), Schema())
+    with pytest.raises(
+        DataError, match=r"test rows number 1 users and 1 items, training rows 12 and 30; take both from"
+    ):
+        evaluate(Popularity(parts.train), other, train=parts.train)
+
+
+def test_absent_label_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    del test.columns["rating"]
+    for system, name in ((build(train, Rating("rating")), "rating"), (GlobalMean(train), "global mean")):
+        with pytest.raises(DataError, match=f"'{name}' is judged by column 'rating', which is not in the test log"):
+            evaluate(system, test, train=train)
+
+
+def test_item_tower_with_context_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    model = build(train, Dot())
+    model.item.context = ("hour",)
+    with pytest.raises(ConfigError, match=r"the item tower reads the context hour, .*: the catalogue cannot be ranked"):
+        evaluate(model, test, train=train)
+
+
+def test_popularity_on_movielens(movielens: EventLog) -> None:
+    train, test = split.random(movielens, train=80_000, test=20_000, seed=42)
+    report = evaluate(Popularity(train), test, train=train)
+    assert report["popularity/all items/hit_rate@100"] == pytest.approx(0.296, abs=0.01)
+    assert report["popularity/unseen/hit_rate@100"] == pytest.approx(0.413, abs=0.01)
+    assert report["popularity/unseen/hit_rate@10"] == pytest.approx(0.090, abs=0.006)
+
+
+def test_metric_that_is_no_hit_rate_keeps_its_settings(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(build(train, Dot()), test, train=train, ks=(2,))
+    assert {key.rsplit("/", 1)[-1] for key in report} == {"hit_rate@2", "recall@5", "ndcg"}
+    assert isinstance(Rating("rating").metrics()["rmse"], RMSE)
