@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from motet.cli import answers
+from motet.data.entities import Entities
+from motet.data.vocab import Vocab
 from motet.recommender import Recommender
 
 from .conftest import Run
@@ -32,6 +36,13 @@ def test_recommend_for_people(motet: Run, saved: Path, recommender: Recommender)
     for word in ("user 3", "title", "genres", "retrieval", "stars", *top.ids, f"{float(top.tasks['stars'][0]):.3f}"):
         assert word in ran.out
     assert "user 99: not known to the model, so what is popular" in motet("recommend", saved, 99).out
+
+
+def test_columns_of_text_and_of_lists_stand_beside_the_id() -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "name": ["Ada", None], "tags": [["x", "y"], None], "price": [1, 2]})
+    told = answers._table("", ["a", "b"], {}, Entities("id", Vocab.build(["a", "b"], "id"), table=table))
+    assert [column.header for column in told.columns] == ["", "id", "name", "tags"]
+    assert [list(column.cells) for column in told.columns[2:]] == [["Ada", ""], ["x, y", ""]]
 
 
 def test_recommend_filters(motet: Run, saved: Path) -> None:

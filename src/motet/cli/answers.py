@@ -144,7 +144,8 @@ def _print(table: Table) -> None:
 def _table(title: str, ids: Sequence[Any], scores: Mapping[str, Tensor], found: Entities) -> Table:
     """Ids, what their table says of them, and scores."""
     table = Table(title=title, title_justify="left")
-    text = [name for name, dtype in found.table.schema.items() if dtype == pl.String and name != found.key]
+    readable = (pl.String, pl.List(pl.String))
+    text = [name for name, dtype in found.table.schema.items() if dtype in readable and name != found.key]
     told = found.table.select(text[:DESCRIBING])
     for name in ("", found.key, *told.columns):
         table.add_column(name, justify="right" if name == "" else "left")
@@ -152,10 +153,14 @@ def _table(title: str, ids: Sequence[Any], scores: Mapping[str, Tensor], found: 
         table.add_column(name, justify="right")
     rows = found.vocab.encode(ids).tolist()
     for place, (id, row) in enumerate(zip(ids, rows, strict=True)):
-        description = [value or "" for value in told.row(row - 1)] if told.width else []
+        description = [_words(value) for value in told.row(row - 1)] if told.width else []
         numbers = [f"{part[place]:.3f}" for part in scores.values()]
         table.add_row(str(place + 1), str(id), *description, *numbers)
     return table
+
+
+def _words(value: str | list[str] | None) -> str:
+    return value if isinstance(value, str) else ", ".join(value or [])
 
 
 def _finite(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -64,7 +65,8 @@ def comparison(found: Demonstration) -> Table:
     Returns:
         The table.
     """
-    table = Table(title="MovieLens 100K, test rows", title_justify="left")
+    # Narrow enough for a terminal of 80 columns.
+    table = Table(title="MovieLens 100K, test rows", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("system")
     for name in ("RMSE", "", *(f"top-{k}" for k in KS), "seconds"):
         table.add_column(name, justify="left" if name == "" else "right")
@@ -75,13 +77,13 @@ def comparison(found: Demonstration) -> Table:
 
 
 def _rows(name: str, line: Line) -> Iterator[list[str]]:
-    rmse = _number(line, "rmse")
+    system, _, weights = name.partition(" (")
     for protocol in PROTOCOLS:
         hits = [_number(line, f"{protocol}/hit_rate@{k}") for k in KS]
         if protocol == PROTOCOLS[0]:
-            yield [name, rmse, protocol, *hits, f"{line.seconds:.1f}"]
+            yield [system, _number(line, "rmse"), protocol, *hits, f"{line.seconds:.1f}"]
         else:
-            yield ["", "", protocol, *hits, ""]
+            yield [weights and f"  ({weights}", "", protocol, *hits, ""]
 
 
 def _number(line: Line, metric: str) -> str:
