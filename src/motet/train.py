@@ -287,5 +287,5 @@ def _validate(state: _State, validation: EventLog | None, train: EventLog) -> di
     if validation is None:
         return {}
     with state.averaged():
-        report = evaluate(state.model, validation, train=train)
+        report = evaluate(state.model, validation, train=train, baselines=False)
     return {f"validation/{key}": figure for key, figure in report.items()}
