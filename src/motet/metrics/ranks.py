@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError, did_you_mean
@@ -39,7 +39,7 @@ def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m w
     """
 
     def score(rows: Tensor, columns: Tensor) -> Tensor:
-        chosen, others = queries[rows], candidates[columns].T
+        chosen, others = queries.index_select(0, rows), candidates.index_select(0, columns).T
         if chosen.ndim == 2:
             return chosen @ others
         heads: Tensor = (chosen.flatten(0, 1) @ others).unflatten(0, chosen.shape[:2])
@@ -174,7 +174,7 @@ class _Part:
         alone = len(self.rows) == len(self.queries)  # then the rows are already one a positive, in order
         for start in range(0, len(targets), self.size):
             here = slice(start, start + self.size)
-            lines = scores if alone else scores[self.rows[here]]
+            lines = scores if alone else scores.index_select(0, self.rows[here])  # copies rows whole: 3 x indexing
             for compare in COMPARE[ties]:
                 counts[here] += _reached(compare, lines, targets[here]) / len(COMPARE[ties])
 
@@ -216,11 +216,16 @@ def _blocks(
 
 def _of_queries(pairs: Pairs, queries: Int[Tensor, " q"]) -> Pairs:
     """Those pairs whose query is asked, sorted, with the query's position for its number."""
-    position = torch.searchsorted(queries, pairs.queries).clamp(max=max(len(queries) - 1, 0))
-    asked: Bool[Tensor, " pairs"] = queries[position] == pairs.queries if len(queries) else position < 0
+    numbers = torch.cat([queries, pairs.queries])
+    places = queries.new_full((int(numbers.max()) + 1 if len(numbers) else 0,), -1)
+    places[queries] = torch.arange(len(queries), device=queries.device)
+    position = places[pairs.queries]
+    asked = position >= 0
     position, chosen = position[asked], pairs.candidates[asked]
-    order = position.argsort(stable=True)
-    return Pairs(position[order], chosen[order])
+    if (position.diff() < 0).any():
+        order = position.argsort(stable=True)
+        position, chosen = position[order], chosen[order]
+    return Pairs(position, chosen)
 
 
 def _between(rows: Int[Tensor, " n"], start: int, stop: int) -> slice:
