@@ -1,0 +1,65 @@
+"""The contract every task keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.tasks import Catalogue, InBatch, Rating, Retrieval, Task
+from motet.testing import check_task
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "retrieval": Retrieval,
+    "several heads": lambda: Retrieval(heads=3, item_bias=True, temperature=0.5, learn_temperature=True),
+    "sparing": lambda: Retrieval(pool=InBatch(spare="history", hardest=3)),
+    "catalogue": lambda: Retrieval("views", pool=Catalogue(spare="batch"), weight="weight"),
+    "rating": Rating,
+    "rating, everything": lambda: Rating(
+        error="huber", hidden=(8, 4), product=True, biases=True, dropout=0.5, clip=(1, 5), weight="weight"
+    ),
+    "linear rating": lambda: Rating(error="absolute", hidden=()),
+}
+
+
+@pytest.mark.parametrize("build", TASKS.values(), ids=TASKS)
+def test_contract(build: Callable[[], Task], log: EventLog) -> None:
+    check_task(build, log)
+
+
+class Forgetful(Rating):
+    """Counts rows without a label."""
+
+    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return (user - item).square().sum(1) + batch[self.label].nan_to_num()
+
+
+class Positional(Rating):
+    """Depends on where a row stands."""
+
+    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return super().loss(user, item, batch) * torch.arange(len(batch))
+
+
+class Sloppy(Retrieval):
+    """Scores by something else than it retrieves by."""
+
+    def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return super().score(user, item, batch) + 1
+
+
+@pytest.mark.parametrize(
+    ("build", "complaint"),
+    [
+        (Forgetful, "a row without a label has a loss"),
+        (Positional, "the order of rows matters"),
+        (Sloppy, "a score is not the dot product"),
+    ],
+)
+def test_the_contract_finds_what_is_wrong(build: Callable[[], Task], complaint: str, log: EventLog) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        check_task(build, log)
