@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, DataError, did_you_mean
 
-PointwiseError = Literal["squared", "absolute", "huber"]
+PointwiseError = Callable[[Tensor, Tensor], Tensor]
 
 
-def squared(predictions: Tensor, labels: Tensor) -> Tensor:
+def squared(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
     r"""Squared error, $(p - y)^2$, in the square of the label's unit.
 
     Args:
@@ -22,11 +22,14 @@ def squared(predictions: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         One error an element.
+
+    Raises:
+        DataError: If the shapes differ.
     """
-    return F.mse_loss(predictions, labels, reduction="none")
+    return F.mse_loss(predictions, _alike(labels, predictions), reduction="none")
 
 
-def absolute(predictions: Tensor, labels: Tensor) -> Tensor:
+def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
     r"""Absolute error, $|p - y|$, in the label's unit.
 
     Args:
@@ -35,12 +38,15 @@ def absolute(predictions: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         One error an element.
+
+    Raises:
+        DataError: If the shapes differ.
     """
-    return F.l1_loss(predictions, labels, reduction="none")
+    return F.l1_loss(predictions, _alike(labels, predictions), reduction="none")
 
 
-def huber(predictions: Tensor, labels: Tensor) -> Tensor:
-    r"""Half the squared error up to 1, the absolute error less one half beyond.
+def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
+    r"""Half the squared error up to a gap of 1, the absolute error less one half beyond.
 
     Args:
         predictions: Any shape.
@@ -49,16 +55,16 @@ def huber(predictions: Tensor, labels: Tensor) -> Tensor:
     Returns:
         One error an element.
 
+    Raises:
+        DataError: If the shapes differ.
+
     Source:
-        Huber, "Robust Estimation of a Location Parameter", 1964.
+        Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
     """
-    return F.huber_loss(predictions, labels, reduction="none")
+    return F.huber_loss(predictions, _alike(labels, predictions), reduction="none")
 
 
-_ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared": squared, "absolute": absolute, "huber": huber}
-
-
-def pointwise_error(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+def pointwise_error(name: str) -> PointwiseError:
     """Look an error up by its name.
 
     Args:
@@ -73,3 +79,16 @@ def pointwise_error(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     if name not in _ERRORS:
         raise ConfigError(f"error={name!r} is not one of {', '.join(map(repr, _ERRORS))}{did_you_mean(name, _ERRORS)}")
     return _ERRORS[name]
+
+
+def _alike(labels: Tensor, predictions: Tensor) -> Tensor:
+    """The labels, unless torch would pair every one of them with every prediction."""
+    if labels.shape != predictions.shape:
+        raise DataError(
+            f"labels of shape {tuple(labels.shape)} do not match predictions of shape {tuple(predictions.shape)}; "
+            "give both the same shape: squeeze the axis of size 1"
+        )
+    return labels
+
+
+_ERRORS: dict[str, PointwiseError] = {"squared": squared, "absolute": absolute, "huber": huber}

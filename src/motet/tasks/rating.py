@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
 from motet.layers.embedding import Embedding
 from motet.layers.mlp import MLP
-from motet.losses.pointwise import PointwiseError, pointwise_error
+from motet.losses.pointwise import pointwise_error
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import Task
@@ -50,7 +51,7 @@ class Rating(Task):
         self,
         label: str = "rating",
         *,
-        error: PointwiseError = "squared",
+        error: Literal["squared", "absolute", "huber"] = "squared",
         hidden: Sequence[int] = (256, 128),
         product: bool = False,
         biases: bool = False,
