@@ -299,6 +299,8 @@ def test_refuses(recommender: Recommender) -> None:
             lambda: recommender.recommend("u01", 3, by={"stars": math.nan}),
             r"by gives task 'stars' the weight nan; it must be a finite number",
         ),
+        (lambda: recommender.recommend("u01", 3, by={"stars": 0.0}), r"every task weighs 0, .*; tasks: dot, stars"),
+        (lambda: recommender.recommend("u01", 3, by={}), r"every task weighs 0, .*; tasks: dot, stars"),
         (
             lambda: recommender.predict(["u01", "u02"], ["i01"]),
             r"2 users and 1 items make no pairs; give as many of both",
@@ -320,6 +322,18 @@ def test_unknown_items_are_named(recommender: Recommender) -> None:
             call()
     with pytest.raises(DataError, match=r"user 'u99' is not among the 12 known users"):
         recommender.similar_users("u99", 1)
+
+
+def test_no_users_no_answers(recommender: Recommender) -> None:
+    top = recommender.recommend([], 3)
+    assert top.ids.shape == top.scores.shape == (0, 0)
+    assert list(top.each()) == []
+
+
+def test_refuses_a_model_without_tasks(log: EventLog) -> None:
+    model = Model(user=TableTower(log.users, seed=1), item=TableTower(log.items, seed=2), tasks=[])
+    with pytest.raises(ConfigError, match=r"a Model without tasks scores nothing; give it at least one: tasks=\[...\]"):
+        Recommender(model, log)
 
 
 def test_refuses_towers_that_read_context(log: EventLog) -> None:

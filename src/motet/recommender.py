@@ -34,7 +34,7 @@ class Recommender:
         log: The training log: its items can be recommended, its pairs are what users have seen.
 
     Raises:
-        ConfigError: If a tower of the model reads context, which a request does not have.
+        ConfigError: If the model has no task, or a tower of it reads context, which a request does not have.
     """
 
     def __init__(self, model: Model, log: EventLog) -> None:
@@ -76,7 +76,8 @@ class Recommender:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
 
         Raises:
-            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, or `by` names no task.
+            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` names no task, or all
+                tasks weigh 0.
             DataError: If `exclude` or `only` names an unknown item, or ids have the wrong type.
 
         Source:
@@ -185,16 +186,18 @@ class Recommender:
         return cls(*saved.load(path, model))
 
     def _weights(self, by: Mapping[str, float] | None) -> Mapping[str, float]:
-        if by is None:
-            return self.model.weights
-        tasks = self.model.tasks
-        for name, weight in by.items():
+        tasks, weights = self.model.tasks, self.model.weights if by is None else by
+        for name, weight in weights.items():
             if name not in tasks:
                 hint = did_you_mean(name, tasks)
                 raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
             if not math.isfinite(weight):
                 raise ConfigError(f"by gives task {name!r} the weight {weight}; it must be a finite number")
-        return by
+        if not any(weights.values()):
+            raise ConfigError(
+                f"every task weighs 0, so that nothing is better than anything; tasks: {', '.join(tasks)}"
+            )
+        return weights
 
     def _similar(self, ids: Ids, k: int, entities: Entities, side: str, index: ExactIndex) -> TopK:
         _check("k", k, len(entities) - 2, f"other {side}s")

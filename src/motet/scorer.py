@@ -26,7 +26,7 @@ class Scorer:
         log: The training log.
 
     Raises:
-        ConfigError: If a tower of the model reads context, which a request does not have.
+        ConfigError: If the model has no task, or a tower of it reads context, which a request does not have.
 
     Attributes:
         counts: Training events of each item row.
@@ -36,6 +36,10 @@ class Scorer:
     """
 
     def __init__(self, model: Model, log: EventLog) -> None:
+        if not model.tasks:
+            raise ConfigError(
+                f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
+            )
         for tower in (model.user, model.item):
             if tower.context:
                 raise ConfigError(

@@ -192,3 +192,10 @@ def test_saving_removes_nothing_but_a_model(saved: Path, tmp_path: Path) -> None
         with pytest.raises(ConfigError, match=re.escape(words)):
             write_folder(tmp_path / name, FILES)
     assert (tmp_path / "work" / "thesis.tex").exists()
+
+
+def test_what_cannot_be_read_is_not_replaced(saved: Path) -> None:
+    (saved / "manifest.json").write_text("{")
+    words = r"cannot replace what is there: 'manifest.json' in 'model' is damaged; .* Or remove the folder, or choose"
+    with pytest.raises(ConfigError, match=words):
+        write_folder(saved, FILES)

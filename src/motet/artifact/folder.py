@@ -105,7 +105,10 @@ def check_free(path: str | Path) -> None:
             f"the folder {target.name!r} holds {min(names)!r} and no saved model, and saving would remove it; "
             "choose a new folder"
         )
-    known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]} if names else set()
+    try:
+        known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]} if names else set()
+    except ArtifactError as error:
+        raise ConfigError(f"cannot replace what is there: {error}. Or remove the folder, or choose another") from error
     if extra := names - known - {MANIFEST}:
         raise ConfigError(
             f"the folder {target.name!r} holds {min(extra)!r} beside a saved model, and saving would remove it; "
