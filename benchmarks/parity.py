@@ -35,10 +35,10 @@ def figures(log: EventLog, seed: int) -> dict[str, tuple[float, float]]:
         model.weights = {"rating": rating, "retrieval": retrieval}
         adagrad = Adagrad(model.parameters(), lr=0.1)
         fit(model, train, epochs=3, batch_size=8192, optimizer=adagrad, seed=seed, progress=False)
-        report = evaluate(model, test, train=train)
+        report = evaluate(model, test, train=train, protocols=["all items"], baselines=False)
         found[name] = (report[RMSE], report[TOP_100])
-    popular = evaluate(baselines.Popularity(train), test, train=train)
-    return found | {"popularity": (float("nan"), popular[TOP_100])}
+    popular = evaluate(baselines.Popularity(train), test, train=train, protocols=["all items"])
+    return found | {"popularity": (float("nan"), popular["popularity/all items/hit_rate@100"])}
 
 
 def spread(values: tuple[float, ...]) -> str:

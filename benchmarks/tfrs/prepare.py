@@ -75,7 +75,18 @@ def ranks(folder: Path) -> None:
     items = draw.standard_normal((ITEMS, DIM), dtype=np.float32)
     positives = draw.choice(ITEMS, 4096, replace=False)
     queries = items[positives] + 1.5 * draw.standard_normal((4096, DIM), dtype=np.float32)
-    np.savez(folder / "ranks.npz", items=items, positives=positives, queries=queries)
+    hits = exact_hits(queries.astype(np.float64), items.astype(np.float64), positives)
+    np.savez(folder / "ranks.npz", items=items, positives=positives, queries=queries, hits=hits)
+
+
+def exact_hits(queries: np.ndarray, items: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Hit rates at 1, 5, 10, 50 and 100 in double precision: what both sides should find."""
+    found = []
+    for rows in np.array_split(np.arange(len(queries)), 16):
+        scores = queries[rows] @ items.T
+        own = scores[np.arange(len(rows)), positives[rows]]
+        found.append(1 + (scores > own[:, None]).sum(1))
+    return (np.concatenate(found)[:, None] <= np.array([1, 5, 10, 50, 100])).mean(0)
 
 
 if __name__ == "__main__":
