@@ -128,9 +128,12 @@ def _sweep(
     values = queries.new_empty(n)
     mean_candidate = torch.empty_like(queries)
     sums = queries.new_zeros(len(candidates), dim + 1)  # the last column is the gradient of the bias
-    for start, stop in blocks(n, len(candidates) * heads, queries.device):
+    ranges = list(blocks(n, len(candidates) * heads, queries.device))
+    # One buffer for all blocks, of which the first is the largest: fresh memory would cost as much as the product.
+    buffer = queries.new_empty(ranges[0][1] * heads if ranges else 0, len(candidates))
+    for start, stop in ranges:
         vectors = queries[start:stop].reshape(-1, dim)
-        exps, best = _best_head(torch.addmm(bias, vectors, transposed), heads)
+        exps, best = _best_head(torch.addmm(bias, vectors, transposed, out=buffer[: len(vectors)]), heads)
         if dropped is not None:
             exps[dropped.within(start, stop)] = -torch.inf
         top = exps.amax(1, keepdim=True).clamp_(min=torch.finfo(exps.dtype).min)  # finite where all are dropped
