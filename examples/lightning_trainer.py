@@ -42,7 +42,7 @@ class Lit(LightningModule):
         """The weighted sum of the tasks' losses."""
         losses = self.model.losses(batch)
         self.log_dict(dict(losses), prog_bar=True, on_epoch=True, on_step=False, batch_size=len(batch))
-        return torch.stack([self.model.weights[name] * loss for name, loss in losses.items()]).sum()
+        return self.model.total(losses)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Any torch optimizer."""

@@ -52,7 +52,7 @@ def parity(folder: Path) -> dict[str, Any]:
         for name, loss in losses.items():
             seen[name].append(loss.item())
         optimizer.zero_grad()
-        sum(losses.values()).backward()
+        model.total(losses).backward()
         optimizer.step()
     return seen
 

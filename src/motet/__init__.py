@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from motet import baselines, losses, metrics, tasks, towers
+    from motet import baselines, losses, metrics, optim, tasks, towers
     from motet.data import datasets, split
     from motet.data.batch import Batch
     from motet.data.log import EventLog
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from motet.model import Model
     from motet.recommender import Recommender
     from motet.towers import FeatureTower
-    from motet.train import fit
+    from motet.train import EarlyStopping, fit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
     "Categorical",
+    "EarlyStopping",
     "EventLog",
     "FeatureTower",
     "Model",
@@ -47,6 +48,7 @@ __all__ = [
     "fit",
     "losses",
     "metrics",
+    "optim",
     "split",
     "tasks",
     "towers",
@@ -55,6 +57,7 @@ __all__ = [
 _PLACES = {
     "Batch": "motet.data.batch:Batch",
     "Categorical": "motet.data.schema:Categorical",
+    "EarlyStopping": "motet.train:EarlyStopping",
     "EventLog": "motet.data.log:EventLog",
     "FeatureTower": "motet.towers:FeatureTower",
     "Model": "motet.model:Model",
@@ -74,6 +77,7 @@ _PLACES = {
     "fit": "motet.train:fit",
     "losses": "motet.losses",
     "metrics": "motet.metrics",
+    "optim": "motet.optim",
     "split": "motet.data.split",
     "tasks": "motet.tasks",
     "towers": "motet.towers",

@@ -160,6 +160,17 @@ class Model(nn.Module):
         """
         return self.losses(batch)
 
+    def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The sum of losses by what each counts for; what is no task weighs 1.
+
+        Args:
+            losses: By name, as `losses` or `compute_loss` returns them.
+
+        Returns:
+            The number whose gradient trains the model.
+        """
+        return torch.stack([self._weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """What every task says of each row's pair, in its own unit.
 

@@ -251,8 +251,6 @@ def _step(state: _State, batch: Batch, clip_norm: float | None, where: str) -> d
     """One batch: losses, a check that they are numbers, gradients, one move of the weights."""
     losses = state.model.compute_loss(batch)
     named = losses if isinstance(losses, Mapping) else {"loss": losses}
-    weights = state.model.weights
-    total = torch.stack([weights.get(name, 1.0) * loss for name, loss in named.items()]).sum()
     figures = {name: float(loss.detach()) for name, loss in named.items()}
     for name, figure in figures.items():
         if not math.isfinite(figure):
@@ -262,7 +260,7 @@ def _step(state: _State, batch: Batch, clip_norm: float | None, where: str) -> d
                 "for extreme values in the data"
             )
     state.optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    state.model.total(named).backward()
     if clip_norm is not None:
         _clip(state.model, clip_norm)
     state.optimizer.step()
