@@ -130,3 +130,10 @@ def test_positive_outside_the_candidates_is_refused(item: int) -> None:
     positives = Pairs(torch.tensor([0]), torch.tensor([item]))
     with pytest.raises(DataError, match=f"positive {item} is no candidate: 0 to 2 are"):
         ranks(table(torch.zeros(1, 3)), positives, candidates=3)
+
+
+def test_counts_are_exact_in_low_precision() -> None:
+    scores = torch.zeros(2, 3001, dtype=torch.bfloat16)
+    scores[:, 7] = -1
+    found = ranks(table(scores), Pairs(torch.arange(2), torch.tensor([7, 8])), candidates=3001, block=(2, 2000))
+    assert found.tolist() == [3001, 3000]

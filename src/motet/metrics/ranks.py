@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -109,15 +110,20 @@ class _Cells:
 
     def __init__(self, rows: Int[Tensor, " n"], candidates: Int[Tensor, " n"], edges: list[int]) -> None:
         self.order = candidates.argsort(stable=True)
-        self.rows, self.candidates = rows[self.order], candidates[self.order]
-        ends = torch.searchsorted(self.candidates, torch.tensor(edges, device=rows.device)).tolist()
-        self.slices = [slice(*ends[i : i + 2]) for i in range(len(edges) - 1)]
-        self.edges = edges
+        self.rows = rows[self.order]
+        ends = torch.searchsorted(candidates[self.order], torch.tensor(edges, device=rows.device)).tolist()
+        self.slices = [slice(*pair) for pair in pairwise(ends)]
+        self.columns = candidates[self.order] % edges[1]  # all ranges but the last are as wide as the first
 
     def within(self, number: int) -> tuple[Tensor, Tensor]:
         """Row and column of the cells in one range of candidates."""
         here = self.slices[number]
-        return self.rows[here], self.candidates[here] - self.edges[number]
+        return self.rows[here], self.columns[here]
+
+    def join(self, parts: list[Tensor]) -> Tensor:
+        """What was found in each range, in the order in which the cells were given."""
+        found = torch.cat(parts)
+        return torch.empty_like(found).index_copy_(0, self.order, found)
 
 
 class _Counted(NamedTuple):
@@ -151,24 +157,23 @@ class _Part:
     def sweep(self, score: Scorer, targets: Float[Tensor, " n"], ties: Ties) -> _Counted:
         """Count, block by block, what reaches the targets."""
         cells = _Cells(self.rows, self.candidates, self.edges)
-        own, counts = torch.empty_like(targets), torch.ones_like(targets, dtype=torch.float64)
-        itself = torch.empty_like(targets, dtype=torch.bool)
+        columns = torch.arange(self.edges[-1], device=self.queries.device)
+        own, present = [], []
+        counts = torch.zeros_like(targets, dtype=torch.float64)
         total = targets.new_zeros(())
-        for number, (start, stop) in enumerate(zip(self.edges, self.edges[1:], strict=False)):
-            columns = torch.arange(start, stop, device=self.queries.device)
-            scores = score(self.queries, columns)
+        for number, (start, stop) in enumerate(pairwise(self.edges)):
+            scores = score(self.queries, columns[start:stop])
             total += scores.sum()
-            mine, cell = cells.order[cells.slices[number]], cells.within(number)
-            own[mine] = scores[cell]
+            own.append(scores[cells.within(number)])
             if self.removed is not None:  # NaN is neither above nor equal to anything
                 scores = scores.index_put(self.removed.within(number), scores.new_tensor(torch.nan))
-            itself[mine] = ~scores[cell].isnan()
+                present.append(~scores[cells.within(number)].isnan())
             self._count(scores, targets, ties, counts)
         if total.isnan():
             self._refuse_nan(score)
-        if ties != "optimistic":
-            counts -= itself / len(COMPARE[ties])  # a positive is no tie of itself
-        return _Counted(counts, own)
+        if ties != "optimistic":  # a positive is no tie of itself
+            counts -= cells.join(present).double() if present else 1
+        return _Counted(1 + counts / len(COMPARE[ties]), cells.join(own))
 
     def _count(self, scores: Tensor, targets: Tensor, ties: Ties, counts: Tensor) -> None:
         alone = len(self.rows) == len(self.queries)  # then the rows are already one a positive, in order
@@ -176,10 +181,10 @@ class _Part:
             here = slice(start, start + self.size)
             lines = scores if alone else scores.index_select(0, self.rows[here])  # copies rows whole: 3 x indexing
             for compare in COMPARE[ties]:
-                counts[here] += _reached(compare, lines, targets[here]) / len(COMPARE[ties])
+                counts[here].add_(_reached(compare, lines, targets[here]))
 
     def _refuse_nan(self, score: Scorer) -> None:
-        for start, stop in zip(self.edges, self.edges[1:], strict=False):
+        for start, stop in pairwise(self.edges):
             found = score(self.queries, torch.arange(start, stop, device=self.queries.device)).isnan().nonzero()
             if len(found):
                 row, column = found[0].tolist()
@@ -191,7 +196,8 @@ class _Part:
 
 def _reached(compare: Callable[..., Tensor], lines: Tensor, targets: Tensor) -> Tensor:
     """How many scores of each line pass; zeros and ones as floats are added up three times faster than booleans."""
-    return compare(lines, targets[:, None], out=torch.empty_like(lines)).sum(1)
+    passed = torch.empty(lines.shape, device=lines.device)
+    return compare(lines, targets[:, None], out=passed).sum(1)
 
 
 def _blocks(
