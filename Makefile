@@ -27,6 +27,8 @@ $(VENV)/.dev: $(VENV)/.library
 demo: $(VENV)/.library ## train the tutorial's models and the best one on MovieLens 100K, then recommend
 	$(BIN)/motet demo
 
+# The tensors of the tests are small: more threads would only wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## every test: doctests, documentation and examples included
 	$(BIN)/python -m pytest
 
