@@ -14,7 +14,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import InBatch, Rating, Retrieval
+from motet.tasks import InBatch, Rating, Retrieval, Rows
 from motet.towers import ContextTower, FeatureTower, context_columns
 
 
@@ -107,7 +107,7 @@ def test_any_task_name_will_do() -> None:
 
 
 def test_labels_are_checked_against_the_log() -> None:
-    log = log_of(stars=[None] * 4, weight=[1, 1, -1, 1])
+    log = log_of(stars=[None] * 4, weight=[1, 1, -1, 1], nothing=[0, 0, 0, 0])
     with pytest.raises(
         DataError, match="task 'ratin' reads column 'ratin', which is not in the log; did you mean 'rating'"
     ):
@@ -116,8 +116,10 @@ def test_labels_are_checked_against_the_log() -> None:
         DataError, match="task 'stars' has nothing to learn from: not one of 4 rows has a value in 'stars'"
     ):
         model_of(log, tasks=[Rating("stars")]).check(log)
-    with pytest.raises(DataError, match=r"column 'weight', the row weights of task 'rating', holds -1.0 in row 2"):
-        model_of(log, tasks=[Rating(weight="weight")]).check(log)
+    with pytest.raises(DataError, match=r"row 2 weighs -1.0 for task 'rating'; .* look at column 'weight'"):
+        model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
+    with pytest.raises(DataError, match="all rows weigh 0 for task 'rating': look at column 'nothing'"):
+        model_of(log, tasks=[Rating(where=Rows(weight="nothing"))]).check(log)
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
-        model_of(log, tasks=[Retrieval(weight="wait", pool=InBatch())]).check(log)
+        model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)
     model_of(log, tasks=[Rating("stars"), Retrieval()], weights={"stars": 0.0}).check(log)

@@ -32,7 +32,7 @@ System = TypeVar("System", bound=Model | GlobalMean | Popularity)
 TRAIN, TEST, SEED = 80_000, 20_000, 42
 USER = 42
 FILM = "Dances with Wolves (1990)"
-BALANCE = {"rating": 1.0, "retrieval": 2.0}
+BALANCE = {"rating": 1.0, "retrieval": 15.0}
 
 
 @dataclass(frozen=True)

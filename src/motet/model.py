@@ -8,14 +8,30 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motet.balancers.base import Balancer
+from motet.balancers.fixed import Fixed
 from motet.data.batch import Batch, Columns, Distinct
 from motet.errors import ConfigError, DataError, did_you_mean
-from motet.tasks.base import Task
+from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.towers.base import Tower
+from motet.trunks.base import Trunk
+
+
+class Losses(dict[str, Tensor]):
+    """Losses by task.
+
+    Args:
+        losses: By task.
+        shared: The vectors at which the tasks meet: gradients with respect to them say who pulls where.
+    """
+
+    def __init__(self, losses: Mapping[str, Tensor] | None = None, *, shared: Sequence[Tensor] = ()) -> None:
+        super().__init__(losses or {})
+        self.shared = tuple(shared)
 
 
 class Model(nn.Module):
-    r"""Two towers and any number of tasks; an ordinary `nn.Module`.
+    r"""Two towers, any number of tasks, a trunk that their heads may share; an ordinary `nn.Module`.
 
     $$ L = \sum_t w_t \, L_t $$
 
@@ -26,6 +42,8 @@ class Model(nn.Module):
         item: Embeds items.
         tasks: The objectives; their names differ.
         weights: What each task's loss counts for, by name; 1 where not given. A task of weight 0 is not trained.
+        trunk: Shared by the heads of all tasks that read the pair of vectors; each reads the bare pair where not given.
+        balancer: Turns the weighted losses into gradients; their sum, where not given.
 
     Raises:
         ConfigError: If two tasks share a name, or a weight names no task or is negative.
@@ -36,7 +54,14 @@ class Model(nn.Module):
     """
 
     def __init__(
-        self, *, user: Tower, item: Tower, tasks: Sequence[Task], weights: Mapping[str, float] | None = None
+        self,
+        *,
+        user: Tower,
+        item: Tower,
+        tasks: Sequence[Task],
+        weights: Mapping[str, float] | None = None,
+        trunk: Trunk | None = None,
+        balancer: Balancer | None = None,
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
@@ -47,8 +72,18 @@ class Model(nn.Module):
         self.item = item
         self._tasks = nn.ModuleList(tasks)
         self.weights = weights or {}
+        self.trunk = trunk
+        self.balancer = Fixed() if balancer is None else balancer
+        self.balancer.build(names)
+        heads = [task for task in tasks if isinstance(task, PairTask)] if trunk is not None else []
+        if trunk is not None:
+            width = pair_width(user, item, product=trunk.product, of="the trunk")
+            trunk.build(width, [task.name for task in heads])
         for task in tasks:
-            task.build(user, item)
+            if trunk is not None and isinstance(task, PairTask):
+                task.build_head(trunk.out_dim, user, item)
+            else:
+                task.build(user, item)
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -98,23 +133,23 @@ class Model(nn.Module):
         for name, task in self.tasks.items():
             if self._weights[name] == 0:
                 continue
-            for column in (*task.needs, *([] if task.weight is None else [task.weight])):
+            for column in task.columns:
                 if column not in batch:
                     raise DataError(
                         f"task {name!r} reads column {column!r}, which is not in the log"
                         f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
                     )
             if not task.labelled(batch).any():
+                raise DataError(f"task {name!r} has nothing to learn from: {_why_empty(task, batch)}")
+            weights = task.training_weights(batch)
+            if not (weights >= 0).all():
+                row = int((~(weights >= 0)).nonzero()[0])
                 raise DataError(
-                    f"task {name!r} has nothing to learn from: not one of {len(batch):,} rows has a value in "
-                    f"{' and '.join(map(repr, task.needs))}; give it labels, or weight 0"
+                    f"row {row} weighs {weights[row].item()} for task {name!r}; weights must be known and not negative: "
+                    f"look at column {task.rows.weight!r}"
                 )
-            if task.weight is not None and not (batch[task.weight] >= 0).all():
-                row = int((~(batch[task.weight] >= 0)).nonzero()[0])
-                raise DataError(
-                    f"column {task.weight!r}, the row weights of task {name!r}, holds {batch[task.weight][row].item()} "
-                    f"in row {row}; weights must be known and not negative"
-                )
+            if not weights.any():
+                raise DataError(f"all rows weigh 0 for task {name!r}: look at column {task.rows.weight!r}")
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, "batch user_dim"], Float[Tensor, "batch item_dim"]]:
         """Embed both sides of every row; equal ids are embedded once where they have equal vectors.
@@ -131,22 +166,27 @@ class Model(nn.Module):
             self._embed(self.item, batch, batch.item_key, batch.distinct_items),
         )
 
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Each trained task's loss, over the rows that carry its labels.
+    def losses(self, batch: Batch) -> Losses:
+        """Each trained task's loss, over the rows it learns from.
 
         Args:
-            batch: Rows with labels.
+            batch: Rows with labels. A task whose columns it has not is absent.
 
         Returns:
-            One number a task of positive weight.
+            One number a task of positive weight, and the vectors at which the tasks meet.
         """
         batch = self._separate(batch)
         user, item = self(batch)
-        return {
-            name: _reduce(task.loss(user, item, batch), task.row_weights(batch), task.reduction)
-            for name, task in self.tasks.items()
-            if self._weights[name] > 0
-        }
+        pairs = self._pairs(user, item)
+        found = Losses(shared=(user, item))
+        for name, task in self.tasks.items():
+            if self._weights[name] > 0 and all(column in batch for column in task.columns):
+                if name in pairs and isinstance(task, PairTask):
+                    rows = task.head_loss(pairs[name], batch)
+                else:
+                    rows = task.loss(user, item, batch)
+                found[name] = _reduce(rows, task.training_weights(batch), task.reduction)
+        return found
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
         """What `fit` minimises; override it for objectives that tasks and weights cannot say.
@@ -160,16 +200,27 @@ class Model(nn.Module):
         """
         return self.losses(batch)
 
-    def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-        """The sum of losses by what each counts for; what is no task weighs 1.
+    def weigh(self, losses: Mapping[str, Float[Tensor, ""]]) -> dict[str, Float[Tensor, ""]]:
+        """Losses times what each counts for; what is no task weighs 1.
 
         Args:
             losses: By name, as `losses` or `compute_loss` returns them.
 
         Returns:
-            The number whose gradient trains the model.
+            What the balancer is given.
         """
-        return torch.stack([self._weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+        return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
+
+    def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The sum of losses by what each counts for.
+
+        Args:
+            losses: By name.
+
+        Returns:
+            The number whose gradient trains the model, where no balancer is at work.
+        """
+        return torch.stack(list(self.weigh(losses).values())).sum()
 
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """What every task says of each row's pair, in its own unit.
@@ -180,8 +231,32 @@ class Model(nn.Module):
         Returns:
             One score a row, by task.
         """
-        user, item = self(batch)
-        return {name: task.score(user, item, batch) for name, task in self.tasks.items()}
+        return self.score_vectors(*self(batch), batch)
+
+    def score_vectors(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> dict[str, Float[Tensor, " batch"]]:
+        """As `score`, where the vectors are at hand.
+
+        Args:
+            user: User vectors.
+            item: Item vectors.
+            batch: The rows they belong to.
+
+        Returns:
+            One score a row, by task.
+        """
+        pairs = self._pairs(user, item)
+        return {
+            name: task.head_score(pairs[name], batch)
+            if name in pairs and isinstance(task, PairTask)
+            else task.score(user, item, batch)
+            for name, task in self.tasks.items()
+        }
+
+    def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
+        """What the trunk makes of the pairs for each head; nothing where there is no trunk."""
+        return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
     def _separate(self, batch: Batch) -> Batch:
         """Rows of a side whose tower reads context have a vector each, whatever their ids."""
@@ -196,6 +271,16 @@ class Model(nn.Module):
             return each
         vectors: Tensor = tower(batch.entities(key, distinct.rows))
         return vectors.index_select(0, distinct.index)
+
+
+def _why_empty(task: Task, batch: Batch) -> str:
+    chosen = task.rows.chosen(batch)
+    if not chosen.any():
+        return f"{task.rows.where!r} holds for not one of {len(batch):,} rows; change the condition, or give weight 0"
+    return (
+        f"not one of {int(chosen.sum()):,} rows has a value in {' and '.join(map(repr, task.needs))}; give it labels, "
+        "or weight 0"
+    )
 
 
 def _reduce(rows: Tensor, weights: Tensor, reduction: str) -> Tensor:

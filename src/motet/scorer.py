@@ -122,8 +122,8 @@ class Scorer:
         for block in torch.arange(len(flat), device=self.device).split(PAIRS):
             rows, user = flat[block], who[block]
             batch = Batch({self.keys[0]: users[user], self.keys[1]: rows}, *self.keys)
-            for name, task in self.model.tasks.items():
-                parts[name].append(task.score(vectors[user], self.items[rows], batch))
+            for name, scores in self.model.score_vectors(vectors[user], self.items[rows], batch).items():
+                parts[name].append(scores)
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
 
     @torch.no_grad()

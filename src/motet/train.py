@@ -15,12 +15,13 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from motet.balancers.conflict import conflict
 from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
 from motet.errors import ConfigError, TrainingError, did_you_mean
 from motet.evaluation import evaluate
-from motet.model import Model
+from motet.model import Losses, Model
 from motet.optim import WeightAverage
 from motet.progress import TrainingProgress
 
@@ -96,7 +97,8 @@ def fit(
         progress: Whether to show a progress bar with each task's loss on stderr.
 
     Returns:
-        One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure.
+        One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure; with
+        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `conflict`).
 
     Raises:
         DataError: If the log lacks what a task reads.
@@ -230,43 +232,52 @@ class _State:
 def _train_epoch(
     state: _State, loader: Loader, epoch: int, clip_norm: float | None, bar: TrainingProgress
 ) -> dict[str, float]:
-    """One pass over the rows; each loss averaged over the rows that carry it."""
+    """One pass over the rows; each loss averaged over the rows that carry it, the conflict as the first batch has it."""
     state.model.train()
     sums: dict[str, float] = {}
     rows: dict[str, float] = {}
     means: dict[str, float] = {}
+    pulls: dict[str, float] = {}
     for number, batch in enumerate(loader.epoch(epoch)):
-        losses = _step(state, batch, clip_norm, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
+        losses = _losses(state.model, batch, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
+        if number == 0:
+            pulls = conflict(state.model.weigh(losses), losses.shared)
+        _move(state, losses, clip_norm)
         for name, loss in losses.items():
             task = state.model.tasks.get(name)
-            labelled = len(batch) if task is None else float(task.row_weights(batch).sum())
-            sums[name] = sums.get(name, 0.0) + loss * labelled
-            rows[name] = rows.get(name, 0.0) + labelled
+            counted = len(batch) if task is None else float(task.training_weights(batch).sum())
+            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * counted
+            rows[name] = rows.get(name, 0.0) + counted
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
         bar.step(epoch, means)
-    return {f"loss/{name}": mean for name, mean in means.items()}
+    state.model.balancer.epoch_ended(means)
+    return {f"loss/{name}": mean for name, mean in means.items()} | pulls
 
 
-def _step(state: _State, batch: Batch, clip_norm: float | None, where: str) -> dict[str, float]:
-    """One batch: losses, a check that they are numbers, gradients, one move of the weights."""
-    losses = state.model.compute_loss(batch)
-    named = losses if isinstance(losses, Mapping) else {"loss": losses}
-    figures = {name: float(loss.detach()) for name, loss in named.items()}
-    for name, figure in figures.items():
-        if not math.isfinite(figure):
+def _losses(model: Model, batch: Batch, where: str) -> Losses:
+    """The losses of one batch, all of them numbers."""
+    found = model.compute_loss(batch)
+    if not isinstance(found, Losses):
+        found = Losses(found if isinstance(found, Mapping) else {"loss": found})
+    for name, loss in found.items():
+        if not math.isfinite(float(loss.detach())):
             raise TrainingError(
-                f"the loss of {name!r} is {figure} in {where}; the model keeps the weights of before this batch, and "
-                "the last checkpoint is untouched. Lower the learning rate, clip the gradient (clip_norm=1.0), or look "
-                "for extreme values in the data"
+                f"the loss of {name!r} is {float(loss.detach())} in {where}; the model keeps the weights of before this "
+                "batch, and the last checkpoint is untouched. Lower the learning rate, clip the gradient "
+                "(clip_norm=1.0), or look for extreme values in the data"
             )
+    return found
+
+
+def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
+    """Gradients, and one step of the weights and of their average."""
     state.optimizer.zero_grad(set_to_none=True)
-    state.model.total(named).backward()
+    state.model.balancer.backward(state.model.weigh(losses), losses.shared)
     if clip_norm is not None:
         _clip(state.model, clip_norm)
     state.optimizer.step()
     if state.average is not None:
         state.average.update()
-    return figures
 
 
 def _clip(model: nn.Module, largest: float) -> None:

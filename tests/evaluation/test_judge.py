@@ -16,7 +16,7 @@ from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.metrics import NDCG, RMSE, FactorizedTopK, Metric, Recall
-from motet.tasks import Rating, Retrieval
+from motet.tasks import Rating, Retrieval, Rows
 from motet.tasks.base import CorpusTask, Task
 from motet.towers import ContextTower
 from motet.towers.base import Tower
@@ -27,8 +27,8 @@ USERS, ITEMS = 12, 30
 class Dot(CorpusTask):
     """A dot product; only rows with a click are positives."""
 
-    def __init__(self, name: str = "clicks", needs: tuple[str, ...] = (), weight: str | None = None) -> None:
-        super().__init__(name, needs=needs, weight=weight)
+    def __init__(self, name: str = "clicks", needs: tuple[str, ...] = (), where: Rows | None = None) -> None:
+        super().__init__(name, needs=needs, where=where)
 
     def build(self, user: Tower, item: Tower) -> None: ...
 
@@ -86,7 +86,7 @@ def reference(model: Model, test: EventLog, train: EventLog | None, weights: lis
 @torch.no_grad()
 def test_hit_rate_is_what_a_loop_over_rows_finds(parts: split.Split) -> None:
     train, test = parts
-    model = build(train, Dot(weight="weight"))
+    model = build(train, Dot(where=Rows(weight="weight")))
     report = evaluate(model, test, train=train)
     weights = test.columns["weight"].tolist()
     assert report["clicks/all items/hit_rate@5"] == pytest.approx(reference(model, test, None, weights, 5))

@@ -10,17 +10,17 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.tasks import Catalogue, InBatch, Rating, Retrieval, Task
+from motet.tasks import Catalogue, InBatch, Rating, Retrieval, Rows, Task
 from motet.testing import check_task
 
 TASKS: dict[str, Callable[[], Task]] = {
     "retrieval": Retrieval,
-    "several heads": lambda: Retrieval(heads=3, item_bias=True, temperature=0.5, learn_temperature=True),
+    "several heads": lambda: Retrieval(heads=3, item_bias=True, temperature=None),
     "sparing": lambda: Retrieval(pool=InBatch(spare="history", hardest=3)),
-    "catalogue": lambda: Retrieval("views", pool=Catalogue(spare="batch"), weight="weight"),
+    "catalogue": lambda: Retrieval("views", pool=Catalogue(spare="batch"), positives=Rows(weight="weight")),
     "rating": Rating,
     "rating, everything": lambda: Rating(
-        error="huber", hidden=(8, 4), product=True, biases=True, dropout=0.5, clip=(1, 5), weight="weight"
+        error="huber", hidden=(8, 4), product=True, biases=True, dropout=0.5, clip=(1, 5), where=Rows("rating != 3", weight="weight")
     ),
     "linear rating": lambda: Rating(error="absolute", hidden=()),
 }

@@ -8,7 +8,7 @@ import torch
 from motet.data.log import EventLog
 from motet.errors import ConfigError
 from motet.model import Model
-from motet.tasks import Rating
+from motet.tasks import Rating, Rows
 from motet.towers import FeatureTower
 
 
@@ -51,7 +51,7 @@ def test_missing_labels_change_neither_loss_nor_gradient_of_the_others(log: Even
 
 
 def test_row_weights_make_a_weighted_mean(log: EventLog) -> None:
-    task = Rating(weight="weight", hidden=())
+    task = Rating(where=Rows(weight="weight"), hidden=())
     model, batch = model_of(log, task), log.batch()
     losses = task.loss(*model(batch), batch)
     weights = batch["weight"] * ~batch["rating"].isnan()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 from motet.model import Model
 from motet.tasks import Catalogue, InBatch, Pool, Retrieval
 from motet.towers import FeatureTower
@@ -25,9 +25,11 @@ def model_of(log: EventLog, task: Retrieval, *, dim: int = 6, item_dim: int | No
     return model
 
 
-def row_losses(model: Model, batch: Batch) -> Tensor:
+def row_losses(model: Model, batch: Batch, *, chance: float | None = None) -> Tensor:
+    """The losses before they are divided by what chance has; for a pool in the batch, the log of its rows."""
     task = model.tasks["retrieval"]
-    return task.loss(*model(batch), batch)
+    losses = task.loss(*model(batch), batch)
+    return losses * math.log(len(batch) if chance is None else chance)
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -67,7 +69,7 @@ def test_loss_equals_the_pool_written_out(
     had = [set(seen.items[seen.users == user].tolist()) for user in batch.users.tolist()]
     spared = had if spare in ("batch", "history") else [set() for _ in had]
     theirs = expected(logits(model, batch), batch, listed, spared, keep_own_copies=spare == "nothing")
-    torch.testing.assert_close(row_losses(model, batch), theirs)
+    torch.testing.assert_close(row_losses(model, batch, chance=len(listed)), theirs)
 
 
 @pytest.mark.parametrize("pool", [InBatch(), InBatch(spare="batch"), Catalogue(spare="history")], ids=repr)
@@ -88,7 +90,7 @@ def test_hardest_negatives_only(log: EventLog) -> None:
     model = model_of(log, Retrieval(pool=InBatch(hardest=2, spare="same item", log_q=False)))
     batch = log.batch().take(slice(0, 20))
     scores = logits(model, batch)
-    for row, loss in enumerate(row_losses(model, batch).tolist()):
+    for row, loss in enumerate(row_losses(model, batch, chance=3).tolist()):
         item = int(batch.items[row])
         others = scores[row, [other for other in batch.items.tolist() if other != item]].sort(descending=True).values
         own = scores[row, item]
@@ -116,12 +118,12 @@ def test_extra_negatives_stand_in_the_pool_as_often_as_drawn(log: EventLog) -> N
     spared: list[set[int]] = [set() for _ in range(10)]
     pool = batch.items.tolist() + extra.tolist()
     theirs = expected(logits(model, batch), batch, pool, spared, keep_own_copies=True)
-    torch.testing.assert_close(row_losses(model, batch), theirs)
+    torch.testing.assert_close(row_losses(model, batch, chance=len(pool)), theirs)
 
 
 def test_drawn_negatives_follow_their_distribution_and_its_log_share(log: EventLog) -> None:
     pool = InBatch(extra={"uniform": 3000, "popularity": 5000})
-    pool.prepare(log, len(log.users), len(log.items))
+    pool.prepare(log.batch(), len(log.users), len(log.items))
     batch = log.batch()
     torch.manual_seed(0)
     drawn = pool.draw(batch, torch.zeros(60, 2), lambda rows: torch.zeros(len(rows), 2))
@@ -168,7 +170,7 @@ def test_the_item_bias_starts_at_log_counts_once(log: EventLog) -> None:
 
 def test_a_learned_temperature_receives_a_gradient(log: EventLog) -> None:
     for learned in (False, True):
-        model = model_of(log, Retrieval(learn_temperature=learned))
+        model = model_of(log, Retrieval(temperature=None if learned else 1.0))
         row_losses(model, log.batch()).mean().backward()
         task = model.tasks["retrieval"]
         assert isinstance(task, Retrieval)
@@ -195,3 +197,46 @@ def test_errors(log: EventLog) -> None:
         InBatch(extra={"uniform": -1})
     with pytest.raises(ConfigError, match="a score_mask speaks of the batch's rows alone"):
         InBatch(score_mask=lambda batch: torch.ones(len(batch), len(batch)).bool(), spare="history")
+
+
+def test_chance_costs_one_whatever_the_pool(log: EventLog) -> None:
+    for pool in (InBatch(log_q=False), InBatch(log_q=False, extra={"uniform": 100}), Catalogue(), InBatch(hardest=7, log_q=False)):
+        model = model_of(log, Retrieval(pool=pool))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+        assert model.losses(log.batch())["retrieval"].item() == pytest.approx(1, rel=0.02)
+
+
+def test_only_positives_are_learnt_from_and_compete(log: EventLog) -> None:
+    model = model_of(log, Retrieval(positives="rating >= 4"))
+    batch = log.batch()
+    chosen = batch["rating"] >= 4
+    losses = row_losses(model, batch, chance=int(chosen.sum()))
+    assert not losses[~chosen].any()
+    alone = row_losses(model, batch.take(chosen))
+    torch.testing.assert_close(losses[chosen], alone)
+    torch.testing.assert_close(model.losses(batch), model.losses(batch.take(chosen)))
+
+
+@pytest.mark.parametrize("pool", [InBatch(), Catalogue()], ids=repr)
+def test_negatives_are_pushed_away(log: EventLog, pool: Pool) -> None:
+    task = Retrieval(positives="rating >= 4", negatives="rating <= 2", pool=pool)
+    model = model_of(log, task)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    batch = log.batch()
+    high, low = batch["rating"] >= 4, batch["rating"] <= 2
+    before = model.score(batch)["retrieval"]
+    for _ in range(30):
+        optimizer.zero_grad()
+        model.losses(batch)["retrieval"].backward()
+        optimizer.step()
+    after = model.score(batch)["retrieval"]
+    assert (after - before)[high].mean() > 0 > (after - before)[low].mean()
+    assert not task.row_weights(batch)[low].any()  # judged by its positives alone
+
+
+def test_a_row_cannot_be_positive_and_negative(log: EventLog) -> None:
+    model = model_of(log, Retrieval(positives="rating >= 2", negatives="rating <= 2"))
+    with pytest.raises(DataError, match=r"takes \d+ rows for positive and for negative at once; make the conditions"):
+        model.losses(log.batch())

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
-from motet import tasks, towers
+from motet import balancers, tasks, towers, trunks
 from motet.data.entities import Entities
 from motet.errors import ArtifactError
 from motet.model import Model
@@ -25,7 +23,7 @@ def describe(model: Model) -> dict[str, Any] | None:
     Returns:
         What `rebuild` reads; None where the model or a part of it is of a class that is not motet's own.
     """
-    parts = (model.user, model.item, *model.tasks.values())
+    parts = (model.user, model.item, *model.tasks.values(), model.balancer, *([] if model.trunk is None else [model.trunk]))
     if type(model) is not Model or any(_known(type(part).__name__) is not type(part) for part in parts):
         return None
     return {
@@ -33,6 +31,8 @@ def describe(model: Model) -> dict[str, Any] | None:
         "item": _encode(model.item),
         "tasks": [_encode(task) for task in model.tasks.values()],
         "weights": model.weights,
+        "trunk": _encode(model.trunk),
+        "balancer": _encode(model.balancer),
     }
 
 
@@ -55,12 +55,14 @@ def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) ->
         item=_decode(declaration["item"], items),
         tasks=[_decode(task) for task in declaration["tasks"]],
         weights=declaration["weights"],
+        trunk=_decode(declaration["trunk"]),
+        balancer=_decode(declaration["balancer"]),
     )
 
 
 def _known(name: str) -> type | None:
-    """A class that motet itself offers as a tower, a task, or a part of one."""
-    for module in (towers, tasks):
+    """A class that motet itself offers as a tower, a task, a trunk, a balancer, or a part of one."""
+    for module in (towers, tasks, trunks, balancers):
         found = getattr(module, name, None) if name in module.__all__ else None
         if isinstance(found, type):
             return found
@@ -69,8 +71,8 @@ def _known(name: str) -> type | None:
 
 def _encode(value: Any) -> Any:
     """JSON of an argument; a part that has arguments itself becomes its class and its `config`."""
-    if isinstance(value, nn.Module):
-        config = {name: _encode(argument) for name, argument in value.config().items()}  # type: ignore[operator]
+    if hasattr(value, "config"):
+        config = {name: _encode(argument) for name, argument in value.config().items()}
         return {"class": type(value).__name__, "config": config}
     return list(value) if isinstance(value, tuple) else value
 

@@ -64,7 +64,7 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
     folder = read_folder(path)
     document = json.loads((folder / "model.json").read_bytes())
     schema = Schema.from_json(json.dumps(document["schema"]))
-    log = _read_log(folder, schema)
+    log = _read_log(folder, schema, document["vocabs"])
     if model is not None:
         _check_entities(model, log)
     elif document["model"] is not None:
@@ -85,6 +85,7 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     schema = replace(log.schema, context_features={})
     document = {
         "schema": json.loads(schema.to_json()),
+        "vocabs": {name: vocab.ids.to_list() for name, vocab in log.vocabs.items() if name == log.schema.event},
         "model": describe(model),
         "parts": f"{parts[0]}({', '.join(parts[1:])})",
     }
@@ -103,12 +104,12 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def _read_log(folder: Path, schema: Schema) -> EventLog:
+def _read_log(folder: Path, schema: Schema, vocabs: Mapping[str, list[str] | list[int]]) -> EventLog:
     users = _read_entities(folder / "users.parquet", schema.user, schema.user_features)
     items = _read_entities(folder / "items.parquet", schema.item, schema.item_features)
     events = pl.read_parquet(folder / "events.parquet")
     columns = {name: torch.from_numpy(events[name].to_numpy(writable=True)) for name in schema.columns}
-    return EventLog(schema, users, items, columns)
+    return EventLog(schema, users, items, columns, {name: Vocab(name, pl.Series(name, ids)) for name, ids in vocabs.items()})
 
 
 def _read_entities(file: Path, key: str, kinds: Mapping[str, Feature]) -> Entities:

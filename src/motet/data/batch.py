@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.data.vocab import Vocab
 from motet.errors import ConfigError
 
 
@@ -52,12 +53,16 @@ class Batch:
         user_key: Name of the column of user rows.
         item_key: Name of the column of item rows.
         apart: The key columns whose equal rows may differ in context, and so count as distinct.
+        time_key: Name of the column of times, if there is one.
+        vocabs: The values of each categorical column of the log.
     """
 
     columns: Mapping[str, Tensor] = field(repr=False)
     user_key: str = "user_id"
     item_key: str = "item_id"
     apart: frozenset[str] = frozenset()
+    time_key: str | None = None
+    vocabs: Mapping[str, Vocab] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.columns[name]

@@ -11,7 +11,7 @@ from torch import Tensor
 from motet.data import columns as encode
 from motet.data.batch import Batch
 from motet.data.entities import Codes, Entities, Numbers
-from motet.data.schema import Schema
+from motet.data.schema import Categorical, Feature, Schema
 from motet.data.sides import read_ids, read_side, text_columns
 from motet.data.table import Table
 from motet.data.vocab import Vocab
@@ -103,7 +103,8 @@ class EventLog:
         Returns:
             The whole log.
         """
-        return Batch(self.columns, self.schema.user, self.schema.item)
+        schema = self.schema
+        return Batch(self.columns, schema.user, schema.item, time_key=schema.time, vocabs=self.vocabs)
 
     def take(self, rows: Tensor | slice) -> EventLog:
         """Some of the events.
@@ -138,7 +139,8 @@ def _events(log: Table, schema: Schema, vocabs: Mapping[str, Vocab]) -> tuple[di
         columns[schema.time] = _times(log, schema.time)
     for name in schema.signals:
         columns[name] = encode.numbers(log.column(name), log.where(name))
-    for name, kind in schema.context_features.items():
+    events: dict[str, Feature] = {} if schema.event is None else {schema.event: Categorical()}
+    for name, kind in (events | dict(schema.context_features)).items():
         match encode.feature(log.column(name), kind, log.where(name), vocabs.get(name)):
             case Codes(rows, vocab):
                 columns[name], found[name] = rows, vocab

@@ -81,6 +81,8 @@ class Schema:
         user: Column of user ids, text or whole numbers.
         item: Column of item ids, text or whole numbers.
         time: Column of the moment of each event; needed by the splits that follow time.
+        event: Column of the kind of each event (view, cart, purchase), where a row is an event of one kind; tasks
+            choose their rows by it. Where a row is an exposure with a column a signal, there is none.
         signals: Columns of feedback: ratings, clicks, purchases. Null where an event says nothing about a signal.
         user_features: What is known about a user, by column of the user table (or of the log, if constant per user).
         item_features: What is known about an item, by column of the item table (or of the log, if constant per item).
@@ -98,6 +100,7 @@ class Schema:
     user: str = "user_id"
     item: str = "item_id"
     time: str | None = None
+    event: str | None = None
     signals: Sequence[str] = ()
     user_features: Mapping[str, Feature] = field(default_factory=dict)
     item_features: Mapping[str, Feature] = field(default_factory=dict)
@@ -114,14 +117,14 @@ class Schema:
         for name in self.columns:
             if self.columns.count(name) > 1:
                 raise ConfigError(
-                    f"column {name!r} has two roles; ids, time, signals and context_features need columns of their own"
+                    f"column {name!r} has two roles; ids, time, event, signals and context_features need columns of their own"
                 )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns every log of this schema has: ids, time, signals, context."""
-        time = () if self.time is None else (self.time,)
-        return (self.user, self.item, *time, *self.signals, *self.context_features)
+        """The columns every log of this schema has: ids, time, kind of event, signals, context."""
+        optional = [name for name in (self.time, self.event) if name is not None]
+        return (self.user, self.item, *optional, *self.signals, *self.context_features)
 
     def to_json(self) -> str:
         """The schema as JSON text.
@@ -129,7 +132,7 @@ class Schema:
         Returns:
             JSON that `from_json` reads back.
         """
-        document = {name: getattr(self, name) for name in ("user", "item", "time", "signals")}
+        document = {name: getattr(self, name) for name in ("user", "item", "time", "event", "signals")}
         for role in ("user_features", "item_features", "context_features"):
             document[role] = {name: _kind_to_dict(kind) for name, kind in getattr(self, role).items()}
         return json.dumps(document, indent=2)

@@ -117,13 +117,13 @@ def _points(model: Model, metrics: Mapping[str, Mapping[str, PointMetric]], batc
     judged = {name: points for name, points in metrics.items() if points}
     for start in range(0, len(batch) if judged else 0, ROWS):
         rows = batch.take(slice(start, start + ROWS))
-        user, item = model(rows)
+        scores = model.score(rows)
         for name, points in judged.items():
             task = model.tasks[name]
-            scores, weights = task.score(user, item, rows), task.row_weights(rows)
+            weights = task.row_weights(rows)
             with _naming(name):
                 for metric in points.values():
-                    metric.update(scores, rows[task.needs[0]], weights)
+                    metric.update(scores[name], rows[task.needs[0]], weights)
     return {f"{name}/{key}": figure for name, points in judged.items() for key, figure in _computed(points).items()}
 
 

@@ -1,8 +1,9 @@
 """Tasks: the objectives of a joint model."""
 
-from motet.tasks.base import CorpusTask, Task
+from motet.tasks.base import CorpusTask, PairTask, Task
 from motet.tasks.pool import Catalogue, InBatch, Pool
 from motet.tasks.rating import Rating
 from motet.tasks.retrieval import Retrieval
+from motet.tasks.rows import Rows
 
-__all__ = ["Catalogue", "CorpusTask", "InBatch", "Pool", "Rating", "Retrieval", "Task"]
+__all__ = ["Catalogue", "CorpusTask", "InBatch", "PairTask", "Pool", "Rating", "Retrieval", "Rows", "Task"]

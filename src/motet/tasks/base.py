@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
+from motet.layers.configured import Configured
 from motet.metrics.base import Metric
+from motet.tasks.rows import Rows
 from motet.towers.base import Tower
 
 
-class Task(nn.Module, ABC):
+class Task(Configured, ABC):
     """One objective.
 
-    A constructor keeps each of its arguments as an attribute of the same name, so that `config` can tell them.
+    A constructor keeps each of its arguments as an attribute of the same name: see `Configured`.
 
     Args:
         name: The key of its loss, its metrics, its score and its weight.
         needs: Label columns it reads, checked against the data before training.
-        weight: Column of row weights; all rows count the same where not given.
-        reduction: How row losses become one: the (weighted) `"mean"` over labelled rows, or their `"sum"`.
+        where: Which rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights; every
+            row with a label where not given.
+        reduction: How row losses become one: the (weighted) `"mean"` over its rows, or their `"sum"`.
 
     Raises:
         ConfigError: If the reduction is neither.
@@ -39,7 +41,7 @@ class Task(nn.Module, ABC):
         name: str,
         *,
         needs: tuple[str, ...] = (),
-        weight: str | None = None,
+        where: str | Rows | None = None,
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
@@ -47,7 +49,8 @@ class Task(nn.Module, ABC):
             raise ConfigError(f"reduction={reduction!r}; it must be 'mean' or 'sum'")
         self.name = name
         self.needs = needs
-        self.weight = weight
+        self.where = where
+        self.rows = Rows.of(where)
         self.reduction = reduction
         self.register_buffer("prepared", torch.tensor(False))  # saved, so that loaded parameters are not set anew
 
@@ -101,18 +104,23 @@ class Task(nn.Module, ABC):
     def metrics(self) -> Mapping[str, Metric]:
         """Fresh metrics for an evaluation, by the name they are reported under."""
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments by name, to save the task with a model."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the log it reads."""
+        return tuple(dict.fromkeys((*self.needs, *self.rows.columns)))
 
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the task's loss and metrics: 0 where a label is missing."""
-        weights = torch.ones(len(batch), device=batch.users.device) if self.weight is None else batch[self.weight]
+        """What each row counts for in the task's metrics: 0 where it is not the task's row or a label is missing."""
+        weights = self.rows.weights(batch)
         return weights * self.labelled(batch) if self.needs else weights
 
+    def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each row counts for in the task's loss: as in its metrics, less what has faded with time."""
+        return self.row_weights(batch) * self.rows.fading(batch)
+
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which rows carry every label the task needs."""
-        rows = torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
+        """Which of the task's rows carry every label it needs."""
+        rows = self.rows.chosen(batch)
         for column in self.needs:
             rows &= ~batch[column].isnan()
         return rows
@@ -147,3 +155,117 @@ class CorpusTask(Task, ABC):
         Returns:
             One vector a row.
         """
+
+
+class PairTask(Task):
+    """A task whose head reads the pair of vectors, or what a shared trunk makes of it.
+
+    Args:
+        name: The key of its loss, its metrics, its score and its weight.
+        needs: Label columns it reads.
+        where: Which rows it learns from.
+        product: Whether the pair holds the elementwise product of the vectors as well. A trunk decides for itself.
+    """
+
+    def __init__(
+        self, name: str, *, needs: tuple[str, ...] = (), where: str | Rows | None = None, product: bool = False
+    ) -> None:
+        super().__init__(name, needs=needs, where=where)
+        self.product = product
+
+    def build(self, user: Tower, item: Tower) -> None:
+        """Make the head over the pair of vectors.
+
+        Args:
+            user: The user tower.
+            item: The item tower.
+
+        Raises:
+            ConfigError: If `product` is asked of vectors of different widths.
+        """
+        self.build_head(pair_width(user, item, product=self.product, of=f"task {self.name!r}"), user, item)
+
+    @abstractmethod
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:
+        """Make the head.
+
+        Args:
+            width: Of what it reads.
+            user: The user tower.
+            item: The item tower.
+        """
+
+    @abstractmethod
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """One number a row; 0 where a label is missing.
+
+        Args:
+            pairs: What the head reads.
+            batch: The rows.
+
+        Returns:
+            The loss of each row.
+        """
+
+    @abstractmethod
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """What the task says of each pair.
+
+        Args:
+            pairs: What the head reads.
+            batch: The rows.
+
+        Returns:
+            One score a row.
+        """
+
+    def loss(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """One number a row, without a trunk; see `Task.loss`."""
+        return self.head_loss(pair(user, item, product=self.product), batch)
+
+    def score(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """What the task says of each pair, without a trunk; see `Task.score`."""
+        return self.head_score(pair(user, item, product=self.product), batch)
+
+
+def pair(
+    user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], *, product: bool
+) -> Float[Tensor, "batch width"]:
+    """Both vectors side by side, and their product where asked for.
+
+    Args:
+        user: User vectors.
+        item: Item vectors.
+        product: Whether to add the elementwise product.
+
+    Returns:
+        One vector a row.
+    """
+    return torch.cat([user, item, user * item] if product else [user, item], 1)
+
+
+def pair_width(user: Tower, item: Tower, *, product: bool, of: str) -> int:
+    """How wide `pair` is.
+
+    Args:
+        user: The user tower.
+        item: The item tower.
+        product: Whether the product is in it.
+        of: Who asks, for the error message.
+
+    Returns:
+        The width.
+
+    Raises:
+        ConfigError: If the vectors have no product.
+    """
+    if product and user.dim != item.dim:
+        raise ConfigError(
+            f"{of} multiplies user and item vectors, and their widths differ: {user.dim} and {item.dim}; give both "
+            "towers the same dim, or product=False"
+        )
+    return user.dim + item.dim + (user.dim if product else 0)

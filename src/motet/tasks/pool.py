@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from motet.data.batch import Batch, Columns, distinct
+from motet.data.batch import Batch, distinct
 from motet.data.history import History
 from motet.errors import ConfigError, did_you_mean
 from motet.losses.logsumexp import Dropped
@@ -71,16 +71,16 @@ class Pool(nn.Module, ABC):
             Distinct candidates, among them every positive.
         """
 
-    def prepare(self, train: Columns, users: int, items: int) -> None:
+    def prepare(self, positives: Batch, users: int, items: int) -> None:
         """Look at the training rows: who had what.
 
         Args:
-            train: The training log.
+            positives: The training rows that are positives.
             users: How many user rows there are, the unknown included.
             items: How many item rows there are, the unknown included.
         """
         if self.spare == "history":
-            self.history = History.of(train.batch(), users, items)
+            self.history = History.of(positives, users, items)
 
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
         """The pairs of distinct user and candidate that are no negatives.
@@ -135,15 +135,15 @@ class Catalogue(Pool):
         rows = torch.arange(self.items, device=item.device)
         return Candidates(rows, embed(rows), batch.items, torch.ones_like(rows))
 
-    def prepare(self, train: Columns, users: int, items: int) -> None:
+    def prepare(self, positives: Batch, users: int, items: int) -> None:
         """Look at the training rows.
 
         Args:
-            train: The training log.
+            positives: The training rows that are positives.
             users: How many user rows there are, the unknown included.
             items: How many item rows there are, the unknown included.
         """
-        super().prepare(train, users, items)
+        super().prepare(positives, users, items)
         self.items = items
 
 
@@ -211,16 +211,16 @@ class InBatch(Pool):
         """The constructor's arguments by name; rows, probabilities and masks that were given are left to training."""
         return {**super().config(), "extra": self.draws or None, "log_q": self.log_q}
 
-    def prepare(self, train: Columns, users: int, items: int) -> None:
+    def prepare(self, positives: Batch, users: int, items: int) -> None:
         """Look at the training rows: how popular each item is.
 
         Args:
-            train: The training log.
+            positives: The training rows that are positives.
             users: How many user rows there are, the unknown included.
             items: How many item rows there are, the unknown included.
         """
-        super().prepare(train, users, items)
-        counts = torch.bincount(train.batch().items, minlength=items).float()
+        super().prepare(positives, users, items)
+        counts = torch.bincount(positives.items, minlength=items).float()
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
 
     def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:

@@ -16,11 +16,12 @@ from motet.layers.mlp import MLP
 from motet.losses.pointwise import pointwise_error
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
-from motet.tasks.base import Task
+from motet.tasks.base import PairTask
+from motet.tasks.rows import Rows
 from motet.towers.base import Tower
 
 
-class Rating(Task):
+class Rating(PairTask):
     r"""A regression on both vectors; rows without a label take no part.
 
     $$ \hat y = \mathrm{MLP}([u; v; u \odot v]) + \mu + b_u + b_i $$
@@ -35,7 +36,7 @@ class Rating(Task):
         biases: Whether to add the training mean and a learned bias for each user and each item.
         dropout: Share of the head's hidden values set to 0 in training.
         clip: Lowest and highest score; predictions beyond are cut in `score`, and trained without the cut.
-        weight: Column of row weights; all rows count the same where not given.
+        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
 
     Raises:
         ConfigError: If the error is unknown or `clip` is no range.
@@ -57,37 +58,28 @@ class Rating(Task):
         biases: bool = False,
         dropout: float = 0.0,
         clip: Sequence[float] | None = None,
-        weight: str | None = None,
+        where: str | Rows | None = None,
     ) -> None:
-        super().__init__(label, needs=(label,), weight=weight)
+        super().__init__(label, needs=(label,), where=where, product=product)
         self.row_error = pointwise_error(error)
         if clip is not None and not clip[0] < clip[1]:
             raise ConfigError(f"clip={clip!r}; it must be (lowest, highest) with lowest < highest")
         self.label = label
         self.error = error
         self.hidden = tuple(hidden)
-        self.product = product
         self.biases = biases
         self.dropout = dropout
         self.clip = None if clip is None else tuple(clip)
         self.register_buffer("mean", torch.zeros(()))
 
-    def build(self, user: Tower, item: Tower) -> None:
-        """Make the head.
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:
+        """Make the head and the biases.
 
         Args:
+            width: Of what the head reads.
             user: The user tower.
             item: The item tower.
-
-        Raises:
-            ConfigError: If `product` is asked of vectors of different widths.
         """
-        if self.product and user.dim != item.dim:
-            raise ConfigError(
-                f"task {self.name!r} multiplies user and item vectors, and their widths differ: {user.dim} and "
-                f"{item.dim}; give both towers the same dim, or product=False"
-            )
-        width = user.dim + item.dim + (user.dim if self.product else 0)
         self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
         self.user_bias = Embedding(len(user.entities), 1, init_scale=0.0) if self.biases else None
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
@@ -99,54 +91,32 @@ class Rating(Task):
             train: The training log.
         """
         if self.biases and not self.prepared:
-            labels = train.batch()[self.label]
-            self.mean.copy_(labels[~labels.isnan()].mean())
+            batch = train.batch()
+            labels = batch[self.label]
+            self.mean.copy_(labels[self.labelled(batch)].mean())
         self.prepared.fill_(True)
 
-    def loss(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
-        """The error of each labelled row.
-
-        Args:
-            user: User vectors.
-            item: Item vectors.
-            batch: The rows they belong to; holds the label.
-
-        Returns:
-            One error a row; 0 where there is no label.
-        """
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The error of each labelled row; see `PairTask.head_loss`."""
         labels = batch[self.label]
         known = self.labelled(batch)
         if known.all():
-            return self.row_error(self._predict(user, item, batch), labels)
+            return self.row_error(self._predict(pairs, batch), labels)
         rows = known.nonzero().squeeze(1)
-        errors = self.row_error(self._predict(user[rows], item[rows], batch.take(rows)), labels[rows])
+        errors = self.row_error(self._predict(pairs[rows], batch.take(rows)), labels[rows])
         return torch.zeros_like(labels).index_add(0, rows, errors)
 
-    def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
-        """The predicted number of each pair, in the label's unit.
-
-        Args:
-            user: User vectors.
-            item: Item vectors.
-            batch: The rows they belong to.
-
-        Returns:
-            One prediction a pair.
-        """
-        scores = self._predict(user, item, batch)
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The predicted number of each pair, in the label's unit; see `PairTask.head_score`."""
+        scores = self._predict(pairs, batch)
         return scores if self.clip is None else scores.clamp(*self.clip)
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""
         return {"rmse": RMSE(), "mae": MAE()}
 
-    def _predict(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
-        inputs = [user, item, user * item] if self.product else [user, item]
-        scores = self.head(torch.cat(inputs, 1))
+    def _predict(self, pairs: Tensor, batch: Batch) -> Tensor:
+        scores = self.head(pairs)
         if self.user_bias is not None and self.item_bias is not None:
             scores = scores + self.mean + self.user_bias(batch.users) + self.item_bias(batch.items)
         flat: Tensor = scores.squeeze(1)

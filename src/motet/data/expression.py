@@ -1,0 +1,176 @@
+"""Expression: a condition on the columns of a row, in a small language that is parsed and never run as code."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.vocab import Vocab
+from motet.errors import ConfigError, DataError, did_you_mean
+
+COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+LANGUAGE = "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets"
+SHOWN = 10  # values of a column that an error message lists
+
+
+class Expression:
+    """Which rows a condition holds for; a comparison with a value that is not known holds for none.
+
+    Args:
+        text: Such as `"event == 'purchase'"`, `"rating >= 4 and device in ['tv', 'phone']"`.
+
+    Raises:
+        ConfigError: If the text is not in the language.
+
+    Attributes:
+        text: As it was given.
+        columns: The columns it reads, in the order they are first named.
+
+    Example:
+        >>> batch = Batch({"rating": torch.tensor([5.0, 2.0, float("nan")])})
+        >>> Expression("rating >= 4 or rating == 2")(batch)
+        tensor([ True,  True, False])
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ConfigError(f"{text!r} cannot be read as a condition ({error}); it takes {LANGUAGE}") from error
+        self._check(self._tree)
+        names = [node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)]
+        self.columns = tuple(dict.fromkeys(names))
+        if not self.columns:
+            raise ConfigError(f"{text!r} names no column, so it says nothing about a row; it takes {LANGUAGE}")
+
+    def __call__(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """Decide every row.
+
+        Args:
+            batch: Holds the columns.
+
+        Returns:
+            True where the condition holds.
+
+        Raises:
+            DataError: If a column is not there, or a text is no value of the column it is compared with.
+        """
+        for column in self.columns:
+            if column not in batch:
+                raise DataError(
+                    f"condition {self.text!r} reads column {column!r}, which is not in the log"
+                    f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
+                )
+        return self._holds(self._tree, batch)
+
+    def _check(self, node: ast.expr) -> None:
+        match node:
+            case ast.BoolOp(values=parts):
+                for part in parts:
+                    self._check(part)
+            case ast.UnaryOp(op=ast.Not(), operand=part):
+                self._check(part)
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                for op, value in zip(ops, others, strict=True):
+                    listed = isinstance(op, ast.In | ast.NotIn)
+                    if type(op) not in COMPARE and not listed:
+                        self._refuse(node)
+                    values = value.elts if listed and isinstance(value, ast.List | ast.Tuple) else [value]
+                    if listed and (len(ops) > 1 or not isinstance(value, ast.List | ast.Tuple)):
+                        self._refuse(node)
+                    for each in values:
+                        self._check_value(each)
+                self._check_value(left)
+            case _:
+                self._refuse(node)
+
+    def _check_value(self, node: ast.expr) -> None:
+        if not isinstance(node, ast.Name) and _constant(node) is None:
+            self._refuse(node)
+
+    def _refuse(self, node: ast.expr) -> None:
+        raise ConfigError(f"{ast.unparse(node)!r} in {self.text!r} is not allowed in a condition; it takes {LANGUAGE}")
+
+    def _holds(self, node: ast.expr, batch: Batch) -> Tensor:
+        match node:
+            case ast.BoolOp(op=op, values=parts):
+                held = torch.stack([self._holds(part, batch) for part in parts])
+                return held.all(0) if isinstance(op, ast.And) else held.any(0)
+            case ast.UnaryOp(operand=part):
+                return ~self._holds(part, batch)
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                held = torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
+                for op, other in zip(ops, others, strict=True):
+                    held &= self._compared(left, op, other, batch)
+                    left = other
+                return held
+            case _:  # the constructor lets nothing else through
+                raise AssertionError(ast.dump(node))
+
+    def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
+        if isinstance(op, ast.In | ast.NotIn):
+            assert isinstance(right, ast.List | ast.Tuple)
+            found = [self._compared(left, ast.Eq(), each, batch) for each in right.elts]
+            held = torch.stack(found).any(0) if found else torch.zeros(len(batch), dtype=torch.bool)
+            return ~held & self._known(left, batch) if isinstance(op, ast.NotIn) else held
+        held = COMPARE[type(op)](self._value(left, right, batch), self._value(right, left, batch))
+        return torch.as_tensor(held) & self._known(left, batch) & self._known(right, batch)
+
+    def _value(self, node: ast.expr, other: ast.expr, batch: Batch) -> Tensor | float:
+        """A column, or a constant; a text as the row it has in the vocabulary of the column beside it."""
+        if isinstance(node, ast.Name):
+            return batch[node.id]
+        value = _constant(node)
+        vocab = batch.vocabs.get(other.id) if isinstance(other, ast.Name) else None
+        if vocab is not None:
+            return self._row(value, vocab, other)
+        if isinstance(value, str):
+            raise DataError(
+                f"condition {self.text!r} compares the text {value!r} with {ast.unparse(other)!r}, which holds numbers"
+            )
+        assert value is not None
+        return value
+
+    def _row(self, value: str | float | None, vocab: Vocab, column: ast.expr) -> int:
+        known = vocab.ids.to_list()
+        if value not in known:
+            listed = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+            raise DataError(
+                f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"
+                f"{did_you_mean(str(value), map(str, known))}; values found: {listed}"
+            )
+        return known.index(value) + 1
+
+    def _known(self, node: ast.expr, batch: Batch) -> Tensor:
+        if not isinstance(node, ast.Name):
+            return torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
+        column = batch[node.id]
+        return column > 0 if node.id in batch.vocabs else ~column.isnan() if column.is_floating_point() else column == column
+
+
+def _constant(node: ast.expr) -> str | float | None:
+    """The value of a number or a text, None for anything else."""
+    match node:
+        case ast.Constant(value=bool(value)):
+            return float(value)
+        case ast.Constant(value=str() | int() | float() as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if not isinstance(value, bool):
+            return -value
+        case _:
+            return None

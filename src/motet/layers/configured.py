@@ -1,0 +1,25 @@
+"""Configured: a module that can say what it was made with."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+
+class Configured(nn.Module):
+    """A constructor keeps each of its arguments as an attribute of the same name, so that `config` can tell them.
+
+    Example:
+        >>> class Scale(Configured):
+        ...     def __init__(self, factor=2.0):
+        ...         super().__init__()
+        ...         self.factor = factor
+        >>> Scale(3.0).config()
+        {'factor': 3.0}
+    """
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, to save the part with a model."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -1,0 +1,117 @@
+"""Rows: which rows a task learns from, and what each counts for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.expression import Expression
+from motet.errors import ConfigError, DataError
+
+DAY_S = 86_400.0
+
+
+class Rows:
+    r"""A choice of rows and their weights.
+
+    $$ w_r = [where_r] \cdot weight_r \cdot 2^{-age_r / half\,life} $$
+
+    Args:
+        where: A condition on columns, `"event == 'purchase'"`; every row where not given.
+        weight: Column of row weights; all rows count the same where not given.
+        half_life_days: After how many days an event counts half, in training; events never fade where not given.
+
+    Raises:
+        ConfigError: If the condition cannot be read, or the half-life is not positive.
+
+    Example:
+        >>> rows = Rows("rating >= 4")
+        >>> rows.weights(Batch({"user_id": torch.tensor([1, 1]), "rating": torch.tensor([5.0, 3.0])}))
+        tensor([1., 0.])
+    """
+
+    def __init__(
+        self, where: str | None = None, *, weight: str | None = None, half_life_days: float | None = None
+    ) -> None:
+        if half_life_days is not None and not half_life_days > 0:
+            raise ConfigError(f"half_life_days={half_life_days}; it must be above 0, or None for events that never fade")
+        self.where = where
+        self.weight = weight
+        self.half_life_days = half_life_days
+        self._condition = None if where is None else Expression(where)
+
+    @classmethod
+    def of(cls, rows: str | Rows | None) -> Rows:
+        """A condition alone as a choice of rows.
+
+        Args:
+            rows: A condition, a choice, or None for every row.
+
+        Returns:
+            The choice.
+        """
+        return rows if isinstance(rows, Rows) else cls(rows)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        where = () if self._condition is None else self._condition.columns
+        return where if self.weight is None else (*where, self.weight)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name."""
+        return {"where": self.where, "weight": self.weight, "half_life_days": self.half_life_days}
+
+    def chosen(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """Which rows the condition chooses.
+
+        Args:
+            batch: Holds the columns.
+
+        Returns:
+            True for the task's rows.
+
+        Raises:
+            DataError: If a column is absent, or the condition compares it with what it never is.
+        """
+        if self._condition is None:
+            return torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
+        return self._condition(batch)
+
+    def weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each row counts for, 0 where it is not chosen.
+
+        Args:
+            batch: Holds the columns.
+
+        Returns:
+            Weights without the fading, which is a matter of training.
+
+        Raises:
+            DataError: If a column is absent, or the condition compares it with what it never is.
+        """
+        weights = torch.ones(len(batch), device=batch.users.device) if self.weight is None else batch[self.weight]
+        return weights if self._condition is None else weights.where(self.chosen(batch), 0.0)
+
+    def fading(self, batch: Batch) -> Float[Tensor, " batch"] | float:
+        """How far each row has faded, counted from the latest row of the batch: only ratios matter to a mean.
+
+        Args:
+            batch: Its log has a time.
+
+        Returns:
+            Factors in (0, 1]; the number 1 where events never fade.
+
+        Raises:
+            DataError: If the log has no time.
+        """
+        if self.half_life_days is None:
+            return 1.0
+        if batch.time_key is None:
+            raise DataError(f"half_life_days={self.half_life_days} needs to know when events were: name the schema's time")
+        times = batch[batch.time_key].double()
+        return (-(times.max() - times) / (DAY_S * self.half_life_days)).exp2().float()

@@ -1,0 +1,102 @@
+"""Conditions on rows: a language of its own, parsed and never run."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from motet.data.batch import Batch
+from motet.data.expression import Expression
+from motet.data.log import EventLog
+from motet.data.schema import Categorical, Schema
+from motet.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def batch() -> Batch:
+    events = {
+        "user_id": [1, 1, 2, 2, 3],
+        "item_id": [5, 6, 5, 7, 8],
+        "event": ["view", "purchase", "return", None, "view"],
+        "device": ["tv", None, "phone", "tv", "phone"],
+        "rating": [5.0, 2.0, None, 4.0, 1.0],
+    }
+    schema = Schema(event="event", signals=("rating",), context_features={"device": Categorical()})
+    return EventLog.read(pl.DataFrame(events), schema).batch()
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("event == 'purchase'", [1]),
+        ("event != 'view'", [1, 2]),
+        ("event in ['view', 'return']", [0, 2, 4]),
+        ("event not in ('view', 'return')", [1]),
+        ("rating >= 4", [0, 3]),
+        ("1 < rating < 5", [1, 3]),
+        ("4 <= rating", [0, 3]),
+        ("rating == 2 or event == 'view' and device == 'tv'", [0, 1]),
+        ("not (rating >= 4)", [1, 2, 4]),
+        ("rating > -1 and device == 'phone'", [4]),
+        ("rating in [1, 2]", [1, 4]),
+        ("  rating >= 4  ", [0, 3]),
+    ],
+)
+def test_rows_it_holds_for(batch: Batch, text: str, rows: list[int]) -> None:
+    assert Expression(text)(batch).nonzero().squeeze(1).tolist() == rows
+
+
+@given(
+    st.lists(st.floats(-3, 3) | st.just(math.nan), min_size=1, max_size=20),
+    st.sampled_from(["==", "!=", "<", "<=", ">", ">="]),
+    st.integers(-3, 3),
+)
+def test_comparisons_agree_with_python_and_leave_out_the_unknown(values: list[float], op: str, bound: int) -> None:
+    held = Expression(f"x {op} {bound}")(Batch({"user_id": torch.zeros(len(values)).long(), "x": torch.tensor(values)}))
+    numbers = torch.tensor(values).tolist()
+    assert held.tolist() == [not math.isnan(x) and eval(f"{x!r} {op} {bound}") for x in numbers]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "rating >=",
+        "__import__('os').system('true')",
+        "rating.__class__ == 1",
+        "(lambda: rating)() == 1",
+        "rating + 1 == 2",
+        "rating",
+        "rating is None",
+        "rating in other",
+        "[x for x in rating] == 1",
+        "1 == 1",
+        "rating == None",
+        "f'{rating}' == 'x'",
+        "rating := 3",
+        "(" * 500 + "rating == 1" + ")" * 500,
+        "rating == 1\0",
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="it takes columns, numbers and 'texts'"):
+        Expression(text)
+
+
+def test_errors_name_what_was_found(batch: Batch) -> None:
+    with pytest.raises(DataError, match="reads column 'ratin', which is not in the log; did you mean 'rating'"):
+        Expression("ratin >= 4")(batch)
+    wrong = "compares 'event' with 'purchas', which it never is; did you mean 'purchase'.; values found: 'purchase', "
+    with pytest.raises(DataError, match=wrong):
+        Expression("event == 'purchas'")(batch)
+    with pytest.raises(DataError, match="compares the text 'good' with 'rating', which holds numbers"):
+        Expression("rating == 'good'")(batch)
+
+
+def test_the_columns_it_reads() -> None:
+    assert Expression("a == 1 and (b > 2 or not a < 3)").columns == ("a", "b")
