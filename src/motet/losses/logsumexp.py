@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # Scores held at a time. On a CPU a block has to stay in cache between the product that writes it and the last
-# pass that reads it (4 MB); a GPU wants few and large kernels.
-_BLOCK_SCORES = {"cpu": 2**20}
+# pass that reads it (8 MB); a GPU wants few and large kernels.
+_BLOCK_SCORES = {"cpu": 2**21}
 _BLOCK_SCORES_ELSEWHERE = 2**26
 
 
@@ -102,7 +102,7 @@ class _LogSumExpScores(torch.autograd.Function):
     def forward(
         ctx: Any, queries: Tensor, candidates: Tensor, bias: Tensor, dropped: Dropped | None, weights: Tensor
     ) -> Tensor:
-        sweep = _sweep(queries, candidates, bias, dropped, weights, gradients=any(ctx.needs_input_grad))
+        sweep = _sweep(queries, candidates, bias, dropped, weights, ctx.needs_input_grad[:3])
         ctx.dropped = dropped
         ctx.save_for_backward(queries, candidates, bias, weights, *sweep[1:])
         return sweep.values
@@ -115,19 +115,25 @@ class _LogSumExpScores(torch.autograd.Function):
         if torch.allclose(grad, scale * weights, rtol=1e-6, atol=0):
             candidate_grad, bias_grad = scale * candidate_grad, scale * bias_grad
         else:
-            sweep = _sweep(queries, candidates, bias, ctx.dropped, grad, gradients=True)
+            sweep = _sweep(queries, candidates, bias, ctx.dropped, grad, ctx.needs_input_grad[:3])
             candidate_grad, bias_grad = sweep.candidate_grad, sweep.bias_grad
         return grad[:, None, None] * mean_candidate, candidate_grad, bias_grad, None, None
 
 
 def _sweep(
-    queries: Tensor, candidates: Tensor, bias: Tensor, dropped: Dropped | None, weights: Tensor, *, gradients: bool
+    queries: Tensor,
+    candidates: Tensor,
+    bias: Tensor,
+    dropped: Dropped | None,
+    weights: Tensor,
+    gradients: tuple[bool, bool, bool],
 ) -> _Sweep:
     n, heads, dim = queries.shape
     transposed = candidates.T.contiguous()
     values = queries.new_empty(n)
     mean_candidate = torch.empty_like(queries)
-    sums = queries.new_zeros(len(candidates), dim + 1)  # the last column is the gradient of the bias
+    # A last column for the gradient of the bias, which is seldom asked for and costs a twelfth of the sweep.
+    sums = queries.new_zeros(len(candidates), dim + gradients[2])
     ranges = list(blocks(n, len(candidates) * heads, queries.device))
     # One buffer for all blocks, of which the first is the largest: fresh memory would cost as much as the product.
     buffer = queries.new_empty(ranges[0][1] * heads if ranges else 0, len(candidates))
@@ -139,15 +145,16 @@ def _sweep(
         top = exps.amax(1, keepdim=True).clamp_(min=torch.finfo(exps.dtype).min)  # finite where all are dropped
         total = exps.sub_(top).exp_().sum(1, keepdim=True)
         values[start:stop] = (top + total.log()).squeeze(1)
-        if not gradients:
+        if not any(gradients):
             continue
         total.clamp_(min=1)  # the largest term is 1, unless all are dropped and the gradient is 0
         exps = _spread(exps, best, heads)
         total = total.repeat_interleave(heads, 0)
         share = weights[start:stop, None].repeat_interleave(heads, 0) / total
         mean_candidate[start:stop] = ((exps @ candidates) / total).view(-1, heads, dim)
-        sums.addmm_(exps.T, torch.cat([vectors * share, share], 1))
-    return _Sweep(values, mean_candidate, sums[:, :-1], sums[:, -1])
+        pulls = vectors * share
+        sums.addmm_(exps.T, torch.cat([pulls, share], 1) if gradients[2] else pulls)
+    return _Sweep(values, mean_candidate, sums[:, :dim], sums[:, dim:].sum(1))
 
 
 def _best_head(scores: Tensor, heads: int) -> tuple[Tensor, Tensor | None]:
