@@ -12,6 +12,7 @@ model = Model(
     user=FeatureTower(log.users, dim=32, dropout=0.2),
     item=FeatureTower(log.items, dim=32, dropout=0.2),
     tasks=[tasks.Rating("rating", hidden=(64,), biases=True, clip=(1, 5)), tasks.Retrieval()],
+    weights={"rating": 1, "retrieval": 10},
 )
 history = motet.fit(model, train, epochs=15, batch_size=4096, seed=42)
 print(history)

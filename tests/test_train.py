@@ -56,7 +56,7 @@ def same(a: Model, b: Model) -> bool:
 
 
 def test_it_learns_the_tastes(log: EventLog) -> None:
-    model = model_of(log)
+    model = model_of(log, weights={"retrieval": 4.0})
     history = train(model, log, epochs=60, optimizer=lambda p: torch.optim.Adam(p, lr=0.03))
     assert history["loss/rating"][-1] < 0.5 < history["loss/rating"][0]
     scores = model.score(log.batch())["rating"]

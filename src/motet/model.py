@@ -145,8 +145,8 @@ class Model(nn.Module):
             if not (weights >= 0).all():
                 row = int((~(weights >= 0)).nonzero()[0])
                 raise DataError(
-                    f"row {row} weighs {weights[row].item()} for task {name!r}; weights must be known and not negative: "
-                    f"look at column {task.rows.weight!r}"
+                    f"row {row} weighs {weights[row].item()} for task {name!r}; weights must be known and not "
+                    f"negative: look at column {task.rows.weight!r}"
                 )
             if not weights.any():
                 raise DataError(f"all rows weigh 0 for task {name!r}: look at column {task.rows.weight!r}")
@@ -231,7 +231,8 @@ class Model(nn.Module):
         Returns:
             One score a row, by task.
         """
-        return self.score_vectors(*self(batch), batch)
+        user, item = self(batch)
+        return self.score_vectors(user, item, batch)
 
     def score_vectors(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
@@ -284,6 +285,7 @@ def _why_empty(task: Task, batch: Batch) -> str:
 
 
 def _reduce(rows: Tensor, weights: Tensor, reduction: str) -> Tensor:
+    weights = weights.to(rows.dtype)
     total = rows.dot(weights)
     if reduction == "sum":
         return total

@@ -232,7 +232,7 @@ class _State:
 def _train_epoch(
     state: _State, loader: Loader, epoch: int, clip_norm: float | None, bar: TrainingProgress
 ) -> dict[str, float]:
-    """One pass over the rows; each loss averaged over the rows that carry it, the conflict as the first batch has it."""
+    """One pass over the rows: each loss averaged over the rows that carry it, the conflict as in the first batch."""
     state.model.train()
     sums: dict[str, float] = {}
     rows: dict[str, float] = {}
@@ -262,8 +262,8 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
     for name, loss in found.items():
         if not math.isfinite(float(loss.detach())):
             raise TrainingError(
-                f"the loss of {name!r} is {float(loss.detach())} in {where}; the model keeps the weights of before this "
-                "batch, and the last checkpoint is untouched. Lower the learning rate, clip the gradient "
+                f"the loss of {name!r} is {float(loss.detach())} in {where}; the model keeps the weights of before "
+                "this batch, and the last checkpoint is untouched. Lower the learning rate, clip the gradient "
                 "(clip_norm=1.0), or look for extreme values in the data"
             )
     return found

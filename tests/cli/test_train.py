@@ -39,7 +39,7 @@ def test_trains_saves_and_evaluates(motet: Run, files: Path) -> None:
     assert [epoch["epoch"] for epoch in shown["history"]] == [1, 2]
     assert "epoch 2/2" in err
     recommender = Recommender.load(files / "model")
-    assert recommender.model.weights == {"retrieval": 1.0, "stars": 0.5}
+    assert recommender.model.weights == {"retrieval": 10.0, "stars": 0.5}
     assert recommender.model.user.dim == 8
     assert set(recommender.items.features) == {"genres", "year"}
     assert 9 in recommender.users.vocab

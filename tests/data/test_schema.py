@@ -40,7 +40,10 @@ def test_the_id_may_be_a_feature_of_its_own_side() -> None:
     ("arguments", "words"),
     [
         ({"signals": "rating"}, r"signals='rating' is one text; give a sequence: signals=\('rating',\)"),
-        ({"time": "user_id"}, "column 'user_id' has two roles; ids, time, signals and context_features need columns"),
+        (
+            {"time": "user_id"},
+            "column 'user_id' has two roles; ids, time, event, signals and context_features need columns",
+        ),
         ({"signals": ("a", "a")}, "column 'a' has two roles"),
         ({"user_features": {"age": Numeric}}, r"user_features\['age'\] is the class Numeric; write Numeric\(\)"),
         (

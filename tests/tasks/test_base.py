@@ -20,7 +20,13 @@ TASKS: dict[str, Callable[[], Task]] = {
     "catalogue": lambda: Retrieval("views", pool=Catalogue(spare="batch"), positives=Rows(weight="weight")),
     "rating": Rating,
     "rating, everything": lambda: Rating(
-        error="huber", hidden=(8, 4), product=True, biases=True, dropout=0.5, clip=(1, 5), where=Rows("rating != 3", weight="weight")
+        error="huber",
+        hidden=(8, 4),
+        product=True,
+        biases=True,
+        dropout=0.5,
+        clip=(1, 5),
+        where=Rows("rating != 3", weight="weight"),
     ),
     "linear rating": lambda: Rating(error="absolute", hidden=()),
 }

@@ -200,7 +200,12 @@ def test_errors(log: EventLog) -> None:
 
 
 def test_chance_costs_one_whatever_the_pool(log: EventLog) -> None:
-    for pool in (InBatch(log_q=False), InBatch(log_q=False, extra={"uniform": 100}), Catalogue(), InBatch(hardest=7, log_q=False)):
+    for pool in (
+        InBatch(log_q=False),
+        InBatch(log_q=False, extra={"uniform": 100}),
+        Catalogue(),
+        InBatch(hardest=7, log_q=False),
+    ):
         model = model_of(log, Retrieval(pool=pool))
         with torch.no_grad():
             for parameter in model.parameters():

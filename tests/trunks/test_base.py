@@ -39,7 +39,10 @@ def test_heads_read_the_trunk_and_retrieval_does_not() -> None:
     trunk = Shared()
     heads = [Rating("stars", hidden=()), Rating("mood", hidden=())]
     model = Model(
-        user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=[*heads, Retrieval()], trunk=trunk
+        user=FeatureTower(log.users, dim=4),
+        item=FeatureTower(log.items, dim=4),
+        tasks=[*heads, Retrieval()],
+        trunk=trunk,
     )
     model.prepare(log)
     assert trunk.layer.in_features == 12

@@ -23,7 +23,13 @@ def describe(model: Model) -> dict[str, Any] | None:
     Returns:
         What `rebuild` reads; None where the model or a part of it is of a class that is not motet's own.
     """
-    parts = (model.user, model.item, *model.tasks.values(), model.balancer, *([] if model.trunk is None else [model.trunk]))
+    parts = (
+        model.user,
+        model.item,
+        *model.tasks.values(),
+        model.balancer,
+        *([] if model.trunk is None else [model.trunk]),
+    )
     if type(model) is not Model or any(_known(type(part).__name__) is not type(part) for part in parts):
         return None
     return {

@@ -109,7 +109,9 @@ def _read_log(folder: Path, schema: Schema, vocabs: Mapping[str, list[str] | lis
     items = _read_entities(folder / "items.parquet", schema.item, schema.item_features)
     events = pl.read_parquet(folder / "events.parquet")
     columns = {name: torch.from_numpy(events[name].to_numpy(writable=True)) for name in schema.columns}
-    return EventLog(schema, users, items, columns, {name: Vocab(name, pl.Series(name, ids)) for name, ids in vocabs.items()})
+    return EventLog(
+        schema, users, items, columns, {name: Vocab(name, pl.Series(name, ids)) for name, ids in vocabs.items()}
+    )
 
 
 def _read_entities(file: Path, key: str, kinds: Mapping[str, Feature]) -> Entities:

@@ -17,7 +17,7 @@ class Balancer(Configured, ABC):
     A balancer may have parameters of its own; they are trained with the model's.
     """
 
-    def build(self, tasks: Sequence[str]) -> None:  # noqa: B027 - many balancers need nothing
+    def build(self, tasks: Sequence[str]) -> None:
         """Make what there is one of for each task; `Model` calls this once.
 
         Args:
@@ -33,7 +33,7 @@ class Balancer(Configured, ABC):
             shared: The vectors at which the tasks meet; empty where a model has a loss of its own.
         """
 
-    def epoch_ended(self, losses: Mapping[str, float]) -> None:  # noqa: B027 - most balancers look at batches alone
+    def epoch_ended(self, losses: Mapping[str, float]) -> None:
         """Take note of an epoch's mean losses.
 
         Args:

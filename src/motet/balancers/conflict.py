@@ -22,8 +22,8 @@ def task_gradients(losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Ten
     """
     found = {}
     for name, loss in losses.items():
-        gradients = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(at) if part is None else part for part, at in zip(gradients, shared, strict=True)]
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
+        parts = [at.new_zeros(at.shape) if part is None else part for part, at in zip(gradients, shared, strict=True)]
         found[name] = torch.cat([part.flatten() for part in parts])
     return found
 

@@ -58,7 +58,7 @@ def model(log: EventLog, *, rating: str | None, dim: int, weights: Mapping[str, 
         log: What it will be trained on.
         rating: Column of the number to predict.
         dim: Width of the vectors.
-        weights: What each task's loss counts for.
+        weights: What each task's loss counts for; a softmax needs some 10 to pull as hard as a squared error.
         seed: Of the first weights.
 
     Returns:
@@ -73,7 +73,7 @@ def model(log: EventLog, *, rating: str | None, dim: int, weights: Mapping[str, 
             user=FeatureTower(log.users, dim=dim),
             item=FeatureTower(log.items, dim=dim),
             tasks=tasks,
-            weights=weights,
+            weights={tasks[0].name: 10.0, **weights} if rating is not None else weights,
         )
 
 

@@ -41,7 +41,8 @@ class Expression:
         columns: The columns it reads, in the order they are first named.
 
     Example:
-        >>> batch = Batch({"rating": torch.tensor([5.0, 2.0, float("nan")])})
+        >>> ratings = torch.tensor([5.0, 2.0, float("nan")])
+        >>> batch = Batch({"user_id": torch.tensor([1, 1, 2]), "rating": ratings})
         >>> Expression("rating >= 4 or rating == 2")(batch)
         tensor([ True,  True, False])
     """
@@ -108,9 +109,9 @@ class Expression:
 
     def _holds(self, node: ast.expr, batch: Batch) -> Tensor:
         match node:
-            case ast.BoolOp(op=op, values=parts):
-                held = torch.stack([self._holds(part, batch) for part in parts])
-                return held.all(0) if isinstance(op, ast.And) else held.any(0)
+            case ast.BoolOp(op=joint, values=parts):
+                every = torch.stack([self._holds(part, batch) for part in parts])
+                return every.all(0) if isinstance(joint, ast.And) else every.any(0)
             case ast.UnaryOp(operand=part):
                 return ~self._holds(part, batch)
             case ast.Compare(left=left, ops=ops, comparators=others):
@@ -160,7 +161,13 @@ class Expression:
         if not isinstance(node, ast.Name):
             return torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
         column = batch[node.id]
-        return column > 0 if node.id in batch.vocabs else ~column.isnan() if column.is_floating_point() else column == column
+        return (
+            column > 0
+            if node.id in batch.vocabs
+            else ~column.isnan()
+            if column.is_floating_point()
+            else column == column
+        )
 
 
 def _constant(node: ast.expr) -> str | float | None:
@@ -170,7 +177,9 @@ def _constant(node: ast.expr) -> str | float | None:
             return float(value)
         case ast.Constant(value=str() | int() | float() as value):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if not isinstance(value, bool):
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if not isinstance(
+            value, bool
+        ):
             return -value
         case _:
             return None

@@ -117,7 +117,8 @@ class Schema:
         for name in self.columns:
             if self.columns.count(name) > 1:
                 raise ConfigError(
-                    f"column {name!r} has two roles; ids, time, event, signals and context_features need columns of their own"
+                    f"column {name!r} has two roles; ids, time, event, signals and context_features need columns of "
+                    "their own"
                 )
 
     @property

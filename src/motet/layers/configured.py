@@ -22,4 +22,6 @@ class Configured(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name, to save the part with a model."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        named = inspect.signature(type(self)).parameters.values()
+        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of a class without a constructor
+        return {parameter.name: getattr(self, parameter.name) for parameter in named if parameter.kind not in starred}

@@ -78,7 +78,9 @@ class Retrieval(CorpusTask):
         self.heads = heads
         self.temperature = temperature
         self.item_bias = item_bias
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature or 1.0)), requires_grad=temperature is None)
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(temperature or 1.0)), requires_grad=temperature is None
+        )
 
     def build(self, user: Tower, item: Tower) -> None:
         """Make the projection to several heads, where asked for, and the item biases.
@@ -219,7 +221,7 @@ class Retrieval(CorpusTask):
         candidates = self.candidates(pool.vectors, batch.entities(batch.item_key, pool.rows))
         # With the correction the mean over the pool estimates the sum over the catalogue.
         shift = pool.counts.log() - (0 if pool.log_q is None else pool.log_q + pool.counts.sum().log())
-        total = logsumexp_scores(queries, candidates, shift)[users.index]
+        total = logsumexp_scores(queries, candidates, shift.to(candidates.dtype))[users.index]
         losses = F.softplus(self.score(user, item, batch) - total)
         return losses if self.reduction == "sum" else losses / self._chance(pool)
 

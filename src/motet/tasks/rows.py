@@ -38,7 +38,9 @@ class Rows:
         self, where: str | None = None, *, weight: str | None = None, half_life_days: float | None = None
     ) -> None:
         if half_life_days is not None and not half_life_days > 0:
-            raise ConfigError(f"half_life_days={half_life_days}; it must be above 0, or None for events that never fade")
+            raise ConfigError(
+                f"half_life_days={half_life_days}; it must be above 0, or None for events that never fade"
+            )
         self.where = where
         self.weight = weight
         self.half_life_days = half_life_days
@@ -112,6 +114,8 @@ class Rows:
         if self.half_life_days is None:
             return 1.0
         if batch.time_key is None:
-            raise DataError(f"half_life_days={self.half_life_days} needs to know when events were: name the schema's time")
+            raise DataError(
+                f"half_life_days={self.half_life_days} needs to know when events were: name the schema's time"
+            )
         times = batch[batch.time_key].double()
         return (-(times.max() - times) / (DAY_S * self.half_life_days)).exp2().float()
