@@ -31,7 +31,10 @@ def train(
     ] = None,
     weight: Annotated[
         list[str] | None,
-        typer.Option(metavar="TASK=WEIGHT", help="What a task's loss counts for; 1 where not named, 10 for retrieval beside a rating. Repeatable."),
+        typer.Option(
+            metavar="TASK=WEIGHT",
+            help="What a task's loss counts for; 1 where not named, 10 for retrieval beside a rating. Repeatable.",
+        ),
     ] = None,
     dim: Annotated[int, typer.Option(help="Width of the vectors.")] = 32,
     epochs: Annotated[int, typer.Option(help="Passes over the log.")] = 10,
