@@ -38,10 +38,10 @@ def distinct(rows: Int[Tensor, " batch"]) -> Distinct:
         >>> distinct(torch.tensor([7, 3, 7])).counts
         tensor([1, 2])
     """
-    values, index, counts = rows.unique(return_inverse=True, return_counts=True)
-    order = index.argsort(stable=True)
-    first = order[counts.cumsum(0) - counts]
-    return Distinct(values, index, first, counts)
+    ordered, order = rows.sort(stable=True)  # the one sort that all four need
+    values, group, counts = ordered.unique_consecutive(return_inverse=True, return_counts=True)
+    index = torch.empty_like(order).scatter_(0, order, group)
+    return Distinct(values, index, order[counts.cumsum(0) - counts], counts)
 
 
 @dataclass(frozen=True)
