@@ -126,7 +126,10 @@ class EventLog:
         vocabs = {self.users.key: self.users.vocab, self.items.key: self.items.vocab, **self.vocabs}
         decoded = {}
         for name, column in self.columns.items():
-            raw = vocabs[name].decode(column) if name in vocabs else pl.Series(name, column.numpy()).fill_nan(None)
+            if column.ndim == 2:  # recent items
+                raw = self.items.vocab.decode(column.flatten()).reshape(tuple(column.shape))
+            else:
+                raw = vocabs[name].decode(column) if name in vocabs else pl.Series(name, column.numpy()).fill_nan(None)
             decoded[name] = raw
         return pl.DataFrame(decoded)
 

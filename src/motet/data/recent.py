@@ -1,0 +1,244 @@
+"""Recent: what each user did before a row, as columns of the log: their last items, and their sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float, Int, Real
+from torch import Tensor
+
+from motet.data.batch import Batch, Columns
+from motet.data.expression import Expression
+from motet.data.log import EventLog
+from motet.errors import ConfigError, DataError
+
+MINUTE_S = 60.0
+Events = tuple[Int[Tensor, " past"], Int[Tensor, " past"], Real[Tensor, " past"]]  # users, items, moments
+
+
+def recent(
+    log: EventLog, length: int, *, where: str | None = None, before: EventLog | None = None, name: str = "recent"
+) -> EventLog:
+    """Add a column [rows, length]: the items the row's user had before the row's moment, the newest last.
+
+    Only what is strictly earlier counts: events of one moment do not see each other, and no row sees itself. Where
+    there are fewer than `length`, 0 fills up in front. Unknown users have no past, and unknown items are left out.
+
+    Two more columns may come with it, for towers to read: `name_counts`, under a condition: whether the row becomes
+    history for later ones; `name_newest`, with `before`: the moment of the newest item, NaN where there is none.
+
+    Args:
+        log: Its schema names a time.
+        length: How many items a row sees at most.
+        where: Which events count as history, such as `"event == 'purchase'"`; all where not given.
+        before: A further log whose events are history too: `recent(test, 20, before=train)` lets a held-out row see
+            all that happened before it.
+        name: Of the column.
+
+    Returns:
+        The same rows with the column, in the same order.
+
+    Raises:
+        ConfigError: If the schema has no time, `length` is below 1, or the name is taken.
+        DataError: If both logs number their users or items differently.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7, 7, 9], "item_id": [1, 2, 3, 1], "time": [10, 20, 30, 30]})
+        >>> recent(EventLog.read(events, Schema(time="time")), 2).columns["recent"]
+        tensor([[0, 0],
+                [0, 1],
+                [1, 2],
+                [0, 0]])
+    """
+    if length < 1:
+        raise ConfigError(f"length={length}; a row sees at least one recent item")
+    if name in log.schema.columns:
+        raise ConfigError(f"the log has a column {name!r} of its own; give the recent items another name")
+    batch = log.batch()
+    times = _times(batch, "recent")
+    pasts = [batch] if before is None else [_same_rows(log, before).batch(), batch]
+    condition = None if where is None else Expression(where)
+    counts = [_counting(past, condition) for past in pasts]
+    history = [past.take(counted) for past, counted in zip(pasts, counts, strict=True)]
+    found, newest = _windows(_events(history, "recent"), batch.users, times, length)
+    columns = {**log.columns, name: found}
+    if condition is not None:
+        columns[f"{name}_counts"] = counts[-1]
+    if before is not None:
+        columns[f"{name}_newest"] = newest
+    return replace(log, columns=columns)
+
+
+def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> Int[Tensor, "users length"]:
+    """What every user had by the end of a log, the newest last: the sequences to serve them with.
+
+    Args:
+        log: With the column that `recent` adds.
+        users: How many user rows there are, the unknown included.
+        length: How many items.
+        name: Of the column.
+
+    Returns:
+        Item rows by user row; 0 fills up in front.
+    """
+    batch = log.batch()
+    times = _times(batch, "latest")
+    column = batch[name]
+    counted = _counting(batch, None) & batch.columns.get(f"{name}_counts", torch.ones_like(times, dtype=torch.bool))
+    history = (batch.users[counted], batch.items[counted], times[counted])
+    everyone = torch.arange(users, device=times.device)
+    own, _ = _windows(history, everyone, (times.max() + 1).expand(users), length)
+    # Before the log's own events comes what the first row of each user has already seen in an earlier log.
+    order = _by_user_and_time(batch.users, times).flip(0)
+    first = torch.zeros_like(everyone).index_put((batch.users[order],), order)
+    seen = torch.bincount(batch.users, minlength=users) > 0
+    whole = torch.cat([column[first] * seen[:, None], own], 1)
+    pushed = (whole > 0).to(torch.uint8).argsort(dim=1, stable=True)
+    return whole.gather(1, pushed)[:, -length:] * (everyone > 0)[:, None]
+
+
+def check_recent(log: Columns, *, name: str = "recent", before: Columns | None = None) -> None:
+    """Check that no row's recent items look into the future.
+
+    Every item must have an event of the same user that is earlier than the row, in the log or in `before`. Where
+    `recent` drew on an earlier log, which is not given here, its own column of moments is compared instead.
+
+    Args:
+        log: With a column of recent items.
+        name: Of the column.
+        before: The further log that the column was built from.
+
+    Raises:
+        DataError: If the log has no such column or no time, or an item's event is not before its row.
+    """
+    batch = log.batch()
+    if name not in batch:
+        raise DataError(f"the log has no column {name!r} of recent items; add it: recent(log, length, name={name!r})")
+    column, times = batch[name], _times(batch, "check_recent")
+    if column.ndim != 2 or column.is_floating_point():
+        raise DataError(
+            f"column {name!r} has shape {tuple(column.shape)} and type {column.dtype}; recent items are item rows, "
+            "[rows, length]: recent(log, length) makes them"
+        )
+    if before is None and f"{name}_newest" in batch:
+        late = (batch[f"{name}_newest"] >= times)[:, None] & (column > 0)
+    else:
+        late = _late(column, batch, [batch] if before is None else [before.batch(), batch])
+    if late.any():
+        row, place = late.nonzero()[0].tolist()
+        raise DataError(
+            f"{name!r} looks into the future in {int(late.any(1).sum()):,} rows: the first is row {row} (counted from "
+            f"0), at time {times[row].item()}, and its user has no earlier event with item row "
+            f"{column[row, place].item()}; build the column with recent(log, length), or recent(test, length, "
+            "before=train) for held-out rows"
+        )
+
+
+def sessions(log: EventLog, gap_minutes: float, *, name: str = "session") -> EventLog:
+    """Add a column: in which of the user's sessions an event is, counted from 1; 0 for unknown users.
+
+    Args:
+        log: Its schema names a time.
+        gap_minutes: A session ends when the user does nothing for longer than this; 30 is what web analytics take.
+        name: Of the column.
+
+    Returns:
+        The same rows with the column, in the same order.
+
+    Raises:
+        ConfigError: If the schema has no time, the gap is negative, or the name is taken.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7, 7], "item_id": [1, 2, 3], "time": [0, 60, 7200]})
+        >>> sessions(EventLog.read(events, Schema(time="time")), 30).columns["session"]
+        tensor([1, 1, 2])
+    """
+    if not gap_minutes >= 0:
+        raise ConfigError(f"gap_minutes={gap_minutes}; the gap that ends a session is 0 minutes or more")
+    if name in log.schema.columns:
+        raise ConfigError(f"the log has a column {name!r} of its own; give the sessions another name")
+    batch = log.batch()
+    times = _times(batch, "sessions")
+    order = _by_user_and_time(batch.users, times)
+    users, ordered = batch.users[order], times[order]
+    starts = torch.ones(len(order), dtype=torch.bool, device=order.device)
+    starts[1:] = (users.diff() != 0) | (ordered.diff() > gap_minutes * MINUTE_S)
+    numbers = starts.cumsum(0)
+    events = torch.bincount(users, minlength=len(log.users))
+    begins = (events.cumsum(0) - events)[users]
+    column = torch.zeros_like(batch.users)
+    column[order] = (numbers - numbers[begins] + 1) * (users > 0)
+    return replace(log, columns={**log.columns, name: column})
+
+
+def _windows(
+    history: Events,
+    users: Int[Tensor, " rows"],
+    times: Real[Tensor, " rows"],
+    length: int,
+) -> tuple[Int[Tensor, "rows length"], Float[Tensor, " rows"]]:
+    """The last items of each user before a moment, and when the newest of them was."""
+    who, items, moments = history
+    if not len(who):
+        return users.new_zeros(len(users), length), torch.full_like(users, float("nan"), dtype=torch.float64)
+    known, rank = torch.cat([moments, times]).unique(return_inverse=True)
+    keys, order = (who * len(known) + rank[: len(who)]).sort(stable=True)
+    ends = torch.searchsorted(keys, users * len(known) + rank[len(who) :])
+    starts = torch.searchsorted(keys, users * len(known))
+    places = ends[:, None] - torch.arange(length, 0, -1, device=users.device)
+    there = places >= starts[:, None]
+    newest = moments[order][(ends - 1).clamp(min=0)].double()
+    return items[order][places.clamp(min=0)] * there, newest.masked_fill(ends == starts, float("nan"))
+
+
+def _late(column: Int[Tensor, "rows length"], batch: Batch, pasts: list[Batch]) -> Bool[Tensor, "rows length"]:
+    """Which items had no event of the row's user before the row."""
+    times = _times(batch, "check_recent")
+    users, items, moments = _events(pasts, "check_recent")
+    width = int(torch.maximum(items.max(), column.max())) + 1
+    pairs, index = (users * width + items).unique(return_inverse=True)
+    moments = moments.double()
+    earliest = moments.new_full((len(pairs),), float("inf")).scatter_reduce(0, index, moments, "amin")
+    wanted = batch.users[:, None] * width + column
+    place = torch.searchsorted(pairs, wanted).clamp(max=len(pairs) - 1)
+    return (column > 0) & ((pairs[place] != wanted) | (earliest[place] >= times[:, None]))
+
+
+def _events(pasts: list[Batch], of: str) -> Events:
+    """The events of several logs, one after the other."""
+    parts = ([past.users for past in pasts], [past.items for past in pasts], [_times(past, of) for past in pasts])
+    users, items, moments = map(torch.cat, parts)
+    return users, items, moments
+
+
+def _by_user_and_time(users: Int[Tensor, " rows"], times: Real[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    order = times.argsort(stable=True)
+    return order[users[order].argsort(stable=True)]
+
+
+def _counting(batch: Batch, condition: Expression | None) -> Bool[Tensor, " rows"]:
+    """The events that are history: those the condition chooses, of known users with known items."""
+    counted = (batch.users > 0) & (batch.items > 0)
+    return counted if condition is None else counted & condition(batch)
+
+
+def _times(batch: Batch, of: str) -> Tensor:
+    if batch.time_key is None:
+        raise ConfigError(f"{of} needs the time of each event: name its column in the schema, time='...'")
+    times: Tensor = batch[batch.time_key]
+    return times
+
+
+def _same_rows(log: EventLog, before: EventLog) -> EventLog:
+    for side, other in ((log.users, before.users), (log.items, before.items)):
+        if side is not other and side.vocab != other.vocab:
+            raise DataError(
+                f"the log and the one before it number {side.key!r} differently; take both from one split, or read "
+                "the later one with before.encode(...)"
+            )
+    return before
