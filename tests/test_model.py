@@ -54,6 +54,18 @@ def test_rows_with_context_have_a_vector_each() -> None:
     torch.testing.assert_close(losses, apart)
 
 
+def test_tasks_meet_at_distinct_vectors_which_hold_their_whole_gradient() -> None:
+    log = log_of()
+    model = model_of(log)
+    losses = model.losses(log.batch())
+    assert [len(vectors) for vectors in losses.shared] == [3, 3]
+    for loss in losses.values():
+        there = torch.autograd.grad(loss, losses.shared, retain_graph=True)
+        tables = torch.autograd.grad(loss, [model.user.ids.weight, model.item.ids.weight], retain_graph=True)
+        for vectors, table in zip(there, tables, strict=True):
+            torch.testing.assert_close(vectors, table[1:])  # row 0 is the unknown
+
+
 def test_weights_are_changed_without_building_anew() -> None:
     log = log_of()
     model = model_of(log, weights={"rating": 0.0})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
-from motet.data.batch import Batch, Columns, Distinct
+from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.towers.base import Tower
@@ -22,7 +22,8 @@ class Losses(dict[str, Tensor]):
 
     Args:
         losses: By task.
-        shared: The vectors at which the tasks meet: gradients with respect to them say who pulls where.
+        shared: The vectors at which the tasks meet, each distinct one once: gradients with respect to them say who
+            pulls where.
     """
 
     def __init__(self, losses: Mapping[str, Tensor] | None = None, *, shared: Sequence[Tensor] = ()) -> None:
@@ -160,11 +161,8 @@ class Model(nn.Module):
         Returns:
             User vectors and item vectors.
         """
-        batch = self._separate(batch)
-        return (
-            self._embed(self.user, batch, batch.user_key, batch.distinct_users),
-            self._embed(self.item, batch, batch.item_key, batch.distinct_items),
-        )
+        (_, user), (_, item) = self._embed(self._separate(batch))
+        return user, item
 
     def losses(self, batch: Batch) -> Losses:
         """Each trained task's loss, over the rows it learns from.
@@ -176,9 +174,9 @@ class Model(nn.Module):
             One number a task of positive weight, and the vectors at which the tasks meet.
         """
         batch = self._separate(batch)
-        user, item = self(batch)
+        (users, user), (items, item) = self._embed(batch)
         pairs = self._pairs(user, item)
-        found = Losses(shared=(user, item))
+        found = Losses(shared=(users, items))
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and all(column in batch for column in task.columns):
                 if name in pairs and isinstance(task, PairTask):
@@ -265,13 +263,18 @@ class Model(nn.Module):
         keys = {key for key, tower in sides if tower.context}
         return batch if keys <= batch.apart else batch.separate(*keys)
 
-    @staticmethod
-    def _embed(tower: Tower, batch: Batch, key: str, distinct: Distinct) -> Tensor:
-        if key in batch.apart:
-            each: Tensor = tower(batch)
-            return each
-        vectors: Tensor = tower(batch.entities(key, distinct.rows))
-        return vectors.index_select(0, distinct.index)
+    def _embed(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """Of both sides: the vectors, each distinct one once, and the vector of every row."""
+        sides = (
+            (self.user, batch.user_key, batch.distinct_users),
+            (self.item, batch.item_key, batch.distinct_items),
+        )
+        found = []
+        for tower, key, distinct in sides:
+            apart = key in batch.apart
+            vectors: Tensor = tower(batch if apart else batch.entities(key, distinct.rows))
+            found.append((vectors, vectors if apart else vectors.index_select(0, distinct.index)))
+        return found
 
 
 def _why_empty(task: Task, batch: Batch) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +13,9 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.model import Model
 from motet.tasks import Rating, Retrieval
+from motet.testing import check_trunk
 from motet.towers import FeatureTower
-from motet.trunks import Trunk
+from motet.trunks import MMoE, Trunk
 
 
 class Shared(Trunk):
@@ -56,6 +58,84 @@ def test_heads_read_the_trunk_and_retrieval_does_not() -> None:
     assert gradients["stars"] is not None
     assert gradients["mood"] is not None
     assert gradients["retrieval"] is None
-    assert [vector.shape for vector in losses.shared] == [(3, 4), (3, 4)]
+    assert [vector.shape for vector in losses.shared] == [(2, 4), (2, 4)]
     scores = model.score(log.batch())
     torch.testing.assert_close(losses["stars"], (scores["stars"] - log.columns["stars"]).square().mean())
+
+
+def test_contract() -> None:
+    check_trunk(Shared)
+
+
+class Half(Shared):
+    """Forgets a task."""
+
+    def forward(self, pairs: Tensor) -> dict[str, Tensor]:
+        return {"one": self.layer(pairs)}
+
+
+class Narrow(Shared):
+    """Says another width."""
+
+    def build(self, in_dim: int, tasks: Sequence[str]) -> None:
+        super().build(in_dim, tasks)
+        self.out_dim = 4
+
+
+class Social(Shared):
+    """Rows hear each other."""
+
+    def forward(self, pairs: Tensor) -> dict[str, Tensor]:
+        return super().forward(pairs.cumsum(0))
+
+
+class Idle(Shared):
+    """Has more than it uses."""
+
+    def build(self, in_dim: int, tasks: Sequence[str]) -> None:
+        super().build(in_dim, tasks)
+        self.spare = nn.Linear(2, 2)
+
+
+class Secretive(Shared):
+    """Keeps a number to itself."""
+
+    def build(self, in_dim: int, tasks: Sequence[str]) -> None:
+        super().build(in_dim, tasks)
+        self.secret = torch.randn(5)
+
+    def forward(self, pairs: Tensor) -> dict[str, Tensor]:
+        return {name: vectors + self.secret for name, vectors in super().forward(pairs).items()}
+
+
+class Boastful(MMoE):
+    """Counts more than there is."""
+
+    def utilisation(self) -> dict[str, dict[str, float]]:
+        return {task: {"1": 2.0} for task in super().utilisation()}
+
+
+class Mindful(MMoE):
+    """Forgets nothing."""
+
+    def epoch_began(self) -> None: ...
+
+    def utilisation(self) -> dict[str, dict[str, float]]:
+        return {"one": {"1": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (Half, r"the heads of \('one', 'other'\) read \('one',\)"),
+        (Narrow, r"9 rows gave \(9, 5\); a trunk of this out_dim gives \(9, 4\)"),
+        (Social, "rows in another order give others"),
+        (Secretive, "a trunk of the same config and weights gives others"),
+        (Mindful, "shares are counted outside of training, or `epoch_began` does not forget them"),
+        (Boastful, "the shares of 'one' sum to"),
+        (Idle, "no gradient reaches spare.weight"),
+    ],
+)
+def test_contract_catches(build: Callable[[], Trunk], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_trunk(build)
