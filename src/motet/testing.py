@@ -19,7 +19,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.index.base import Index, Rows
 from motet.losses.softmax import pair_scores
-from motet.metrics.base import CorpusMetric, Metric, PointMetric
+from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
 from motet.towers.base import Tower
@@ -164,35 +164,42 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
     size = 60
     first = torch.randint(1, 20, (size,), generator=generator).double()
     second = torch.randint(7, (size,), generator=generator)
-    if isinstance(build(), PointMetric):
+    if not isinstance(build(), CorpusMetric):
         first, second = first.float() / 7, second.float() / 2
     weights = torch.randint(1, 4, (size,), generator=generator).float()
+    columns: tuple[Tensor, ...] = (first, second)
+    if isinstance(build(), ListMetric):
+        columns = (first, second, torch.randint(9, (size,), generator=generator))
     order, cut = torch.randperm(size, generator=generator), size // 3
     figures = partial(_figures, build)
-    whole = figures((first, second, weights))
-    for nothing in (figures(), figures((first[:0], second[:0])), figures((first, second, torch.zeros(size)))):
+    whole = figures((*columns, weights))
+    empty = tuple(column[:0] for column in columns)
+    for nothing in (figures(), figures(empty), figures((*columns, torch.zeros(size)))):
         assert all(math.isnan(figure) for figure in nothing.values()), f"{nothing} of no rows is not NaN"
     assert all(math.isfinite(figure) for figure in whole.values()), f"{whole} are not all finite"
-    _same(whole, figures((first[order], second[order], weights[order])), "rows in another order give other figures")
-    parts = [tuple(column[part] for column in (first, second, weights)) for part in (slice(cut), slice(cut, None))]
+    shuffled = tuple(column[order] for column in (*columns, weights))
+    _same(whole, figures(shuffled), "rows in another order give other figures")
+    parts = [tuple(column[part] for column in (*columns, weights)) for part in (slice(cut), slice(cut, None))]
     _same(whole, figures(*parts), "rows in two calls give other figures than in one")
     _same(whole, figures(*parts, merged=True), "merging two parts gives other figures than the whole")
-    _same(whole, figures((first, second, 2 * weights)), "twice the weights give other figures")
-    _same(figures((first, second)), figures((first, second, torch.ones(size))), "weights of 1 change the figures")
-    padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in (first, second))
+    _same(whole, figures((*columns, 2 * weights)), "twice the weights give other figures")
+    _same(figures(columns), figures((*columns, torch.ones(size))), "weights of 1 change the figures")
+    padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in columns)
     _same(whole, figures((*padded, torch.cat([weights, torch.zeros(9)]))), "rows of weight 0 change the figures")
     if isinstance(build(), CorpusMetric):
         each = torch.arange(size)
         perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
     else:
-        perfect, last = figures((second, second)), figures((second + 3, second))
+        worst = 3 - 2 * second  # other numbers, and in the other order
+        perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
     assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
 
 
 def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bool = False) -> dict[str, float]:
     metrics = [build() for _ in parts] if merged else [build()] * len(parts)
     for metric, part in zip(metrics, parts, strict=True):
-        assert isinstance(metric, PointMetric | CorpusMetric), f"{metric} is neither a PointMetric nor a CorpusMetric"
+        kinds = PointMetric | ListMetric | CorpusMetric
+        assert isinstance(metric, kinds), f"{metric} is neither a PointMetric nor a ListMetric nor a CorpusMetric"
         metric.update(*part)
     whole = metrics[0] if metrics else build()
     for other in metrics[1:] if merged else []:

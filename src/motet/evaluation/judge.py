@@ -18,7 +18,7 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.evaluation.corpus import Corpus, Metrics, Protocol, Queries
 from motet.evaluation.report import Report
-from motet.metrics.base import CorpusMetric, Metric, PointMetric
+from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import Ties, dot
 from motet.metrics.topk import FactorizedTopK
 from motet.model import Model
@@ -112,8 +112,10 @@ def _model(model: Model, ks: Sequence[int] | None, test: EventLog, corpus: Corpu
     return figures
 
 
-def _points(model: Model, metrics: Mapping[str, Mapping[str, PointMetric]], batch: Batch) -> dict[str, float]:
-    """The figures that compare a score with its row's label."""
+def _points(
+    model: Model, metrics: Mapping[str, Mapping[str, PointMetric | ListMetric]], batch: Batch
+) -> dict[str, float]:
+    """The figures that compare scores with the labels of their rows."""
     judged = {name: points for name, points in metrics.items() if points}
     for start in range(0, len(batch) if judged else 0, ROWS):
         rows = batch.take(slice(start, start + ROWS))
@@ -122,13 +124,23 @@ def _points(model: Model, metrics: Mapping[str, Mapping[str, PointMetric]], batc
             task = model.tasks[name]
             weights = task.row_weights(rows)
             with _naming(name):
-                for metric in points.values():
-                    metric.update(scores[name], rows[task.needs[0]], weights)
+                _judge(points, scores[name], rows[task.needs[0]], rows.users, weights)
     return {f"{name}/{key}": figure for name, points in judged.items() for key, figure in _computed(points).items()}
 
 
-def _only_points(metrics: Mapping[str, Metric]) -> dict[str, PointMetric]:
-    return {name: metric for name, metric in metrics.items() if isinstance(metric, PointMetric)}
+def _judge(
+    points: Mapping[str, PointMetric | ListMetric], scores: Tensor, labels: Tensor, users: Tensor, weights: Tensor
+) -> None:
+    """Show rows to metrics, those of one user as a list where a metric reads lists."""
+    for metric in points.values():
+        if isinstance(metric, ListMetric):
+            metric.update(scores, labels, users, weights)
+        else:
+            metric.update(scores, labels, weights)
+
+
+def _only_points(metrics: Mapping[str, Metric]) -> dict[str, PointMetric | ListMetric]:
+    return {name: metric for name, metric in metrics.items() if isinstance(metric, PointMetric | ListMetric)}
 
 
 def _computed(metrics: Mapping[str, Metric]) -> dict[str, float]:
@@ -205,8 +217,7 @@ def _baseline(
         weights = weights * ~labels.isnan()
         scores = baseline.scores(batch.users, batch.items)
         points = _only_points(metrics())
-        for metric in points.values():
-            metric.update(scores, labels, weights)
+        _judge(points, scores, labels, batch.users, weights)
         found = _computed(points)
     return {f"{name}/{key}": figure for key, figure in found.items()}
 

@@ -1,8 +1,9 @@
-"""What a model is measured by. Add a metric: subclass `PointMetric` or `CorpusMetric`."""
+"""What a model is measured by. Add a metric: subclass `PointMetric`, `ListMetric` or `CorpusMetric`."""
 
 from __future__ import annotations
 
-from motet.metrics.base import CorpusMetric, Metric, PointMetric
+from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
+from motet.metrics.list_ndcg import ListNDCG
 from motet.metrics.map import MAP
 from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
@@ -21,6 +22,8 @@ __all__ = [
     "CorpusMetric",
     "FactorizedTopK",
     "HitRate",
+    "ListMetric",
+    "ListNDCG",
     "Metric",
     "Pairs",
     "PointMetric",

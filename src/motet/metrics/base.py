@@ -72,3 +72,24 @@ class CorpusMetric(Metric, ABC):
             queries: Which query (user) each positive belongs to; those of one query may come in several calls.
             weights: What each positive counts for; 1 where not given. One of weight 0 is as if it were not there.
         """
+
+
+class ListMetric(Metric, ABC):
+    """Compares the order of a query's scores with the order of the labels of the same rows."""
+
+    @abstractmethod
+    def update(
+        self,
+        scores: Float[Tensor, " batch"],
+        labels: Float[Tensor, " batch"],
+        queries: Int[Tensor, " batch"],
+        weights: Float[Tensor, " batch"] | None = None,
+    ) -> None:
+        """Add rows.
+
+        Args:
+            scores: In the task's unit; only their order within a query counts.
+            labels: What was observed.
+            queries: Which query (user) each row belongs to; those of one query may come in several calls.
+            weights: What each row counts for; 1 where not given. One of weight 0 is as if it were not there.
+        """

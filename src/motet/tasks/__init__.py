@@ -1,9 +1,21 @@
 """Tasks: the objectives of a joint model."""
 
 from motet.tasks.base import CorpusTask, PairTask, Task
+from motet.tasks.listwise import Listwise
 from motet.tasks.pool import Catalogue, InBatch, Pool
 from motet.tasks.rating import Rating
 from motet.tasks.retrieval import Retrieval
 from motet.tasks.rows import Rows
 
-__all__ = ["Catalogue", "CorpusTask", "InBatch", "PairTask", "Pool", "Rating", "Retrieval", "Rows", "Task"]
+__all__ = [
+    "Catalogue",
+    "CorpusTask",
+    "InBatch",
+    "Listwise",
+    "PairTask",
+    "Pool",
+    "Rating",
+    "Retrieval",
+    "Rows",
+    "Task",
+]

@@ -1,0 +1,127 @@
+"""Lists: rows grouped into lists, ordered, paired and ranked without a loop over rows or lists."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import DataError
+
+LARGEST_GRADE = 1000.0  # 2^1000 is still a number in double precision
+
+
+class Lists(NamedTuple):
+    """The rows that have a label, list by list, in each the lowest label first."""
+
+    rows: Int[Tensor, " known"]  # which rows they are
+    number: Int[Tensor, " known"]  # which list each belongs to
+    sizes: Int[Tensor, " lists"]  # how many rows each list has
+    lower: Int[Tensor, " known"]  # how many rows of its list have a lower label
+
+    @property
+    def starts(self) -> Int[Tensor, " lists"]:
+        """Where each list begins."""
+        return self.sizes.cumsum(0) - self.sizes
+
+    @classmethod
+    def of(cls, labels: Float[Tensor, " rows"], groups: Int[Tensor, " rows"]) -> Lists:
+        """Order rows by group and label.
+
+        Args:
+            labels: NaN where not known.
+            groups: Rows of equal group are one list.
+
+        Returns:
+            The lists, by ascending group.
+
+        Example:
+            >>> Lists.of(torch.tensor([3.0, 1.0, 2.0]), torch.tensor([7, 7, 9])).rows
+            tensor([1, 0, 2])
+        """
+        rows = (~labels.isnan()).nonzero().squeeze(1)
+        rows = rows[labels[rows].argsort()]
+        rows = rows[groups[rows].argsort(stable=True)]
+        _, number, sizes = groups[rows].unique_consecutive(return_inverse=True, return_counts=True)
+        starts = sizes.cumsum(0) - sizes
+        return cls(rows, number, sizes, _first_alike(number, labels[rows]) - starts[number])
+
+    def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
+        """All pairs of rows of one list whose labels differ.
+
+        Returns:
+            The row of the higher label, and that of the lower one, as positions in `rows`.
+        """
+        better = torch.repeat_interleave(self.lower)
+        within = torch.arange(len(better), device=better.device) - (self.lower.cumsum(0) - self.lower)[better]
+        return better, self.starts[self.number[better]] + within
+
+    def total(self, values: Float[Tensor, " known"]) -> Float[Tensor, " lists"]:
+        """The sum over each list.
+
+        Args:
+            values: One a row with a label.
+
+        Returns:
+            One a list.
+        """
+        return values.new_zeros(len(self.sizes)).index_add(0, self.number, values)
+
+
+def gains(labels: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+    """What a row of a grade is worth at the head of the list, `2^label - 1`, in double precision.
+
+    Args:
+        labels: Grades from 0, all known.
+
+    Returns:
+        One number a row.
+
+    Raises:
+        DataError: If a label is below 0 or above 1000.
+    """
+    wrong = ((labels < 0) | (labels > LARGEST_GRADE)).nonzero()
+    if len(wrong):
+        raise DataError(
+            f"label {labels[wrong[0, 0]].item():g} is no grade; 2^label is what a row is worth to NDCG, so labels must "
+            f"lie between 0 and {LARGEST_GRADE:g}"
+        )
+    return labels.double().exp2() - 1
+
+
+def discounts(
+    number: Int[Tensor, " n"], scores: Float[Tensor, " n"], labels: Float[Tensor, " n"], k: float = torch.inf
+) -> Float[Tensor, " n"]:
+    r"""What the rank of each row in its list is worth, $1 / \log_2(1 + rank)$.
+
+    The best score ranks first, and of equal scores the lower label. Rows of equal score and label share alike.
+
+    Args:
+        number: Of the list, 0 and up.
+        scores: Higher is better.
+        labels: Higher is better.
+        k: A rank beyond is worth nothing.
+
+    Returns:
+        One factor a row, in double precision.
+    """
+    order = labels.argsort()
+    order = order[scores[order].argsort(descending=True, stable=True)]
+    order = order[number[order].argsort(stable=True)]
+    ranks = 1 + torch.arange(len(order), device=order.device) - _first_alike(number[order])
+    worth = (1 + ranks.double()).log2().reciprocal() * (ranks <= k)
+    _, block, alike = _first_alike(number[order], scores[order], labels[order]).unique_consecutive(
+        return_inverse=True, return_counts=True
+    )
+    means = worth.new_zeros(len(alike)).index_add(0, block, worth) / alike
+    return torch.empty_like(worth).index_copy(0, order, means[block])
+
+
+def _first_alike(*columns: Tensor) -> Tensor:
+    """Where, in columns in which equal rows stand together, the rows equal to each begin."""
+    differs = torch.stack([column[1:] != column[:-1] for column in columns]).any(0)
+    here = torch.arange(1, len(differs) + 1, device=differs.device)
+    starts = torch.cat([here.new_zeros(len(columns[0]) - len(differs)), here * differs])
+    return starts.cummax(0).values if len(starts) else starts

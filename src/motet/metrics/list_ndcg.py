@@ -1,0 +1,79 @@
+"""ListNDCG: whether a user's rows are in the order of their labels."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import ConfigError
+from motet.layers.lists import Lists, discounts, gains
+from motet.metrics.base import ListMetric
+from motet.metrics.mean import Mean, same_shape, weighted
+
+
+class ListNDCG(ListMetric):
+    r"""Normalised discounted cumulative gain of graded rows, averaged over the users that they belong to.
+
+    $$ NDCG_q@k = \frac{DCG_q(\text{by score})}{DCG_q(\text{by label})}, \qquad
+       DCG = \sum_{r : rank_r \le k} \frac{2^{y_r} - 1}{\log_2(1 + rank_r)} $$
+
+    Ranks are those among the user's own rows; `NDCG` asks another question, for which the list is the catalogue. Of
+    equal scores the lower label ranks first, so that a constant scorer orders every list the wrong way round. A user
+    whose labels are all 0 has no order to find and is left out; one whose labels are all equal and above has 1. A list
+    weighs the mean weight of its rows; rows of weight 0 are left out. NaN where no list is left.
+
+    Args:
+        k: How long the list is; all of it where not given.
+
+    Raises:
+        ConfigError: If k is below 1.
+
+    Source:
+        Burges et al., "Learning to Rank using Gradient Descent", ICML 2005, section 6, for the gain.
+
+    Example:
+        >>> ndcg = ListNDCG()
+        >>> ndcg.update(torch.tensor([0.1, 0.9]), torch.tensor([1.0, 0.0]), torch.tensor([7, 7]))
+        >>> round(ndcg.compute(), 4)
+        0.6309
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        if k is not None and k < 1:
+            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        self.k = float("inf") if k is None else k
+        self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def update(
+        self,
+        scores: Float[Tensor, " batch"],
+        labels: Float[Tensor, " batch"],
+        queries: Int[Tensor, " batch"],
+        weights: Float[Tensor, " batch"] | None = None,
+    ) -> None:
+        """Add rows; see `ListMetric.update`."""
+        same_shape("scores", scores, "labels", labels)
+        same_shape("scores", scores, "queries", queries)
+        kept = slice(None) if weights is None else weights > 0
+        values, kept_weights = weighted(scores, weights)
+        if len(values):
+            self.parts.append((values, weighted(labels, weights)[0], queries[kept], kept_weights))
+
+    def merge(self, other: ListNDCG) -> None:
+        """Add what another has seen; see `Metric.merge`."""
+        self.parts += other.parts
+
+    def compute(self) -> float:
+        """The mean over all lists seen; NaN where there were none with an order to find."""
+        mean = Mean()
+        if self.parts:
+            scores, labels, queries, weights = (torch.cat(column) for column in zip(*self.parts, strict=True))
+            lists = Lists.of(labels, queries)
+            scores, labels, weights = (column[lists.rows] for column in (scores, labels, weights))
+            worth = gains(labels)
+            by_score, by_label = (discounts(lists.number, by, labels, self.k) for by in (scores, labels))
+            found, best = lists.total(worth * by_score), lists.total(worth * by_label)
+            ordered = best > 0
+            mean.update((found / best)[ordered], (lists.total(weights) / lists.sizes)[ordered])
+        return mean.compute()

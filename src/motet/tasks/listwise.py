@@ -1,0 +1,156 @@
+"""Listwise: put a user's items in the order of a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motet.data.batch import Batch, Columns
+from motet.errors import DataError
+from motet.layers.embedding import Embedding
+from motet.layers.lists import Lists
+from motet.layers.mlp import MLP
+from motet.losses.listwise import against_chance
+from motet.metrics.base import Metric
+from motet.metrics.list_ndcg import ListNDCG
+from motet.tasks.base import PairTask
+from motet.tasks.rows import Rows
+from motet.towers.base import Tower
+
+
+class Listwise(PairTask):
+    r"""The rows of one user in a batch form a list, which the scores are to put in the order of the label.
+
+    Each list's loss is divided by what it is where all scores are equal, and every labelled row of the list is handed
+    its part times the number of these rows: the mean over a list's rows is 1 for a model that knows nothing, whatever
+    the loss and the length. The task's loss is the mean over the labelled rows of lists with two different labels, so
+    that a list weighs as many rows as it has; the other rows have nothing to be set against and weigh nothing. In a
+    batch without any such list all labelled rows have the loss 0.
+
+    Row weights weigh a row's part. Pairs are taken within a batch: the longer a user's list in it, the more there are.
+
+    Args:
+        label: Column of the number to order by, and the name of the task; for `"lambda"` grades from 0.
+        loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`.
+        by: Column that says which list a row belongs to (a session, the `list` of `sample_lists`); the user where not
+            given. Evaluation compares a user's rows in any case.
+        hidden: Widths of the head's hidden layers; empty for a linear head.
+        product: Whether the head also sees the elementwise product of the vectors.
+        biases: Whether to add a learned bias for each item; a user's would not change an order.
+        dropout: Share of the head's hidden values set to 0 in training.
+        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+
+    Raises:
+        ConfigError: If the loss is unknown.
+
+    Source:
+        Xia et al., "Listwise Approach to Learning to Rank: Theory and Algorithm", ICML 2008; Burges, "From RankNet to
+        LambdaRank to LambdaMART: An Overview", 2010.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        loss: Literal["listmle", "lambda", "hinge", "logistic"] = "listmle",
+        by: str | None = None,
+        hidden: Sequence[int] = (64,),
+        product: bool = False,
+        biases: bool = False,
+        dropout: float = 0.0,
+        where: str | Rows | None = None,
+    ) -> None:
+        super().__init__(label, needs=(label,), where=where, product=product)
+        self.list_loss = against_chance(loss)
+        self.label = label
+        self.kind = loss
+        self.by = by
+        self.hidden = tuple(hidden)
+        self.biases = biases
+        self.dropout = dropout
+
+    def config(self) -> dict[str, object]:
+        """The constructor's arguments by name; `loss` is a method here."""
+        return {
+            "label": self.label,
+            "loss": self.kind,
+            "by": self.by,
+            "hidden": self.hidden,
+            "product": self.product,
+            "biases": self.biases,
+            "dropout": self.dropout,
+            "where": self.where,
+        }
+
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:  # noqa: ARG002
+        """Make the head and the item biases.
+
+        Args:
+            width: Of what the head reads.
+            user: The user tower.
+            item: The item tower.
+        """
+        self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
+        self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
+
+    def prepare(self, train: Columns) -> None:
+        """Refuse rows that have no order to learn.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If no list has two different labels.
+        """
+        batch = train.batch()
+        if not self._comparable(batch).any():
+            raise DataError(
+                f"task {self.name!r} has no order to learn: no two rows of one {self.by or batch.user_key!r} differ in "
+                f"{self.label!r}"
+            )
+        self.prepared.fill_(True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the log it reads."""
+        return tuple(dict.fromkeys((*super().columns, *([] if self.by is None else [self.by]))))
+
+    def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each row counts for in the loss: nothing where its list holds no other label."""
+        weights = super().training_weights(batch)
+        comparable = self._comparable(batch)
+        return weights * comparable if comparable.any() else weights
+
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """Each row's part of its list's loss; see `PairTask.head_loss`."""
+        rows = self._comparable(batch).nonzero().squeeze(1)
+        some = batch.take(rows)
+        losses = self.list_loss(self.head_score(pairs[rows], some), some[self.label], self._lists(some))
+        return torch.zeros_like(pairs[:, 0]).index_add(0, rows, losses)
+
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """How high each row stands in its list, in no unit; see `PairTask.head_score`."""
+        scores = self.head(pairs)
+        if self.item_bias is not None:
+            scores = scores + self.item_bias(batch.items)
+        flat: Tensor = scores.squeeze(1)
+        return flat
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """NDCG of each user's labelled rows, the ten first and all; the label is the grade."""
+        return {"list_ndcg@10": ListNDCG(10), "list_ndcg": ListNDCG()}
+
+    def _lists(self, batch: Batch) -> Tensor:
+        """Which list each row belongs to."""
+        return batch.users if self.by is None else batch[self.by].nan_to_num(-1).long()
+
+    def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """Which rows are labelled and stand in a list with another label."""
+        labels = batch[self.label].where(self.labelled(batch), torch.nan)
+        lists = Lists.of(labels, self._lists(batch))
+        differs = lists.total(lists.lower.double()) > 0
+        return torch.zeros_like(labels, dtype=torch.bool).index_put((lists.rows,), differs[lists.number])
