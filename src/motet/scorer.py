@@ -40,13 +40,13 @@ class Scorer:
             raise ConfigError(
                 f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
             )
+        self.model = model.eval()
         for tower in (model.user, model.item):
-            if tower.context:
+            if tower.context and not tower.remembers:
                 raise ConfigError(
                     f"the tower of {tower.entities.key!r} reads the context {', '.join(tower.context)}, which a "
                     "request does not have; train a model without context to serve it"
                 )
-        self.model = model.eval()
         self.device = next(model.parameters()).device
         self.keys = (log.schema.user, log.schema.item)
         batch = log.batch()

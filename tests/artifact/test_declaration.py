@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from motet.artifact.declaration import describe, rebuild
 from motet.data.log import EventLog
@@ -12,7 +13,8 @@ from motet.data.schema import Numeric, Schema
 from motet.errors import ArtifactError
 from motet.model import Model
 from motet.tasks import Catalogue, InBatch, Rating, Retrieval
-from motet.towers import ContentTower, FeatureTower
+from motet.towers import ContentTower, FeatureTower, FieldTower
+from motet.trunks import PLE, CrossNetwork, Interaction, MMoE, SharedBottom, Trunk
 
 
 @pytest.fixture
@@ -51,6 +53,28 @@ def test_survives_json(log: EventLog) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "trunk",
+    [
+        SharedBottom((5, 3), product=True),
+        MMoE(3, hidden=(5,), dropout=0.1),
+        PLE(shared=1, own=3, layers=2, hidden=(5, 3)),
+        Interaction(4, products="sum", hidden=(5,)),
+        CrossNetwork(1, rank=2, hidden=(5,)),
+    ],
+    ids=lambda trunk: type(trunk).__name__,
+)
+def test_trunks_survive_json(log: EventLog, trunk: Trunk) -> None:
+    towers = {"user": FieldTower(log.users, field_dim=4), "item": FeatureTower(log.items, dim=8)}
+    model = Model(**towers, tasks=[Rating("stars", hidden=())], trunk=trunk)
+    declaration = json.loads(json.dumps(describe(model)))
+    again = rebuild(declaration, log.users, log.items)
+    assert describe(again) == describe(model)
+    again.load_state_dict(model.state_dict())
+    scores = [each.eval().score(log.batch())["stars"] for each in (model, again)]
+    assert torch.equal(*scores)
+
+
 def test_a_class_of_the_callers_own_is_not_described(log: EventLog) -> None:
     class Mine(Model): ...
 
@@ -64,9 +88,9 @@ def test_a_class_of_the_callers_own_is_not_described(log: EventLog) -> None:
 def test_unknown_classes_and_arguments_are_named(log: EventLog) -> None:
     declaration = describe(make(log))
     assert declaration is not None
-    declaration["user"]["class"] = "SequenceTower"
+    declaration["user"]["class"] = "GraphTower"
     with pytest.raises(
-        ArtifactError, match="the model uses a SequenceTower, which this motet does not have; upgrade motet"
+        ArtifactError, match="the model uses a GraphTower, which this motet does not have; upgrade motet"
     ):
         rebuild(declaration, log.users, log.items)
     declaration["user"]["class"] = "EventLog"  # only towers, tasks and their parts are looked up

@@ -206,7 +206,8 @@ def _late(column: Int[Tensor, "rows length"], batch: Batch, pasts: list[Batch]) 
     earliest = moments.new_full((len(pairs),), float("inf")).scatter_reduce(0, index, moments, "amin")
     wanted = batch.users[:, None] * width + column
     place = torch.searchsorted(pairs, wanted).clamp(max=len(pairs) - 1)
-    return (column > 0) & ((pairs[place] != wanted) | (earliest[place] >= times[:, None]))
+    late: Tensor = (column > 0) & ((pairs[place] != wanted) | (earliest[place] >= times[:, None]))
+    return late
 
 
 def _events(pasts: list[Batch], of: str) -> Events:

@@ -28,11 +28,11 @@ class Embedding(nn.Module):
         self.sparse = sparse
         self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
 
-    def forward(self, codes: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+    def forward(self, codes: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
         """Look the vectors up.
 
         Args:
-            codes: Rows of the table.
+            codes: Rows of the table, in any shape.
 
         Returns:
             One vector a code.

@@ -21,11 +21,14 @@ class Tower(nn.Module, ABC):
         dim: Width of the vectors.
         context: Batch columns the tower reads besides the id. Where there are none, equal ids have equal vectors
             and `Model` embeds each distinct id of a batch once.
+        remembers: Whether it embeds a row without that context too, by what `prepare` has seen: a request to a
+            `Recommender` has none.
     """
 
     entities: Entities
     dim: int
     context: tuple[str, ...] = ()
+    remembers: bool = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:

@@ -1,0 +1,141 @@
+"""SequenceTower: a user as what they did last, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Entities
+from motet.data.recent import check_recent, latest
+from motet.errors import ConfigError, DataError
+from motet.layers import Embedding
+from motet.layers.sequence import Encoding, sequence_encoder
+from motet.towers.base import Tower
+
+
+class SequenceTower(Tower):
+    """The items of a log's `recent` column, encoded in their order; without any, a learned vector.
+
+    Each training row is embedded by what its user had before it. `prepare` keeps, for serving, what every user had by
+    the end of the training log, and where rows come without the column they are embedded by that.
+
+    Args:
+        entities: The users.
+        items: What the sequences hold: the log's items, for a table of vectors of its own; or the `Embedding` of the
+            item tower, `item.ids`, to share it. A number of item rows is taken as well. A model that shares the table
+            is saved with it twice, and has two of them when it is loaded.
+        column: What `recent(log, length)` called the column.
+        length: How many items are read, the newest of the column's.
+        dim: Width of the vectors.
+        encoder: `"gru"`, a recurrent network, or `"attention"`, two blocks of causal self-attention.
+        heads: Attention heads.
+        dropout: Share of values set to 0 in training: of the items' vectors, and in the attention after each step.
+
+    Raises:
+        ConfigError: If the shared table has another width, the encoder is unknown, the heads cannot share `dim`, or a
+            number is out of range.
+
+    Source:
+        Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016; Kang & McAuley,
+        "Self-Attentive Sequential Recommendation", ICDM 2018.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.log import EventLog
+        >>> from motet.data.recent import recent
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7, 7], "item_id": [1, 2, 3], "time": [10, 20, 30]})
+        >>> log = recent(EventLog.read(events, Schema(time="time")), 5)
+        >>> tower = SequenceTower(log.users, log.items, length=5, dim=8)
+        >>> tower.prepare(log)
+        >>> tower(log.batch()).shape
+        torch.Size([3, 8])
+    """
+
+    last: Tensor
+    remembers = True
+
+    def __init__(
+        self,
+        entities: Entities,
+        items: Entities | Embedding | int,
+        *,
+        column: str = "recent",
+        length: int = 50,
+        dim: int = 32,
+        encoder: Encoding = "gru",
+        heads: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.entities = entities
+        self.dim = dim
+        self.context = (column,)
+        self.length = length
+        self.items = items if isinstance(items, Embedding) else Embedding(_rows(items), dim)
+        rows, width = self.items.weight.shape
+        if width != dim:
+            raise ConfigError(f"the shared items have vectors of width {width}, and dim={dim}; make them equal")
+        self._config = {
+            "items": rows,
+            "column": column,
+            "length": length,
+            "dim": dim,
+            "encoder": encoder,
+            "heads": heads,
+            "dropout": dropout,
+        }
+        self.encoder = sequence_encoder(encoder, dim, length=length, heads=heads, dropout=dropout)
+        self.nothing = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("last", torch.zeros(len(entities), length, dtype=torch.int64))
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities; of the items, their number."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Check the column, and keep what every user had by the end of the log.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If the column is not there, or looks into the future.
+        """
+        (column,) = self.context
+        check_recent(train, name=column)
+        self.last.copy_(latest(train, len(self.entities), self.length, name=column))
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Encode each row's recent items.
+
+        Args:
+            batch: Needs the column, or the id column to be embedded by the end of the training log.
+
+        Returns:
+            One vector for each row of the batch.
+
+        Raises:
+            DataError: If the column is absent in training: the end of the log has seen the row itself.
+        """
+        (column,) = self.context
+        if column in batch:
+            rows = batch[column][:, -self.length :]
+        elif self.training:
+            raise DataError(
+                f"the tower of {self.entities.key!r} reads column {column!r}, not in the batch; add it to the training "
+                f"log: recent(log, {self.length}, name={column!r})"
+            )
+        else:
+            rows = self.last[batch[self.entities.key]]
+        known = rows > 0
+        states: Tensor = self.encoder(self.items(rows), known)
+        return states[:, -1].where(known.any(1, keepdim=True), self.nothing)
+
+
+def _rows(items: Entities | int) -> int:
+    return items if isinstance(items, int) else len(items)
