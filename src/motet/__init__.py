@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motet import baselines, losses, metrics, optim, tasks, towers
-    from motet.data import datasets, split
+    from motet.data import datasets, simulate, split
     from motet.data.batch import Batch
     from motet.data.log import EventLog
     from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
@@ -49,6 +49,7 @@ __all__ = [
     "losses",
     "metrics",
     "optim",
+    "simulate",
     "split",
     "tasks",
     "towers",
@@ -78,6 +79,7 @@ _PLACES = {
     "losses": "motet.losses",
     "metrics": "motet.metrics",
     "optim": "motet.optim",
+    "simulate": "motet.data.simulate",
     "split": "motet.data.split",
     "tasks": "motet.tasks",
     "towers": "motet.towers",

@@ -1,0 +1,295 @@
+"""Market: who likes what in a simulated shop, and what follows from it for every pair of a user and an item."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Tastes = npt.NDArray[np.complex64]
+Whole = npt.NDArray[np.int64]
+
+SEGMENTS = ("bargain", "family", "gadget", "style")
+CATEGORIES = ("audio", "books", "clothing", "garden", "kitchen", "shoes", "sports", "toys")
+TASTES = 4  # complex dimensions: eight numbers a user and an item
+SHARED = 0.4  # of the variance of a taste: what a segment or a category says of it
+STARS = 5
+STAR_NOISE = 0.4  # scale of the logistic noise of a review, in stars
+PILOT = 4_096  # lists on which the intercepts are found
+
+
+class Stage(NamedTuple):
+    """What moves the log-odds of a stage: the angle of its taste in shares of the conflict, and three slopes."""
+
+    turn: float
+    taste: float
+    quality: float
+    cost: float
+
+
+STAGES = {
+    "clicked": Stage(0.0, 1.0, 0.3, -0.1),
+    "carted": Stage(0.5, 0.8, 0.3, -0.3),
+    "bought": Stage(1.0, 1.0, 0.5, -0.6),
+    "returned": Stage(1.0, -0.5, -0.8, 0.2),
+    "rating": Stage(1.0, 0.8, 0.7, 0.0),
+}
+
+
+class Pairs(NamedTuple):
+    """What the stages read of pairs: how tastes match (a complex number), quality, felt cost, log position."""
+
+    match: Tastes
+    quality: Floats
+    cost: Floats
+    depth: Floats
+
+    def take(self, rows: Whole) -> Pairs:
+        """Some of the pairs.
+
+        Args:
+            rows: Their positions.
+
+        Returns:
+            The pairs.
+        """
+        return Pairs(self.match[rows], self.quality[rows], self.cost[rows], self.depth[rows])
+
+
+class Shown(NamedTuple):
+    """Lists that were shown, a row an item: user and item from 0, position from 1, moment as a share of the days."""
+
+    users: Whole
+    items: Whole
+    position: Whole
+    moment: npt.NDArray[np.float64]
+
+    def head(self, rows: int) -> Shown:
+        """The first rows.
+
+        Args:
+            rows: How many.
+
+        Returns:
+            The rows.
+        """
+        return Shown(self.users[:rows], self.items[:rows], self.position[:rows], self.moment[:rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    r"""Users, items, and what each stage's log-odds are for a pair of them.
+
+    $$ \mathrm{logit}\, p_s = b_s + t_s \, \mathrm{Re}(e^{-i \pi c \tau_s} \langle u, v \rangle) + q_s \, quality
+    + c_s \, thrift \cdot cost $$
+
+    Tastes are complex vectors, so that one angle turns the taste of a stage away from that of clicks: a turn of
+    90 degrees makes them independent, one of 180 degrees opposed. Clicks lose `position_bias` times the log of the
+    position.
+
+    Attributes:
+        user_taste: [users, 4].
+        item_taste: [items, 4].
+        thrift: How much a price deters each user.
+        activity: Cumulative weights with which users come, [users].
+        segment: Of each user, a position in `SEGMENTS`.
+        quality: Of each item, standard normal.
+        cost: Of each item, the logarithm of its price, standardised.
+        category: Of each item, a position in `CATEGORIES`.
+        arrival: Of each item, as a share of the days; ascending.
+        demand: Cumulative weights with which items are shown, [items].
+        conflict: Turn of the taste of purchases and ratings, in shares of 180 degrees.
+        position_bias: Slope of the log-odds of a click over the log of the position.
+        intercepts: Of each stage.
+    """
+
+    user_taste: Tastes
+    item_taste: Tastes
+    thrift: Floats
+    activity: npt.NDArray[np.float64]
+    segment: Whole
+    quality: Floats
+    cost: Floats
+    category: Whole
+    arrival: npt.NDArray[np.float64]
+    demand: npt.NDArray[np.float64]
+    conflict: float
+    position_bias: float
+    intercepts: Mapping[str, float] = field(default_factory=lambda: {"rating": 3.5})
+
+    @classmethod
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        users: int,
+        items: int,
+        *,
+        conflict: float,
+        popularity: float,
+        position_bias: float,
+        new_items: float,
+    ) -> Market:
+        """Draw users and items.
+
+        Args:
+            rng: Where the numbers come from.
+            users: How many.
+            items: How many.
+            conflict: See `Market`.
+            popularity: Exponent of Zipf's law of how often items are shown.
+            position_bias: See `Market`.
+            new_items: Share of the items that arrive during the days.
+
+        Returns:
+            A market without intercepts; see `settled`.
+        """
+        segment, category = rng.integers(len(SEGMENTS), size=users), rng.integers(len(CATEGORIES), size=items)
+        old = max(1, round((1 - new_items) * items))
+        quality = rng.standard_normal(items, dtype=np.float32)
+        return cls(
+            user_taste=_tastes(rng, segment, len(SEGMENTS)),
+            item_taste=_tastes(rng, category, len(CATEGORIES)) / np.float32(np.sqrt(2 * TASTES)),
+            thrift=np.exp(0.4 * rng.standard_normal(users, dtype=np.float32)),
+            activity=np.cumsum(rng.permutation(np.arange(1.0, users + 1) ** -0.5)),
+            segment=segment,
+            quality=quality,
+            # Better things cost a little more.
+            cost=np.float32(0.3) * quality + np.float32(0.95) * rng.standard_normal(items, dtype=np.float32),
+            category=category,
+            arrival=np.sort(np.concatenate([np.zeros(old), rng.random(items - old)])),
+            demand=np.cumsum(rng.permutation(np.arange(1.0, items + 1) ** -popularity)),
+            conflict=conflict,
+            position_bias=position_bias,
+        )
+
+    def show(self, rng: np.random.Generator, moments: npt.NDArray[np.float64], positions: int) -> Shown:
+        """Show lists: a user by activity, items by demand among those that have arrived.
+
+        Args:
+            rng: Where the numbers come from.
+            moments: One a list, as a share of the days.
+            positions: Items a list.
+
+        Returns:
+            One row an item of a list.
+        """
+        users = np.searchsorted(self.activity, rng.random(len(moments)) * self.activity[-1], side="right")
+        last = np.searchsorted(self.arrival, moments, side="right")[:, None] - 1
+        # Each place of a list draws from a band of its own, so that a list hardly ever shows an item twice; which
+        # band it is turns from list to list, so that no item prefers a place.
+        band = (rng.integers(positions, size=len(moments))[:, None] + np.arange(positions)) % positions
+        drawn = (band + rng.random(band.shape)) / positions * self.demand[last]
+        items = np.minimum(np.searchsorted(self.demand, drawn, side="right"), last)  # a product may be rounded up
+        places = np.tile(np.arange(1, positions + 1), len(moments))
+        users = np.minimum(users, len(self.activity) - 1)
+        return Shown(np.repeat(users, positions), items.ravel(), places, np.repeat(moments, positions))
+
+    def pairs(self, users: Whole, items: Whole, position: Whole) -> Pairs:
+        """Look at pairs.
+
+        Args:
+            users: Positions of users, from 0.
+            items: Positions of items, from 0.
+            position: In the list, from 1.
+
+        Returns:
+            What the stages read of them.
+        """
+        match = np.einsum("nk,nk->n", self.user_taste[users].conj(), self.item_taste[items])
+        cost = self.thrift[users] * self.cost[items]
+        return Pairs(match, self.quality[items], cost, np.log(position.astype(np.float32)))
+
+    def logits(self, name: str, pairs: Pairs) -> Floats:
+        """Log-odds of a stage, given the one before; for `rating` the mean of the stars before noise and rounding.
+
+        Args:
+            name: One of `STAGES`.
+            pairs: What the stage reads.
+
+        Returns:
+            One number a pair.
+        """
+        stage = STAGES[name]
+        angle = np.pi * self.conflict * stage.turn
+        logits = stage.taste * (np.cos(angle) * pairs.match.real + np.sin(angle) * pairs.match.imag)
+        logits += stage.quality * pairs.quality + stage.cost * pairs.cost
+        if name == "clicked":
+            logits -= self.position_bias * pairs.depth
+        total: Floats = (logits + self.intercepts.get(name, 0.0)).astype(np.float32)
+        return total
+
+    def chances(self, name: str, pairs: Pairs) -> Floats:
+        """The probability of a stage, given the one before.
+
+        Args:
+            name: One of `STAGES` but `rating`.
+            pairs: What the stage reads.
+
+        Returns:
+            One probability a pair.
+        """
+        return sigmoid(self.logits(name, pairs))
+
+    def settled(self, rng: np.random.Generator, rates: Mapping[str, float], positions: int) -> Market:
+        """The same market with the intercepts at which stages are as frequent as asked for.
+
+        Args:
+            rng: Where the lists of a trial come from.
+            rates: By stage, in order: how many reach it, of those who reached the one before.
+            positions: Items a list.
+
+        Returns:
+            The market.
+        """
+        shown = self.show(rng, (np.arange(PILOT) + 0.5) / PILOT, positions)
+        pairs = self.pairs(shown.users, shown.items, shown.position)
+        reached = np.ones(len(pairs.match))
+        intercepts = dict(self.intercepts)
+        for name, rate in rates.items():
+            logits = self.logits(name, pairs).astype(np.float64)
+            intercepts[name] = _intercept(logits, reached, rate)
+            reached *= sigmoid(logits + intercepts[name])
+        return replace(self, intercepts=intercepts)
+
+
+def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The probability of log-odds.
+
+    Args:
+        logits: Any.
+
+    Returns:
+        One probability each.
+    """
+    chances: npt.NDArray[Any] = 1 / (1 + np.exp(-logits))
+    return chances
+
+
+def _tastes(rng: np.random.Generator, groups: Whole, count: int) -> Tastes:
+    """Vectors around those of their groups."""
+
+    def normal(rows: int) -> Tastes:
+        return rng.standard_normal((rows, 2 * TASTES), dtype=np.float32).view(np.complex64)
+
+    centres, own = normal(count), normal(len(groups))
+    return np.float32(np.sqrt(SHARED)) * centres[groups] + np.float32(np.sqrt(1 - SHARED)) * own
+
+
+def _intercept(logits: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], rate: float) -> float:
+    """What to add so that the weighted mean probability is the rate: Newton on the log-odds of the mean."""
+    target = math.log(rate / (1 - rate))
+    intercept = target - float(np.average(logits, weights=weights))
+    for _ in range(20):
+        chances = sigmoid(logits + intercept)
+        mean = np.average(chances, weights=weights)
+        slope = np.average(chances * (1 - chances), weights=weights) / (mean * (1 - mean))
+        step = (target - np.log(mean / (1 - mean))) / slope
+        intercept += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-4:
+            break
+    return intercept
