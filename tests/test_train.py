@@ -23,6 +23,7 @@ from motet.optim import Adagrad
 from motet.tasks import InBatch, Rating, Retrieval
 from motet.towers import FeatureTower
 from motet.train import EarlyStopping, fit
+from motet.trunks import PLE
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,25 @@ def test_resuming_ends_at_the_same_bits(
     train(model_of(log), log, epochs=2, checkpoint=checkpoint, **arguments)
     resumed = model_of(log)
     continued = train(resumed, log, epochs=5, checkpoint=checkpoint, resume=True, **arguments)
+    assert same(whole, resumed)
+    assert history.drop("seconds").equals(continued.drop("seconds"))
+
+
+def test_history_says_which_experts_a_task_hears_in_each_epoch_and_resumes(log: EventLog, tmp_path: Path) -> None:
+    def model() -> Model:
+        return model_of(log, trunk=PLE(shared=2, own=1, hidden=(4,)))
+
+    whole = model()
+    history = train(whole, log, epochs=3, validation=log)
+    shares = history.select("^gate/rating/.*$")
+    assert shares.columns == ["gate/rating/own1", "gate/rating/shared1", "gate/rating/shared2"]
+    assert shares.sum_horizontal().to_list() == pytest.approx([1.0] * 3)
+    assert shares.is_unique().all()
+    # what resumes counts from its own first epoch on, and so would differ if an epoch counted those before it
+    checkpoint = tmp_path / "run.safetensors"
+    train(model(), log, epochs=1, checkpoint=checkpoint, validation=log)
+    resumed = model()
+    continued = train(resumed, log, epochs=3, checkpoint=checkpoint, resume=True, validation=log)
     assert same(whole, resumed)
     assert history.drop("seconds").equals(continued.drop("seconds"))
 

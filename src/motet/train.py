@@ -98,7 +98,8 @@ def fit(
 
     Returns:
         One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure; with
-        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `conflict`).
+        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `conflict`), and
+        with a trunk of experts what share of each a task hears.
 
     Raises:
         DataError: If the log lacks what a task reads.
@@ -234,6 +235,9 @@ def _train_epoch(
 ) -> dict[str, float]:
     """One pass over the rows: each loss averaged over the rows that carry it, the conflict as in the first batch."""
     state.model.train()
+    trunk = state.model.trunk
+    if trunk is not None:
+        trunk.epoch_began()
     sums: dict[str, float] = {}
     rows: dict[str, float] = {}
     means: dict[str, float] = {}
@@ -251,7 +255,9 @@ def _train_epoch(
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
         bar.step(epoch, means)
     state.model.balancer.epoch_ended(means)
-    return {f"loss/{name}": mean for name, mean in means.items()} | pulls
+    gates = {} if trunk is None else trunk.utilisation()
+    shares = {f"gate/{task}/{expert}": share for task, each in gates.items() for expert, share in each.items()}
+    return {f"loss/{name}": mean for name, mean in means.items()} | pulls | shares
 
 
 def _losses(model: Model, batch: Batch, where: str) -> Losses:

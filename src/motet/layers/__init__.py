@@ -5,6 +5,8 @@ from __future__ import annotations
 from motet.layers.combine import Combine
 from motet.layers.cross import Cross
 from motet.layers.embedding import BagEmbedding, Embedding
+from motet.layers.experts import Experts, Gates, mix
+from motet.layers.interactions import dot_interaction, factorisation_machine
 from motet.layers.mlp import MLP, linear
 from motet.layers.numbers import NumberEmbedding, Standardise
 from motet.layers.timestamps import TimestampEmbedding
@@ -15,8 +17,13 @@ __all__ = [
     "Combine",
     "Cross",
     "Embedding",
+    "Experts",
+    "Gates",
     "NumberEmbedding",
     "Standardise",
     "TimestampEmbedding",
+    "dot_interaction",
+    "factorisation_machine",
     "linear",
+    "mix",
 ]

@@ -6,6 +6,7 @@ from motet.towers.base import Tower
 from motet.towers.content import ContentTower
 from motet.towers.context import ContextTower, context_columns
 from motet.towers.feature import FeatureTower
+from motet.towers.field import FieldTower
 from motet.towers.sequence import SequenceTower
 
 __all__ = ["ContentTower", "ContextTower", "FeatureTower", "SequenceTower", "Tower", "context_columns"]

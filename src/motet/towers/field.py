@@ -1,0 +1,86 @@
+"""FieldTower: ids and declared features as vectors that stay apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Entities
+from motet.errors import ConfigError
+from motet.layers import Embedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Features, chosen
+
+
+class FieldTower(Tower):
+    """The id's vector and one of each declared feature, side by side: what `Interaction` and `CrossNetwork` multiply.
+
+    `dim` is as many times `field_dim` as there are fields. Retrieval needs vectors of one width on both sides, and so
+    as many fields.
+
+    Args:
+        entities: The users or the items.
+        field_dim: Width of each vector.
+        features: Names of features to read. None reads every declared one, `()` the id alone.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale); .05 is the default of Keras.
+        sparse: Whether gradients of embedding tables hold only the rows read; needs an optimizer that takes them.
+
+    Raises:
+        ConfigError: If a name is not a declared feature, or the width is below 1.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.vocab import Vocab
+        >>> users = Entities("user_id", Vocab.build(pl.Series(["ada", "bob"]), "user_id"))
+        >>> FieldTower(users, field_dim=8)(Batch({"user_id": torch.tensor([1, 2, 0])})).shape
+        torch.Size([3, 8])
+    """
+
+    def __init__(
+        self,
+        entities: Entities,
+        *,
+        field_dim: int = 16,
+        features: Iterable[str] | None = None,
+        init_scale: float = 0.05,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        if field_dim < 1:
+            raise ConfigError(f"field_dim={field_dim}; a field has at least width 1")
+        names = chosen(entities, features)
+        self.entities = entities
+        self.field_dim = field_dim
+        self.dim = field_dim * (1 + len(names))
+        self._config = {"field_dim": field_dim, "features": names, "init_scale": init_scale, "sparse": sparse}
+        self.ids = Embedding(len(entities), field_dim, init_scale=init_scale, sparse=sparse)
+        self.features = Features(entities, names, dim=field_dim, init_scale=init_scale, sparse=sparse)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numbers by the entities of the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        self.features.fit(train.batch()[self.entities.key])
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed `batch[entities.key]`.
+
+        Args:
+            batch: Needs the id column.
+
+        Returns:
+            One vector for each row of the batch: the id's, then each feature's.
+        """
+        rows = batch[self.entities.key]
+        return torch.cat([self.ids(rows), *self.features(rows)], 1)
