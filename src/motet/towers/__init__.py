@@ -7,6 +7,7 @@ from motet.towers.content import ContentTower
 from motet.towers.context import ContextTower, context_columns
 from motet.towers.feature import FeatureTower
 from motet.towers.field import FieldTower
+from motet.towers.history import HistoryTower
 from motet.towers.sequence import SequenceTower
 
-__all__ = ["ContentTower", "ContextTower", "FeatureTower", "SequenceTower", "Tower", "context_columns"]
+__all__ = ["ContentTower", "ContextTower", "FeatureTower", "HistoryTower", "SequenceTower", "Tower", "context_columns"]

@@ -1,0 +1,183 @@
+"""HistoryTower: a user as all they had, an item as all who had it; the row in question left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.data.batch import Batch, Columns, Distinct, distinct
+from motet.data.entities import Entities
+from motet.data.expression import Expression
+from motet.data.history import History
+from motet.errors import DataError
+from motet.layers import Combine, Embedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Features, chosen
+
+
+class HistoryTower(Tower):
+    r"""A vector of the id, those of declared features, and a sum over the items of the user's history.
+
+    $$ v_u = e_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j $$
+
+    N(u) are the distinct items of the user's training rows. A row that is trained on must not find its own item there,
+    or the model would learn to look the answer up: while the tower is in training mode it reads the item of each row
+    and takes it out of that row's N(u). Otherwise a user has one vector, all history included, for requests and for
+    held-out rows. The history is saved with the weights.
+
+    Only the row's own item is left out. A softmax sets it against other items that the user had, and these are in the
+    sum: let the pool spare them, `InBatch(spare="history")`.
+
+    The mirrored side is `HistoryTower(log.items, log.users)`: an item as the sum of those who had it. In training it
+    embeds items in rows alone, so it goes with `InBatch()` without extra items, and not with `Catalogue()`.
+
+    Args:
+        entities: The users.
+        others: What their histories hold: the log's items; or the name of their id column and their number of rows.
+        where: Which rows make the history, such as `"event == 'purchase'"`; all where not given.
+        dim: Width of the vectors.
+        features: Names of the entities' features to read. None reads every declared one, `()` none.
+        hidden: Widths of hidden layers. Without any, all vectors are summed.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale).
+
+    Raises:
+        ConfigError: If a name is not a declared feature, the condition cannot be read, or a width or share is out of
+            range.
+
+    Source:
+        Koren, "Factorization Meets the Neighborhood: a Multifaceted Collaborative Filtering Model", KDD 2008, eq. 15.
+        Kabbur et al., "FISM: Factored Item Similarity Models for Top-N Recommender Systems", KDD 2013, eq. 5, for
+        leaving the row's own item out.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.log import EventLog
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7, 9], "item_id": [1, 2, 3]})
+        >>> log = EventLog.read(events, Schema())
+        >>> tower = HistoryTower(log.users, log.items, dim=8)
+        >>> tower.prepare(log)
+        >>> tower.context, tower.eval().context
+        (('item_id',), ())
+    """
+
+    starts: Tensor
+    had: Tensor
+
+    def __init__(
+        self,
+        entities: Entities,
+        others: Entities | Sequence[Any],
+        *,
+        where: str | None = None,
+        dim: int = 32,
+        features: Iterable[str] | None = None,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        init_scale: float = 0.05,
+    ) -> None:
+        super().__init__()
+        names = chosen(entities, features)
+        self.entities = entities
+        self.dim = dim
+        key, size = (others.key, len(others)) if isinstance(others, Entities) else others
+        self.other_key = str(key)
+        self._condition = None if where is None else Expression(where)
+        self._config = {
+            "others": [self.other_key, size],
+            "where": where,
+            "dim": dim,
+            "features": names,
+            "hidden": list(hidden),
+            "dropout": dropout,
+            "init_scale": init_scale,
+        }
+        self.combine = Combine(2 + len(names), dim, hidden=hidden, dropout=dropout)
+        self.ids = Embedding(len(entities), dim, init_scale=init_scale)
+        self.others = Embedding(size, dim, init_scale=init_scale)
+        self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
+        self.register_buffer("starts", torch.zeros(len(entities) + 1, dtype=torch.int64))
+        self.register_buffer("had", torch.zeros(0, dtype=torch.int64))
+
+    @property
+    def context(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the mode
+        """In training the other side's id column, which says what to leave out; otherwise nothing."""
+        return (self.other_key,) if self.training else ()
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities; of the others, their column and number."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Collect who had what, and standardise numbers by the training rows.
+
+        Args:
+            train: The training log.
+        """
+        batch = train.batch()
+        self.features.fit(batch[self.entities.key])
+        chosen_rows = (batch[self.entities.key] > 0) & (batch[self.other_key] > 0)
+        if self._condition is not None:
+            chosen_rows &= self._condition(batch)
+        pairs = {key: batch[key][chosen_rows] for key in (self.entities.key, self.other_key)}
+        events = Batch(pairs, self.entities.key, self.other_key)
+        history = History.of(events, len(self.entities), len(self.others.weight))
+        self.starts, self.had = history.to(self.ids.weight.device)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed `batch[entities.key]`, in training without what stands in the same row.
+
+        Args:
+            batch: Needs the id column; in training that of the other side, too.
+
+        Returns:
+            One vector for each row of the batch.
+
+        Raises:
+            DataError: If the other side's column is absent in training.
+        """
+        if self.training and self.other_key not in batch:
+            raise DataError(
+                f"the tower of {self.entities.key!r} is in training and leaves out what stands in column "
+                f"{self.other_key!r} of the same row, which is not in the batch; call .eval() to embed it with all its "
+                "history, and give Retrieval a pool of the batch's own items: InBatch()"
+            )
+        rows = batch[self.entities.key]
+        out: Tensor = self.combine([self.ids(rows), self._history(rows, batch), *self.features(rows)])
+        return out
+
+    def _history(self, rows: Tensor, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """The scaled sums, from one sum for each distinct entity."""
+        each = distinct(rows)
+        who, had = History(self.starts, self.had).of_users(each.rows)
+        counts = torch.bincount(who, minlength=len(each.rows))
+        bags = F.embedding_bag(had, self.others.weight, counts.cumsum(0) - counts, mode="sum")
+        sums, counts = bags[each.index], counts[each.index]
+        if self.training:
+            own = batch[self.other_key]
+            inside = _contains(who * len(self.others.weight) + had, each, own, len(self.others.weight))
+            sums = sums - self.others(own) * inside[:, None]
+            counts = counts - inside.long()
+        return sums * counts.clamp(min=1).rsqrt()[:, None]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Make room for a history of another length."""
+        saved = state_dict.get(f"{prefix}had")
+        if saved is not None:
+            self.had = self.had.new_zeros(saved.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _contains(pairs: Tensor, each: Distinct, own: Tensor, size: int) -> Bool[Tensor, " batch"]:
+    """Whether each row's own item is in the history of its user; the pairs are sorted."""
+    wanted = each.index * size + own
+    if not len(pairs):
+        return torch.zeros_like(wanted, dtype=torch.bool)
+    found: Tensor = pairs[torch.searchsorted(pairs, wanted).clamp(max=len(pairs) - 1)] == wanted
+    return found
