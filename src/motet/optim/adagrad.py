@@ -1,0 +1,88 @@
+"""Adagrad as Keras defines it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from motet.errors import ConfigError
+
+
+class Adagrad(torch.optim.Optimizer):
+    r"""Adagrad as Keras defines it, for dense and for sparse gradients.
+
+    $$ a \leftarrow a + g^2, \qquad \theta \leftarrow \theta - \eta \, g / \sqrt{a + \epsilon} $$
+
+    It differs from `torch.optim.Adagrad` in where it starts and in the place of epsilon: the accumulator starts at .1,
+    which keeps the first steps short. With a sparse gradient a step reads and writes only the rows that have one.
+
+    Args:
+        params: What to train: parameters, or groups of them.
+        lr: Learning rate.
+        initial_accumulator_value: Where every accumulator starts.
+        eps: Keeps the root away from 0.
+
+    Raises:
+        ConfigError: If a setting is negative.
+
+    Source:
+        Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011, eq. 1;
+        the constants are those of Keras.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        *,
+        lr: float = 1e-3,
+        initial_accumulator_value: float = 0.1,
+        eps: float = 1e-7,
+    ) -> None:
+        for name, value in (("lr", lr), ("initial_accumulator_value", initial_accumulator_value), ("eps", eps)):
+            if not value >= 0:
+                raise ConfigError(f"{name}={value}; it must be 0 or more")
+        super().__init__(params, {"lr": lr, "initial_accumulator_value": initial_accumulator_value, "eps": eps})
+
+    # torch wraps these two to keep its compiler away from them, and imports the compiler for that on the first call:
+    # half a second and 70 MB that plain training does not need.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter that has a gradient.
+
+        Args:
+            closure: Computes the loss anew, with gradients.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group["lr"], group["eps"], group["initial_accumulator_value"])
+        return loss
+
+    def _move(self, parameter: Tensor, grad: Tensor, lr: float, eps: float, start: float) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["accumulator"] = torch.full_like(parameter, start)
+        accumulator = state["accumulator"]
+        if not grad.is_sparse:
+            accumulator.addcmul_(grad, grad)
+            parameter.addcdiv_(grad, (accumulator + eps).sqrt_(), value=-lr)
+            return
+        grad = grad.coalesce()  # rows that several examples share are added up before they are squared
+        rows, values = grad.indices()[0], grad.values()
+        rows_accumulator = accumulator[rows].addcmul_(values, values)
+        accumulator[rows] = rows_accumulator
+        parameter.index_add_(0, rows, values / (rows_accumulator + eps).sqrt_(), alpha=-lr)
