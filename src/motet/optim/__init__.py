@@ -1,0 +1,8 @@
+"""Optimizers that torch does not have, and the average of the weights."""
+
+from motet.optim.adagrad import Adagrad
+from motet.optim.average import WeightAverage
+from motet.optim.clippy import ClippyAdagrad
+from motet.optim.composite import Composite
+
+__all__ = ["Adagrad", "ClippyAdagrad", "Composite", "WeightAverage"]
