@@ -147,12 +147,13 @@ def _check_gradients(tower: Tower, batch: Batch) -> None:
         assert parameter.grad is not None or not parameter.requires_grad, f"no gradient reaches {name}"
 
 
-def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
+def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: bool = False) -> None:
     """Check that a metric adds up, ignores the order of rows and what weighs nothing, and tells good from bad.
 
     Args:
         build: Makes a fresh metric.
         seed: Of the rows.
+        probabilities: Whether it compares probabilities with what happened or did not, 1 or 0.
 
     Raises:
         AssertionError: If it breaks the contract.
@@ -166,7 +167,7 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
     first = torch.randint(1, 20, (size,), generator=generator).double()
     second = torch.randint(7, (size,), generator=generator)
     if not isinstance(build(), CorpusMetric):
-        first, second = first.float() / 7, second.float() / 2
+        first, second = (first.float() / 20, second % 2.0) if probabilities else (first.float() / 7, second.float() / 2)
     weights = torch.randint(1, 4, (size,), generator=generator).float()
     columns: tuple[Tensor, ...] = (first, second)
     if isinstance(build(), ListMetric):
@@ -191,7 +192,7 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0) -> None:
         each = torch.arange(size)
         perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
     else:
-        worst = 3 - 2 * second  # other numbers, and in the other order
+        worst = 1 - second if probabilities else 3 - 2 * second  # other numbers, and in the other order
         perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
     assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
 

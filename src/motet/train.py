@@ -55,7 +55,7 @@ class EarlyStopping:
         """
         lower = self.lower_is_better
         if lower is None:
-            lower = self.metric.rsplit("/", 1)[-1] in ("rmse", "mae")
+            lower = self.metric.rsplit("/", 1)[-1] in ("rmse", "mae", "log_loss", "ece")
         return best != best or (figure < best if lower else figure > best)
 
 
