@@ -10,4 +10,13 @@ from motet.towers.field import FieldTower
 from motet.towers.history import HistoryTower
 from motet.towers.sequence import SequenceTower
 
-__all__ = ["ContentTower", "ContextTower", "FeatureTower", "HistoryTower", "SequenceTower", "Tower", "context_columns"]
+__all__ = [
+    "ContentTower",
+    "ContextTower",
+    "FeatureTower",
+    "FieldTower",
+    "HistoryTower",
+    "SequenceTower",
+    "Tower",
+    "context_columns",
+]
