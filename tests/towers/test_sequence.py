@@ -85,12 +85,13 @@ def test_items_can_be_shared_with_the_item_tower(events: EventLog, tmp_path: Pat
 def test_it_learns_what_comes_next_and_is_served_by_the_end_of_the_log(
     events: EventLog, encoder: Any, tmp_path: Path
 ) -> None:
+    torch.manual_seed(0)
     model = Model(
         user=SequenceTower(events.users, events.items, length=4, dim=8, encoder=encoder),
         item=FeatureTower(events.items, dim=8, features=()),
         tasks=[tasks.Retrieval(pool=tasks.Catalogue())],
     )
-    motet.fit(model, events, epochs=40, batch_size=32, progress=False)
+    motet.fit(model, events, epochs=80, batch_size=32, progress=False)
     recommender = Recommender(model, events)
     found = recommender.recommend(list(range(12)), 1, exclude_seen=False).ids[:, 0].tolist()
     assert found == [(user + 8) % 10 for user in range(12)]
@@ -102,6 +103,7 @@ def test_it_learns_what_comes_next_and_is_served_by_the_end_of_the_log(
 def test_held_out_rows_are_judged_by_their_own_past(events: EventLog) -> None:
     train, test = events.take(events.columns["time"] < 6), events.take(events.columns["time"] >= 6)
     train, test = recent(train, 4), recent(test, 4, before=train)
+    torch.manual_seed(0)
     model = Model(
         user=SequenceTower(events.users, events.items, length=4, dim=8),
         item=FeatureTower(events.items, dim=8, features=()),
