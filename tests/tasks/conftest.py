@@ -20,5 +20,6 @@ def log() -> EventLog:
         "item_id": (torch.rand(60, generator=generator) ** 2 * 12).long().tolist(),
         "rating": [None if row % 5 == 0 else value for row, value in enumerate(rating)],
         "weight": torch.rand(60, generator=generator).tolist(),
+        "bought": [None if row % 7 == 0 else float(torch.rand(1, generator=generator) < 0.3) for row in range(60)],
     }
-    return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight")))
+    return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight", "bought")))

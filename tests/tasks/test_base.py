@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.tasks import Catalogue, InBatch, Rating, Retrieval, Rows, Task
+from motet.tasks import Catalogue, Event, InBatch, Ordinal, Rating, Retrieval, Rows, Task
 from motet.testing import check_task
 
 TASKS: dict[str, Callable[[], Task]] = {
@@ -27,6 +27,21 @@ TASKS: dict[str, Callable[[], Task]] = {
         dropout=0.5,
         clip=(1, 5),
         where=Rows("rating != 3", weight="weight"),
+    ),
+    "event": lambda: Event("bought"),
+    "event, everything": lambda: Event(
+        "bought",
+        where=Rows("rating != 3", weight="weight"),
+        hidden=(8, 4),
+        product=True,
+        dropout=0.5,
+        positive_weight=5.0,
+        focal=2.0,
+        biases=True,
+    ),
+    "ordinal": Ordinal,
+    "ordinal, everything": lambda: Ordinal(
+        levels=(1, 2, 3, 4, 5), where=Rows(weight="weight"), hidden=(), product=True, dropout=0.5, biases=True
     ),
     "linear rating": lambda: Rating(error="absolute", hidden=()),
 }

@@ -1,13 +1,19 @@
 """Losses: pure functions from scores to one number a row."""
 
+from motet.losses.binary import binary_cross_entropy, focal, focal_log_odds
 from motet.losses.listwise import lambda_rank, list_mle, pairwise_hinge, pairwise_logistic
 from motet.losses.logsumexp import Dropped, logsumexp_scores
+from motet.losses.ordinal import cumulative_link
 from motet.losses.pointwise import absolute, huber, squared
 from motet.losses.softmax import in_batch_softmax, softmax_loss
 
 __all__ = [
     "Dropped",
     "absolute",
+    "binary_cross_entropy",
+    "cumulative_link",
+    "focal",
+    "focal_log_odds",
     "huber",
     "in_batch_softmax",
     "lambda_rank",

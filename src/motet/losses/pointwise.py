@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,7 +26,7 @@ def squared(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"
     Raises:
         DataError: If the shapes differ.
     """
-    return F.mse_loss(predictions, _alike(labels, predictions), reduction="none")
+    return F.mse_loss(predictions, alike(labels, predictions), reduction="none")
 
 
 def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -42,7 +42,7 @@ def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels
     Raises:
         DataError: If the shapes differ.
     """
-    return F.l1_loss(predictions, _alike(labels, predictions), reduction="none")
+    return F.l1_loss(predictions, alike(labels, predictions), reduction="none")
 
 
 def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -61,7 +61,7 @@ def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"])
     Source:
         Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
     """
-    return F.huber_loss(predictions, _alike(labels, predictions), reduction="none")
+    return F.huber_loss(predictions, alike(labels, predictions), reduction="none")
 
 
 def pointwise_error(name: str) -> PointwiseError:
@@ -81,8 +81,19 @@ def pointwise_error(name: str) -> PointwiseError:
     return _ERRORS[name]
 
 
-def _alike(labels: Tensor, predictions: Tensor) -> Tensor:
-    """The labels, unless torch would pair every one of them with every prediction."""
+def alike(labels: Shaped[Tensor, "*labels"], predictions: Float[Tensor, "*rows"]) -> Shaped[Tensor, "*labels"]:
+    """The labels, unless torch would pair every one of them with every prediction.
+
+    Args:
+        labels: Any shape.
+        predictions: What they are compared with.
+
+    Returns:
+        The labels.
+
+    Raises:
+        DataError: If the shapes differ.
+    """
     if labels.shape != predictions.shape:
         raise DataError(
             f"labels of shape {tuple(labels.shape)} do not match predictions of shape {tuple(predictions.shape)}; "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from motet.metrics.auc import AUC
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
+from motet.metrics.calibration import ECE, expected_calibration_error
 from motet.metrics.list_ndcg import ListNDCG
+from motet.metrics.log_loss import LogLoss
 from motet.metrics.map import MAP
 from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
@@ -14,6 +17,8 @@ from motet.metrics.regression import MAE, RMSE
 from motet.metrics.topk import FactorizedTopK, HitRate
 
 __all__ = [
+    "AUC",
+    "ECE",
     "MAE",
     "MAP",
     "MRR",
@@ -24,6 +29,7 @@ __all__ = [
     "HitRate",
     "ListMetric",
     "ListNDCG",
+    "LogLoss",
     "Metric",
     "Pairs",
     "PointMetric",
@@ -31,5 +37,6 @@ __all__ = [
     "Recall",
     "Ties",
     "dot",
+    "expected_calibration_error",
     "ranks",
 ]

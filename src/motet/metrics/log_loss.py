@@ -1,0 +1,52 @@
+"""Log loss: how surprised a predicted probability is by what happened."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.metrics.base import PointMetric
+from motet.metrics.mean import Mean, same_shape
+from motet.metrics.probability import check_probabilities
+
+
+class LogLoss(PointMetric):
+    r"""Mean of minus the log of the probability given to what happened.
+
+    $$ - \frac{\sum_i w_i \, [\, y_i \log p_i + (1 - y_i) \log (1 - p_i) \,]}{\sum_i w_i} $$
+
+    0 is perfect; log 2 = 0.693 is what a constant half gets. Probabilities are kept off 0 and 1 by the rounding of
+    their type (1e-7 in single precision), so that one row costs at most 16. NaN where there are no rows.
+
+    Example:
+        >>> loss = LogLoss()
+        >>> loss.update(torch.tensor([0.5, 0.25]), torch.tensor([1.0, 0.0]))
+        >>> round(loss.compute(), 4)
+        0.4904
+    """
+
+    def __init__(self) -> None:
+        self.mean = Mean()
+
+    def update(
+        self,
+        scores: Float[Tensor, " batch"],
+        labels: Float[Tensor, " batch"],
+        weights: Float[Tensor, " batch"] | None = None,
+    ) -> None:
+        """Add rows; the scores are probabilities. See `PointMetric.update`."""
+        same_shape("scores", scores, "labels", labels)
+        check_probabilities("probability", scores, weights)
+        check_probabilities("label", labels, weights)
+        rounding = torch.finfo(scores.dtype).eps
+        probs, happened = scores.double().clamp(rounding, 1 - rounding), labels.double()
+        self.mean.update(-happened * probs.log() - (1 - happened) * (-probs).log1p(), weights)
+
+    def merge(self, other: LogLoss) -> None:
+        """Add what another has seen; see `Metric.merge`."""
+        self.mean.merge(other.mean)
+
+    def compute(self) -> float:
+        """The loss over all rows seen; NaN where there were none."""
+        return self.mean.compute()

@@ -1,0 +1,29 @@
+"""The check that probabilities are some."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.errors import DataError
+
+
+def check_probabilities(
+    name: str, values: Float[Tensor, " rows"], weights: Float[Tensor, " rows"] | None = None
+) -> None:
+    """Refuse what lies outside [0, 1].
+
+    Args:
+        name: What the values are, for the message.
+        values: One a row; NaN is left to whoever knows what a missing value means.
+        weights: A row of weight 0 is not looked at; every row is where not given.
+
+    Raises:
+        DataError: If a value lies outside [0, 1]; the message names the first such row.
+    """
+    wrong = (values < 0) | (values > 1)
+    if weights is not None and weights.shape == wrong.shape:  # other shapes are refused by who reads the weights
+        wrong &= weights != 0
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise DataError(f"the {name} of row {row} is {values[row].item():g}; it must lie in [0, 1]")

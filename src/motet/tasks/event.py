@@ -1,0 +1,138 @@
+"""Event: predict whether something happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.data.batch import Batch, Columns
+from motet.errors import ConfigError
+from motet.layers.embedding import Embedding
+from motet.layers.mlp import MLP
+from motet.losses.binary import binary_cross_entropy, focal, focal_log_odds
+from motet.metrics.auc import AUC
+from motet.metrics.base import Metric
+from motet.metrics.calibration import ECE
+from motet.metrics.log_loss import LogLoss
+from motet.tasks.base import PairTask
+from motet.tasks.labels import check_outcomes, log_odds
+from motet.tasks.rows import Rows
+from motet.towers.base import Tower
+
+
+class Event(PairTask):
+    r"""The probability that a click, a purchase, a return happens; rows without a label take no part.
+
+    $$ z = \mathrm{MLP}([u; v; u \odot v]) + b_0 + b_u + b_i, \qquad
+       \ell = - w y \log \sigma(z) - (1 - y) \log (1 - \sigma(z)) $$
+
+    The product is there with `product`, the last two biases with `biases`; $b_0$ starts at the log odds of the training
+    rows. The score is the probability of the label, whatever the loss: what a weight or the focal loss adds to the
+    logit is taken back.
+
+    Args:
+        label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
+        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        hidden: Widths of the head's hidden layers; empty for a linear head.
+        product: Whether the head also sees the elementwise product of the vectors.
+        dropout: Share of the head's hidden values set to 0 in training.
+        positive_weight: w, what a row in which it happened counts for next to one in which it did not.
+        focal: Gamma of the focal loss, for rows most of which are easy; 2 is usual. The cross-entropy where not given.
+        biases: Whether to add a learned bias for each user and each item.
+
+    Raises:
+        ConfigError: If `positive_weight` is not positive, or `focal` is negative.
+
+    Source:
+        Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, for the focal loss and the first bias; King and
+        Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001, for taking the weight back.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        where: str | Rows | None = None,
+        hidden: Sequence[int] = (64,),
+        product: bool = False,
+        dropout: float = 0.0,
+        positive_weight: float = 1.0,
+        focal: float | None = None,
+        biases: bool = False,
+    ) -> None:
+        super().__init__(label, needs=(label,), where=where, product=product)
+        if not positive_weight > 0:
+            raise ConfigError(f"positive_weight={positive_weight}; it must be above 0")
+        if focal is not None and not focal >= 0:
+            raise ConfigError(f"focal={focal}; gamma must be 0 or more, or None for the cross-entropy")
+        self.label = label
+        self.hidden = tuple(hidden)
+        self.dropout = dropout
+        self.positive_weight = positive_weight
+        self.focal = focal
+        self.biases = biases
+
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:
+        """Make the head and the biases.
+
+        Args:
+            width: Of what the head reads.
+            user: The user tower.
+            item: The item tower.
+        """
+        self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
+        self.bias = torch.nn.Parameter(torch.zeros(()))
+        self.user_bias = Embedding(len(user.entities), 1, init_scale=0.0) if self.biases else None
+        self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
+
+    def prepare(self, train: Columns) -> None:
+        """Check the labels, and start from their log odds.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If a label lies outside [0, 1].
+        """
+        batch = train.batch()
+        known = self.labelled(batch)
+        labels = batch[self.label]
+        check_outcomes(self.name, self.label, labels, known)
+        if not self.prepared:
+            weights = self.row_weights(batch)[known] * (1 + (self.positive_weight - 1) * labels[known])
+            with torch.no_grad():
+                self.bias.copy_(log_odds(labels[known], weights))
+        self.prepared.fill_(True)
+
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The loss of each labelled row; see `PairTask.head_loss`."""
+        labels = batch[self.label]
+        rows = self.labelled(batch).nonzero().squeeze(1)
+        logits = self._logits(pairs[rows], batch.take(rows))
+        if self.focal is None:
+            losses = binary_cross_entropy(logits, labels[rows], positive_weight=self.positive_weight)
+        else:
+            losses = focal(logits, labels[rows], gamma=self.focal, positive_weight=self.positive_weight)
+        return torch.zeros_like(labels).index_add(0, rows, losses)
+
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The probability of each pair; see `PairTask.head_score`."""
+        logits = self._logits(pairs, batch)
+        if self.focal is not None:
+            logits = focal_log_odds(logits, gamma=self.focal)
+        shift = torch.tensor(self.positive_weight, device=logits.device).log()
+        return (logits - shift).sigmoid()
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """AUC, log loss and the calibration error of the probabilities."""
+        return {"auc": AUC(), "log_loss": LogLoss(), "ece": ECE()}
+
+    def _logits(self, pairs: Tensor, batch: Batch) -> Tensor:
+        logits = self.head(pairs) + self.bias
+        if self.user_bias is not None and self.item_bias is not None:
+            logits = logits + self.user_bias(batch.users) + self.item_bias(batch.items)
+        flat: Tensor = logits.squeeze(1)
+        return flat

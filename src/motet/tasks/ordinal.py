@@ -1,0 +1,168 @@
+"""Ordinal: predict a level on a scale that has an order and no distances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.errors import ConfigError, DataError
+from motet.layers.embedding import Embedding
+from motet.layers.mlp import MLP
+from motet.losses.ordinal import cumulative_link
+from motet.metrics.base import Metric
+from motet.metrics.regression import MAE, RMSE
+from motet.tasks.base import PairTask
+from motet.tasks.rows import Rows
+from motet.towers.base import Tower
+
+MOST = 100  # levels; a scale with more is a number
+CLOSEST = 0.01  # between two thresholds at the start, where no training row has the level between
+
+
+class Ordinal(PairTask):
+    r"""A rating whose steps need not be equally far apart: from 4 to 5 stars may be further than from 2 to 3.
+
+    $$ P(y \le l_k) = \sigma(\theta_k - s), \qquad s = \mathrm{MLP}([u; v; u \odot v]) + b_u + b_i, \qquad
+       \hat y = \sum_k l_k \, P(y = l_k) $$
+
+    The product is there with `product`, the biases with `biases`. The thresholds are learned, and start where the
+    training rows have them. The score is the level to expect, in the label's unit.
+
+    Args:
+        label: Column of the level, and the name of the task.
+        levels: The scale, ascending; the levels of the training rows where not given.
+        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        hidden: Widths of the head's hidden layers; empty for a linear head.
+        product: Whether the head also sees the elementwise product of the vectors.
+        dropout: Share of the head's hidden values set to 0 in training.
+        biases: Whether to add a learned bias for each user and each item.
+
+    Raises:
+        ConfigError: If the levels are fewer than two, or do not ascend.
+
+    Source:
+        McCullagh, "Regression Models for Ordinal Data", Journal of the Royal Statistical Society B 1980; Koren and
+        Sill, "OrdRec: An Ordinal Model for Predicting Personalized Item Rating Distributions", RecSys 2011.
+    """
+
+    def __init__(
+        self,
+        label: str = "rating",
+        *,
+        levels: Sequence[float] | None = None,
+        where: str | Rows | None = None,
+        hidden: Sequence[int] = (64,),
+        product: bool = False,
+        dropout: float = 0.0,
+        biases: bool = False,
+    ) -> None:
+        super().__init__(label, needs=(label,), where=where, product=product)
+        if levels is not None and (len(levels) < 2 or not (torch.tensor(levels).diff() > 0).all()):
+            raise ConfigError(f"levels={levels!r}; a scale has at least two levels, the lowest first, none twice")
+        self.label = label
+        self.levels = None if levels is None else tuple(levels)
+        self.hidden = tuple(hidden)
+        self.dropout = dropout
+        self.biases = biases
+
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:
+        """Make the head, the thresholds and the biases.
+
+        Args:
+            width: Of what the head reads.
+            user: The user tower.
+            item: The item tower.
+        """
+        self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
+        self.first = nn.Parameter(torch.zeros(()))
+        self.log_gaps = nn.Parameter(torch.zeros(max(0, len(self.levels or ()) - 2)))
+        self.user_bias = Embedding(len(user.entities), 1, init_scale=0.0) if self.biases else None
+        self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
+
+    def prepare(self, train: Columns) -> None:
+        """Find the levels, where they are not given, and start the thresholds from their frequencies.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If a label is none of the levels, or the labels are no scale of 2 to 100 levels.
+        """
+        batch = train.batch()
+        known = self.labelled(batch)
+        labels = batch[self.label]
+        if self.levels is None:
+            self.levels = self._found(labels[known])
+        scale = labels.new_tensor(self.levels)
+        stray = known & ~torch.isin(labels, scale)
+        if stray.any():
+            row = int(stray.nonzero()[0])
+            raise DataError(
+                f"column {self.label!r} is {labels[row].item():g} in row {row}, which is none of the levels "
+                f"{', '.join(f'{level:g}' for level in self.levels)} of task {self.name!r}; correct it, or name "
+                "all levels"
+            )
+        if not self.prepared:
+            self._start(torch.bincount(torch.bucketize(labels[known], scale), minlength=len(scale)))
+        self.prepared.fill_(True)
+
+    @property
+    def thresholds(self) -> Float[Tensor, " cuts"]:
+        """Where one level ends and the next begins, ascending."""
+        return torch.cat([self.first[None], self.first + self.log_gaps.exp().cumsum(0)])
+
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The loss of each labelled row; see `PairTask.head_loss`."""
+        labels = batch[self.label]
+        rows = self.labelled(batch).nonzero().squeeze(1)
+        levels = torch.bucketize(labels[rows], self._scale(labels)).clamp(max=len(self.log_gaps) + 1)
+        losses = cumulative_link(self._place(pairs[rows], batch.take(rows)), levels, self.thresholds)
+        return torch.zeros_like(labels).index_add(0, rows, losses)
+
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The level to expect of each pair; see `PairTask.head_score`."""
+        scale = self._scale(pairs)
+        above = (self._place(pairs, batch)[:, None] - self.thresholds).sigmoid()
+        return scale[0] + above @ scale.diff()
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """RMSE and MAE, in the label's unit."""
+        return {"rmse": RMSE(), "mae": MAE()}
+
+    def _place(self, pairs: Tensor, batch: Batch) -> Tensor:
+        """Where each pair stands on the scale of the thresholds."""
+        place = self.head(pairs)
+        if self.user_bias is not None and self.item_bias is not None:
+            place = place + self.user_bias(batch.users) + self.item_bias(batch.items)
+        flat: Tensor = place.squeeze(1)
+        return flat
+
+    def _scale(self, like: Tensor) -> Tensor:
+        if self.levels is None:
+            raise ConfigError(
+                f"task {self.name!r} has no levels yet: train it, call prepare(log), or give them: "
+                "levels=(1, 2, 3, 4, 5)"
+            )
+        return like.new_tensor(self.levels)
+
+    def _found(self, labels: Tensor) -> tuple[float, ...]:
+        levels = tuple(labels.unique().tolist())
+        if not 2 <= len(levels) <= MOST:
+            raise DataError(
+                f"column {self.label!r} has {len(levels):,} different values in training, and a scale has 2 to {MOST}; "
+                f"name the levels of task {self.name!r}, or predict a number with Rating"
+            )
+        return levels
+
+    @torch.no_grad()
+    def _start(self, counts: Tensor) -> None:
+        """Thresholds at which a place of 0 gives the levels as often as training has them."""
+        below = counts.double().cumsum(0)
+        cuts = ((below[:-1] + 0.5) / (below[-1] + 1)).logit()
+        self.first.fill_(cuts[0])
+        # The tensor changes and the parameter stays, so that an optimizer made before still moves it.
+        self.log_gaps.data = cuts.diff().clamp(min=CLOSEST).log().to(self.first)
