@@ -1,6 +1,8 @@
 """Tasks: the objectives of a joint model."""
 
 from motet.tasks.base import CorpusTask, PairTask, Task
+from motet.tasks.bpr import BPR
+from motet.tasks.dot import DotTask
 from motet.tasks.event import Event
 from motet.tasks.listwise import Listwise
 from motet.tasks.ordinal import Ordinal
@@ -8,10 +10,15 @@ from motet.tasks.pool import Catalogue, InBatch, Pool
 from motet.tasks.rating import Rating
 from motet.tasks.retrieval import Retrieval
 from motet.tasks.rows import Rows
+from motet.tasks.sampled import SampledTask
+from motet.tasks.sampled_binary import SampledBinary
+from motet.tasks.whole_catalogue import WholeCatalogue
 
 __all__ = [
+    "BPR",
     "Catalogue",
     "CorpusTask",
+    "DotTask",
     "Event",
     "InBatch",
     "Listwise",
@@ -21,5 +28,8 @@ __all__ = [
     "Rating",
     "Retrieval",
     "Rows",
+    "SampledBinary",
+    "SampledTask",
     "Task",
+    "WholeCatalogue",
 ]

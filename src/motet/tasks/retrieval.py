@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, DataError
-from motet.layers.mlp import linear
+from motet.data.batch import Batch
+from motet.errors import DataError
 from motet.losses.logsumexp import logsumexp_scores
-from motet.losses.softmax import pair_scores, softmax_loss
-from motet.metrics.base import Metric
-from motet.metrics.topk import standard_topk
-from motet.tasks.base import CorpusTask
+from motet.losses.softmax import softmax_loss
+from motet.tasks.dot import DotTask
 from motet.tasks.pool import Candidates, InBatch, Pool
 from motet.tasks.rows import Rows
-from motet.towers.base import Tower
 
 
-class Retrieval(CorpusTask):
+class Retrieval(DotTask):
     r"""Rows are positives, which a softmax sets against the other items of a pool; some may be negatives.
 
     $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i, \qquad
@@ -52,8 +47,6 @@ class Retrieval(CorpusTask):
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
     """
 
-    prepared: Tensor
-
     def __init__(
         self,
         name: str = "retrieval",
@@ -66,82 +59,21 @@ class Retrieval(CorpusTask):
         item_bias: bool = False,
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
-        super().__init__(name, where=positives, reduction=reduction)
-        if heads < 1:
-            raise ConfigError(f"heads={heads}; a user needs at least one query vector")
-        if temperature is not None and not temperature > 0:
-            raise ConfigError(f"temperature={temperature}; it divides the scores, so it must be positive")
-        self.positives = positives
+        super().__init__(
+            name,
+            positives=positives,
+            heads=heads,
+            temperature=temperature,
+            item_bias=item_bias,
+            reduction=reduction,
+        )
         self.negatives = negatives
         self.pushed = None if negatives is None else Rows.of(negatives)
         self.pool = InBatch() if pool is None else pool
-        self.heads = heads
-        self.temperature = temperature
-        self.item_bias = item_bias
-        self.log_temperature = nn.Parameter(
-            torch.tensor(math.log(temperature or 1.0)), requires_grad=temperature is None
-        )
 
-    def build(self, user: Tower, item: Tower) -> None:
-        """Make the projection to several heads, where asked for, and the item biases.
-
-        Args:
-            user: The user tower.
-            item: The item tower.
-
-        Raises:
-            ConfigError: If the towers' widths differ and there is one head, so that no dot product exists.
-        """
-        if self.heads == 1 and user.dim != item.dim:
-            raise ConfigError(
-                f"task {self.name!r} takes the dot product of user and item vectors, and their widths differ: "
-                f"{user.dim} and {item.dim}; give both towers the same dim"
-            )
-        self.project = linear(user.dim, self.heads * item.dim) if self.heads > 1 else None
-        self.bias = nn.Parameter(torch.zeros(len(item.entities))) if self.item_bias else None
-        self.towers = (user, item)  # held in a tuple: their parameters stay the model's alone
-
-    def prepare(self, train: Columns) -> None:
-        """Count the training rows: for the log-q correction, the positives to spare, and the first item biases.
-
-        Args:
-            train: The training log.
-        """
-        user, item = self.towers
-        batch = train.batch()
-        batch = batch.take(self.labelled(batch)) if self.where is not None else batch
-        self.pool.prepare(batch, len(user.entities), len(item.entities))
-        if self.bias is not None and not self.prepared:
-            counts = torch.bincount(batch.items, minlength=len(self.bias)).float()
-            with torch.no_grad():
-                self.bias.copy_((counts.clamp(min=0.5) / counts.mean()).log())
-        self.prepared.fill_(True)
-
-    def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:  # noqa: ARG002
-        """User vectors divided by the temperature; a last 1 meets the item bias.
-
-        Args:
-            user: User vectors.
-            batch: Not read.
-
-        Returns:
-            One query a row, or `heads` of them.
-        """
-        vectors = user if self.project is None else self.project(user).unflatten(1, (self.heads, -1))
-        vectors = vectors * (-self.log_temperature).exp()
-        return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[..., :1])], -1)
-
-    def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
-        """Item vectors, and the item bias behind them.
-
-        Args:
-            item: Item vectors.
-            batch: Holds the item rows.
-
-        Returns:
-            One vector a row.
-        """
-        return item if self.bias is None else torch.cat([item, self.bias[batch.items, None]], 1)
+    def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
+        """Count the positives, for the log-q correction, and who had what; see `DotTask.prepare_positives`."""
+        self.pool.prepare(positives, users, items)
 
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
@@ -229,27 +161,3 @@ class Retrieval(CorpusTask):
         """What the loss of a positive is when all items are alike."""
         size = int(pool.counts.sum()) if self.pool.hardest is None else 1 + self.pool.hardest
         return math.log(max(size, 2))
-
-    def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
-        """The logit of each pair.
-
-        Args:
-            user: User vectors.
-            item: Item vectors.
-            batch: The rows they belong to.
-
-        Returns:
-            One score a pair.
-        """
-        return pair_scores(self.queries(user, batch), self.candidates(item, batch))
-
-    def metrics(self) -> Mapping[str, Metric]:
-        """Hit rates at 1, 5, 10, 50 and 100; recall, NDCG and MRR over each user's positives."""
-        return standard_topk()
-
-    def _embed(self, rows: Tensor) -> Tensor:
-        item = self.towers[1]
-        vectors: Tensor = item(Batch({item.entities.key: rows}, item_key=item.entities.key))
-        return vectors

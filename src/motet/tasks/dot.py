@@ -1,0 +1,172 @@
+"""DotTask: tasks that rank the catalogue by the dot product of a query and a candidate."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.errors import ConfigError
+from motet.layers.mlp import linear
+from motet.losses.softmax import pair_scores
+from motet.metrics.base import Metric
+from motet.metrics.topk import standard_topk
+from motet.tasks.base import CorpusTask
+from motet.tasks.rows import Rows
+from motet.towers.base import Tower
+
+
+class DotTask(CorpusTask):
+    r"""What retrieval tasks share, whatever their loss: queries, candidates, and their dot product.
+
+    $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i $$
+
+    Args:
+        name: Key of its loss, metrics, score and weight.
+        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        heads: Query vectors a user, of which the best counts for each item.
+        temperature: Divides the scores; None learns it, starting from 1.
+        item_bias: Whether each item has a learned bias.
+        reduction: How row losses become one: their `"mean"`, or their `"sum"`.
+
+    Raises:
+        ConfigError: If `heads` is below 1, the temperature is not positive, or the reduction is unknown.
+    """
+
+    prepared: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        positives: str | Rows | None = None,
+        heads: int = 1,
+        temperature: float | None = 1.0,
+        item_bias: bool = False,
+        reduction: Literal["mean", "sum"] = "mean",
+    ) -> None:
+        super().__init__(name, where=positives, reduction=reduction)
+        if heads < 1:
+            raise ConfigError(f"heads={heads}; a user needs at least one query vector")
+        if temperature is not None and not temperature > 0:
+            raise ConfigError(f"temperature={temperature}; it divides the scores, so it must be positive")
+        self.positives = positives
+        self.heads = heads
+        self.temperature = temperature
+        self.item_bias = item_bias
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(temperature or 1.0)), requires_grad=temperature is None
+        )
+
+    def build(self, user: Tower, item: Tower) -> None:
+        """Make the projection to several heads, where asked for, and the item biases.
+
+        Args:
+            user: The user tower.
+            item: The item tower.
+
+        Raises:
+            ConfigError: If the towers' widths differ and there is one head, so that no dot product exists.
+        """
+        if self.heads == 1 and user.dim != item.dim:
+            raise ConfigError(
+                f"task {self.name!r} takes the dot product of user and item vectors, and their widths differ: "
+                f"{user.dim} and {item.dim}; give both towers the same dim"
+            )
+        self.project = linear(user.dim, self.heads * item.dim) if self.heads > 1 else None
+        self.bias = nn.Parameter(torch.zeros(len(item.entities))) if self.item_bias else None
+        self.towers = (user, item)  # held in a tuple: their parameters stay the model's alone
+
+    def prepare(self, train: Columns) -> None:
+        """Look at the positives of the training rows, and set the first item biases.
+
+        Args:
+            train: The training log.
+        """
+        user, item = self.towers
+        batch = train.batch()
+        batch = batch.take(self.labelled(batch)) if self.where is not None else batch
+        self.prepare_positives(batch, len(user.entities), len(item.entities))
+        if self.bias is not None and not self.prepared:
+            counts = torch.bincount(batch.items, minlength=len(self.bias)).float()
+            with torch.no_grad():
+                self.bias.copy_(self.first_bias(counts))
+        self.prepared.fill_(True)
+
+    @abstractmethod
+    def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
+        """Look once at the training rows that are positives.
+
+        Args:
+            positives: The rows.
+            users: How many user rows there are, the unknown included.
+            items: How many item rows there are, the unknown included.
+        """
+
+    def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
+        """Where the item biases start: at the log of their counts.
+
+        Args:
+            counts: How many positives each item row has.
+
+        Returns:
+            One bias an item row.
+        """
+        return (counts.clamp(min=0.5) / counts.mean()).log()
+
+    def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:  # noqa: ARG002
+        """User vectors divided by the temperature; a last 1 meets the item bias.
+
+        Args:
+            user: User vectors.
+            batch: Not read.
+
+        Returns:
+            One query a row, or `heads` of them.
+        """
+        vectors = user if self.project is None else self.project(user).unflatten(1, (self.heads, -1))
+        vectors = vectors * (-self.log_temperature).exp()
+        return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[..., :1])], -1)
+
+    def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
+        """Item vectors, and the item bias behind them.
+
+        Args:
+            item: Item vectors.
+            batch: Holds the item rows.
+
+        Returns:
+            One vector a row.
+        """
+        return item if self.bias is None else torch.cat([item, self.bias[batch.items, None]], 1)
+
+    def score(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """The logit of each pair.
+
+        Args:
+            user: User vectors.
+            item: Item vectors.
+            batch: The rows they belong to.
+
+        Returns:
+            One score a pair.
+        """
+        return pair_scores(self.queries(user, batch), self.candidates(item, batch))
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Hit rates at 1, 5, 10, 50 and 100; recall, NDCG and MRR over each user's positives."""
+        return standard_topk()
+
+    def _embed(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n item_dim"]:
+        """Vectors of items that need not stand in the batch."""
+        item = self.towers[1]
+        vectors: Tensor = item(Batch({item.entities.key: rows}, item_key=item.entities.key))
+        return vectors

@@ -1,0 +1,131 @@
+"""SampledTask: retrieval tasks that set a row's item against items drawn from the catalogue."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.history import History
+from motet.errors import ConfigError, did_you_mean
+from motet.tasks.dot import DotTask
+from motet.tasks.rows import Rows
+
+By = Literal["uniform", "popularity"]
+
+
+class Scores(NamedTuple):
+    """What the model says of a batch's positives, and of the items drawn for it."""
+
+    positives: Float[Tensor, " rows"]
+    negatives: Float[Tensor, "users draws"]  # of each distinct user
+    user: Int[Tensor, " rows"]  # which of them each row belongs to
+    log_share: Float[Tensor, " items"]  # log of how often an item row is drawn, relative to all alike
+
+
+class SampledTask(DotTask):
+    r"""Positives against items drawn from the catalogue, which all rows of the batch share.
+
+    In expectation this is the loss with draws of a row's own, at a lower variance: every row meets every draw, and a
+    drawn item is embedded once.
+
+    Args:
+        name: Key of its loss, metrics, score and weight.
+        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        draws: Items drawn for a batch, with replacement.
+        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives.
+        item_bias: Whether each item has a learned bias; it starts at the log of its training count.
+
+    Raises:
+        ConfigError: If `draws` is below 1 or `by` is neither.
+    """
+
+    popularity: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        positives: str | Rows | None = None,
+        draws: int = 128,
+        by: By = "uniform",
+        item_bias: bool = False,
+    ) -> None:
+        super().__init__(name, positives=positives, item_bias=item_bias)
+        if draws < 1:
+            raise ConfigError(f"draws={draws}; a positive is set against at least one drawn item")
+        if by not in get_args(By):
+            hint = did_you_mean(str(by), get_args(By))
+            raise ConfigError(f"items are drawn by 'uniform' or 'popularity', not by {by!r}{hint}")
+        self.draws = draws
+        self.by: By = by
+
+    @abstractmethod
+    def contrast(self, scores: Scores, batch: Batch, drawn: Int[Tensor, " draws"]) -> Float[Tensor, " rows"]:
+        """The loss of each positive.
+
+        Args:
+            scores: Of the positives and of the drawn items.
+            batch: The positives' rows.
+            drawn: Item rows of the drawn items.
+
+        Returns:
+            One loss a positive, 1 for a model that scores all items alike.
+        """
+
+    def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
+        """Count the positives, and who had what; see `DotTask.prepare_positives`."""
+        counts = torch.bincount(positives.items, minlength=items).float()
+        self.register_buffer("popularity", counts / counts.sum(), persistent=False)
+        self.history = History.of(positives, users, items)
+
+    def loss(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """The loss of each positive, 0 elsewhere; see `Task.loss`."""
+        rows = self.labelled(batch).nonzero().squeeze(1)
+        some, drawn = batch.take(rows), self._draw()
+        users = some.distinct_users
+        queries = self.queries(user[rows].index_select(0, users.first), some)
+        negatives = self.candidates(self._embed(drawn), batch.entities(batch.item_key, drawn))
+        scores = Scores(
+            (queries[users.index] * self.candidates(item[rows], some)).sum(1),
+            queries @ negatives.T,
+            users.index,
+            self._log_share(),
+        )
+        losses = self.contrast(scores, some, drawn)
+        return torch.zeros_like(user[:, 0]).index_add(0, rows, losses)
+
+    def had(self, batch: Batch, drawn: Int[Tensor, " draws"]) -> Bool[Tensor, "users draws"]:
+        """Which drawn items each distinct user has among the positives of training.
+
+        Args:
+            batch: The positives' rows.
+            drawn: Item rows of the drawn items.
+
+        Returns:
+            True where the item is no negative of the user.
+        """
+        users, items = batch.distinct_users.rows, len(self.popularity)
+        self.history = self.history.to(users.device)
+        who, what = self.history.of_users(users)
+        each = torch.arange(len(users), device=users.device)[:, None]
+        return torch.isin(each * items + drawn, who * items + what)
+
+    def _draw(self) -> Tensor:
+        if self.by == "popularity":
+            return self.popularity.multinomial(self.draws, replacement=True)
+        return torch.randint(1, len(self.popularity), (self.draws,), device=self.popularity.device)
+
+    def _log_share(self) -> Tensor:
+        if self.by == "uniform":
+            return torch.zeros_like(self.popularity)
+        # An item that is never drawn may still be a positive in rows that training has not counted.
+        rare = self.popularity[self.popularity > 0].min() / 2
+        return self.popularity.clamp(min=rare).log() + math.log(len(self.popularity) - 1)

@@ -1,0 +1,71 @@
+"""SampledBinary: tell pairs that happened from pairs that were drawn."""
+
+from __future__ import annotations
+
+import math
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.data.batch import Batch
+from motet.errors import ConfigError
+from motet.tasks.rows import Rows
+from motet.tasks.sampled import By, SampledTask, Scores
+
+
+class SampledBinary(SampledTask):
+    r"""Negative sampling: a logistic regression of positives against items drawn from the catalogue.
+
+    $$ \ell = \frac{1}{(1 + k) \log 2} \Big[ \log(1 + e^{-z(u, i)})
+       + \frac{k}{|N|} \sum_{c \in N} \log(1 + e^{z(u, c)}) \Big], \qquad z(u, i) = s(u, i) - \log(n \, Q(i)) $$
+
+    for k negatives a positive, the drawn items N, the n items of the catalogue and the probability Q of drawing one.
+    Without the correction (`log_q=False`, z = s), popular items come as negatives as often as as positives, and the
+    scores learn how much more often a user takes an item than everybody does, as in word2vec; with it, how likely the
+    item is. Drawn uniformly, both are the same. 1 is the loss where every pair is a toss-up.
+
+    Args:
+        name: Key of its loss, metrics, score and weight.
+        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        draws: Items drawn for a batch, with replacement.
+        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives.
+        negatives_each: How many negatives a positive counts for, k in the formula. 5 is word2vec's for large corpora.
+        log_q: Whether to correct for the popularity with which items are drawn.
+        item_bias: Whether each item has a learned bias; it starts at the log of its training count.
+
+    Raises:
+        ConfigError: If `draws` is below 1, `by` is neither, or `negatives_each` is not positive.
+
+    Source:
+        Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality", NeurIPS 2013,
+        eq. 4; Levy and Goldberg, "Neural Word Embedding as Implicit Matrix Factorization", NeurIPS 2014, for what the
+        scores learn.
+    """
+
+    def __init__(
+        self,
+        name: str = "sampled_binary",
+        *,
+        positives: str | Rows | None = None,
+        draws: int = 128,
+        by: By = "popularity",
+        negatives_each: float = 5.0,
+        log_q: bool = True,
+        item_bias: bool = False,
+    ) -> None:
+        super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias)
+        if not negatives_each > 0:
+            raise ConfigError(f"negatives_each={negatives_each}; it must be positive")
+        self.negatives_each = negatives_each
+        self.log_q = log_q
+
+    def contrast(self, scores: Scores, batch: Batch, drawn: Int[Tensor, " draws"]) -> Float[Tensor, " rows"]:
+        """The positive's own loss and the mean over the drawn items; see `SampledTask.contrast`."""
+        positives, negatives = scores.positives, scores.negatives
+        if self.log_q:
+            share = scores.log_share.to(positives.dtype)
+            positives, negatives = positives - share[batch.items], negatives - share[drawn]
+        pushed: Tensor = F.softplus(negatives).mean(1)
+        losses = F.softplus(-positives) + self.negatives_each * pushed[scores.user]
+        return losses / ((1 + self.negatives_each) * math.log(2))

@@ -1,0 +1,104 @@
+"""WholeCatalogue: the squared error over every pair of user and item, as implicit ALS has it."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.errors import ConfigError
+from motet.tasks.dot import DotTask
+from motet.tasks.rows import Rows
+
+
+class WholeCatalogue(DotTask):
+    r"""Pairs that happened are to score 1 and all others 0: the loss of implicit ALS, with nothing sampled.
+
+    $$ L = \sum_u \Big[ \sum_{i : m_{ui} > 0} (1 + \alpha m_{ui}) (1 - s_{ui})^2
+       + \sum_{i : m_{ui} = 0} s_{ui}^2 \Big] $$
+
+    for the $m_{ui}$ positives of user u and item i in training. The second sum is never written out:
+
+    $$ \sum_i s_{ui}^2 = q_u^T \Big( \sum_i v_i v_i^T \Big) q_u $$
+
+    takes one matrix of the vectors' width for all users. Each positive carries its share, so that all of them add up
+    to L, and those of a batch estimate it:
+
+    $$ \ell_r = \frac{1}{Z} \Big[ \Big(\alpha + \frac{1}{m_{ui}}\Big) (1 - s_{ui})^2 - \frac{s_{ui}^2}{m_{ui}}
+       + \frac{q_u^T (\sum_j v_j v_j^T) q_u}{n_u} \Big] $$
+
+    for the $n_u$ positives of user u. Z makes the mean 1 where all scores are 0. A row alone may have a negative loss;
+    their sum over the log never is. Every step embeds all items, as with `Catalogue`. Weights of rows weigh their
+    shares.
+
+    Args:
+        name: Key of its loss, metrics, score and weight.
+        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula; 40 is the
+            paper's. The larger the catalogue, the larger it may be.
+        item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
+
+    Raises:
+        ConfigError: If the confidence is negative or not a number.
+
+    Source:
+        Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, eq. 3 and 4;
+        Krichene et al., "Efficient Training on Very Large Corpora via Gramian Estimation", ICLR 2019, for the
+        shares.
+    """
+
+    pairs: Tensor
+    copies: Tensor
+    rows_of_user: Tensor
+
+    def __init__(
+        self,
+        name: str = "whole_catalogue",
+        *,
+        positives: str | Rows | None = None,
+        confidence: float = 40.0,
+        item_bias: bool = False,
+    ) -> None:
+        super().__init__(name, positives=positives, item_bias=item_bias)
+        if not confidence >= 0:
+            raise ConfigError(f"confidence={confidence}; it must be 0 or more")
+        self.confidence = confidence
+
+    def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
+        """Count each user's positives, and how often each pair is one; see `DotTask.prepare_positives`."""
+        pairs, copies = (positives.users * items + positives.items).unique(return_counts=True)
+        self.items = items
+        self.users = users
+        self.register_buffer("pairs", pairs, persistent=False)
+        self.register_buffer("copies", copies, persistent=False)
+        self.register_buffer("rows_of_user", torch.bincount(positives.users, minlength=users), persistent=False)
+
+    def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
+        """The share of users that have each item, which is its mean over all users."""
+        had = torch.bincount(self.pairs % self.items, minlength=self.items)
+        return had.to(counts.dtype) / (self.rows_of_user > 0).sum()
+
+    def loss(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """Each positive's share of the loss over all pairs, 0 elsewhere; see `Task.loss`."""
+        rows = self.labelled(batch).nonzero().squeeze(1)
+        some = batch.take(rows)
+        users = some.distinct_users
+        queries = self.queries(user[rows].index_select(0, users.first), some)
+        scores = (queries[users.index] * self.candidates(item[rows], some)).sum(1)
+        everything = torch.arange(self.items, device=batch.items.device)
+        candidates = self.candidates(self._embed(everything), batch.entities(batch.item_key, everything))
+        all_squared = (queries @ (candidates.T @ candidates) * queries).sum(1)[users.index]
+        once = 1 / self._copies(some).to(scores.dtype)
+        share = all_squared / self.rows_of_user[some.users].clamp(min=1)
+        losses = (self.confidence + once) * (1 - scores).square() - once * scores.square() + share
+        at_zero = self.confidence + len(self.pairs) / int(self.copies.sum())
+        return torch.zeros_like(user[:, 0]).index_add(0, rows, losses / at_zero)
+
+    def _copies(self, batch: Batch) -> Tensor:
+        """How often each row's pair is a positive in training; 1 for a pair that training has not seen."""
+        keys = batch.users * self.items + batch.items
+        place = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
+        return self.copies[place].where(self.pairs[place] == keys, 1)
