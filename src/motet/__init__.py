@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from motet import baselines, losses, metrics, optim, tasks, towers
+    from motet import baselines, losses, metrics, optim, tasks, towers, trunks
     from motet.data import datasets, simulate, split
     from motet.data.batch import Batch
     from motet.data.log import EventLog
@@ -53,6 +53,7 @@ __all__ = [
     "split",
     "tasks",
     "towers",
+    "trunks",
 ]
 
 _PLACES = {
@@ -83,6 +84,7 @@ _PLACES = {
     "split": "motet.data.split",
     "tasks": "motet.tasks",
     "towers": "motet.towers",
+    "trunks": "motet.trunks",
 }
 
 

@@ -47,7 +47,7 @@ class Model(nn.Module):
         balancer: Turns the weighted losses into gradients; their sum, where not given.
 
     Raises:
-        ConfigError: If two tasks share a name, or a weight names no task or is negative.
+        ConfigError: If two tasks share a name, a weight names no task or is negative, or no task reads the trunk.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -78,6 +78,11 @@ class Model(nn.Module):
         self.balancer.build(names)
         heads = [task for task in tasks if isinstance(task, PairTask)] if trunk is not None else []
         if trunk is not None:
+            if not heads:
+                raise ConfigError(
+                    "no task reads the trunk; add one whose head reads the pair of vectors, such as Rating, or leave "
+                    "the trunk out"
+                )
             width = pair_width(user, item, product=trunk.product, of="the trunk")
             trunk.build(width, [task.name for task in heads])
         for task in tasks:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from motet.data.log import EventLog
 from motet.data.schema import Schema
+from motet.errors import ConfigError
 from motet.model import Model
 from motet.tasks import Rating, Retrieval
 from motet.testing import check_trunk
@@ -61,6 +62,13 @@ def test_heads_read_the_trunk_and_retrieval_does_not() -> None:
     assert [vector.shape for vector in losses.shared] == [(2, 4), (2, 4)]
     scores = model.score(log.batch())
     torch.testing.assert_close(losses["stars"], (scores["stars"] - log.columns["stars"]).square().mean())
+
+
+def test_a_trunk_that_no_task_reads() -> None:
+    log = EventLog.read(pl.DataFrame({"user_id": [1, 1], "item_id": [5, 6]}), Schema())
+    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    with pytest.raises(ConfigError, match="no task reads the trunk; add one whose head reads the pair of vectors"):
+        Model(**towers, tasks=[Retrieval()], trunk=Shared())
 
 
 def test_contract() -> None:
