@@ -124,7 +124,7 @@ def fit(
         state = _State(model, optimizer, average)
         if resume and checkpoint is not None and Path(checkpoint).exists():
             state.restore(load_checkpoint(checkpoint))
-        loader = Loader(train, batch_size=batch_size, seed=seed, device=where)
+        loader = Loader(train, batch_size=batch_size, seed=seed, device=where, together=train.together)
         done = len(state.history)
         with TrainingProgress(epochs=epochs, steps=len(loader), done=done, shown=progress) as bar:
             for epoch in range(done, epochs):

@@ -164,9 +164,11 @@ class Loader:
         seed: Start of the order of every epoch.
         shuffle: Whether to permute the rows anew each epoch.
         device: Where the batches shall lie; all columns are moved there once.
+        together: How many consecutive rows at a time stay side by side, and in one batch: an `EventLog.together`.
 
     Raises:
-        ConfigError: If a batch would hold less than one row.
+        ConfigError: If a batch would hold less than one row, or less than the rows that stay together, or the
+                rows do not divide into these.
     """
 
     def __init__(
@@ -177,11 +179,19 @@ class Loader:
         seed: int = 0,
         shuffle: bool = True,
         device: torch.device | str = "cpu",
+        together: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size}; a batch holds at least one row")
+        if batch_size < together:
+            raise ConfigError(
+                f"batch_size={batch_size}; {together} rows stay together, so a batch holds at least those"
+            )
         self.all = log.batch().to(device)
-        self.batch_size = batch_size
+        if len(self.all) % together:
+            raise ConfigError(f"{len(self.all):,} rows do not divide into {together} at a time that stay together")
+        self.batch_size = batch_size - batch_size % together
+        self.together = together
         self.seed = seed
         self.shuffle = shuffle
 
@@ -200,6 +210,8 @@ class Loader:
         rows = self.all
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-            rows = rows.take(torch.randperm(len(rows), generator=generator).to(rows.users.device))
+            blocks = torch.randperm(len(rows) // self.together, generator=generator)[:, None] * self.together
+            order = (blocks + torch.arange(self.together)).flatten()
+            rows = rows.take(order.to(rows.users.device))
         for start in range(0, len(rows), self.batch_size):
             yield rows.take(slice(start, start + self.batch_size))

@@ -29,6 +29,7 @@ class EventLog:
         columns: By name: user and item rows (int64), signals and context numbers (float32, NaN = not known),
             time (int64 or float64 seconds since 1970), context categories (int64 rows of `vocabs`).
         vocabs: The values of each categorical context column.
+        together: How many consecutive rows at a time training keeps side by side: see `sample_lists`.
 
     Example:
         >>> events = pl.DataFrame({"user_id": [7, 7, 9], "item_id": ["a", "b", "a"], "click": [1, 0, None]})
@@ -44,6 +45,7 @@ class EventLog:
     items: Entities
     columns: dict[str, Tensor]
     vocabs: Mapping[str, Vocab] = field(default_factory=dict)
+    together: int = 1
 
     @classmethod
     def read(cls, source: object, schema: Schema, *, users: object = None, items: object = None) -> EventLog:
@@ -88,7 +90,7 @@ class EventLog:
         log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
         columns, vocabs = _events(log, schema, self.vocabs)
-        return replace(self, columns={**rows, **columns}, vocabs=vocabs)
+        return replace(self, columns={**rows, **columns}, vocabs=vocabs, together=1)
 
     def __len__(self) -> int:
         return len(self.columns[self.schema.user])
@@ -115,7 +117,7 @@ class EventLog:
         Returns:
             A log with the same users and items.
         """
-        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
+        return replace(self, columns={name: column[rows] for name, column in self.columns.items()}, together=1)
 
     def frame(self) -> pl.DataFrame:
         """The events with raw ids and values.

@@ -1,0 +1,76 @@
+"""sample_lists: rows of a log resampled into lists of one user's items, to train a listwise task on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data.log import EventLog
+from motet.errors import ConfigError, DataError
+
+
+def sample_lists(
+    log: EventLog, *, lists_per_user: int, items_per_list: int, seed: int = 0, name: str = "list"
+) -> EventLog:
+    """Draw lists of rows: within a list without replacement, each list of a user anew.
+
+    Rows of a list stand side by side and stay so: the log's `together` tells `fit` to shuffle lists and not rows, and
+    to cut no list in two. A column numbers the lists, for `Listwise(by="list")`; without it a user's lists that meet in
+    a batch count as one. Users with fewer rows than a list holds are left out.
+
+    Args:
+        log: The rows to draw from: choose them first, such as those with a label.
+        lists_per_user: How many lists each user gets.
+        items_per_list: How many rows each list has.
+        seed: The same seed gives the same lists.
+        name: Of the column that numbers the lists.
+
+    Returns:
+        A log with the same users and items, a user's lists one after the other.
+
+    Raises:
+        ConfigError: If there is to be less than one list, lists are to hold less than two rows, or the name is taken.
+        DataError: If no user has enough rows.
+
+    Source:
+        TensorFlow Recommenders, `examples.movielens.sample_listwise`.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7, 7, 9], "item_id": [1, 2, 3, 1], "stars": [5, 1, 4, 3]})
+        >>> log = EventLog.read(events, Schema(signals=("stars",)))
+        >>> sample_lists(log, lists_per_user=2, items_per_list=2).columns["list"]
+        tensor([0, 0, 1, 1])
+    """
+    if lists_per_user < 1:
+        raise ConfigError(f"lists_per_user={lists_per_user}; a user gets at least one list")
+    if items_per_list < 2:
+        raise ConfigError(f"items_per_list={items_per_list}; a list has an order from two rows on")
+    if name in log.columns:
+        raise ConfigError(f"the log has a column {name!r} of its own; give the number of the list another name")
+    users = log.batch().users
+    by_user = torch.bincount(users)
+    if not (by_user >= items_per_list).any():
+        raise DataError(
+            f"no user has {items_per_list} rows, the most are {int(by_user.max())}; ask for shorter lists with "
+            "items_per_list="
+        )
+    generator = torch.Generator().manual_seed(seed)
+    draws = [_one_list_each(users, items_per_list, generator) for _ in range(lists_per_user)]
+    rows = torch.stack(draws, 1).flatten()  # user by user: [users, lists, rows of a list]
+    number = torch.arange(len(rows) // items_per_list).repeat_interleave(items_per_list)
+    drawn = log.take(rows)
+    return replace(drawn, columns={**drawn.columns, name: number}, together=items_per_list)
+
+
+def _one_list_each(users: Int[Tensor, " rows"], size: int, generator: torch.Generator) -> Int[Tensor, "lists size"]:
+    """The rows of a list of every user who has enough of them."""
+    order = torch.randperm(len(users), generator=generator)
+    order = order[users[order].argsort(stable=True)]
+    counts = torch.bincount(users)
+    starts = (counts.cumsum(0) - counts)[counts >= size]
+    return order[starts[:, None] + torch.arange(size)]
