@@ -22,4 +22,7 @@ def log() -> EventLog:
         "weight": torch.rand(60, generator=generator).tolist(),
         "bought": [None if row % 7 == 0 else float(torch.rand(1, generator=generator) < 0.3) for row in range(60)],
     }
-    return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight", "bought")))
+    events["clicked"] = [
+        1.0 if bought or row % 4 == 0 else float(row % 3 == 0) for row, bought in enumerate(events["bought"])
+    ]
+    return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight", "bought", "clicked")))

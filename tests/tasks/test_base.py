@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.tasks import Catalogue, Event, InBatch, Ordinal, Rating, Retrieval, Rows, Task
+from motet.tasks import Catalogue, Event, Funnel, InBatch, Ordinal, Rating, Retrieval, Rows, Task
 from motet.testing import check_task
 
 TASKS: dict[str, Callable[[], Task]] = {
@@ -37,6 +37,17 @@ TASKS: dict[str, Callable[[], Task]] = {
         dropout=0.5,
         positive_weight=5.0,
         focal=2.0,
+        biases=True,
+    ),
+    "funnel": lambda: Funnel(stages=("clicked", "bought")),
+    "funnel, everything": lambda: Funnel(
+        "shop",
+        stages=("clicked", "bought"),
+        stage="clicked",
+        where=Rows("rating != 3", weight="weight"),
+        hidden=(),
+        product=True,
+        dropout=0.5,
         biases=True,
     ),
     "ordinal": Ordinal,

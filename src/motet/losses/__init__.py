@@ -1,6 +1,7 @@
 """Losses: pure functions from scores to one number a row."""
 
 from motet.losses.binary import binary_cross_entropy, focal, focal_log_odds
+from motet.losses.funnel import cumulative_log_probs, funnel_losses
 from motet.losses.listwise import lambda_rank, list_mle, pairwise_hinge, pairwise_logistic
 from motet.losses.logsumexp import Dropped, logsumexp_scores
 from motet.losses.ordinal import cumulative_link
@@ -12,8 +13,10 @@ __all__ = [
     "absolute",
     "binary_cross_entropy",
     "cumulative_link",
+    "cumulative_log_probs",
     "focal",
     "focal_log_odds",
+    "funnel_losses",
     "huber",
     "in_batch_softmax",
     "lambda_rank",

@@ -4,6 +4,7 @@ from motet.tasks.base import CorpusTask, PairTask, Task
 from motet.tasks.bpr import BPR
 from motet.tasks.dot import DotTask
 from motet.tasks.event import Event
+from motet.tasks.funnel import Funnel
 from motet.tasks.listwise import Listwise
 from motet.tasks.ordinal import Ordinal
 from motet.tasks.pool import Catalogue, InBatch, Pool
@@ -20,6 +21,7 @@ __all__ = [
     "CorpusTask",
     "DotTask",
     "Event",
+    "Funnel",
     "InBatch",
     "Listwise",
     "Ordinal",

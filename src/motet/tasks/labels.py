@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -27,6 +30,42 @@ def check_outcomes(task: str, column: str, labels: Float[Tensor, " rows"], known
             f"column {column!r} is {labels[row].item():g} in row {row}, and in {int(wrong.sum()):,} of "
             f"{int(known.sum()):,} rows lies outside [0, 1]; task {task!r} needs 0 or 1, or a probability"
         )
+
+
+def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"]) -> None:
+    """Refuse labels that are no funnel: each stage takes the one before.
+
+    Args:
+        task: Who asks, for the message.
+        stages: The columns, from the first stage to the last.
+        labels: One a row and stage; NaN where not known, and in rows of no interest.
+
+    Raises:
+        DataError: If a label lies outside [0, 1], a later stage is set where an earlier one is not, or a stage is known
+            only where the one before was reached.
+    """
+    for stage, column in zip(stages, labels.T, strict=True):
+        check_outcomes(task, stage, column, ~column.isnan())
+    least = labels.nan_to_num(1.0).cummin(1)
+    beyond = labels[:, 1:] > least.values[:, :-1]
+    if beyond.any():
+        row = int(beyond.any(1).nonzero()[0])
+        late = int(beyond[row].nonzero()[0]) + 1
+        early, late_name = stages[int(least.indices[row, late - 1])], stages[late]
+        was, is_now = labels[row, stages.index(early)].item(), labels[row, late].item()
+        raise DataError(
+            f"task {task!r}: in {int(beyond.any(1).sum()):,} of {len(labels):,} rows a later stage is set where an "
+            f"earlier one is not, in row {row} first: {late_name!r} is {is_now:g} and {early!r} is {was:g}; set "
+            f'{early!r} as well, or drop such rows: where="not ({early} == 0 and {late_name} == 1)"'
+        )
+    for (early, before), (late_name, after) in pairwise(zip(stages, labels.T, strict=True)):
+        nothing = before == 0
+        if nothing.any() and after[nothing].isnan().all() and not after.isnan().all():
+            raise DataError(
+                f"task {task!r}: stage {late_name!r} is known in not one of the {int(nothing.sum()):,} rows in which "
+                f"{early!r} is 0, so that it would be learned from what follows {early!r} alone; a stage that was not "
+                "reached is 0, and empty only where nobody knows"
+            )
 
 
 def log_odds(outcomes: Float[Tensor, " rows"], weights: Float[Tensor, " rows"]) -> Float[Tensor, ""]:

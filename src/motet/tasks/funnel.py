@@ -1,0 +1,168 @@
+"""Funnel: a chain of stages, each of which takes the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.errors import ConfigError, did_you_mean
+from motet.layers.embedding import Embedding
+from motet.layers.mlp import MLP
+from motet.losses.funnel import cumulative_log_probs, funnel_losses
+from motet.metrics.auc import AUC
+from motet.metrics.base import Metric
+from motet.metrics.calibration import ECE
+from motet.metrics.log_loss import LogLoss
+from motet.tasks.base import PairTask
+from motet.tasks.labels import check_funnel, log_odds
+from motet.tasks.rows import Rows
+from motet.towers.base import Tower
+
+
+class Funnel(PairTask):
+    r"""Click, cart, purchase, return: the probability of getting to each stage, learned from every exposure.
+
+    $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad z_j = \mathrm{MLP}_j([u; v; u \odot v]) + b_j + b_{ju} + b_{ji}, \qquad
+       L = \sum_k \mathrm{mean}_{r} \, [- y_{rk} \log P_{rk} - (1 - y_{rk}) \log (1 - P_{rk})] $$
+
+    A head says how likely a stage is given the one before, yet it is not trained on the few rows that got that far:
+    its probability is only ever seen in the product, over all rows. So it is right about rows that nobody clicked as
+    well, and rare stages lean on frequent ones.
+
+    A stage that was not reached is 0. Where it is empty the outcome is not known (a purchase that can still be
+    returned), and the row weighs nothing for that stage: each stage's loss is the mean over the rows that know it.
+
+    Args:
+        name: Key of its loss, metrics, score and weight.
+        stages: Label columns, 0 or 1, from the first stage to the last.
+        stage: The stage whose probability is the score; the last one where not given. Choose the purchase where the
+            last stage is its return.
+        where: Which rows are exposures: a condition, or `Rows` with weights; every row where not given.
+        hidden: Widths of the hidden layers of each stage's head; empty for linear heads.
+        product: Whether the heads also see the elementwise product of the vectors.
+        dropout: Share of the heads' hidden values set to 0 in training.
+        biases: Whether to add learned biases for each user and each item, one a stage.
+
+    Raises:
+        ConfigError: If there are fewer than two stages, one stands twice, or `stage` is none of them.
+
+    Source:
+        Ma et al., "Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click Conversion Rate",
+        SIGIR 2018.
+    """
+
+    def __init__(
+        self,
+        name: str = "funnel",
+        *,
+        stages: Sequence[str],
+        stage: str | None = None,
+        where: str | Rows | None = None,
+        hidden: Sequence[int] = (64,),
+        product: bool = False,
+        dropout: float = 0.0,
+        biases: bool = False,
+    ) -> None:
+        stages = tuple(stages)
+        if len(stages) < 2 or len(set(stages)) < len(stages):
+            raise ConfigError(
+                f"stages={stages!r}; a funnel is a chain of two or more different columns, the first stage first: for "
+                "one outcome use Event"
+            )
+        if stage is not None and stage not in stages:
+            raise ConfigError(f"stage={stage!r} is no stage{did_you_mean(stage, stages)}; stages: {', '.join(stages)}")
+        super().__init__(name, needs=stages, where=where, product=product)
+        self.stages = stages
+        self.stage = stage
+        self.hidden = tuple(hidden)
+        self.dropout = dropout
+        self.biases = biases
+
+    def build_head(self, width: int, user: Tower, item: Tower) -> None:
+        """Make a head for each stage, and the biases.
+
+        Args:
+            width: Of what the heads read.
+            user: The user tower.
+            item: The item tower.
+        """
+        depth = len(self.stages)
+        self.heads = nn.ModuleList(
+            MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout) for _ in range(depth)
+        )
+        self.bias = nn.Parameter(torch.zeros(depth))
+        self.user_bias = Embedding(len(user.entities), depth, init_scale=0.0) if self.biases else None
+        self.item_bias = Embedding(len(item.entities), depth, init_scale=0.0) if self.biases else None
+
+    def prepare(self, train: Columns) -> None:
+        """Check the labels, and start from the log odds of each stage given the one before.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If a label lies outside [0, 1], a later stage is set where an earlier one is not, or a stage is
+                known only where the one before was reached.
+        """
+        batch = train.batch()
+        labels = self._labels(batch)
+        check_funnel(self.name, self.stages, labels.where(self.rows.chosen(batch)[:, None], torch.nan))
+        if not self.prepared:
+            weights = self.rows.weights(batch)
+            before = torch.cat([torch.ones_like(labels[:, :1]), labels[:, :-1]], 1)
+            with torch.no_grad():
+                for stage in range(len(self.stages)):
+                    known = (weights > 0) & (before[:, stage] > 0) & ~labels[:, stage].isnan()
+                    reached = before[known, stage]
+                    self.bias[stage] = log_odds(labels[known, stage] / reached, weights[known] * reached)
+        self.prepared.fill_(True)
+
+    def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """Which exposures have a label of any stage."""
+        return self.rows.chosen(batch) & ~self._labels(batch).isnan().all(1)
+
+    def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each exposure counts for in the loss, with a label of any stage."""
+        return self.rows.weights(batch) * self.labelled(batch) * self.rows.fading(batch)
+
+    def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """What each exposure counts for in the metrics: 0 where the label of the scored stage is missing."""
+        return self.rows.weights(batch) * ~batch[self._scored].isnan()
+
+    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The losses of each exposure's stages; their mean over the rows is the sum of each stage's own mean."""
+        known = self.labelled(batch).nonzero().squeeze(1)
+        some = batch.take(known)
+        labels = self._labels(some)
+        losses = funnel_losses(self._logits(pairs[known], some, len(self.stages)), labels)
+        weights = self.training_weights(some)
+        share = (weights @ (~labels.isnan()).to(weights.dtype)) / weights.sum()
+        losses = (losses / share.where(share > 0, 1.0)).sum(1)
+        return torch.zeros_like(pairs[:, 0]).index_add(0, known, losses)
+
+    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+        """The probability that each pair gets to the scored stage; see `PairTask.head_score`."""
+        depth = self.stages.index(self._scored) + 1
+        return cumulative_log_probs(self._logits(pairs, batch, depth))[0][:, -1].exp()
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """AUC, log loss and the calibration error of the scored stage's probability, over all exposures."""
+        return {"auc": AUC(), "log_loss": LogLoss(), "ece": ECE()}
+
+    @property
+    def _scored(self) -> str:
+        return self.stages[-1] if self.stage is None else self.stage
+
+    def _labels(self, batch: Batch) -> Tensor:
+        return torch.stack([batch[stage] for stage in self.stages], 1)
+
+    def _logits(self, pairs: Tensor, batch: Batch, depth: int) -> Tensor:
+        """Of the first stages, each given the one before."""
+        logits = torch.cat([head(pairs) for head in self.heads[:depth]], 1) + self.bias[:depth]
+        if self.user_bias is not None and self.item_bias is not None:
+            logits = logits + self.user_bias(batch.users)[:, :depth] + self.item_bias(batch.items)[:, :depth]
+        return logits

@@ -1,0 +1,146 @@
+"""Funnel: every stage learned from every exposure."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+import torch
+
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+from motet.errors import ConfigError, DataError
+from motet.evaluation import evaluate
+from motet.model import Model
+from motet.tasks import Event, Funnel
+from motet.towers import FeatureTower
+from motet.train import fit
+
+STAGES = ("click", "cart", "buy")
+# Of 8 exposures 4 are clicked, 2 of them carted, 1 of these bought.
+LABELS = [(1, 1, 1), (1, 1, 0), (1, 0, 0), (1, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
+
+
+def log_of(labels: list[tuple[float | None, ...]], users: int = 4) -> EventLog:
+    rows = range(len(labels))
+    frame = {"user_id": [row % users for row in rows], "item_id": [row // users for row in rows]}
+    columns = {stage: [row[k] for row in labels] for k, stage in enumerate(STAGES)}
+    return EventLog.read(pl.DataFrame(frame | columns, strict=False), Schema(signals=STAGES))
+
+
+def model_of(log: EventLog, task: Funnel, *, scale: float = 0.5) -> Model:
+    torch.manual_seed(0)
+    sides = (FeatureTower(side, dim=4, init_scale=scale) for side in (log.users, log.items))
+    return Model(user=next(sides), item=next(sides), tasks=[task])
+
+
+def prepared(labels: list[tuple[float | None, ...]], **options: object) -> Model:
+    log = log_of(labels)
+    model = model_of(log, Funnel(stages=STAGES, **options))  # type: ignore[arg-type]
+    model.prepare(log)
+    return model.eval()
+
+
+def test_starts_from_the_odds_of_each_stage_given_the_one_before() -> None:
+    log = log_of(LABELS * 50)
+    task = Funnel(stages=STAGES)
+    model = model_of(log, task, scale=0.0)
+    model.prepare(log)
+    torch.testing.assert_close(task.bias.detach(), torch.zeros(3), atol=0.02, rtol=0)
+    torch.testing.assert_close(model.score(log.batch())["funnel"], torch.full((400,), 0.125), atol=0.01, rtol=0)
+    model.prepare(log_of([(1, 1, 1)] * 4))
+    torch.testing.assert_close(task.bias.detach(), torch.zeros(3), atol=0.02, rtol=0)
+
+
+def test_scores_the_stage_that_was_chosen_and_no_stage_is_likelier_than_the_one_before() -> None:
+    log = log_of(LABELS)
+    scores = [prepared(LABELS, stage=stage).score(log.batch())["funnel"] for stage in STAGES]
+    assert (scores[0] > scores[1]).all()
+    assert (scores[1] > scores[2]).all()
+    torch.testing.assert_close(prepared(LABELS).score(log.batch())["funnel"], scores[2])
+
+
+def test_the_first_stage_alone_learns_as_an_event_does() -> None:
+    log = log_of([(click, None, None) for click, _, _ in LABELS])
+    model = prepared(LABELS)
+    (funnel,) = model.tasks.values()
+    assert isinstance(funnel, Funnel)
+    event = Event("click")
+    event.build_head(8, model.user, model.item)
+    event.head, event.bias = funnel.heads[0], torch.nn.Parameter(funnel.bias[0])
+    batch = log.batch()
+    torch.testing.assert_close(funnel.loss(*model(batch), batch), event.loss(*model(batch), batch))
+
+
+def test_each_stage_is_averaged_over_the_rows_that_know_it() -> None:
+    labels = [(1, 1, 1), (1, 0, 0), (0, 0, None), (0, None, 0), (1, 1, None), (0, 0, 0), (None, None, None)]
+    model, batch = prepared(labels), log_of(labels).batch()
+    total = 0.0
+    for stage in range(3):
+        alone = [tuple(label if k == stage else None for k, label in enumerate(row)) for row in labels]
+        total += model.losses(log_of(alone).batch())["funnel"].item()
+    assert model.losses(batch)["funnel"].item() == pytest.approx(total, rel=1e-5)
+
+
+def test_rows_without_any_label_change_neither_loss_nor_gradient() -> None:
+    labels = [(1, 1, None), (None, None, None), (0, 0, 0), (1, None, 1), (None, None, None)]
+    model, batch = prepared(labels, product=True, biases=True), log_of(labels).batch()
+    grads = []
+    for rows in (batch, batch.take(~batch["click"].isnan()), batch.take(torch.tensor([3, 1, 2, 4, 0]))):
+        loss = model.losses(rows)["funnel"]
+        grads.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
+    for every, *others in zip(*grads, strict=True):
+        for other in others:
+            torch.testing.assert_close(every, other)
+    assert not model.losses(batch.take(batch["click"].isnan()))["funnel"]
+
+
+def test_finds_the_probabilities_of_a_chain() -> None:
+    log = log_of([row for row in LABELS for _ in range(4)])  # an item a chain, seen by all users
+    task = Funnel(stages=STAGES, hidden=(), biases=True)
+    model = model_of(log, task, scale=0.1)
+    fit(model, log, epochs=300, progress=False)
+    scores = model.score(log.batch())["funnel"].detach()
+    assert scores[log.columns["buy"] == 1].min() > 0.9
+    assert scores[log.columns["buy"] == 0].max() < 0.1
+
+
+def test_is_judged_over_all_exposures_that_know_the_scored_stage() -> None:
+    labels = [*LABELS, (1, 1, None)]
+    log, model = log_of(labels), prepared(labels)
+    report = evaluate(model, log, train=log)
+    assert report["funnel/log_loss"] == evaluate(model, log.take(slice(0, 8)), train=log)["funnel/log_loss"]
+
+
+def test_errors() -> None:
+    with pytest.raises(ConfigError, match=r"stages=\('click',\); a funnel is a chain of two or more different columns"):
+        Funnel(stages=("click",))
+    with pytest.raises(ConfigError, match="a funnel is a chain of two or more different columns"):
+        Funnel(stages=("click", "click"))
+    with pytest.raises(ConfigError, match=r"stage='bui' is no stage; did you mean 'buy'\?; stages: click, cart"):
+        Funnel(stages=STAGES, stage="bui")
+    with pytest.raises(
+        DataError, match=r"column 'cart' is 2 in row 1, and in 1 of 2 rows lies outside \[0, 1\]; task 'funnel'"
+    ):
+        prepared([(1, 1, 1), (1, 2, 0)])
+
+
+def test_a_later_stage_without_an_earlier_one_is_counted_and_can_be_dropped() -> None:
+    wrong = [(1, 1, 1), (1, 0, 0), (1, 0, 1), (0, None, 1), (None, 1, 1)]
+    words = (
+        r"task 'funnel': in 2 of 5 rows a later stage is set where an earlier one is not, in row 2 first: 'buy' is 1 "
+        r"and 'cart' is 0; set 'cart' as well, or drop such rows: where=\"not \(cart == 0 and buy == 1\)\""
+    )
+    with pytest.raises(DataError, match=words):
+        prepared(wrong)
+    with pytest.raises(DataError, match=r"in 1 of 5 rows .* in row 3 first: 'buy' is 1 and 'click' is 0"):
+        prepared(wrong, where="not (cart == 0 and buy == 1)")
+    prepared(wrong, where="not (cart == 0 and buy == 1) and not (click == 0 and buy == 1)")
+
+
+def test_a_stage_known_only_after_the_one_before_is_refused() -> None:
+    words = (
+        "stage 'cart' is known in not one of the 2 rows in which 'click' is 0, so that it would be learned from what"
+    )
+    with pytest.raises(DataError, match=words):
+        prepared([(1, 1, 1), (1, 0, 0), (0, None, None), (0, None, None)])
+    prepared([(1, 1, None), (1, 0, None), (0, 0, None), (0, None, None)])
