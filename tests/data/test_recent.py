@@ -114,22 +114,41 @@ def test_looking_into_the_future_is_found() -> None:
         check_recent(replace(log, columns={**log.columns, "recent": column}))
 
 
-def test_an_item_of_another_user_is_found() -> None:
+def test_an_item_the_user_never_had_is_found() -> None:
     log = recent(make(), 3)
-    column = log.columns["recent"].clone()
-    column[7, 0] = 9
     users, items = log.columns["user_id"], log.columns["item_id"]
-    alone = log.take((users != users[7]) | (items != 9) | (torch.arange(80) == 7))
+    log = log.take((users != 2) | (items != 9))
+    log = recent(replace(log, columns={name: log.columns[name] for name in log.schema.columns}), 3)
+    log.columns["recent"][log.columns["user_id"] == 2, 0] = 9
+    with pytest.raises(DataError, match="and its user has no earlier event with item row 9; build the column with"):
+        check_recent(log)
+
+
+def test_a_column_of_ones_own_is_judged_by_the_log_alone() -> None:
+    log = recent(make(), 3)
+    columns = {name: column for name, column in log.columns.items() if name != "recent_events"}
+    check_recent(replace(log, columns=columns))
     with pytest.raises(DataError, match="'recent' looks into the future in"):
-        check_recent(replace(alone, columns={**alone.columns, "recent": column[: len(alone)]}))
+        check_recent(replace(log, columns={**columns, "recent": columns["recent"].roll(1, 0)}))
 
 
-def test_moments_are_compared_where_an_earlier_log_was_read() -> None:
+@pytest.mark.parametrize("where", [None, "event == 'buy'"])
+def test_rows_left_out_since_raise_no_alarm(where: str | None) -> None:
+    log = recent(make(), 3, where=where)
+    for seed in range(20):
+        rows = torch.randperm(len(log), generator=torch.Generator().manual_seed(seed))[:40]
+        check_recent(log.take(rows))
+
+
+def test_both_logs_together_judge_held_out_rows() -> None:
     train, test = split.by_time(make(), test=30)
     held_out = recent(test, 5, before=train)
-    earlier = {**held_out.columns, "time": held_out.columns["time"] - 15}
-    with pytest.raises(DataError, match="'recent' looks into the future in"):
-        check_recent(replace(held_out, columns=earlier))
+    column, items = held_out.columns["recent"], held_out.columns["item_id"].tolist()
+    new = next(row for row in range(30) if items[row] not in by_hand(row, test, [train, test], 99))
+    column[new, 4] = items[new]
+    check_recent(held_out)  # alone it does not hold the history
+    with pytest.raises(DataError, match=f"'recent' looks into the future in 1 rows: the first is row {new} "):
+        check_recent(held_out, before=train)
 
 
 def test_sessions_by_hand() -> None:

@@ -164,9 +164,13 @@ def test_user_vectors_that_read_the_row_make_each_row_a_query(parts: split.Split
     train, test = parts
     user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
     model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Dot()])
-    whole = evaluate(model, test, train=train)["clicks/unseen/hit_rate@5"]
-    each = [evaluate(model, test.take(slice(i, i + 1)), train=train)["clicks/unseen/hit_rate@5"] for i in range(100)]
-    assert whole == pytest.approx(sum(each) / 100)
+    whole = evaluate(model, test, train=train)
+    each = [evaluate(model, test.take(slice(i, i + 1)), train=train) for i in range(100)]
+    for metric in ("clicks/unseen/hit_rate@5", "clicks/unseen/ndcg", "clicks/all items/recall@5"):
+        assert whole[metric] == pytest.approx(sum(report[metric] for report in each) / 100)
+        beside = sum(report.beside["popularity"][metric] for report in each) / 100
+        assert whole.beside["popularity"][metric] == pytest.approx(beside), "a baseline is asked the same queries"
+    assert "Every row is a query of its own: a user's vector depends on the row." in whole.notes
 
 
 def test_unknown_items_are_left_out_and_counted(parts: split.Split) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Int, Real
 from torch import Tensor
 
 from motet.data.batch import Batch, Columns
@@ -25,8 +25,9 @@ def recent(
     Only what is strictly earlier counts: events of one moment do not see each other, and no row sees itself. Where
     there are fewer than `length`, 0 fills up in front. Unknown users have no past, and unknown items are left out.
 
-    Two more columns may come with it, for towers to read: `name_counts`, under a condition: whether the row becomes
-    history for later ones; `name_newest`, with `before`: the moment of the newest item, NaN where there is none.
+    With it comes `name_events`, how many earlier events the items were chosen from, by which `check_recent` knows
+    whether a log still holds all of them; and, under a condition, `name_counts`: whether the row is history for later
+    ones.
 
     Args:
         log: Its schema names a time.
@@ -63,12 +64,10 @@ def recent(
     condition = None if where is None else Expression(where)
     counts = [_counting(past, condition) for past in pasts]
     history = [past.take(counted) for past, counted in zip(pasts, counts, strict=True)]
-    found, newest = _windows(_events(history, "recent"), batch.users, times, length)
-    columns = {**log.columns, name: found}
+    found, events = _windows(_events(history, "recent"), batch.users, times, length)
+    columns = {**log.columns, name: found, f"{name}_events": events}
     if condition is not None:
         columns[f"{name}_counts"] = counts[-1]
-    if before is not None:
-        columns[f"{name}_newest"] = newest
     return replace(log, columns=columns)
 
 
@@ -87,8 +86,7 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
     batch = log.batch()
     times = _times(batch, "latest")
     column = batch[name]
-    counted = _counting(batch, None) & batch.columns.get(f"{name}_counts", torch.ones_like(times, dtype=torch.bool))
-    history = (batch.users[counted], batch.items[counted], times[counted])
+    history = _events([_counted(batch, name)], "latest")
     everyone = torch.arange(users, device=times.device)
     own, _ = _windows(history, everyone, (times.max() + 1).expand(users), length)
     # Before the log's own events comes what the first row of each user has already seen in an earlier log.
@@ -103,8 +101,8 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
 def check_recent(log: Columns, *, name: str = "recent", before: Columns | None = None) -> None:
     """Check that no row's recent items look into the future.
 
-    Every item must have an event of the same user that is earlier than the row, in the log or in `before`. Where
-    `recent` drew on an earlier log, which is not given here, its own column of moments is compared instead.
+    Every item must have an event of the same user that is earlier than the row, in the log or in `before`. A row for
+    which `recent` knew more events than are here, in an earlier log or in rows left out since, is not judged.
 
     Args:
         log: With a column of recent items.
@@ -123,10 +121,12 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
             f"column {name!r} has shape {tuple(column.shape)} and type {column.dtype}; recent items are item rows, "
             "[rows, length]: recent(log, length) makes them"
         )
-    if before is None and f"{name}_newest" in batch:
-        late = (batch[f"{name}_newest"] >= times)[:, None] & (column > 0)
-    else:
-        late = _late(column, batch, [batch] if before is None else [before.batch(), batch])
+    pasts = [batch] if before is None else [before.batch(), batch]
+    late = _late(column, batch, pasts)
+    if f"{name}_events" in batch:
+        history = _events([_counted(past, name) for past in pasts], "check_recent")
+        _, events = _windows(history, batch.users, times, 1)
+        late &= (events == batch[f"{name}_events"])[:, None]
     if late.any():
         row, place = late.nonzero()[0].tolist()
         raise DataError(
@@ -181,19 +181,18 @@ def _windows(
     users: Int[Tensor, " rows"],
     times: Real[Tensor, " rows"],
     length: int,
-) -> tuple[Int[Tensor, "rows length"], Float[Tensor, " rows"]]:
-    """The last items of each user before a moment, and when the newest of them was."""
+) -> tuple[Int[Tensor, "rows length"], Int[Tensor, " rows"]]:
+    """The last items of each user before a moment, and how many there were in all."""
     who, items, moments = history
     if not len(who):
-        return users.new_zeros(len(users), length), torch.full_like(users, float("nan"), dtype=torch.float64)
+        return users.new_zeros(len(users), length), torch.zeros_like(users)
     known, rank = torch.cat([moments, times]).unique(return_inverse=True)
     keys, order = (who * len(known) + rank[: len(who)]).sort(stable=True)
     ends = torch.searchsorted(keys, users * len(known) + rank[len(who) :])
     starts = torch.searchsorted(keys, users * len(known))
     places = ends[:, None] - torch.arange(length, 0, -1, device=users.device)
     there = places >= starts[:, None]
-    newest = moments[order][(ends - 1).clamp(min=0)].double()
-    return items[order][places.clamp(min=0)] * there, newest.masked_fill(ends == starts, float("nan"))
+    return items[order][places.clamp(min=0)] * there, ends - starts
 
 
 def _late(column: Int[Tensor, "rows length"], batch: Batch, pasts: list[Batch]) -> Bool[Tensor, "rows length"]:
@@ -226,6 +225,12 @@ def _counting(batch: Batch, condition: Expression | None) -> Bool[Tensor, " rows
     """The events that are history: those the condition chooses, of known users with known items."""
     counted = (batch.users > 0) & (batch.items > 0)
     return counted if condition is None else counted & condition(batch)
+
+
+def _counted(batch: Batch, name: str) -> Batch:
+    """The events that were history when the column was made."""
+    counted = _counting(batch, None)
+    return batch.take(counted & batch.columns.get(f"{name}_counts", counted))
 
 
 def _times(batch: Batch, of: str) -> Tensor:

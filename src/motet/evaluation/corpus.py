@@ -39,6 +39,7 @@ class Corpus:
         catalogue: How many items have an id: item rows 1 to `catalogue` are the candidates.
         protocols: Which rankings are asked for.
         ties: How equal scores rank.
+        each_row: Whether every row asks for itself, because a user's vector depends on the row.
     """
 
     rows: Int[Tensor, " rows"]
@@ -48,6 +49,7 @@ class Corpus:
     catalogue: int
     protocols: Sequence[Protocol]
     ties: Ties
+    each_row: bool = False
 
     @classmethod
     def of(cls, test: EventLog, train: EventLog, protocols: Sequence[Protocol], ties: Ties) -> Self:
@@ -79,8 +81,10 @@ class Corpus:
         rows, users, items = (part.to(device) for part in (self.rows, self.users, self.items))
         return replace(self, rows=rows, users=users, items=items, seen=self.seen.to(device))
 
-    def each_user(self) -> Queries:
-        """One query a user, whatever the number of their positives."""
+    def queries(self) -> Queries:
+        """One query a user, whatever the number of their positives; or one a row."""
+        if self.each_row:
+            return Queries(torch.arange(len(self.rows), device=self.rows.device), self.users)
         users, query = self.users.unique(return_inverse=True)
         return Queries(query, users)
 
@@ -135,6 +139,8 @@ class Corpus:
         """
         rows = f"{len(self.rows):,} test rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
         notes = [f"{rows}; `unseen` leaves out the items the user had in training."]
+        if self.each_row:
+            notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
             notes.append(f"{left_out:,} test rows have an item that is not known, and are left out of rankings.")
         if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):

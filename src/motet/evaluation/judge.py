@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import get_args
 
@@ -16,7 +17,7 @@ from motet.baselines import Baseline, GlobalMean, Popularity
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
-from motet.evaluation.corpus import Corpus, Metrics, Protocol, Queries
+from motet.evaluation.corpus import Corpus, Metrics, Protocol
 from motet.evaluation.report import Report
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import Ties, dot
@@ -78,6 +79,8 @@ def evaluate(
     else:
         for name, task in system.tasks.items():
             _check_labels(name, task.needs, test)
+        with _evaluating(system):  # what a tower reads may depend on the mode
+            corpus = replace(corpus, each_row=bool(system.user.context))
         figures = _model(system, ks, test, corpus)
         for name, task in system.tasks.items() if baselines else ():
             for baseline in _rules(task, train):
@@ -154,11 +157,8 @@ def _ranked(
     if not len(corpus.rows):
         return corpus.nothing(metrics)
     rows = batch.take(corpus.rows)
-    if model.user.context:
-        queries, asked = Queries(torch.arange(len(rows), device=rows.users.device), rows.users), rows
-    else:
-        queries = corpus.each_user()
-        asked = batch.entities(batch.user_key, queries.user)
+    queries = corpus.queries()
+    asked = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
     items = batch.entities(batch.item_key, torch.arange(1, corpus.catalogue + 1, device=rows.users.device))
     scorer = dot(task.queries(_embed(model.user, asked), asked), task.candidates(vectors, items))
     return corpus.figures(scorer, queries, metrics, task.row_weights(rows))
@@ -205,7 +205,7 @@ def _baseline(
     batch = test.batch()
     weights = torch.ones(len(batch)) if weights is None else weights
     if baseline.label is None:
-        queries = corpus.each_user()
+        queries = corpus.queries()
         found = corpus.figures(
             lambda rows, columns: baseline.scores(queries.user[rows, None], columns + 1),
             queries,
