@@ -2,6 +2,10 @@
 
 from motet.balancers.base import Balancer
 from motet.balancers.conflict import conflict
+from motet.balancers.dynamic_weight_average import DynamicWeightAverage
 from motet.balancers.fixed import Fixed
+from motet.balancers.grad_norm import GradNorm
+from motet.balancers.gradient import GradientBalancer
+from motet.balancers.uncertainty import Uncertainty
 
-__all__ = ["Balancer", "Fixed", "conflict"]
+__all__ = ["Balancer", "DynamicWeightAverage", "Fixed", "GradNorm", "GradientBalancer", "Uncertainty", "conflict"]

@@ -21,10 +21,16 @@ def task_gradients(losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Ten
         By task.
     """
     found = {}
+    trained = [vectors for vectors in shared if vectors.requires_grad]
     for name, loss in losses.items():
-        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
-        parts = [at.new_zeros(at.shape) if part is None else part for part, at in zip(gradients, shared, strict=True)]
-        found[name] = torch.cat([part.flatten() for part in parts])
+        gradients = iter(torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True) if trained else ())
+        parts = [next(gradients) if at.requires_grad else None for at in shared]
+        found[name] = torch.cat(
+            [
+                (at.new_zeros(at.shape) if part is None else part).flatten()
+                for part, at in zip(parts, shared, strict=True)
+            ]
+        )
     return found
 
 

@@ -1,0 +1,70 @@
+"""DynamicWeightAverage: a task whose loss falls slowly counts for more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.balancers.base import Balancer
+from motet.errors import ConfigError
+
+
+class DynamicWeightAverage(Balancer):
+    r"""Weights from how fast each loss fell over the last two epochs.
+
+    $$ \lambda_t = K \, \mathrm{softmax}_t (r_t / T), \qquad r_t = L_t(e-1) / L_t(e-2) $$
+
+    over K tasks. A ratio is 1 until its task has two epochs behind it. The weights do not depend on how losses are
+    scaled, and do not make up for it: what they multiply are the losses times the model's weights.
+
+    Args:
+        temperature: Evens the weights out; 2 is the paper's.
+
+    Raises:
+        ConfigError: If the temperature is not positive.
+
+    Source:
+        Liu et al., "End-to-End Multi-Task Learning with Attention", CVPR 2019, eq. 7.
+    """
+
+    past: Tensor
+
+    def __init__(self, *, temperature: float = 2.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ConfigError(f"temperature={temperature}; it divides the ratios of losses, so it must be positive")
+        self.temperature = temperature
+
+    def build(self, tasks: Sequence[str]) -> None:
+        """Make room for the losses of two epochs.
+
+        Args:
+            tasks: Their names.
+        """
+        self.places = {name: place for place, name in enumerate(tasks)}
+        self.register_buffer("past", torch.full((2, len(tasks)), float("nan")))
+
+    def backward(self, losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Tensor]) -> None:  # noqa: ARG002
+        """Add to the gradient of every parameter; see `Balancer.backward`."""
+        weights = self.weights()
+        torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
+
+    def epoch_ended(self, losses: Mapping[str, float]) -> None:
+        """Take note of an epoch's mean losses; a task that had no labels keeps its past.
+
+        Args:
+            losses: By task.
+        """
+        for name, place in self.places.items():
+            if losses.get(name, 0.0) != 0:
+                self.past[:, place] = torch.stack([self.past[1, place], self.past.new_tensor(losses[name])])
+
+    def weights(self) -> dict[str, float]:
+        """What each task counts for in this epoch."""
+        ratios = self.past[1] / self.past[0]
+        ratios = torch.where(ratios.isfinite(), ratios, 1.0)
+        found = len(ratios) * (ratios / self.temperature).softmax(0)
+        return dict(zip(self.places, found.tolist(), strict=True))

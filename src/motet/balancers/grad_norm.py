@@ -1,0 +1,91 @@
+"""GradNorm: weights that even out how hard tasks pull."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.balancers.base import Balancer
+from motet.balancers.conflict import task_gradients
+from motet.errors import ConfigError
+
+
+class GradNorm(Balancer):
+    r"""Weights that follow the norms of the gradients at the shared vectors.
+
+    $$ G_t = \|\nabla w_t L_t\|, \qquad
+       w_t \leftarrow w_t \exp \Big( -\eta \, \mathrm{sign}(G_t - \bar G \, r_t^\alpha) \, G_t / \bar G \Big) $$
+
+    where $r_t$ is the share of its first loss that a task still has, over the mean of that: a task that has learned
+    less gets more. The step is that of the paper's loss, taken in the logarithm of the weight and relative to the mean
+    norm, so that weights stay positive and the scale of losses does not matter. The weights of the tasks in a batch
+    keep their sum, K over K tasks; one that is absent keeps its weight.
+
+    Args:
+        alpha: How much slow tasks are favoured; 0 makes the norms equal, 1.5 is the paper's for unlike tasks.
+        lr: Rate of the weights' own steps.
+
+    Raises:
+        ConfigError: If `alpha` or `lr` is negative, or a model's losses come without shared vectors.
+
+    Source:
+        Chen et al., "GradNorm: Gradient Normalization for Adaptive Loss Balancing in Deep Multitask Networks", ICML
+        2018, algorithm 1.
+    """
+
+    log_weights: Tensor
+    first: Tensor
+
+    def __init__(self, *, alpha: float = 1.5, lr: float = 0.025) -> None:
+        super().__init__()
+        for name, value in (("alpha", alpha), ("lr", lr)):
+            if not value >= 0:
+                raise ConfigError(f"{name}={value}; it must be 0 or more")
+        self.alpha = alpha
+        self.lr = lr
+
+    def build(self, tasks: Sequence[str]) -> None:
+        """Make one weight a task.
+
+        Args:
+            tasks: Their names.
+        """
+        self.places = {name: place for place, name in enumerate(tasks)}
+        self.register_buffer("log_weights", torch.zeros(len(tasks)))
+        self.register_buffer("first", torch.full((len(tasks),), float("nan")))
+
+    def backward(self, losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Tensor]) -> None:
+        """Add to the gradient of every parameter, then move the weights; see `Balancer.backward`."""
+        known = {name: loss for name, loss in losses.items() if name in self.places}
+        if len(known) > 1 and not shared:
+            raise ConfigError("GradNorm needs the vectors at which tasks meet: return what Model.losses returns")
+        norms = {name: gradient.norm() for name, gradient in task_gradients(known, shared).items()} if shared else {}
+        weights = self.log_weights.exp()
+        scaled = [weights[self.places[name]] * loss if name in known else loss for name, loss in losses.items()]
+        torch.stack(scaled).sum().backward()
+        active = [name for name, norm in norms.items() if float(norm) > 0 and float(known[name].detach()) > 0]
+        if len(active) > 1:
+            self._adapt(
+                [self.places[name] for name in active],
+                torch.stack([norms[name] for name in active]),
+                torch.stack([known[name].detach() for name in active]),
+            )
+
+    def weights(self) -> dict[str, float]:
+        """What each task counts for now."""
+        return dict(zip(self.places, self.log_weights.exp().tolist(), strict=True))
+
+    def _adapt(self, places: list[int], norms: Tensor, losses: Tensor) -> None:
+        """One step of the weights of the tasks that have a gradient."""
+        first = self.first[places]
+        first = torch.where(first.isnan(), losses, first)
+        self.first[places] = first
+        before = self.log_weights[places]
+        pulls = before.exp() * norms
+        left = losses / first
+        target = pulls.mean() * (left / left.mean()) ** self.alpha
+        after = before - self.lr * (pulls - target).sign() * pulls / pulls.mean()
+        self.log_weights[places] = after - after.logsumexp(0) + before.logsumexp(0)

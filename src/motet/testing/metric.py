@@ -1,0 +1,79 @@
+"""The contract of a metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
+
+
+def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: bool = False) -> None:
+    """Check that a metric adds up, ignores the order of rows and what weighs nothing, and tells good from bad.
+
+    Args:
+        build: Makes a fresh metric.
+        seed: Of the rows.
+        probabilities: Whether it compares probabilities with what happened or did not, 1 or 0.
+
+    Raises:
+        AssertionError: If it breaks the contract.
+
+    Example:
+        >>> from motet.metrics import RMSE
+        >>> check_metric(RMSE)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    size = 60
+    first = torch.randint(1, 20, (size,), generator=generator).double()
+    second = torch.randint(7, (size,), generator=generator)
+    if not isinstance(build(), CorpusMetric):
+        first, second = (first.float() / 20, second % 2.0) if probabilities else (first.float() / 7, second.float() / 2)
+    weights = torch.randint(1, 4, (size,), generator=generator).float()
+    columns: tuple[Tensor, ...] = (first, second)
+    if isinstance(build(), ListMetric):
+        columns = (first, second, torch.randint(9, (size,), generator=generator))
+    order, cut = torch.randperm(size, generator=generator), size // 3
+    figures = partial(_figures, build)
+    whole = figures((*columns, weights))
+    empty = tuple(column[:0] for column in columns)
+    for nothing in (figures(), figures(empty), figures((*columns, torch.zeros(size)))):
+        assert all(math.isnan(figure) for figure in nothing.values()), f"{nothing} of no rows is not NaN"
+    assert all(math.isfinite(figure) for figure in whole.values()), f"{whole} are not all finite"
+    shuffled = tuple(column[order] for column in (*columns, weights))
+    _same(whole, figures(shuffled), "rows in another order give other figures")
+    parts = [tuple(column[part] for column in (*columns, weights)) for part in (slice(cut), slice(cut, None))]
+    _same(whole, figures(*parts), "rows in two calls give other figures than in one")
+    _same(whole, figures(*parts, merged=True), "merging two parts gives other figures than the whole")
+    _same(whole, figures((*columns, 2 * weights)), "twice the weights give other figures")
+    _same(figures(columns), figures((*columns, torch.ones(size))), "weights of 1 change the figures")
+    padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in columns)
+    _same(whole, figures((*padded, torch.cat([weights, torch.zeros(9)]))), "rows of weight 0 change the figures")
+    if isinstance(build(), CorpusMetric):
+        each = torch.arange(size)
+        perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
+    else:
+        worst = 1 - second if probabilities else 3 - 2 * second  # other numbers, and in the other order
+        perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
+    assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
+
+
+def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bool = False) -> dict[str, float]:
+    metrics = [build() for _ in parts] if merged else [build()] * len(parts)
+    for metric, part in zip(metrics, parts, strict=True):
+        kinds = PointMetric | ListMetric | CorpusMetric
+        assert isinstance(metric, kinds), f"{metric} is neither a PointMetric nor a ListMetric nor a CorpusMetric"
+        metric.update(*part)
+    whole = metrics[0] if metrics else build()
+    for other in metrics[1:] if merged else []:
+        whole.merge(other)
+    return whole.figures("figure")
+
+
+def _same(first: dict[str, float], second: dict[str, float], complaint: str) -> None:
+    alike = first.keys() == second.keys() and all(math.isclose(first[key], second[key], rel_tol=1e-9) for key in first)
+    assert alike, f"{complaint}: {first} and {second}"

@@ -1,0 +1,88 @@
+"""The contract of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.losses.softmax import pair_scores
+from motet.model import Model
+from motet.tasks.base import CorpusTask, Task
+from motet.towers.feature import FeatureTower
+
+
+def check_task(build: Callable[[], Task], log: EventLog) -> None:
+    """Check that a task ignores the order of rows and those without its label, and that it can be rebuilt.
+
+    Args:
+        build: Makes the task in question.
+        log: At least two rows with the columns the task reads; some without its label, if it reads one.
+
+    Raises:
+        AssertionError: If it breaks the contract.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> from motet.tasks import Rating
+        >>> events = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [3.0, None, 4.0]})
+        >>> check_task(Rating, EventLog.read(events, Schema(signals=("rating",))))
+    """
+    user, item = (FeatureTower(side, dim=4, features=()) for side in (log.users, log.items))
+    model = Model(user=user, item=item, tasks=[build()])
+    model.prepare(log)
+    model.eval()
+    _check_losses(model, log.batch())
+    _check_pair_scores(model, log.batch())
+    (task,) = model.tasks.values()
+    metrics, fresh = task.metrics(), task.metrics()
+    assert metrics, "a task without metrics cannot be judged"
+    assert not any(metrics[name] is fresh[name] for name in metrics), "metrics() gave the same collector twice"
+    rebuilt = Model(user=user, item=item, tasks=[type(task)(**task.config())])
+    rebuilt.load_state_dict(model.state_dict())
+    assert torch.equal(*(each.eval().score(log.batch())[task.name] for each in (model, rebuilt))), (
+        "a task of the same config and weights gives other scores"
+    )
+
+
+def _check_losses(model: Model, batch: Batch) -> None:
+    (task,) = model.tasks.values()
+    tables = [next(tower.parameters()) for tower in (model.user, model.item)]
+    losses = _row_losses(model, batch)
+    assert losses.shape == (len(batch),), f"{len(batch)} rows gave losses of shape {tuple(losses.shape)}"
+    assert losses.isfinite().all(), "a loss is not finite"
+    labelled = task.labelled(batch)
+    assert not losses[~labelled].any(), "a row without a label has a loss"
+    turned = batch.take(torch.arange(len(batch) - 1, -1, -1))
+    assert torch.allclose(_row_losses(model, turned).flip(0), losses, atol=1e-5), "the order of rows matters"
+    if task.needs:
+        alone = batch.take(labelled)
+        some, every = (model.losses(rows)[task.name] for rows in (alone, batch))
+        assert torch.allclose(some, every, atol=1e-5), "rows without a label change the loss"
+    gradients = torch.autograd.grad(losses.sum(), tables, allow_unused=True)
+    assert all(gradient is not None for gradient in gradients), "the loss does not reach both towers"
+
+
+def _row_losses(model: Model, batch: Batch) -> Tensor:
+    (task,) = model.tasks.values()
+    user, item = model(batch)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # what a task draws for a batch is the same each time
+        return task.loss(user, item, batch)
+
+
+def _check_pair_scores(model: Model, batch: Batch) -> None:
+    (task,) = model.tasks.values()
+    pairs = Batch({batch.user_key: batch.users, batch.item_key: batch.items}, batch.user_key, batch.item_key)
+    with torch.no_grad():
+        user, item = model(pairs)
+        scores = task.score(user, item, pairs)
+        assert scores.shape == (len(batch),), f"{len(batch)} pairs gave scores of shape {tuple(scores.shape)}"
+        assert scores.isfinite().all(), "a score is not finite"
+        if isinstance(task, CorpusTask):
+            dots = pair_scores(task.queries(user, pairs), task.candidates(item, pairs))
+            assert torch.allclose(scores, dots, atol=1e-5), "a score is not the dot product of query and candidate"
