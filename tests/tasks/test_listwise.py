@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from motet import FeatureTower, Model, evaluate, fit
+from motet.data.batch import distinct
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
@@ -30,6 +31,9 @@ def model_of(log: EventLog, task: Listwise) -> Model:
     "arguments", [{}, {"product": True, "biases": True, "hidden": ()}, {"where": "rating < 5"}, {"by": "weight"}]
 )
 def test_contract(log: EventLog, loss: str, arguments: dict[str, object]) -> None:
+    # A pair that is listed twice has one score, up to rounding, which may rank either label first.
+    once = distinct(log.batch().users * len(log.items) + log.batch().items).first
+    log = log.take(once.sort().values)
     log.columns["weight"].mul_(4).floor_()
     check_task(partial(Listwise, "rating", loss=loss, **arguments), log)  # type: ignore[arg-type]
 
