@@ -6,6 +6,7 @@ from motet.layers.combine import Combine
 from motet.layers.cross import Cross
 from motet.layers.embedding import BagEmbedding, Embedding
 from motet.layers.experts import Experts, Gates, mix
+from motet.layers.hashed import HashedEmbedding
 from motet.layers.interactions import dot_interaction, factorisation_machine
 from motet.layers.mlp import MLP, linear
 from motet.layers.numbers import NumberEmbedding, Standardise
@@ -19,6 +20,7 @@ __all__ = [
     "Embedding",
     "Experts",
     "Gates",
+    "HashedEmbedding",
     "NumberEmbedding",
     "Standardise",
     "TimestampEmbedding",

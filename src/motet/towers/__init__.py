@@ -7,6 +7,7 @@ from motet.towers.content import ContentTower
 from motet.towers.context import ContextTower, context_columns
 from motet.towers.feature import FeatureTower
 from motet.towers.field import FieldTower
+from motet.towers.hashed import HashedTower
 from motet.towers.history import HistoryTower
 from motet.towers.sequence import SequenceTower
 
@@ -15,6 +16,7 @@ __all__ = [
     "ContextTower",
     "FeatureTower",
     "FieldTower",
+    "HashedTower",
     "HistoryTower",
     "SequenceTower",
     "Tower",

@@ -86,14 +86,29 @@ class BagEncoder(Encoder):
 
     def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
         """The mean vector of each entity's values."""
-        begin = self.offsets[rows]
-        sizes = self.offsets[rows + 1] - begin
-        starts = sizes.cumsum(0) - sizes
-        # Value j of the batch lies as far behind its bag's start in the table as it does in the batch.
-        shift = (begin - starts).repeat_interleave(sizes)
-        values = torch.arange(len(shift), device=rows.device) + shift
+        values, starts, _ = gather_bags(self.offsets, rows)
         out: Tensor = self.embedding(self.codes[values], starts)
         return out
+
+
+def gather_bags(
+    offsets: Int[Tensor, " n_plus_1"], rows: Int[Tensor, " batch"]
+) -> tuple[Int[Tensor, " values"], Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+    """Where the values of some bags stand in the column of all.
+
+    Args:
+        offsets: Where each bag of the column begins, and where the last one ends.
+        rows: The bags.
+
+    Returns:
+        Places of the values, one bag after the other; where each bag begins among them; and how many values it has.
+    """
+    begin = offsets[rows]
+    sizes = offsets[rows + 1] - begin
+    starts = sizes.cumsum(0) - sizes
+    # Value j of the batch lies as far behind its bag's start in the column as it does in the batch.
+    shift = (begin - starts).repeat_interleave(sizes)
+    return torch.arange(len(shift), device=rows.device) + shift, starts, sizes
 
 
 class NumberEncoder(Encoder):

@@ -1,0 +1,131 @@
+"""HashedEmbedding: one table of any size for all the values of several features."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.errors import ConfigError, did_you_mean
+
+Probes = Literal["concat", "sum"]
+
+# The constants of SplitMix64, as the signed numbers that torch multiplies modulo 2^64.
+STEP = 0x9E3779B97F4A7C15 - (1 << 64)
+FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
+SECOND = 0x94D049BB133111EB - (1 << 64)
+
+
+class HashedEmbedding(nn.Module):
+    r"""Every value of every feature reads a few rows of one table, which hash functions choose.
+
+    $$ e_f(x) = \big[ W_{h_{f,1}(x)}, \dots, W_{h_{f,k}(x)} \big] $$
+
+    Two values that share one row seldom share the others, and features have hash functions of their own, so that a
+    layer behind can tell them apart. The table's size is a budget of memory, whatever the vocabularies' sizes.
+
+    Args:
+        rows: Of the table.
+        dim: Width of a value's vector.
+        features: How many features share the table.
+        probes: How many rows a value reads. Two tell most values apart.
+        combine: `"concat"` puts parts of width `dim / probes` side by side; `"sum"` adds rows of the whole width.
+        init_scale: Largest absolute value at the start, drawn uniformly.
+        sparse: Whether the gradient holds only the rows that were read.
+
+    Raises:
+        ConfigError: If a number is below 1, `combine` is unknown, or the probes cannot share `dim`.
+
+    Source:
+        Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for Web-Scale ML Systems", NeurIPS
+        2023; Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, for the hash.
+
+    Example:
+        >>> table = HashedEmbedding(1000, 8, features=2)
+        >>> table(torch.tensor([5, 123_456_789]), feature=1).shape
+        torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        dim: int,
+        *,
+        features: int = 1,
+        probes: int = 2,
+        combine: Probes = "concat",
+        init_scale: float = 0.05,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        _check(rows, dim, features, probes, combine)
+        self.rows = rows
+        self.features = features
+        self.probes = probes
+        self.combine = combine
+        self.sparse = sparse
+        width = dim // probes if combine == "concat" else dim
+        self.weight = nn.Parameter(torch.empty(rows, width).uniform_(-init_scale, init_scale))
+
+    def forward(self, codes: Int[Tensor, "*batch"], feature: int = 0) -> Float[Tensor, "*batch dim"]:
+        """Look values up.
+
+        Args:
+            codes: Values of one feature, as whole numbers of any size.
+            feature: Which feature they belong to, counted from 0.
+
+        Returns:
+            One vector a value.
+        """
+        places = hashed_rows(codes, self.rows, first=feature * self.probes, probes=self.probes)
+        vectors = F.embedding(places, self.weight, sparse=self.sparse)
+        return vectors.flatten(-2) if self.combine == "concat" else vectors.sum(-2)
+
+
+def hashed_rows(codes: Int[Tensor, "*batch"], rows: int, *, first: int, probes: int) -> Int[Tensor, "*batch probes"]:
+    """Rows of a table for whole numbers: the same in every process, on every machine and device.
+
+    Args:
+        codes: Values.
+        rows: Of the table.
+        first: Number of the first hash function.
+        probes: How many hash functions, one after the other.
+
+    Returns:
+        One row a hash function.
+
+    Example:
+        >>> hashed_rows(torch.tensor([0, 1]), 100, first=0, probes=2)
+        tensor([[27,  0],
+                [62, 95]])
+    """
+    numbers = torch.arange(first + 1, first + probes + 1, device=codes.device)
+    return (_mixed(_mixed(codes.long())[..., None] + numbers * STEP) & (2**63 - 1)) % rows
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser: every bit of a number changes half of the bits of the result."""
+    x = (x ^ _shifted(x, 30)) * FIRST
+    x = (x ^ _shifted(x, 27)) * SECOND
+    return x ^ _shifted(x, 31)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """A shift to the right that fills up with zeros; torch's own fills up with the sign."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _check(rows: int, dim: int, features: int, probes: int, combine: str) -> None:
+    if combine not in get_args(Probes):
+        raise ConfigError(
+            f"combine={combine!r} is not one of {', '.join(map(repr, get_args(Probes)))}"
+            f"{did_you_mean(combine, get_args(Probes))}"
+        )
+    for name, number in (("rows", rows), ("dim", dim), ("features", features), ("probes", probes)):
+        if number < 1:
+            raise ConfigError(f"{name}={number}; a hashed table has at least one")
+    if combine == "concat" and dim % probes:
+        raise ConfigError(f"{probes} probes cannot share a width of {dim}; give a dim that is a multiple of {probes}")

@@ -1,0 +1,154 @@
+"""HashedTower: ids and features whose values share one table of a fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Bag, Codes, Entities, Numbers
+from motet.layers import Combine
+from motet.layers.hashed import HashedEmbedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Encoder, chosen, encoder, gather_bags
+
+
+class HashedTower(Tower):
+    """As a `FeatureTower`, with one table for the ids and all categories, tags and words: memory is what you give it.
+
+    Each value reads `probes` rows of the table, chosen by hash functions of its feature, side by side. Numbers and
+    timestamps need no table. With `hidden` layers values that share a row are told apart; without, all vectors are
+    summed.
+
+    Args:
+        entities: The users or the items.
+        rows: Of the table; it holds `rows * dim / probes` numbers.
+        dim: Width of the vectors.
+        features: Names of features to read. None reads every declared one, `()` the id alone.
+        probes: How many rows a value reads; `dim` is a multiple of it.
+        hidden: Widths of the hidden layers.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        sparse: Whether the table's gradient holds only the rows read.
+
+    Raises:
+        ConfigError: If a name is not a declared feature, or a number is out of range.
+
+    Source:
+        Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for Web-Scale ML Systems", NeurIPS
+        2023.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.vocab import Vocab
+        >>> users = Entities("user_id", Vocab.build(pl.Series(range(10_000)), "user_id"))
+        >>> tower = HashedTower(users, rows=500, dim=8)
+        >>> sum(parameter.numel() for parameter in tower.parameters())
+        2000
+    """
+
+    def __init__(
+        self,
+        entities: Entities,
+        *,
+        rows: int,
+        dim: int = 32,
+        features: Iterable[str] | None = None,
+        probes: int = 2,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        names = chosen(entities, features)
+        self.entities = entities
+        self.dim = dim
+        self._config = {
+            "rows": rows,
+            "dim": dim,
+            "features": names,
+            "probes": probes,
+            "hidden": list(hidden),
+            "dropout": dropout,
+            "sparse": sparse,
+        }
+        self.combine = Combine(1 + len(names), dim, hidden=hidden, dropout=dropout)
+        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=probes, sparse=sparse)
+        self.columns = nn.ModuleList(_column(entities, name, dim) for name in names)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numbers by the entities of the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        seen = torch.unique(train.batch()[self.entities.key])
+        for column in self.columns:
+            if isinstance(column, Encoder):
+                column.fit(seen)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed `batch[entities.key]`.
+
+        Args:
+            batch: Needs the id column.
+
+        Returns:
+            One vector for each row of the batch.
+        """
+        rows = batch[self.entities.key]
+        parts = [self.table(rows, 0)]
+        for feature, column in enumerate(self.columns, start=1):
+            parts.append(column(rows) if isinstance(column, Encoder) else column(rows, self.table, feature))
+        out: Tensor = self.combine(parts)
+        return out
+
+
+class _Categories(nn.Module):
+    """The category of every entity."""
+
+    codes: Tensor
+
+    def __init__(self, column: Codes) -> None:
+        super().__init__()
+        self.register_buffer("codes", column.rows, persistent=False)
+
+    def forward(self, rows: Int[Tensor, " batch"], table: HashedEmbedding, feature: int) -> Float[Tensor, "batch dim"]:
+        vectors: Tensor = table(self.codes[rows], feature)
+        return vectors
+
+
+class _Bags(nn.Module):
+    """The values of every entity: the mean over their vectors, zero where there are none."""
+
+    codes: Tensor
+    offsets: Tensor
+
+    def __init__(self, column: Bag) -> None:
+        super().__init__()
+        self.register_buffer("codes", column.rows, persistent=False)
+        self.register_buffer("offsets", column.offsets, persistent=False)
+
+    def forward(self, rows: Int[Tensor, " batch"], table: HashedEmbedding, feature: int) -> Float[Tensor, "batch dim"]:
+        values, _, sizes = gather_bags(self.offsets, rows)
+        vectors: Tensor = table(self.codes[values], feature)
+        bag = torch.arange(len(rows), device=rows.device).repeat_interleave(sizes)
+        sums = vectors.new_zeros(len(rows), vectors.shape[1]).index_add(0, bag, vectors)
+        return sums / sizes.clamp(min=1)[:, None]
+
+
+def _column(entities: Entities, name: str, dim: int) -> nn.Module:
+    match entities.features[name]:
+        case Codes() as column:
+            return _Categories(column)
+        case Bag() as column:
+            return _Bags(column)
+        case Numbers():
+            return encoder(entities, name, dim=dim, init_scale=0.05, sparse=False)
