@@ -1,6 +1,6 @@
 """An objective that no declaration says: a `Model` without tasks, and a `compute_loss` of its own.
 
-Bayesian personalised ranking: a user's film scores above a film drawn at random.
+Here: Bayesian personalised ranking, a user's film above one drawn at random; `tasks.BPR` has it ready.
 """
 
 from __future__ import annotations
