@@ -27,9 +27,9 @@ def test_outcomes_of_less_popular_stages_do_not_change_who_is_shown_what() -> No
 
 def test_ten_thousand_rows_are_quick() -> None:
     shop(200, 100, impressions=10_000)
-    started = time.perf_counter()
+    started = time.process_time()
     shop(200, 100, impressions=10_000).rows()
-    assert time.perf_counter() - started < 0.5  # some 20 ms where nothing else runs
+    assert time.process_time() - started < 0.3  # some 30 ms
 
 
 def test_it_is_public() -> None:
