@@ -9,6 +9,7 @@ from motet.towers.feature import FeatureTower
 from motet.towers.field import FieldTower
 from motet.towers.hashed import HashedTower
 from motet.towers.history import HistoryTower
+from motet.towers.pretrained import PretrainedTower, aligned
 from motet.towers.sequence import SequenceTower
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "FieldTower",
     "HashedTower",
     "HistoryTower",
+    "PretrainedTower",
     "SequenceTower",
     "Tower",
+    "aligned",
     "context_columns",
 ]

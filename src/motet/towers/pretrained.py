@@ -1,0 +1,173 @@
+"""PretrainedTower: vectors that another model made, as a feature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.data.batch import Batch, Columns
+from motet.data.entities import Entities
+from motet.data.ids import Ids
+from motet.errors import ConfigError, DataError
+from motet.layers import Combine, Embedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Features, chosen
+
+
+def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) -> Float[Tensor, "entities width"]:
+    """Put vectors in the order of the entities' rows.
+
+    Args:
+        entities: The users or the items.
+        ids: Whose vectors they are; ids that are not known are left out.
+        vectors: One line an id.
+
+    Returns:
+        One line an entity; NaN where it has no vector.
+
+    Raises:
+        DataError: If there are not as many lines as ids, an id comes twice, a number is NaN or infinite, or no id is
+            known.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.vocab import Vocab
+        >>> items = Entities("item_id", Vocab.build(pl.Series(["alien", "up"]), "item_id"))
+        >>> aligned(items, ["up", "jaws"], torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([[nan, nan],
+                [nan, nan],
+                [1., 2.]])
+    """
+    lines = torch.as_tensor(vectors, dtype=torch.float32)
+    if lines.ndim != 2 or len(lines) != len(ids):
+        raise DataError(
+            f"{len(ids):,} ids of {entities.key!r} came with vectors of shape {tuple(lines.shape)}; give one line an id"
+        )
+    broken = ~lines.isfinite().all(1)
+    if broken.any():
+        line = int(broken.nonzero()[0])
+        raise DataError(
+            f"the vector of {entities.key!r} {ids[line]!r} (line {line}) holds NaN or infinity; leave out what has no "
+            "vector"
+        )
+    rows = entities.vocab.encode(ids)
+    counts = torch.bincount(rows, minlength=len(entities))
+    counts[0] = 0
+    if not counts.any():
+        raise DataError(
+            f"not one of {len(ids):,} ids, such as {ids[0] if len(ids) else None!r}, is known as {entities.key!r}; "
+            "vectors and log must use the same ids"
+        )
+    if (counts > 1).any():
+        twice = entities.vocab.decode([int(counts.argmax())])[0]
+        raise DataError(f"{entities.key!r} {twice!r} has {int(counts.max())} vectors; give each id one")
+    table = torch.full((len(entities), lines.shape[1]), float("nan"))
+    table[rows] = lines
+    table[0] = float("nan")
+    return table
+
+
+class PretrainedTower(Tower):
+    """A `FeatureTower` that also reads a fixed vector of each entity: of its text, its picture, its place in a graph.
+
+    A trained linear map takes the vectors to the width of the tower; entities without one get a learned vector. The
+    vectors themselves are not trained. They are saved with the weights.
+
+    Args:
+        entities: The users or the items.
+        vectors: What `aligned(entities, ids, vectors)` gives: a line for each row of the entities, NaN where there is
+            none. Or only their width, for a tower into which saved weights will be loaded.
+        dim: Width of the tower's vectors.
+        ids: Whether each entity has a learned vector of its own as well; without, it says as much of a new one.
+        features: Names of declared features to read. None reads every one, `()` none.
+        hidden: Widths of the hidden layers. Without any, all vectors are summed.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale), and the mapped vectors about as large.
+
+    Raises:
+        ConfigError: If there is not a line for each row, a name is not a declared feature, or a width or share is out
+            of range.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.vocab import Vocab
+        >>> items = Entities("item_id", Vocab.build(pl.Series(["alien", "up"]), "item_id"))
+        >>> vectors = aligned(items, ["up"], torch.tensor([[1.0, 2.0, 3.0]]))
+        >>> PretrainedTower(items, vectors, dim=8)(Batch({"item_id": torch.tensor([2, 1, 0])})).shape
+        torch.Size([3, 8])
+    """
+
+    vectors: Tensor
+
+    def __init__(
+        self,
+        entities: Entities,
+        vectors: Float[Tensor, "entities width"] | int,
+        *,
+        dim: int = 32,
+        ids: bool = True,
+        features: Iterable[str] | None = None,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        init_scale: float = 0.05,
+    ) -> None:
+        super().__init__()
+        names = chosen(entities, features)
+        table = torch.full((len(entities), vectors), float("nan")) if isinstance(vectors, int) else vectors.float()
+        if table.ndim != 2 or len(table) != len(entities):
+            raise ConfigError(
+                f"vectors of shape {tuple(table.shape)} are not one line for each of the {len(entities):,} rows of "
+                f"{entities.key!r}, the unknown included; align them: aligned(entities, ids, vectors)"
+            )
+        self.entities = entities
+        self.dim = dim
+        self._config = {
+            "vectors": table.shape[1],
+            "dim": dim,
+            "ids": ids,
+            "features": names,
+            "hidden": list(hidden),
+            "dropout": dropout,
+            "init_scale": init_scale,
+        }
+        self.combine = Combine(1 + ids + len(names), dim, hidden=hidden, dropout=dropout)
+        self.ids = Embedding(len(entities), dim, init_scale=init_scale) if ids else None
+        self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
+        self.register_buffer("vectors", table)
+        size = table.nan_to_num().square().sum(1).mean().sqrt().clamp(min=1e-6)
+        self.map = nn.Parameter(torch.empty(table.shape[1], dim).uniform_(-init_scale, init_scale) / size)
+        self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities; of the vectors, their width."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numbers by the entities of the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        self.features.fit(train.batch()[self.entities.key])
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Embed `batch[entities.key]`.
+
+        Args:
+            batch: Needs the id column.
+
+        Returns:
+            One vector for each row of the batch.
+        """
+        rows = batch[self.entities.key]
+        lines = self.vectors[rows]
+        known = ~lines.isnan().any(1, keepdim=True)
+        mapped = (lines.nan_to_num() @ self.map).where(known, self.missing)
+        own = [] if self.ids is None else [self.ids(rows)]
+        out: Tensor = self.combine([*own, mapped, *self.features(rows)])
+        return out
