@@ -258,6 +258,22 @@ class Model(nn.Module):
             for name, task in self.tasks.items()
         }
 
+    def score_parts(self, name: str, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """All that one task says of each row's pair: of a funnel, the probability of every stage.
+
+        Args:
+            name: Of the task.
+            batch: Needs both id columns, and the context the towers read.
+
+        Returns:
+            One score a row, by part; under `""` where the task has nothing but its score.
+        """
+        user, item = self(batch)
+        pairs, task = self._pairs(user, item), self.tasks[name]
+        if name in pairs and isinstance(task, PairTask):
+            return task.head_parts(pairs[name], batch)
+        return task.parts(user, item, batch)
+
     def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
         """What the trunk makes of the pairs for each head; nothing where there is no trunk."""
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))

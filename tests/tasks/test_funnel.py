@@ -10,10 +10,12 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import evaluate
+from motet.metrics import ECE
 from motet.model import Model
 from motet.tasks import Event, Funnel
 from motet.towers import FeatureTower
 from motet.train import fit
+from motet.trunks import SharedBottom
 
 STAGES = ("click", "cart", "buy")
 # Of 8 exposures 4 are clicked, 2 of them carted, 1 of these bought.
@@ -104,11 +106,33 @@ def test_finds_the_probabilities_of_a_chain() -> None:
     assert scores[log.columns["buy"] == 0].max() < 0.1
 
 
-def test_is_judged_over_all_exposures_that_know_the_scored_stage() -> None:
+@pytest.mark.parametrize("trunk", [None, SharedBottom(hidden=(8,))])
+def test_every_stage_is_judged_over_the_exposures_that_know_it_beside_their_mean(trunk: SharedBottom | None) -> None:
     labels = [*LABELS, (1, 1, None)]
-    log, model = log_of(labels), prepared(labels)
+    log = log_of(labels)
+    torch.manual_seed(0)
+    sides = (FeatureTower(side, dim=4) for side in (log.users, log.items))
+    model = Model(user=next(sides), item=next(sides), tasks=[Funnel(stages=STAGES)], trunk=trunk)
     report = evaluate(model, log, train=log)
-    assert report["funnel/log_loss"] == evaluate(model, log.take(slice(0, 8)), train=log)["funnel/log_loss"]
+    assert set(report) == {f"funnel/{stage}/{name}" for stage in STAGES for name in ("auc", "log_loss", "ece")}
+    fewer = evaluate(model, log.take(slice(0, 8)), train=log)
+    assert report["funnel/buy/log_loss"] == fewer["funnel/buy/log_loss"]
+    assert report["funnel/cart/log_loss"] != fewer["funnel/cart/log_loss"]
+    parts = model.score_parts("funnel", log.batch())
+    torch.testing.assert_close(parts["buy"], model.score(log.batch())["funnel"])
+    ece = ECE()
+    ece.update(parts["cart"].detach(), log.columns["cart"])
+    assert report["funnel/cart/ece"] == pytest.approx(ece.compute())
+    assert report.beside["global mean"]["funnel/click/ece"] == pytest.approx(0, abs=1e-6)
+    assert report.beside["global mean"]["funnel/cart/auc"] == 0.5
+
+
+def test_the_mean_beside_is_that_of_the_rows_the_task_chose() -> None:
+    log = log_of(LABELS)
+    torch.manual_seed(0)
+    sides = (FeatureTower(side, dim=4) for side in (log.users, log.items))
+    model = Model(user=next(sides), item=next(sides), tasks=[Event("buy", where="click == 1")])
+    assert evaluate(model, log, train=log).beside["global mean"]["buy/ece"] == pytest.approx(0, abs=1e-6)
 
 
 def test_errors() -> None:

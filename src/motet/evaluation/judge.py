@@ -83,20 +83,26 @@ def evaluate(
             corpus = replace(corpus, each_row=bool(system.user.context))
         figures = _model(system, ks, test, corpus)
         for name, task in system.tasks.items() if baselines else ():
-            for baseline in _rules(task, train):
+            for part, baseline in _rules(task, train):
                 weights = task.row_weights(test.batch())
-                found = _baseline(baseline, name, partial(_metrics, task, ks), test, corpus, weights)
+                found = _baseline(baseline, name, partial(_metrics, task, ks, part), test, corpus, weights)
                 beside.setdefault(baseline.name, {}).update(found)
     notes = [*([about] if about else []), *corpus.notes(test)]
     return Report(figures, beside, notes, time.perf_counter() - started)
 
 
-def _metrics(of: Task | Baseline, ks: Sequence[int] | None) -> dict[str, Metric]:
-    """Fresh metrics, with hit rates at the lengths asked for."""
+def _metrics(of: Task | Baseline, ks: Sequence[int] | None, part: str | None = None) -> dict[str, Metric]:
+    """Fresh metrics, with hit rates at the lengths asked for; of one part of what a task says, where asked for."""
     return {
         name: FactorizedTopK(ks, tfrs=metric.tfrs) if ks is not None and isinstance(metric, FactorizedTopK) else metric
         for name, metric in of.metrics().items()
+        if part is None or _part(name) == part
     }
+
+
+def _part(metric: str) -> str:
+    """Which part of what a task says a metric is about: `buy` of `buy/auc`."""
+    return metric.rpartition("/")[0]
 
 
 def _model(model: Model, ks: Sequence[int] | None, test: EventLog, corpus: Corpus) -> dict[str, float]:
@@ -125,9 +131,12 @@ def _points(
         scores = model.score(rows)
         for name, points in judged.items():
             task = model.tasks[name]
-            weights = task.row_weights(rows)
-            with _naming(name):
-                _judge(points, scores[name], rows[task.needs[0]], rows.users, weights)
+            weights, labels = task.row_weights(rows), task.judged
+            parts = {"": scores[name]} if set(labels) <= {""} else model.score_parts(name, rows)
+            for part, column in labels.items():
+                own = {key: metric for key, metric in points.items() if _part(key) == part}
+                with _naming(name):
+                    _judge(own, parts[part], rows[column], rows.users, weights * ~rows[column].isnan())
     return {f"{name}/{key}": figure for name, points in judged.items() for key, figure in _computed(points).items()}
 
 
@@ -178,14 +187,16 @@ def _embed(tower: Tower, batch: Batch) -> Tensor:
     return torch.cat([tower(batch.take(slice(start, start + ROWS))) for start in range(0, len(batch), ROWS)])
 
 
-def _rules(task: Task, train: EventLog) -> list[Baseline]:
-    """What a task has to beat."""
-    metrics, columns = task.metrics().values(), train.columns
-    rules: list[Baseline] = []
+def _rules(task: Task, train: EventLog) -> list[tuple[str | None, Baseline]]:
+    """What a task has to beat, and in which part of what it says."""
+    metrics = task.metrics().values()
+    rules: list[tuple[str | None, Baseline]] = []
     if any(isinstance(metric, CorpusMetric) for metric in metrics):
-        rules.append(Popularity(train))
+        rules.append((None, Popularity(train)))
     if any(isinstance(metric, PointMetric) for metric in metrics):
-        rules += [GlobalMean(train, label) for label in task.needs[:1] if label in columns and _any(columns[label])]
+        own = train if task.where is None else train.take(task.rows.chosen(train.batch()))
+        labels = {part: label for part, label in task.judged.items() if label in own.columns}
+        rules += [(part, GlobalMean(own, label)) for part, label in labels.items() if _any(own.columns[label])]
     return rules
 
 

@@ -105,6 +105,26 @@ class Task(Configured, ABC):
         """Fresh metrics for an evaluation, by the name they are reported under."""
 
     @property
+    def judged(self) -> Mapping[str, str]:
+        """The label column that point metrics compare with, by what stands before the `/` in their names."""
+        return {"": self.needs[0]} if self.needs else {}
+
+    def parts(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Mapping[str, Float[Tensor, " batch"]]:
+        """What point metrics judge, by the keys of `judged`: the score, unless a task says several things of a pair.
+
+        Args:
+            user: User vectors.
+            item: Item vectors.
+            batch: The rows the vectors belong to.
+
+        Returns:
+            One score a pair, by part.
+        """
+        return {"": self.score(user, item, batch)}
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column of the log it reads."""
         return tuple(dict.fromkeys((*self.needs, *self.rows.columns)))
@@ -219,6 +239,18 @@ class PairTask(Task):
             One score a row.
         """
 
+    def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """What point metrics judge; see `Task.parts`.
+
+        Args:
+            pairs: What the head reads.
+            batch: The rows.
+
+        Returns:
+            One score a row, by part.
+        """
+        return {"": self.head_score(pairs, batch)}
+
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
@@ -230,6 +262,12 @@ class PairTask(Task):
     ) -> Float[Tensor, " batch"]:
         """What the task says of each pair, without a trunk; see `Task.score`."""
         return self.head_score(pair(user, item, product=self.product), batch)
+
+    def parts(
+        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
+    ) -> Mapping[str, Float[Tensor, " batch"]]:
+        """What point metrics judge, without a trunk; see `Task.parts`."""
+        return self.head_parts(pair(user, item, product=self.product), batch)
 
 
 def pair(

@@ -125,14 +125,6 @@ class Funnel(PairTask):
         """Which exposures have a label of any stage."""
         return self.rows.chosen(batch) & ~self._labels(batch).isnan().all(1)
 
-    def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each exposure counts for in the loss, with a label of any stage."""
-        return self.rows.weights(batch) * self.labelled(batch) * self.rows.fading(batch)
-
-    def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each exposure counts for in the metrics: 0 where the label of the scored stage is missing."""
-        return self.rows.weights(batch) * ~batch[self._scored].isnan()
-
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The losses of each exposure's stages; their mean over the rows is the sum of each stage's own mean."""
         known = self.labelled(batch).nonzero().squeeze(1)
@@ -146,16 +138,23 @@ class Funnel(PairTask):
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The probability that each pair gets to the scored stage; see `PairTask.head_score`."""
-        depth = self.stages.index(self._scored) + 1
+        depth = len(self.stages) if self.stage is None else self.stages.index(self.stage) + 1
         return cumulative_log_probs(self._logits(pairs, batch, depth))[0][:, -1].exp()
 
-    def metrics(self) -> Mapping[str, Metric]:
-        """AUC, log loss and the calibration error of the scored stage's probability, over all exposures."""
-        return {"auc": AUC(), "log_loss": LogLoss(), "ece": ECE()}
+    def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """The probability that each pair gets to each stage; see `Task.parts`."""
+        reached = cumulative_log_probs(self._logits(pairs, batch, len(self.stages)))[0].exp()
+        return dict(zip(self.stages, reached.T, strict=True))
 
     @property
-    def _scored(self) -> str:
-        return self.stages[-1] if self.stage is None else self.stage
+    def judged(self) -> Mapping[str, str]:
+        """Each stage by its own label."""
+        return {stage: stage for stage in self.stages}
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """AUC, log loss and calibration error of each stage's probability, over all exposures: `buy/auc`."""
+        kinds: dict[str, type[AUC | LogLoss | ECE]] = {"auc": AUC, "log_loss": LogLoss, "ece": ECE}
+        return {f"{stage}/{name}": kind() for stage in self.stages for name, kind in kinds.items()}
 
     def _labels(self, batch: Batch) -> Tensor:
         return torch.stack([batch[stage] for stage in self.stages], 1)
