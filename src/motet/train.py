@@ -19,7 +19,8 @@ from motet.balancers.conflict import conflict
 from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
-from motet.errors import ConfigError, TrainingError, did_you_mean
+from motet.data.mix import Mix, MixLoader
+from motet.errors import ConfigError, DataError, TrainingError, did_you_mean
 from motet.evaluation import evaluate
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
@@ -61,7 +62,7 @@ class EarlyStopping:
 
 def fit(
     model: Model,
-    train: EventLog,
+    train: EventLog | Mix,
     *,
     epochs: int = 10,
     batch_size: int = 8192,
@@ -80,8 +81,8 @@ def fit(
 
     Args:
         model: Trained in place.
-        train: Rows with labels.
-        epochs: Passes over the rows.
+        train: Rows with labels; or several logs, each batch from one of them.
+        epochs: Passes over the rows; over those of the first log of a mix.
         batch_size: Rows a step. The default suits in-batch negatives.
         optimizer: An optimizer of the model's parameters, or what makes one of them; Adam with a rate of .01 where
             not given.
@@ -115,16 +116,17 @@ def fit(
         raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs to know where from; give checkpoint=...")
-    model.check(train)
+    log = train.log if isinstance(train, Mix) else train
+    model.check(log)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model.prepare(train)
+        model.prepare(log)
         model.to(where)
         state = _State(model, optimizer, average)
         if resume and checkpoint is not None and Path(checkpoint).exists():
             state.restore(load_checkpoint(checkpoint))
-        loader = Loader(train, batch_size=batch_size, seed=seed, device=where, together=train.together)
+        loader = _loader(train, batch_size, seed, where)
         done = len(state.history)
         with TrainingProgress(epochs=epochs, steps=len(loader), done=done, shown=progress) as bar:
             for epoch in range(done, epochs):
@@ -132,7 +134,7 @@ def fit(
                     break
                 started = time.perf_counter()
                 losses = _train_epoch(state, loader, epoch, clip_norm, bar)
-                figures = _validate(state, validation, train)
+                figures = _validate(state, validation, log)
                 state.history.append(
                     {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
                 )
@@ -230,8 +232,14 @@ class _State:
             torch.cuda.set_rng_state_all([state.cpu() for state in saved["random_cuda"]])
 
 
+def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.device) -> Loader | MixLoader:
+    if isinstance(train, Mix):
+        return train.loader(batch_size=batch_size, seed=seed, device=device)
+    return Loader(train, batch_size=batch_size, seed=seed, device=device, together=train.together)
+
+
 def _train_epoch(
-    state: _State, loader: Loader, epoch: int, clip_norm: float | None, bar: TrainingProgress
+    state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, bar: TrainingProgress
 ) -> dict[str, float]:
     """One pass over the rows: each loss averaged over the rows that carry it, the conflict as in the first batch."""
     state.model.train()
@@ -265,6 +273,11 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
     found = model.compute_loss(batch)
     if not isinstance(found, Losses):
         found = Losses(found if isinstance(found, Mapping) else {"loss": found})
+    if not found:
+        raise DataError(
+            f"no task that is trained finds its columns in {where}, which has {', '.join(batch.columns)}; leave this "
+            "log out of the mix, or add the task that reads it"
+        )
     for name, loss in found.items():
         if not math.isfinite(float(loss.detach())):
             raise TrainingError(

@@ -15,7 +15,7 @@ from motet.data.schema import Categorical, Feature, Schema
 from motet.data.sides import read_ids, read_side, text_columns
 from motet.data.table import Table
 from motet.data.vocab import Vocab
-from motet.errors import DataError
+from motet.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,24 +73,32 @@ class EventLog:
         columns, vocabs = _events(log, schema, {})
         return cls(schema, user_side, item_side, {schema.user: user_rows, schema.item: item_rows, **columns}, vocabs)
 
-    def encode(self, source: object) -> EventLog:
+    def encode(self, source: object, *, schema: Schema | None = None) -> EventLog:
         """Read further events against the users and items of this log.
 
         Args:
             source: As in `read`, with the same columns; unknown users and items get row 0.
+            schema: Which column is what, where the source has others than this log: a survey beside clicks. Its
+                user and item columns have the names they have here.
 
         Returns:
             A log that shares this one's users and items.
 
         Raises:
             DataError: As in `read`.
+            ConfigError: If the schema names other user or item columns.
         """
-        schema = self.schema
+        schema = self.schema if schema is None else schema
+        if (schema.user, schema.item) != (self.schema.user, self.schema.item):
+            raise ConfigError(
+                f"the schema names the columns {schema.user!r} and {schema.item!r}, and this log's users and items are "
+                f"{self.schema.user!r} and {self.schema.item!r}; rename the columns of the source"
+            )
         text = text_columns(schema.context_features)
         log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
         columns, vocabs = _events(log, schema, self.vocabs)
-        return replace(self, columns={**rows, **columns}, vocabs=vocabs, together=1)
+        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=vocabs, together=1)
 
     def __len__(self) -> int:
         return len(self.columns[self.schema.user])

@@ -19,8 +19,8 @@ class BPR(SampledTask):
     $$ \ell = \frac{1}{\log 2} \, \frac{1}{|N|} \sum_{c \in N} \log(1 + e^{s(u, c) - s(u, i)}) $$
 
     for the drawn items N that the user did not have in training. 1 is the loss at chance. It maximises the area under
-    each user's curve, and so cares as much about the middle of the list as about its head: `Retrieval`, a softmax,
-    usually finds more in the first ten. The draws are shared by the batch; see `SampledTask`.
+    each user's curve, and so cares as much about the middle of the list as about its head, unlike the softmax of
+    `Retrieval`. The draws are shared by the batch; see `SampledTask`.
 
     Args:
         name: Key of its loss, metrics, score and weight.

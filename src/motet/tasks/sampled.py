@@ -38,7 +38,8 @@ class SampledTask(DotTask):
         name: Key of its loss, metrics, score and weight.
         positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
         draws: Items drawn for a batch, with replacement.
-        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives.
+        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, each item counted
+            once more so that none is never drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
 
     Raises:
@@ -80,7 +81,7 @@ class SampledTask(DotTask):
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
         """Count the positives, and who had what; see `DotTask.prepare_positives`."""
-        counts = torch.bincount(positives.items, minlength=items).float()
+        counts = torch.bincount(positives.items, minlength=items).float() + 1
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
         self.history = History.of(positives, users, items)
 
@@ -126,6 +127,4 @@ class SampledTask(DotTask):
     def _log_share(self) -> Tensor:
         if self.by == "uniform":
             return torch.zeros_like(self.popularity)
-        # An item that is never drawn may still be a positive in rows that training has not counted.
-        rare = self.popularity[self.popularity > 0].min() / 2
-        return self.popularity.clamp(min=rare).log() + math.log(len(self.popularity) - 1)
+        return self.popularity.log() + math.log(len(self.popularity))

@@ -49,7 +49,7 @@ class SampledBinary(SampledTask):
         *,
         positives: str | Rows | None = None,
         draws: int = 128,
-        by: By = "popularity",
+        by: By = "uniform",
         negatives_each: float = 5.0,
         log_q: bool = True,
         item_bias: bool = False,

@@ -35,8 +35,8 @@ class WholeCatalogue(DotTask):
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
-        confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula; 40 is the
-            paper's. The larger the catalogue, the larger it may be.
+        confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula. The paper's 40
+            suits sparse logs of large catalogues; the denser the log, the lower.
         item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
 
     Raises:
@@ -57,7 +57,7 @@ class WholeCatalogue(DotTask):
         name: str = "whole_catalogue",
         *,
         positives: str | Rows | None = None,
-        confidence: float = 40.0,
+        confidence: float = 1.0,
         item_bias: bool = False,
     ) -> None:
         super().__init__(name, positives=positives, item_bias=item_bias)

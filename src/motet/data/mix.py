@@ -1,0 +1,147 @@
+"""Mix: several logs, each batch from one of them, in a stated ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch, Loader
+from motet.data.log import EventLog
+from motet.errors import ConfigError, DataError
+
+
+class Mix:
+    """Logs that different tasks learn from: clicks in one file, surveys in another.
+
+    Every batch comes from one log. A task whose columns that log does not have sits the batch out; a task that reads no
+    column of its own (a `Retrieval` without `positives`) learns from every log. Towers find the context of other
+    logs unknown. Read further logs against the users and items of the first: `first.encode(source, schema=...)`.
+
+    An epoch is one pass over the first log. The batches of the others stand evenly between its own, and go on in the
+    next epoch where they stopped.
+
+    Args:
+        logs: At least two, with the same users and items.
+        ratio: How many batches of each log there are to one another: `(3, 1)` is three of the first to one of the
+            second. In proportion to their rows where not given.
+
+    Raises:
+        ConfigError: If there are fewer than two logs, or the ratio is not one positive number a log.
+        DataError: If the logs number users, items or categories differently, or only some have a time.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> clicks = EventLog.read(pl.DataFrame({"user_id": [1, 2, 2], "item_id": [5, 5, 6]}), Schema())
+        >>> survey = pl.DataFrame({"user_id": [2], "item_id": [5], "stars": [4.0]})
+        >>> mix = Mix([clicks, clicks.encode(survey, schema=Schema(signals=("stars",)))], ratio=(2, 1))
+        >>> mix.log.columns["stars"]
+        tensor([nan, nan, nan, 4.])
+    """
+
+    def __init__(self, logs: Sequence[EventLog], *, ratio: Sequence[float] | None = None) -> None:
+        if len(logs) < 2:
+            raise ConfigError(f"{len(logs)} log in a mix; it takes at least two")
+        shares = tuple(len(log) for log in logs) if ratio is None else tuple(ratio)
+        if len(shares) != len(logs) or not all(0 < share < float("inf") for share in shares):
+            raise ConfigError(f"ratio={shares} for {len(logs)} logs; it must be one positive number a log")
+        for number, log in enumerate(logs[1:], 2):
+            _check_alike(logs[0], log, number)
+        self.logs = tuple(logs)
+        self.ratio = shares
+
+    @cached_property
+    def log(self) -> EventLog:
+        """All rows in one log, the first log's first; what a log does not say is not known there."""
+        names = dict.fromkeys(name for log in self.logs for name in log.columns)
+        columns = {name: torch.cat([self._column(log, name) for log in self.logs]) for name in names}
+        vocabs = {name: vocab for log in self.logs for name, vocab in log.vocabs.items()}
+        return replace(self.logs[0], columns=columns, vocabs=vocabs, together=1)
+
+    def batch(self) -> Batch:
+        """All rows as one batch; see `Columns`."""
+        return self.log.batch()
+
+    def loader(self, *, batch_size: int = 8192, seed: int = 0, device: torch.device | str = "cpu") -> MixLoader:
+        """What `fit` takes batches from.
+
+        Args:
+            batch_size: Rows a batch, of whichever log.
+            seed: Start of the order of every epoch.
+            device: Where the batches shall lie.
+
+        Returns:
+            The loader.
+        """
+        context = {name for log in self.logs for name in log.schema.context_features}
+        full = [replace(log, columns={**self._missing(log, context), **log.columns}) for log in self.logs]
+        loaders = [Loader(log, batch_size=batch_size, seed=seed, device=device, together=log.together) for log in full]
+        return MixLoader(loaders, self.ratio)
+
+    def _missing(self, log: EventLog, names: set[str]) -> dict[str, Tensor]:
+        return {name: self._column(log, name) for name in sorted(names - log.columns.keys())}
+
+    def _column(self, log: EventLog, name: str) -> Tensor:
+        """A column of a log, unknown throughout where the log does not have it."""
+        if name in log.columns:
+            return log.columns[name]
+        like = next(other.columns[name] for other in self.logs if name in other.columns)
+        return like.new_full((len(log), *like.shape[1:]), torch.nan if like.is_floating_point() else 0)
+
+
+class MixLoader:
+    """Batches of several loaders, evenly between those of the first.
+
+    Args:
+        loaders: One a log.
+        ratio: How many batches of each there are to one another.
+    """
+
+    def __init__(self, loaders: Sequence[Loader], ratio: Sequence[float]) -> None:
+        self.loaders = tuple(loaders)
+        self.steps = [max(1, round(len(loaders[0]) * share / ratio[0])) for share in ratio]
+
+    def __len__(self) -> int:
+        return sum(self.steps)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch; the same number gives the same batches.
+
+        Args:
+            number: Which epoch, from 0.
+
+        Yields:
+            Batches, each of one log.
+        """
+        streams = [_endless(loader, number * steps) for loader, steps in zip(self.loaders, self.steps, strict=True)]
+        turns = [((step + 0.5) / steps, which) for which, steps in enumerate(self.steps) for step in range(steps)]
+        for _, which in sorted(turns):
+            yield next(streams[which])
+
+
+def _endless(loader: Loader, start: int) -> Iterator[Batch]:
+    """Epoch after epoch, from one batch on."""
+    epoch, skip = divmod(start, len(loader))
+    while True:
+        yield from islice(loader.epoch(epoch), skip, None)
+        epoch, skip = epoch + 1, 0
+
+
+def _check_alike(first: EventLog, log: EventLog, number: int) -> None:
+    """Rows must mean the same users, items and categories in all logs."""
+    how = "read it with encode(source, schema=...) of the first log"
+    if len(log.users) != len(first.users) or len(log.items) != len(first.items):
+        raise DataError(f"log {number} of the mix numbers its users or items otherwise than the first; {how}")
+    if log.schema.time != first.schema.time:
+        raise DataError(
+            f"the time of the mix's first log is {first.schema.time!r}, and that of log {number} {log.schema.time!r}; "
+            "give all the same, or none"
+        )
+    for name in log.vocabs.keys() & first.vocabs.keys():
+        if log.vocabs[name] != first.vocabs[name]:
+            raise DataError(f"log {number} of the mix numbers the values of {name!r} otherwise than the first; {how}")
