@@ -19,7 +19,7 @@ import motet
 from motet import Batch, FeatureTower, Model, datasets, split, tasks
 from motet.data.batch import Loader
 
-EPOCHS, BATCH = 3, 4096  # rows a step, over all processes
+EPOCHS, BATCH = 2, 4096  # rows a step, over all processes
 RMSE, TOP_100 = "rating/rmse", "retrieval/unseen/hit_rate@100"
 
 
