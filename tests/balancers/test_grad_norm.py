@@ -28,8 +28,12 @@ def test_a_step_by_hand() -> None:
     x = torch.ones(1, requires_grad=True)
     balancer.backward({"a": 3 * x.sum(), "b": x.sum(), "own": 7 * x.sum()}, (x,))
     assert x.grad is not None
-    assert x.grad.item() == 3 + 1 + 7  # the weights move after the step
-    after = [math.exp(-0.1 * 3 / 2), math.exp(0.1 * 1 / 2)]  # the mean norm is 2
+    assert x.grad.item() == pytest.approx(0.5 * 3 + 1.5 * 1 + 7)  # equal norms, from the first step on
+    assert list(balancer.weights().values()) == pytest.approx([0.5, 1.5])
+    x.grad = None
+    balancer.backward({"a": x.sum(), "b": x.sum()}, (x,))
+    assert x.grad.item() == pytest.approx(0.5 + 1.5)  # the weights move after the step
+    after = [0.5 * math.exp(0.1 * 0.5), 1.5 * math.exp(-0.1 * 1.5)]  # the mean norm is 1
     assert list(balancer.weights().values()) == pytest.approx([2 * each / sum(after) for each in after], rel=1e-5)
 
 
@@ -52,6 +56,16 @@ def test_a_task_that_has_learned_less_gets_more() -> None:
         balancer.backward({"slow": x[0], "fast": x[1] - 1 + fall}, (x,))
     weights = balancer.weights()
     assert weights["slow"] / weights["fast"] == pytest.approx(4, rel=0.1)
+
+
+def test_a_task_that_comes_later_pulls_as_hard_as_the_others() -> None:
+    balancer = built("a", "b", "c", lr=0.0)
+    x = torch.ones(1, requires_grad=True)
+    balancer.backward({"a": 2 * x.sum(), "b": 4 * x.sum()}, (x,))
+    balancer.backward({"a": 2 * x.sum(), "b": 4 * x.sum(), "c": 100 * x.sum()}, (x,))
+    weights = balancer.weights()
+    assert [2 * weights["a"], 4 * weights["b"]] == pytest.approx([100 * weights["c"]] * 2)
+    assert sum(weights.values()) == pytest.approx(3)
 
 
 def test_absent_tasks_and_those_without_gradient_keep_their_weights() -> None:

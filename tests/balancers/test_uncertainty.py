@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from motet.balancers import Uncertainty
+from motet.artifact.declaration import describe, rebuild
+from motet.balancers import Balancer, DynamicWeightAverage, GradientBalancer, GradNorm, Uncertainty
 from motet.data.log import EventLog
 from motet.model import Model
 from motet.optim import Adagrad
@@ -50,6 +51,24 @@ def test_tasks_that_are_absent_or_without_labels_leave_their_variance_alone() ->
     x = torch.tensor([3.0], requires_grad=True)
     balancer.backward({"a": x.sum(), "b": 0 * x.sum()}, (x,))
     assert [parameter.grad is None for parameter in balancer.log_variances] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "balancer",
+    [Uncertainty(), DynamicWeightAverage(temperature=3.0), GradNorm(alpha=0.5, lr=0.1), GradientBalancer("mgda")],
+    ids=lambda balancer: type(balancer).__name__,
+)
+def test_balancers_are_saved_with_the_model(balancer: Balancer, log: EventLog, build: Callable[..., Model]) -> None:
+    model = build(balancer)
+    fit(model, log, epochs=2, batch_size=30, optimizer=lambda p: Adagrad(p, lr=0.1), progress=False)
+    declared = describe(model)
+    assert declared is not None
+    twin = rebuild(declared, log.users, log.items)
+    twin.load_state_dict(model.state_dict())
+    assert twin.balancer.config() == balancer.config()
+    saved = [dict(each.balancer.state_dict()) for each in (model, twin)]
+    assert saved[0].keys() == saved[1].keys()
+    assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
 
 
 def test_fit_trains_the_variances_and_resumes_at_the_same_bits(

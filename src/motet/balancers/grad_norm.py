@@ -21,8 +21,9 @@ class GradNorm(Balancer):
 
     where $r_t$ is the share of its first loss that a task still has, over the mean of that: a task that has learned
     less gets more. The step is that of the paper's loss, taken in the logarithm of the weight and relative to the mean
-    norm, so that weights stay positive and the scale of losses does not matter. The weights of the tasks in a batch
-    keep their sum, K over K tasks; one that is absent keeps its weight.
+    norm, so that weights stay positive. They start where the first batch has equal norms, and not at 1 as in the paper:
+    with losses a thousand times apart the way from 1 is long, and Adam remembers every gradient of it. The weights of
+    the tasks in a batch keep their sum, K over K tasks; one that is absent keeps its weight.
 
     Args:
         alpha: How much slow tasks are favoured; 0 makes the norms equal, 1.5 is the paper's for unlike tasks.
@@ -63,29 +64,44 @@ class GradNorm(Balancer):
         if len(known) > 1 and not shared:
             raise ConfigError("GradNorm needs the vectors at which tasks meet: return what Model.losses returns")
         norms = {name: gradient.norm() for name, gradient in task_gradients(known, shared).items()} if shared else {}
+        active = [name for name, norm in norms.items() if float(norm) > 0 and float(known[name].detach()) > 0]
+        seen = (
+            [self.places[name] for name in active],
+            torch.stack([norms[name] for name in active] or [self.first.new_zeros(())]),
+            torch.stack([known[name].detach() for name in active] or [self.first.new_zeros(())]),
+        )
+        if len(active) > 1:
+            self._meet(*seen)
         weights = self.log_weights.exp()
         scaled = [weights[self.places[name]] * loss if name in known else loss for name, loss in losses.items()]
         torch.stack(scaled).sum().backward()
-        active = [name for name, norm in norms.items() if float(norm) > 0 and float(known[name].detach()) > 0]
         if len(active) > 1:
-            self._adapt(
-                [self.places[name] for name in active],
-                torch.stack([norms[name] for name in active]),
-                torch.stack([known[name].detach() for name in active]),
-            )
+            self._adapt(*seen)
 
     def weights(self) -> dict[str, float]:
         """What each task counts for now."""
         return dict(zip(self.places, self.log_weights.exp().tolist(), strict=True))
 
+    def _meet(self, places: list[int], norms: Tensor, losses: Tensor) -> None:
+        """Let tasks that come with others for the first time pull as hard as these do."""
+        new = self.first[places].isnan()
+        if new.any():
+            before = self.log_weights[places]
+            pulls = before.exp() * norms
+            common = pulls.mean() if new.all() else pulls[~new].mean()
+            self._settle(places, torch.where(new, (common / norms).log(), before))
+            self.first[places] = torch.where(new, losses, self.first[places])
+
     def _adapt(self, places: list[int], norms: Tensor, losses: Tensor) -> None:
         """One step of the weights of the tasks that have a gradient."""
-        first = self.first[places]
-        first = torch.where(first.isnan(), losses, first)
-        self.first[places] = first
         before = self.log_weights[places]
         pulls = before.exp() * norms
-        left = losses / first
+        left = losses / self.first[places]
         target = pulls.mean() * (left / left.mean()) ** self.alpha
-        after = before - self.lr * (pulls - target).sign() * pulls / pulls.mean()
-        self.log_weights[places] = after - after.logsumexp(0) + before.logsumexp(0)
+        excess = torch.where((pulls - target).abs() > 1e-4 * target, (pulls - target).sign(), 0.0)  # not for rounding
+        self._settle(places, before - self.lr * excess * pulls / pulls.mean())
+
+    def _settle(self, places: list[int], log_weights: Tensor) -> None:
+        """New weights with the sum of the old ones."""
+        total = self.log_weights[places].logsumexp(0)
+        self.log_weights[places] = log_weights - log_weights.logsumexp(0) + total
