@@ -13,7 +13,7 @@ from motet import FeatureTower, Model, Recommender, datasets, split, tasks
 from motet.data.recent import recent
 from motet.towers import SequenceTower
 
-LENGTH = 20
+LENGTH = 15
 
 log = datasets.movielens("100k")
 log = log.take(log.columns["timestamp"].argsort(stable=True)[-40_000:])  # a slice, so that this takes seconds
@@ -27,7 +27,7 @@ model = Model(
     item=item,
     tasks=[tasks.Retrieval(pool=tasks.Catalogue(), item_bias=True)],
 )
-motet.fit(model, train, epochs=5, batch_size=1024, seed=42, progress=False)
+motet.fit(model, train, epochs=4, batch_size=1024, seed=42, progress=False)
 
 report = motet.evaluate(model, test, train=train)
 print(report)

@@ -26,7 +26,7 @@ class Scorer:
         log: The training log.
 
     Raises:
-        ConfigError: If the model has no task, or a tower of it reads context, which a request does not have.
+        ConfigError: If the model has no task, or a tower of it reads context and does not remember any: a request has none.
 
     Attributes:
         counts: Training events of each item row.

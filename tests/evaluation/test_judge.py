@@ -162,13 +162,14 @@ def test_a_label_that_training_lacks_has_no_global_mean(parts: split.Split) -> N
 
 def test_user_vectors_that_read_the_row_make_each_row_a_query(parts: split.Split) -> None:
     train, test = parts
+    test = test.take(slice(0, 40))
     user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
     model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Dot()])
     whole = evaluate(model, test, train=train)
-    each = [evaluate(model, test.take(slice(i, i + 1)), train=train) for i in range(100)]
+    each = [evaluate(model, test.take(slice(i, i + 1)), train=train) for i in range(40)]
     for metric in ("clicks/unseen/hit_rate@5", "clicks/unseen/ndcg", "clicks/all items/recall@5"):
-        assert whole[metric] == pytest.approx(sum(report[metric] for report in each) / 100)
-        beside = sum(report.beside["popularity"][metric] for report in each) / 100
+        assert whole[metric] == pytest.approx(sum(report[metric] for report in each) / 40)
+        beside = sum(report.beside["popularity"][metric] for report in each) / 40
         assert whole.beside["popularity"][metric] == pytest.approx(beside), "a baseline is asked the same queries"
     assert "Every row is a query of its own: a user's vector depends on the row." in whole.notes
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import polars as pl
@@ -48,20 +46,6 @@ def test_the_table_is_as_large_as_it_was_asked_to_be() -> None:
     assert sum(parameter.numel() for parameter in tower.parameters()) == 4000
     vectors = tower(Batch({"user_id": torch.arange(50_001)}))
     assert len(vectors.unique(dim=0)) > 48_000
-
-
-def test_another_process_hashes_alike() -> None:
-    program = (
-        "import torch; from motet.layers.hashed import hashed_rows; "
-        "print(hashed_rows(torch.arange(5), 1000, first=3, probes=2).tolist())"
-    )
-    runs = {
-        subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(runs) == 1
 
 
 def test_mistakes(items: Entities) -> None:
