@@ -34,7 +34,7 @@ class Recommender:
         log: The training log: its items can be recommended, its pairs are what users have seen.
 
     Raises:
-        ConfigError: If the model has no task, or a tower of it reads context and does not remember any: a request has none.
+        ConfigError: If the model has no task, or a tower of it needs context: a request has none.
     """
 
     def __init__(self, model: Model, log: EventLog) -> None:

@@ -26,7 +26,7 @@ class Scorer:
         log: The training log.
 
     Raises:
-        ConfigError: If the model has no task, or a tower of it reads context and does not remember any: a request has none.
+        ConfigError: If the model has no task, or a tower of it needs context: a request has none.
 
     Attributes:
         counts: Training events of each item row.
