@@ -13,11 +13,13 @@ PAGE = (ROOT / "docs" / "coming-from-tfrs.md").read_text(encoding="utf-8")
 # Every public class, function and constant of tensorflow-recommenders 0.7.7, and the methods its classes add.
 PUBLIC = """
 tfrs.Model tfrs.Model.compute_loss tfrs.Model.train_step tfrs.Model.test_step tfrs.models.Model
-tfrs.tasks.Task tfrs.tasks.Retrieval tfrs.tasks.Ranking
-tfrs.metrics.Factorized tfrs.metrics.FactorizedTopK
+tfrs.tasks.Task tfrs.tasks.Retrieval tfrs.tasks.Retrieval.factorized_metrics tfrs.tasks.Ranking
+tfrs.metrics.Factorized tfrs.metrics.Factorized.update_state tfrs.metrics.Factorized.result
+tfrs.metrics.Factorized.reset_states tfrs.metrics.FactorizedTopK
 tfrs.layers.blocks.MLP
 tfrs.layers.dcn.Cross
-tfrs.layers.embedding.TPUEmbedding tfrs.layers.embedding.tpu_embedding_layer.translate_keras_optimizer
+tfrs.layers.embedding.TPUEmbedding tfrs.layers.embedding.TPUEmbedding.update_embedding_table
+tfrs.layers.embedding.tpu_embedding_layer.translate_keras_optimizer
 tfrs.layers.factorized_top_k.TopK tfrs.layers.factorized_top_k.TopK.index
 tfrs.layers.factorized_top_k.TopK.index_from_dataset tfrs.layers.factorized_top_k.TopK.call
 tfrs.layers.factorized_top_k.TopK.query_with_exclusions tfrs.layers.factorized_top_k.TopK.is_exact
@@ -25,13 +27,15 @@ tfrs.layers.factorized_top_k.BruteForce tfrs.layers.factorized_top_k.Streaming t
 tfrs.layers.feature_interaction.Cross tfrs.layers.feature_interaction.DotInteraction
 tfrs.layers.feature_interaction.MultiLayerDCN
 tfrs.layers.feature_multiplexing.UnifiedEmbedding tfrs.layers.feature_multiplexing.UnifiedEmbeddingConfig
+tfrs.layers.feature_multiplexing.UnifiedEmbeddingConfig.add_feature
 tfrs.layers.loss.HardNegativeMining tfrs.layers.loss.RemoveAccidentalHits tfrs.layers.loss.SamplingProbablityCorrection
 tfrs.layers.loss.MAX_FLOAT tfrs.layers.loss.MIN_FLOAT
 tfrs.examples.movielens.evaluate tfrs.examples.movielens.sample_listwise tfrs.examples.nbtool.NBTool
+tfrs.examples.nbtool.clean_cell tfrs.examples.nbtool.clean_notebook
 tfrs.experimental.layers.embedding.PartialTPUEmbedding
 tfrs.experimental.models.Ranking
 tfrs.experimental.optimizers.ClippyAdagrad tfrs.experimental.optimizers.clippy_adagrad.shrink_by_references
-tfrs.experimental.optimizers.CompositeOptimizer
+tfrs.experimental.optimizers.CompositeOptimizer tfrs.experimental.optimizers.CompositeOptimizer.optimizers
 tfrs.types.Activation
 """
 # What their constructors and calls take.
