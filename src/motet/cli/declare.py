@@ -1,96 +1,80 @@
-"""From the options of `motet train` to a schema and a model."""
+"""From the options of `motet train` to the tables that a project file would have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
-
-from motet.data.log import EventLog
-from motet.data.schema import KINDS, Feature, Schema
+from motet.cli.answers import as_weights
+from motet.data.schema import KINDS
 from motet.errors import ConfigError, did_you_mean
-from motet.model import Model
-from motet.tasks import Rating, Retrieval, Task
-from motet.towers import FeatureTower
+
+Tables = dict[str, Any]
+Options = Mapping[str, Any]
 
 
-def schema(
-    user: str,
-    item: str,
-    *,
-    time: str | None,
-    rating: str | None,
-    user_features: Sequence[str],
-    item_features: Sequence[str],
-) -> Schema:
-    """The columns that the options name.
+def nothing_beside(options: Options) -> None:
+    """Refuse options beside a project file, which says it all: nobody would read them.
 
     Args:
-        user: Column of user ids.
-        item: Column of item ids.
-        time: Column of moments.
-        rating: Column of the number to predict.
-        user_features: Each as `column=kind`.
-        item_features: Likewise.
-
-    Returns:
-        The schema.
+        options: Those that were given.
 
     Raises:
-        ConfigError: If a feature has no kind or one that does not exist.
+        ConfigError: If there is one.
     """
-    return Schema(
-        user=user,
-        item=item,
-        time=time,
-        signals=() if rating is None else (rating,),
-        user_features=_features(user_features),
-        item_features=_features(item_features),
-    )
-
-
-def model(log: EventLog, *, rating: str | None, dim: int, weights: Mapping[str, float], seed: int) -> Model:
-    """One joint model of retrieval and, where there is a rating, of that.
-
-    Args:
-        log: What it will be trained on.
-        rating: Column of the number to predict.
-        dim: Width of the vectors.
-        weights: What each task's loss counts for; a softmax needs some 10 to pull as hard as a squared error.
-        seed: Of the first weights.
-
-    Returns:
-        The model, untrained.
-    """
-    tasks: list[Task] = [Retrieval(item_bias=True)]
-    if rating is not None:
-        tasks.append(Rating(rating, hidden=(64,), product=True, biases=True, dropout=0.2))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Model(
-            user=FeatureTower(log.users, dim=dim),
-            item=FeatureTower(log.items, dim=dim),
-            tasks=tasks,
-            weights={tasks[0].name: 10.0, **weights} if rating is not None else weights,
+    for name in options:
+        raise ConfigError(
+            f"--{name.replace('_', '-')} has no say beside a project file; change the file, or one setting of it: "
+            "--set TABLE.KEY=VALUE, as in --set training.epochs=3"
         )
 
 
-def adam(lr: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
-    """What makes the optimizer.
+def tables(events: Path, options: Options) -> Tables:
+    """What a project file would say in place of the options.
 
     Args:
-        lr: Learning rate.
+        events: The log.
+        options: Those that were given, by name.
 
     Returns:
-        A factory that `fit` gives the parameters.
+        Tables, as TOML would give them.
+
+    Raises:
+        ConfigError: If a feature has no kind or one that does not exist, or a weight is no number.
     """
-    return partial(torch.optim.Adam, lr=lr)
+    training = {name: options[name] for name in ("epochs", "batch_size", "seed") if name in options}
+    return {
+        "data": {"events": str(events), **{name: str(options[name]) for name in ("users", "items") if name in options}},
+        "schema": _schema(options),
+        **_model(options),
+        "training": {**training, "optimizer": {"kind": "Adam", "lr": options.get("lr", 0.01)}},
+    }
 
 
-def _features(texts: Sequence[str]) -> dict[str, Feature]:
-    features: dict[str, Feature] = {}
+def _schema(options: Options) -> Tables:
+    return {
+        **{name: options[name] for name in ("user", "item", "time") if name in options},
+        "signals": [options["rating"]] if "rating" in options else [],
+        "user_features": _features(options.get("user_feature", [])),
+        "item_features": _features(options.get("item_feature", [])),
+    }
+
+
+def _model(options: Options) -> Tables:
+    """One joint model of retrieval and, where there is a rating, of that."""
+    tower = {"kind": "FeatureTower", "dim": options.get("dim", 32)}
+    tasks: list[Tables] = [{"kind": "Retrieval", "name": "retrieval", "item_bias": True}]
+    weights = as_weights(options.get("weight", []))
+    if "rating" in options:
+        head = {"hidden": [64], "product": True, "biases": True, "dropout": 0.2}
+        tasks.append({"kind": "Rating", "label": options["rating"], **head})
+        weights = {"retrieval": 10.0, **weights}  # a softmax needs some 10 to pull as hard as a squared error
+    return {"towers": {"user": tower, "item": dict(tower)}, "tasks": tasks, "weights": weights}
+
+
+def _features(texts: Sequence[str]) -> dict[str, str]:
+    features: dict[str, str] = {}
     for text in texts:
         column, _, kind = text.rpartition("=")
         if not column or kind not in KINDS:
@@ -99,5 +83,5 @@ def _features(texts: Sequence[str]) -> dict[str, Feature]:
                 f"feature {text!r} does not say what it is{hint}; write COLUMN=KIND, as in year=numeric. "
                 f"Kinds: {', '.join(KINDS)}"
             )
-        features[column] = KINDS[kind]()
+        features[column] = KINDS[kind].__name__
     return features

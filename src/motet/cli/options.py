@@ -10,3 +10,9 @@ import typer
 SavedModel = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, for machines.")]
 Count = Annotated[int, typer.Option("-k", metavar="K", help="How many.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="TABLE.KEY=VALUE", help="Change a setting of the project, as in training.epochs=3. Repeatable."
+    ),
+]

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from motet.cli.options import Json
+from motet.cli.options import Changes, Json
+
+if TYPE_CHECKING:
+    from motet.project import Trained
+
+PROJECT = ".toml"
 
 
 def train(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="One row an event: Parquet, CSV, TSV, Arrow or Feather.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LOG|PROJECT",
+            help="A project file (.toml), or a log, one row an event: Parquet, CSV, TSV, Arrow or Feather.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder to save the model in.")],
-    user: Annotated[str, typer.Option(metavar="COLUMN", help="Column of user ids.")] = "user_id",
-    item: Annotated[str, typer.Option(metavar="COLUMN", help="Column of item ids.")] = "item_id",
+    user: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of user ids.", show_default="user_id")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of item ids.", show_default="item_id")
+    ] = None,
     rating: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of a number to predict; without one, retrieval alone.")
     ] = None,
@@ -36,19 +51,25 @@ def train(
             help="What a task's loss counts for; 1 where not named, 10 for retrieval beside a rating. Repeatable.",
         ),
     ] = None,
-    dim: Annotated[int, typer.Option(help="Width of the vectors.")] = 32,
-    epochs: Annotated[int, typer.Option(help="Passes over the log.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Events a step.")] = 8192,
-    lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="Start of all random numbers.")] = 0,
+    dim: Annotated[int | None, typer.Option(help="Width of the vectors.", show_default="32")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the log.", show_default="10")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Events a step.", show_default="8192")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.", show_default="0.01")] = None,
+    seed: Annotated[int | None, typer.Option(help="Start of all random numbers.", show_default="0")] = None,
+    change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Train a model on an event log and save it.
+    """Train a model and save it: as a project file says, or by options.
 
-    Without --rating the model retrieves: it learns which items a user turns to. With it, one joint model also
-    predicts the number.
+    A project file (see motet init) says everything, and its test rows judge the model. A log is described by
+    options: without --rating the model retrieves, it learns which items a user turns to; with it, one joint model
+    also predicts the number.
 
     [bold]Examples[/bold]
+
+    motet train motet.toml -o model/
+
+    motet train motet.toml -o model/ --set training.epochs=3 --set tasks.1.temperature=.2
 
     motet train log.parquet --user user_id --item item_id --rating rating -o model/
 
@@ -57,22 +78,40 @@ def train(
     [bold]Kinds of features[/bold]  categorical, numeric, multi_valued, text, timestamp
     """
     from motet.artifact.folder import check_free
-    from motet.cli import answers, declare
-    from motet.data.log import EventLog
+    from motet.cli import declare
+    from motet.project import Project
+    from motet.project.document import override
     from motet.recommender import Recommender
-    from motet.train import fit
 
     check_free(output)
-    schema = declare.schema(
-        user, item, time=time, rating=rating, user_features=user_feature or [], item_features=item_feature or []
-    )
-    events = EventLog.read(log, schema, users=users, items=items)
-    model = declare.model(events, rating=rating, dim=dim, weights=answers.as_weights(weight or []), seed=seed)
-    history = fit(model, events, epochs=epochs, batch_size=batch_size, optimizer=declare.adam(lr), seed=seed)
-    Recommender(model, events).save(output)
+    options = {
+        **{"user": user, "item": item, "rating": rating, "time": time, "users": users, "items": items},
+        **{"user_feature": user_feature, "item_feature": item_feature, "weight": weight},
+        **{"dim": dim, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed},
+    }
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    if log.suffix == PROJECT:
+        declare.nothing_beside(given)
+        project = Project.read(log, change or [])
+    else:
+        project = Project(override(declare.tables(log, given), change or []))
+    trained = project.train()
+    Recommender(trained.model, trained.rows.train).save(output)
+    _show(trained, output, json=json)
+
+
+def _show(trained: Trained, output: Path, *, json: bool) -> None:
+    import dataclasses
+
+    from motet.cli import answers
+
+    log, history, report = trained.rows.train, trained.history, trained.report
     if json:
-        answers.print_json({"model": str(output), "events": len(events), "history": history.to_dicts()})
+        shown = {"model": str(output), "events": len(log), "history": history.to_dicts()}
+        answers.print_json(shown | ({} if report is None else {"report": dataclasses.asdict(report)}))
         return
+    if report is not None:
+        print(report)
     losses = ", ".join(f"{name} {value:.4f}" for name, value in history.row(-1, named=True).items() if "/" in name)
-    print(f"Trained on {events}; losses of the last epoch: {losses}.")
-    print(f"Saved to {output}. Ask it: motet recommend {output} {events.users.vocab.ids[0]}")
+    print(f"Trained on {log}; losses of the last epoch: {losses}.")
+    print(f"Saved to {output}. Ask it: motet recommend {output} {log.users.vocab.ids[0]}")

@@ -1,0 +1,43 @@
+"""The command that holds a project file against its data, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motet.cli.options import Changes, Json
+
+
+def check(
+    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml).")],
+    change: Changes = None,
+    json: Json = False,
+) -> None:
+    """Hold a project file against its data, without training.
+
+    Settings, columns and their kinds, labels, conditions, the split: what training would refuse is an error. What is
+    allowed and probably not meant, such as a feature that is different for every item, is a warning.
+
+    [bold]Examples[/bold]
+
+    motet check motet.toml
+
+    motet check motet.toml --set split.test=.1 --json
+    """
+    import dataclasses
+
+    from motet.cli import answers
+    from motet.project import Project
+    from motet.project import check as hold
+
+    found = hold(Project.read(project, change or []))
+    if json:
+        answers.print_json(dataclasses.asdict(found))
+        return
+    for fact in found.facts:
+        print(fact)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    print(f"{project} can be trained: motet train {project} -o model/")

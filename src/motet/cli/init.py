@@ -1,0 +1,52 @@
+"""The command that writes a first project file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motet.cli.options import Json
+
+
+def init(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="One row an event: Parquet, CSV, TSV, Arrow or Feather.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="PROJECT", help="The file to write.")] = Path(
+        "motet.toml"
+    ),
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of users, one row each.")] = None,
+    items: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of items, one row each.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of user ids; guessed if not given.")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of item ids; guessed if not given.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also list every setting that is not given, with meaning and default.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look at a log and write a commented project file: data, schema, split, towers, tasks, training.
+
+    Every guess is marked in the file, and every setting says what it means. Look it over, then check and train.
+
+    [bold]Examples[/bold]
+
+    motet init events.parquet
+
+    motet init log.csv --items items.csv --user customer --explain -o shop.toml
+    """
+    from motet.cli import answers
+    from motet.project.document import read_tables
+    from motet.project.init import init as declare
+
+    tables = {side: path for side, path in (("user", users), ("item", items)) if path is not None}
+    known = {side: name for side, name in (("user", user), ("item", item)) if name is not None}
+    written = declare(log, output, tables=tables, known=known, explain=explain)
+    output.write_text(written, encoding="utf-8")
+    if json:
+        answers.print_json({"project": str(output), "tables": read_tables(output)})
+        return
+    print(f"Wrote {output}. Look it over, then: motet check {output}; motet train {output} -o model/")

@@ -1,0 +1,185 @@
+"""check: whether a project would train, and what in it is worth a second look, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from motet.data.entities import Bag, Codes, Column, Entities
+from motet.data.log import EventLog
+from motet.data.table import Table
+from motet.errors import ConfigError, MotetError, did_you_mean
+from motet.evaluation import evaluate
+from motet.model import Model
+from motet.project.project import Divided, Project
+
+SAMPLE = 256  # rows that try the model out
+FEW = 3  # so few rows can differ from each other by chance
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check found.
+
+    Attributes:
+        facts: What would be trained on what, a line each.
+        warnings: What is allowed, and probably not meant.
+        rows: By task, how many rows it learns from and how many judge it.
+    """
+
+    facts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def check(project: Project) -> Findings:
+    """Hold a project against its data: columns, kinds, labels, conditions, the split and the fit of the parts.
+
+    Args:
+        project: What to check.
+
+    Returns:
+        What it found.
+
+    Raises:
+        MotetError: What training would refuse, in the same words.
+    """
+    log = project.log()
+    rows = project.divide(log)
+    model = project.model(rows.train)
+    try:
+        model.check(rows.train)
+        _try(project, model, rows)
+    except MotetError as error:
+        told = str(error)
+        raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error
+    found = Findings([str(log), *([rows.report] if rows.report else ["All rows train, and none test."])])
+    for side in ("user", "item"):
+        _look_at_features(side, getattr(log, f"{side}s"), found)
+    _look_at_events(log, found)
+    for name in model.tasks:
+        _count(name, model, rows, found)
+    _unused(project, log, found)
+    return found
+
+
+def _try(project: Project, model: Model, rows: Divided) -> None:
+    """One small batch through the model; and whether early stopping watches a figure that there is."""
+    model.prepare(rows.train)
+    with torch.random.fork_rng(), torch.no_grad():
+        model.losses(rows.train.take(slice(0, SAMPLE)).batch())
+    stopping = project.training.given.get("early_stopping")
+    if stopping is None or rows.validation is None:
+        return
+    metric = stopping.given["metric"]
+    figures = evaluate(model, rows.validation.take(slice(0, SAMPLE)), train=rows.train, baselines=False)
+    if metric not in figures:
+        raise ConfigError(
+            f"{stopping.place}: early stopping watches {metric!r}, which is no validation metric"
+            f"{did_you_mean(metric, figures)}; metrics: {', '.join(figures)}"
+        )
+
+
+def _look_at_features(side: str, entities: Entities, found: Findings) -> None:
+    for name, column in entities.features.items():
+        told = _odd(column, side)
+        if told:
+            found.warnings.append(f"{side} feature {name!r} {told}")
+
+
+def _odd(column: Column, what: str) -> str:
+    """What is odd about a feature; its row 0 stands for the unknown."""
+    if isinstance(column, Codes):
+        return _odd_codes(column.rows[1:], what)
+    if isinstance(column, Bag):
+        sizes = column.offsets.diff()[1:]
+        if not len(column.rows):
+            return f"is empty for every {what}: it says nothing"
+        if len(column.vocab) == 2 and (sizes == 1).all():
+            return f"is the same for every {what}: it says nothing"
+        if len(column.rows) == len(column.vocab) - 1 and (sizes > 0).sum() >= FEW:
+            return f"has no value that two {what}s share: it says no more than the id"
+        return ""
+    values = column.values[1:]
+    known = values[~values.isnan()]
+    if not len(known):
+        return f"is not known of any {what}: it says nothing"
+    return f"is the same for every {what}: it says nothing" if _constant(values) else ""
+
+
+def _odd_codes(codes: Tensor, what: str) -> str:
+    known = codes[codes > 0]
+    if not len(known):
+        return f"is not known of any {what}: it says nothing"
+    different = len(known.unique())
+    if different == 1 and len(known) == len(codes):
+        return f"is the same for every {what}: it says nothing"
+    if different == len(known) >= FEW:
+        return f"is different for every {what}: it says no more than the id"
+    return ""
+
+
+def _look_at_events(log: EventLog, found: Findings) -> None:
+    """Columns of the events that never change, or never repeat."""
+    schema = log.schema
+    for name in schema.signals:
+        if _constant(log.columns[name]):
+            found.warnings.append(
+                f"signal {name!r} is {log.columns[name][0].item():g} in every row: nothing to predict"
+            )
+    categories = [*([] if schema.event is None else [schema.event]), *schema.context_features]
+    for name in categories:
+        values = log.columns[name]
+        told = _odd_codes(values, "event") if name in log.vocabs else ""
+        if not told and name not in log.vocabs and _constant(values):
+            told = "is the same for every event: it says nothing"
+        if told:
+            found.warnings.append(f"column {name!r} {told}")
+
+
+def _constant(values: Tensor) -> bool:
+    return bool(len(values) and (values == values[0]).all())
+
+
+def _count(name: str, model: Model, rows: Divided, found: Findings) -> None:
+    """How many rows a task learns from, and how many judge it."""
+    task = model.tasks[name]
+    batch = rows.train.batch()
+    weights = task.training_weights(batch)
+    counts = {"train": int((weights > 0).sum())}
+    if rows.validation is not None:
+        counts["validation"] = int((task.row_weights(rows.validation.batch()) > 0).sum())
+    if rows.test is not None:
+        counts["test"] = int((task.row_weights(rows.test.batch()) > 0).sum())
+    found.rows[name] = counts
+    kind, weight = type(task).__name__, model.weights[name]
+    told = ", ".join(f"{count:,} {part} rows" for part, count in counts.items())
+    found.facts.append(f"Task {name!r} ({kind}, weight {weight:g}): {told}.")
+    if weight == 0:
+        found.warnings.append(f"task {name!r} has weight 0: it is not trained")
+    for part, count in counts.items():
+        if not count:
+            found.warnings.append(
+                f"task {name!r} has no {part} rows" + ("" if part == "train" else ": no figures of it")
+            )
+    for label in task.needs:
+        if label in batch and counts["train"] and _constant(batch[label][weights > 0]):
+            found.warnings.append(f"task {name!r} learns from one value of {label!r} alone: nothing to predict")
+
+
+def _unused(project: Project, log: EventLog, found: Findings) -> None:
+    """Columns that the schema leaves out, the first of them by name."""
+    data = project.document.data
+    features = {**log.schema.user_features, **log.schema.item_features}
+    for written in _written(data.events, data.users, data.items):
+        table = Table.open(project.path(written), "the log", wanted=(log.schema.user, log.schema.item))
+        left = [name for name in table.columns if name not in log.schema.columns and name not in features]
+        if left:
+            found.facts.append(f"Columns of {table.name} that are not used: {', '.join(left)}.")
+
+
+def _written(*paths: str | None) -> Iterator[str]:
+    yield from (path for path in paths if path is not None)

@@ -1,0 +1,190 @@
+"""Document: the tables of a project file, before anything is made of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from motet.errors import ConfigError, did_you_mean
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Data(_Table):
+    """The files, by paths from the folder of the project file.
+
+    Attributes:
+        events: One row an event: Parquet (or a folder of it), CSV, TSV, Arrow or Feather.
+        users: One row a user, with the user column of the events.
+        items: One row an item, with the item column of the events.
+    """
+
+    events: str
+    users: str | None = None
+    items: str | None = None
+
+
+class Towers(_Table):
+    """What turns users and items into vectors.
+
+    Attributes:
+        user: The tower of the users.
+        item: The tower of the items.
+    """
+
+    user: dict[str, Any] | str = "FeatureTower"
+    item: dict[str, Any] | str = "FeatureTower"
+
+
+class Document(_Table):
+    """Everything a project file says.
+
+    Attributes:
+        data: Which files.
+        columns: Which column is what: the arguments of `Schema`. The table is called `schema`.
+        split: Which rows are the test: a function of `split` and its arguments. All rows train where there is none.
+        validation: Which of the training rows are watched in training: as `split`. None where not given.
+        recent: A column of what the user had before each row: the arguments of `recent`, for a `SequenceTower`.
+        towers: What turns users and items into vectors; a `FeatureTower` each where not given.
+        tasks: The objectives, one table each.
+        weights: What each task's loss counts for, by its name; 1 where not given.
+        trunk: What the heads of the tasks share. None where not given.
+        balancer: What turns several losses into gradients; their weighted sum where not given.
+        training: The arguments of `fit`; its seed also draws the first weights.
+    """
+
+    data: Data
+    columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    split: dict[str, Any] | str | None = None
+    validation: dict[str, Any] | str | None = None
+    recent: dict[str, Any] | None = None
+    towers: Towers = Field(default_factory=Towers)
+    tasks: list[dict[str, Any] | str] = Field(min_length=1)
+    weights: dict[str, float] = Field(default_factory=dict)
+    trunk: dict[str, Any] | str | None = None
+    balancer: dict[str, Any] | str | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("towers",): Towers}
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a file.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        As TOML gives them.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no TOML; the message says where.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}; write one with: motet init EVENTS -o {path.name}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name} is no TOML: {error}") from error
+
+
+def parse(tables: Mapping[str, Any], name: str) -> Document:
+    """Check the outline of the tables.
+
+    Args:
+        tables: As TOML gives them.
+        name: Of the file, for messages.
+
+    Returns:
+        The document; what is in the tables of towers, tasks and the like is not looked at yet.
+
+    Raises:
+        ConfigError: If a table or a key is unknown, missing, or of the wrong type.
+    """
+    try:
+        return Document.model_validate(dict(tables))
+    except ValidationError as error:
+        _refuse(error.errors()[0], name)
+
+
+def override(tables: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Change single settings.
+
+    Args:
+        tables: As TOML gives them; left alone.
+        changes: Each as `table.key=value`, the value in TOML (text may stand without its quotes). Tasks count from 1:
+            `tasks.1.dropout=.2`.
+
+    Returns:
+        The changed tables.
+
+    Raises:
+        ConfigError: If a change has another form, or goes into what is no table.
+    """
+    changed: dict[str, Any] = _copy(tables)
+    for change in changes:
+        path, found, text = change.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not found or not all(keys):
+            raise ConfigError(f"{change!r} changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3")
+        table: Any = changed
+        for depth, key in enumerate(keys[:-1]):
+            table = _into(table, key, f"{change!r} goes into {'.'.join(keys[: depth + 1])}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{change!r} names no key of {'.'.join(keys[:-1])}; write TABLE.KEY=VALUE")
+        table[keys[-1]] = _parsed(text)
+    return changed
+
+
+def _into(table: Any, key: str, told: str) -> Any:
+    if isinstance(table, list):
+        if not key.isdecimal() or not 1 <= int(key) <= len(table):
+            raise ConfigError(f"{told}, which is none of {len(table)}; they count from 1")
+        return table[int(key) - 1]
+    inside = table.setdefault(key, {})
+    if not isinstance(inside, dict | list):
+        raise ConfigError(f"{told}, which is {inside!r} and no table")
+    return inside
+
+
+def _parsed(text: str) -> Any:
+    text = text.strip()
+    for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is no TOML, but plain to everyone
+        try:
+            return tomllib.loads(f"value = {written}")["value"]
+        except tomllib.TOMLDecodeError:
+            continue
+    return text
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(each) for key, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
+
+
+def _refuse(error: ErrorDetails, name: str) -> NoReturn:
+    """Say what pydantic found, in the words of the file."""
+    *table, key = error["loc"]
+    owner = TABLES.get(tuple(map(str, table)), Document)
+    known = [field.alias or each for each, field in owner.model_fields.items()]
+    place = f"{name} [{'.'.join(map(str, table))}]" if table else name
+    what = "key" if table else "table"
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(str(key), known)
+        raise ConfigError(f"{place}: there is no {what} {key!r}{hint}; {what}s: {', '.join(known)}")
+    if error["type"] == "missing":
+        raise ConfigError(f"{place} has no {what} {key!r}, and needs one")
+    told = error["msg"][0].lower() + error["msg"][1:]
+    where = name + (f" [{'.'.join(map(str, error['loc'][:-1]))}]" if len(error["loc"]) > 1 else "")
+    raise ConfigError(f"{where}: {key} = {error['input']!r}; {told}")

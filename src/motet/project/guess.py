@@ -1,0 +1,217 @@
+"""guess: which column of an event log is what, from names, types and values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from motet.data.schema import Feature
+from motet.data.table import Table
+from motet.errors import ConfigError, did_you_mean
+from motet.project.profile import Profile
+
+USERS = (
+    *("user", "customer", "member", "visitor", "account", "client", "buyer", "person", "reader", "viewer"),
+    *("listener", "player", "subscriber", "profile", "u", "session"),
+)
+ITEMS = (
+    *("item", "movie", "film", "product", "sku", "article", "song", "track", "book", "asin", "isbn", "video", "game"),
+    *("content", "listing", "recipe", "business", "hotel", "artist", "album", "show", "post", "news", "offer", "i"),
+    *("ad", "title"),
+)
+TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
+EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
+SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
+DEEDS = {"view", "click", "purchase", "buy", "cart", "like", "impression", "order", "pageview", "addtocart", "play"}
+SECONDS = (1e8, 1e11)  # 1973 to 5138
+
+
+@dataclass
+class Guess:
+    """Which column is what, and why.
+
+    Attributes:
+        columns: Profiles of the columns of the events.
+        roles: Column by role: user, item, time, event.
+        signals: Columns of feedback.
+        features: For users and items, kinds by column.
+        why: By column, what made it so.
+        left: By column, why it is not used.
+    """
+
+    columns: dict[str, Profile]
+    roles: dict[str, str] = field(default_factory=dict)
+    signals: list[str] = field(default_factory=list)
+    features: dict[str, dict[str, Feature]] = field(default_factory=lambda: {"user": {}, "item": {}})
+    why: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def free(self) -> list[Profile]:
+        """The columns that have no role yet."""
+        used = {*self.roles.values(), *self.signals, *self.features["user"], *self.features["item"], *self.left}
+        return [column for name, column in self.columns.items() if name not in used]
+
+    def take(self, role: str, name: str, why: str) -> None:
+        """Give a column a role.
+
+        Args:
+            role: user, item, time or event.
+            name: Of the column.
+            why: What made it so.
+        """
+        self.roles[role] = name
+        self.why[name] = f"{why}; {self.columns[name].told()}"
+
+
+def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) -> Guess:
+    """Look at the columns of a log.
+
+    Args:
+        events: One row an event.
+        tables: The tables of users and of items, as far as there are any, by side.
+        known: The columns of ids, as far as someone said so, by side.
+
+    Returns:
+        What the columns are taken for.
+
+    Raises:
+        ConfigError: If a named column is not there, or no column looks like the ids of users or of items.
+    """
+    found = Guess({name: Profile.of(events, name) for name in events.columns})
+    for side, name in known.items():
+        if name not in found.columns:
+            hint = did_you_mean(name, found.columns) or "."
+            raise ConfigError(f"column {name!r} is not in {events.name}{hint} Columns: {', '.join(events.columns)}.")
+        found.take(side, name, "as you said")
+    _times(found)
+    _ids(found, tables, events.name)
+    _events(found)
+    for side, table in tables.items():
+        _table_features(found, side, table)
+    _signals_and_features(found, events, tables)
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _ids(found: Guess, tables: Mapping[str, Table], name: str) -> None:
+    for side, names in (("user", USERS), ("item", ITEMS)):
+        if side in found.roles:
+            continue
+        for column, why in (*_keys(found, tables.get(side)), *_named(found, names)):
+            found.take(side, column, why)
+            break
+    for side in ("user", "item"):
+        if side not in found.roles:
+            repeated = [each for each in found.free if _like_ids(each)]
+            if not repeated:
+                raise ConfigError(
+                    f"no column of {name} looks like the ids of {side}s; say which it is: --{side} COLUMN. "
+                    f"Columns: {', '.join(found.columns)}"
+                )
+            best = max(repeated, key=lambda each: each.distinct)
+            found.take(side, best.name, "by its type and because its values repeat: make sure")
+
+
+def _keys(found: Guess, table: Table | None) -> Iterator[tuple[str, str]]:
+    """Columns that a table has too, with another value in each of its rows."""
+    for name in table.columns if table is not None else ():
+        if name in found.columns and table is not None and table.column(name).is_unique().all():
+            yield name, f"the key of {table.name}"
+
+
+def _named(found: Guess, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    free = {_plain(each.name): each for each in reversed(found.free) if each.text or each.dtype.is_integer()}
+    for ending in ("id", "no", "key", "code", ""):
+        for name in names:
+            column = free.get(name + ending)
+            if column is not None and (ending or len(name) > 1):
+                yield column.name, "by its name"
+
+
+def _like_ids(column: Profile) -> bool:
+    return (column.text or column.dtype.is_integer()) and 1 < column.distinct < column.rows == column.known
+
+
+def _times(found: Guess) -> None:
+    typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
+    named = [each for name in TIMES for each in found.free if _plain(each.name) in (name, f"event{name}")]
+    for column in (*typed, *named):
+        if column.known < column.rows:
+            found.left[column.name] = "moments, but empty in some rows: a log needs the moment of every event"
+        elif _is_time(column):
+            found.take("time", column.name, "by its type" if column in typed else "by its name")
+            highest = column.sample.max() if column.dtype.is_numeric() else None
+            if isinstance(highest, int | float) and highest > SECONDS[1]:
+                found.why[column.name] += "; not seconds since 1970? divide it, or half-lives come out wrong"
+            return
+
+
+def _is_time(column: Profile) -> bool:
+    if column.dtype == pl.String:
+        return column.sample.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).is_not_null().all()
+    return column.dtype in (pl.Date, pl.Datetime) or (column.dtype.is_numeric() and column.finite)
+
+
+def _events(found: Guess) -> None:
+    """The kind of each event: few texts, and a name or values that say so."""
+    for column in found.free:
+        values = {_plain(str(value)) for value in column.values}
+        fitting = column.text and len(values) > 1 and column.known == column.rows and column.name.isidentifier()
+        if fitting and (_plain(column.name) in EVENTS or values & DEEDS):
+            found.take("event", column.name, "by its name" if _plain(column.name) in EVENTS else "by its values")
+            return
+
+
+def _table_features(found: Guess, side: str, table: Table) -> None:
+    for name in table.columns:
+        if name == found.roles[side]:
+            continue
+        _feature(found, side, Profile.of(table, name))
+
+
+def _feature(found: Guess, side: str, column: Profile) -> None:
+    kind, why = column.kind()
+    if kind is None:
+        found.left[column.name] = why
+    else:
+        found.features[side][column.name] = kind
+        found.why[column.name] = why
+
+
+def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Table]) -> None:
+    for column in found.free:
+        if column.constant:
+            found.left[column.name] = "the same in every row"
+            continue
+        named = any(_plain(column.name).startswith(signal) for signal in SIGNALS) and column.number
+        side = None if named else _said_of(found, events, column, tables)
+        if side is not None:
+            _feature(found, side, column)
+        elif named or (column.number and column.values):
+            found.signals.append(column.name)
+            found.why[column.name] = f"{'by its name' if named else 'few numbers'}; {column.told()}"
+        else:
+            found.left[column.name] = f"{column.told()}: no signal, and not the same for one user or item"
+
+
+def _said_of(found: Guess, events: Table, column: Profile, tables: Mapping[str, Table]) -> str | None:
+    """The side that a column describes: it never differs for one id, although ids repeat."""
+    for side in ("item", "user"):
+        key = found.columns[found.roles[side]]
+        if side in tables or key.rows < 2 * key.distinct:
+            continue
+        if column.dtype.is_nested():
+            pairs = events.frame.group_by(key.name).agg(pl.col(column.name).n_unique().alias("n"))
+            held = pairs.collect()["n"].max() == 1
+        else:
+            held = events.frame.select(pl.struct(key.name, column.name).n_unique()).collect().item() == key.distinct
+        if held:
+            return side
+    return None

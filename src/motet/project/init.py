@@ -1,0 +1,42 @@
+"""init: a first project file for an event log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from motet.data.table import Table
+from motet.errors import ConfigError
+from motet.project.guess import guess
+from motet.project.suggest import suggest
+from motet.project.write import write
+
+
+def init(
+    events: Path, output: Path, *, tables: Mapping[str, Path], known: Mapping[str, str], explain: bool = False
+) -> str:
+    """Look at a log, and declare a first model of it.
+
+    Args:
+        events: The log.
+        output: Where the file will stand: the paths in it start from there.
+        tables: Files of users and of items, as far as there are any: by `"user"`, `"item"`.
+        known: Columns of ids, as far as someone said so: by `"user"`, `"item"`.
+        explain: Whether settings that are not given stand in the file too, commented out.
+
+    Returns:
+        A commented project file.
+
+    Raises:
+        ConfigError: If there is a file already, or no column looks like ids.
+        DataError: If a table cannot be read.
+    """
+    if output.exists():
+        raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
+    log = Table.open(events, "the log")
+    opened = {side: Table.open(path, f"the table of {side}s") for side, path in tables.items()}
+    found = guess(log, opened, known)
+    paths = {"events": events, **{f"{side}s": path for side, path in tables.items()}}
+    data = {name: Path(os.path.relpath(path, output.parent)).as_posix() for name, path in paths.items()}
+    return write(suggest(found, log, data), found, explain=explain)

@@ -1,0 +1,56 @@
+"""Kinds: the classes a project file can name, found among those that motet exports."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from motet import balancers, optim, tasks, towers, trunks
+from motet.data import split
+from motet.data.schema import KINDS as FEATURES
+from motet.train import EarlyStopping
+
+PACKAGES = (tasks, towers, trunks, balancers)
+SPLITS: dict[str, Callable[..., Any]] = {
+    "random": split.random,
+    "by_time": split.by_time,
+    "leave_last_out": split.leave_last_out,
+}
+
+
+@cache
+def offered(base: type) -> dict[str, Callable[..., Any]]:
+    """The classes a file can name where a part of some class is wanted.
+
+    Args:
+        base: What is wanted, such as `Task` or `Pool`.
+
+    Returns:
+        Concrete classes by name; none where the class is no part of a model.
+    """
+    if base is torch.optim.Optimizer:
+        # motet's stand before torch's of the same name; LBFGS needs a closure, which training does not give.
+        return {**_classes(torch.optim, base, but="LBFGS"), **_classes(optim, base)}
+    if base is EarlyStopping or base in FEATURES.values():
+        return {base.__name__: base}
+    exported = [getattr(package, name) for package in PACKAGES for name in package.__all__]
+    if base not in exported:
+        return {}
+    return {
+        each.__name__: each
+        for each in exported
+        if isinstance(each, type) and issubclass(each, base) and not inspect.isabstract(each)
+    }
+
+
+def _classes(module: ModuleType, base: type, but: str = "") -> dict[str, Callable[..., Any]]:
+    return {
+        name: each
+        for name, each in vars(module).items()
+        if isinstance(each, type) and issubclass(each, base) and each is not base and name != but
+    }

@@ -1,0 +1,161 @@
+"""Part: a table of a project file, checked against the signature of what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, get_origin
+
+import torch
+
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.errors import ConfigError, MotetError, did_you_mean
+from motet.project.settings import (
+    Setting,
+    arguments,
+    choices,
+    element,
+    fits,
+    kinds_of,
+    members,
+    settings,
+    words,
+)
+from motet.towers import Tower, context_columns
+
+NOTHING = "none"  # TOML has no null
+
+
+class Part:
+    """A class or function and the arguments a file gives it.
+
+    Args:
+        target: What is called.
+        given: Arguments by name, with parts for those that are tables with a kind.
+        place: The file and the table, for messages.
+    """
+
+    def __init__(self, target: Callable[..., Any], given: Mapping[str, Any], *, place: str) -> None:
+        self.target = target
+        self.given = dict(given)
+        self.place = place
+
+    @classmethod
+    def of(cls, raw: Any, kinds: Mapping[str, Callable[..., Any]], place: str, *, leave: Sequence[str] = ()) -> Part:
+        """Check a table.
+
+        Args:
+            raw: The table; or a text, the kind alone.
+            kinds: What it may make, by name. One alone need not be named.
+            place: The file and the table, for messages.
+            leave: Arguments that are not the file's to give.
+
+        Returns:
+            The part; nothing is made yet.
+
+        Raises:
+            ConfigError: If the kind or a setting is unknown, a setting is missing, or a value has the wrong type.
+        """
+        table = {"kind": raw} if isinstance(raw, str) else raw
+        if not isinstance(table, dict):
+            raise ConfigError(f"{place} is {raw!r}; it must be a table with a kind, one of {', '.join(kinds)}")
+        target = _target(table, kinds, place)
+        known = {name: each for name, each in settings(target).items() if name not in leave}
+        written = {name: value for name, value in table.items() if name != "kind" or name in known}
+        for name in written:
+            if name not in known:
+                raise ConfigError(
+                    f"{place}: {name!r} is no setting of {target.__name__}{did_you_mean(name, known)}; "
+                    f"settings: {', '.join(known) or 'none'}"
+                )
+        for name, setting in known.items():
+            if setting.required and name not in written:
+                raise ConfigError(f"{place}: {target.__name__} needs {name}. {setting.meaning}".rstrip())
+        values = {name: _value(value, known[name], place, target) for name, value in written.items()}
+        return cls(target, values, place=place)
+
+    def make(self, *first: Any, log: EventLog | None = None, **more: Any) -> Any:
+        """Call the target.
+
+        Args:
+            *first: Arguments by position, which a file does not give.
+            log: The training log; given to arguments of that type, and its users and items to those of theirs.
+            **more: Further arguments, which a file does not give.
+
+        Returns:
+            What the target returns; of an optimizer, what makes it.
+
+        Raises:
+            MotetError: What the target raises, with the place of the table in front.
+        """
+        try:
+            given = {name: _made(value, log) for name, value in self.given.items()}
+            if isinstance(self.target, type) and issubclass(self.target, torch.optim.Optimizer):
+                return partial(self.target, **given)
+            if log is not None and isinstance(given.get("context"), list):
+                given["context"] = context_columns(log, given["context"])
+            return self.target(*first, **{**self._supplied(first, log), **given, **more})
+        except MotetError as error:
+            told = str(error)
+            raise type(error)(told if told.startswith(self.place) else f"{self.place}: {told}") from error
+
+    def _supplied(self, first: Sequence[Any], log: EventLog | None) -> dict[str, Any]:
+        """The log, its users and its items, for further arguments that want them."""
+        if log is None:
+            return {}
+        supplied: dict[str, Any] = {}
+        for name, (hint, _) in list(arguments(self.target).items())[len(first) :]:
+            if EventLog in members(hint):
+                supplied[name] = log
+            elif Entities in members(hint):
+                supplied[name] = log.users if name == "users" else log.items
+        return supplied
+
+
+def _target(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], place: str) -> Callable[..., Any]:
+    kind = table.get("kind")
+    if len(kinds) == 1 and (kind is None or "kind" in settings(next(iter(kinds.values())))):
+        return next(iter(kinds.values()))
+    listed = f"kinds: {', '.join(kinds) or 'none'}"
+    if kind is None:
+        raise ConfigError(f"{place} does not say its kind; {listed}")
+    if kind not in kinds:
+        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(str(kind), kinds)}; {listed}")
+    return kinds[kind]
+
+
+def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -> Any:
+    """A setting's value, with parts in place of tables that have a kind."""
+    if setting.optional and raw == NOTHING:
+        return None
+    hint = setting.hint
+    if setting.name == "context" and isinstance(target, type) and issubclass(target, Tower) and fits(raw, list[str]):
+        return list(raw)
+    if fits(raw, hint):
+        return tuple(raw) if isinstance(raw, list) and any(get_origin(each) is tuple for each in members(hint)) else raw
+    kinds, inner = kinds_of(hint), element(hint)
+    if kinds and isinstance(raw, dict | str):
+        return Part.of(raw, kinds, f"{place}, {setting.name}")
+    if inner is not None and isinstance(raw, list):
+        named = [replace(setting, name=f"{setting.name} {row}", hint=inner) for row in range(1, len(raw) + 1)]
+        return [_value(each, one, place, target) for each, one in zip(raw, named, strict=True)]
+    if inner is not None and isinstance(raw, dict):
+        keyed = {name: replace(setting, name=f"{setting.name}.{name}", hint=inner) for name in raw}
+        return {name: _value(raw[name], one, place, target) for name, one in keyed.items()}
+    raise _refusal(raw, setting, place)
+
+
+def _refusal(raw: Any, setting: Setting, place: str) -> ConfigError:
+    hint = did_you_mean(raw, choices(setting.hint)) if isinstance(raw, str) else ""
+    nothing = f", or {NOTHING!r}" if setting.optional else ""
+    return ConfigError(f"{place}: {setting.name} = {raw!r}; it must be {words(setting.hint)}{nothing}{hint}")
+
+
+def _made(value: Any, log: EventLog | None) -> Any:
+    if isinstance(value, Part):
+        return value.make(log=log)
+    if isinstance(value, list):
+        return [_made(each, log) for each in value]
+    return {name: _made(each, log) for name, each in value.items()} if isinstance(value, dict) else value

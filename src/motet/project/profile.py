@@ -1,0 +1,128 @@
+"""Profile: what a column looks like, and which kind of feature it could be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Text, Timestamp
+from motet.data.table import Table
+
+TEXTS = (pl.String, pl.Categorical, pl.Enum)
+SEPARATORS = ("|", ";")
+CODES = 10  # whole numbers with no more values than this are taken for codes
+SHOWN = 20  # as many values at most make a signal or a kind of event
+LOOKED_AT = 1_000  # values of a text column that are read to see what they look like
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One column.
+
+    Attributes:
+        name: Of the column.
+        rows: How many rows there are.
+        known: How many are not null.
+        distinct: How many different values there are.
+        sample: Some of the values that are not null.
+        values: All different values, where there are few; else none.
+        finite: Whether no number is NaN or infinite.
+    """
+
+    name: str
+    rows: int
+    known: int
+    distinct: int
+    sample: pl.Series
+    values: tuple[object, ...] = ()
+    finite: bool = True
+
+    @classmethod
+    def of(cls, table: Table, name: str) -> Profile:
+        """Look at a column.
+
+        Args:
+            table: Where it is.
+            name: Which.
+
+        Returns:
+            Its profile.
+        """
+        series = table.column(name)
+        known = series.drop_nulls()
+        nested = series.dtype.is_nested()
+        distinct = len(known) if nested else known.n_unique()
+        values = tuple(known.unique().sort().to_list()) if distinct <= SHOWN and not nested else ()
+        finite = not series.dtype.is_float() or bool(known.is_finite().all())
+        return cls(name, len(series), len(known), distinct, known.head(LOOKED_AT), values, finite)
+
+    @property
+    def dtype(self) -> Any:
+        """Its type in Polars."""
+        return self.sample.dtype
+
+    @property
+    def text(self) -> bool:
+        """Whether it holds text."""
+        return self.dtype in TEXTS
+
+    @property
+    def number(self) -> bool:
+        """Whether it holds finite numbers, or true and false."""
+        return (self.dtype.is_numeric() and self.finite) or self.dtype == pl.Boolean
+
+    @property
+    def binary(self) -> bool:
+        """Whether it says yes or no."""
+        return self.number and set(self.values) <= {0, 1} and bool(self.values)
+
+    @property
+    def constant(self) -> bool:
+        """Whether it says the same in every row."""
+        return self.distinct < 2 and self.known in (0, self.rows)
+
+    def told(self) -> str:
+        """The column in a few words."""
+        empty = f", empty in {self.rows - self.known:,}" if self.known < self.rows else ""
+        return f"{self.distinct:,} different in {self.rows:,} rows{empty}"
+
+    def kind(self) -> tuple[Feature | None, str]:
+        """Which kind of feature it could be.
+
+        Returns:
+            The kind, or None where it had better be left out; and why.
+        """
+        if self.constant:
+            return None, "the same in every row"
+        if self.text:
+            return self._kind_of_text()
+        if self.dtype in (pl.Date, pl.Datetime):
+            return Timestamp(), "moments"
+        if isinstance(self.dtype, pl.List | pl.Array):
+            inner = self.sample.explode().dtype
+            usable = inner in TEXTS or inner.is_integer()
+            return (MultiValued(), "lists of values") if usable else (None, f"lists of {inner}")
+        if not self.number:
+            return None, "NaN or infinity in it: write null instead" if self.dtype.is_float() else f"type {self.dtype}"
+        code = self.dtype == pl.Boolean or (
+            self.dtype.is_integer() and (self.distinct <= CODES or self.name.lower().endswith(("id", "code", "zip")))
+        )
+        if code and self.distinct == self.known:
+            return None, "different in every row"
+        return (Categorical(), "codes") if code else (Numeric(), "numbers")
+
+    def _kind_of_text(self) -> tuple[Feature | None, str]:
+        texts = self.sample.cast(pl.String)
+        for separator in SEPARATORS:
+            if texts.str.contains(separator, literal=True).sum() > len(texts) / 20:
+                return MultiValued(separator), f"values joined by {separator!r}"
+        if texts.str.contains("://", literal=True).any():
+            return None, "addresses"
+        several = float(texts.str.split(" ").list.len().mean() or 0) >= 1.5  # type: ignore[arg-type]
+        if self.distinct > self.known / 2 and several:
+            return Text(), "words"
+        if self.distinct == self.known:
+            return None, "different in every row"
+        return Categorical(), f"{self.distinct:,} values"

@@ -1,0 +1,236 @@
+"""Project: a declaration of data, split, model and training, from a file or in memory, and what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+import torch
+
+from motet.balancers import Balancer
+from motet.data.log import EventLog
+from motet.data.recent import recent
+from motet.data.schema import Schema
+from motet.data.split import Split
+from motet.errors import ConfigError, MotetError
+from motet.evaluation import Report, evaluate
+from motet.model import Model
+from motet.project.document import override, parse, read_tables
+from motet.project.kinds import SPLITS, offered
+from motet.project.part import Part
+from motet.tasks import Task
+from motet.towers import Tower
+from motet.train import fit
+from motet.trunks import Trunk
+
+
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """The rows of a log by what they are for.
+
+    Attributes:
+        train: Rows to train on.
+        validation: Rows to watch in training; None where the file asks for none.
+        test: Rows to judge by; None where there is no split.
+        report: How they were chosen.
+    """
+
+    train: EventLog
+    validation: EventLog | None
+    test: EventLog | None
+    report: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a project makes.
+
+    Attributes:
+        model: The trained model.
+        log: All rows of the data.
+        rows: The same by what they were for.
+        history: What `fit` returned.
+        report: The evaluation on the test rows; None where there are none.
+    """
+
+    model: Model
+    log: EventLog
+    rows: Divided
+    history: pl.DataFrame
+    report: Report | None
+
+
+class Project:
+    """Data, split, model and training as one declaration; the same declaration gives the same model.
+
+    Every table with a kind is the class of that name and its constructor's arguments, checked against its signature:
+    what Python takes, the file takes, under the same name.
+
+    Args:
+        tables: As TOML gives them: see `Document`.
+        file: Where they come from: its name stands in messages, and paths start from its folder. From the working
+            folder where not given.
+
+    Raises:
+        ConfigError: If a table, a kind or a setting is unknown or missing, or a value has the wrong type. The message
+            names file, table and key.
+
+    Attributes:
+        document: The tables.
+        name: Of the file, or what stands for it in messages.
+    """
+
+    def __init__(self, tables: Mapping[str, Any], *, file: Path | None = None) -> None:
+        self.file = file
+        self.name = "the options" if file is None else file.name
+        self.document = document = parse(tables, self.name)
+        self.schema = self._part(document.columns, {"Schema": Schema}, "schema")
+        self.split = self._optional(document.split, SPLITS, "split")
+        self.validation = self._optional(document.validation, SPLITS, "validation")
+        self.recent = self._optional(document.recent, {"recent": recent}, "recent")
+        towers = offered(Tower)
+        self.user = self._part(document.towers.user, towers, "towers.user")
+        self.item = self._part(document.towers.item, towers, "towers.item")
+        tasks = offered(Task)
+        self.tasks = [Part.of(raw, tasks, f"{self.name} [[tasks]] {row}") for row, raw in enumerate(document.tasks, 1)]
+        self.trunk = self._optional(document.trunk, offered(Trunk), "trunk")
+        self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
+        self.training = self._part(document.training, {"fit": fit}, "training")
+        if "early_stopping" in self.training.given and self.validation is None:
+            raise ConfigError(
+                f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "
+                'kind = "random", test = 0.1'
+            )
+
+    @classmethod
+    def read(cls, path: str | Path, changes: Sequence[str] = ()) -> Self:
+        """Read a project file.
+
+        Args:
+            path: A TOML file.
+            changes: Settings to change, each as `table.key=value`: `training.epochs=3`, `tasks.1.dropout=.2`.
+
+        Returns:
+            The project.
+
+        Raises:
+            ConfigError: If there is no such file, it is no TOML, or it says what motet does not know.
+        """
+        path = Path(path)
+        return cls(override(read_tables(path), changes), file=path)
+
+    @property
+    def seed(self) -> int:
+        """Where the random numbers of the model and of its training start."""
+        return int(self.training.given.get("seed", 0))
+
+    def path(self, written: str) -> Path:
+        """A path of the file.
+
+        Args:
+            written: As it stands there.
+
+        Returns:
+            The path, from the folder of the file.
+        """
+        return Path(written) if self.file is None else self.file.parent / written
+
+    def log(self) -> EventLog:
+        """Read the data.
+
+        Returns:
+            All rows.
+
+        Raises:
+            DataError: If a file is not there, or does not hold what the schema says.
+        """
+        data = self.document.data
+        users, items = (None if each is None else self.path(each) for each in (data.users, data.items))
+        return EventLog.read(self.path(data.events), self.schema.make(), users=users, items=items)
+
+    def divide(self, log: EventLog) -> Divided:
+        """Split the rows.
+
+        Args:
+            log: All rows.
+
+        Returns:
+            Training, validation and test rows.
+
+        Raises:
+            ConfigError: If a split does not suit the log.
+        """
+        train, test, validation, reports = log, None, None, []
+        if self.split is not None:
+            split: Split = self.split.make(log)
+            (train, test), reports = split, [split.report]
+        if self.validation is not None:
+            split = self.validation.make(train)
+            (train, validation), reports = split, [*reports, f"Validation rows: {split.report}"]
+        if self.recent is not None:
+            held_out = [None if part is None else self.recent.make(part, before=train) for part in (validation, test)]
+            train, (validation, test) = self.recent.make(train), held_out
+        return Divided(train, validation, test, " ".join(reports))
+
+    def model(self, train: EventLog) -> Model:
+        """Make the model.
+
+        Args:
+            train: The rows it will be trained on.
+
+        Returns:
+            The model, untrained; its first weights are drawn from the seed of the training.
+
+        Raises:
+            MotetError: If a part refuses its arguments, or the parts do not fit together.
+        """
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            parts = {
+                "user": self.user.make(train.users, log=train),
+                "item": self.item.make(train.items, log=train),
+                "tasks": [task.make(log=train) for task in self.tasks],
+                "trunk": None if self.trunk is None else self.trunk.make(log=train),
+                "balancer": None if self.balancer is None else self.balancer.make(log=train),
+            }
+            try:
+                return Model(**parts, weights=self.document.weights)
+            except MotetError as error:
+                raise type(error)(str(error) if self.file is None else f"{self.name}: {error}") from error
+
+    def train(self, *, progress: bool = True) -> Trained:
+        """Read, split, train, and evaluate on the test rows.
+
+        Args:
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            The model and what was found.
+
+        Raises:
+            MotetError: If data, model or training breaks a rule.
+        """
+        log = self.log()
+        rows = self.divide(log)
+        model = self.model(rows.train)
+        history = self.training.make(
+            model, rows.train, validation=rows.validation, progress=progress, **self._checkpoint()
+        )
+        report = None
+        if rows.test is not None:
+            about = f"{rows.report} Training seed {self.seed}."
+            report = evaluate(model, rows.test, train=rows.train, about=about)
+        return Trained(model, log, rows, history, report)
+
+    def _checkpoint(self) -> dict[str, Any]:
+        written = self.training.given.get("checkpoint")
+        return {} if written is None else {"checkpoint": self.path(written)}
+
+    def _part(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part:
+        return Part.of(raw, kinds, f"{self.name} [{table}]")
+
+    def _optional(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part | None:
+        return None if raw is None else self._part(raw, kinds, table)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from motet.errors import ConfigError, DataError
+from motet.project import check
+
+from .conftest import Tables
+from .test_project import project
+
+
+def test_what_would_be_trained_on_what(folder: Path, tables: Tables) -> None:
+    found = check(project(folder, tables))
+    assert found.facts[0] == "EventLog(240 events, 12 users, 20 items; signals: clicked, bought, stars)"
+    assert found.facts[1].startswith("Random rows, seed 3")
+    assert found.facts[-1] == "Columns of wide.parquet that are not used: price, page."
+    assert found.rows["retrieval"]["train"] + found.rows["retrieval"]["test"] == 80
+    assert f"Task 'stars' (Rating, weight 1): {found.rows['stars']['train']} train rows" in " ".join(found.facts)
+    assert found.warnings == []
+
+
+def test_features_that_say_nothing(folder: Path, tables: Tables) -> None:
+    items = {
+        "sku": [f"s{row}" for row in range(20)],
+        "same": ["x"] * 20,
+        "each": [f"e{row}" for row in range(20)],
+        "nobody": [None] * 20,
+        "alike": [["a"]] * 20,
+        "own": [[f"o{row}"] for row in range(20)],
+        "empty": [[]] * 20,
+        "flat": [1.5] * 20,
+        "blank": [None] * 20,
+        "some": ["x", None] * 10,
+        "good": ["x", "y"] * 10,
+        "price": [float(row) for row in range(20)],
+    }
+    types = {"nobody": pl.String, "empty": pl.List(pl.String), "blank": pl.Float64}
+    pl.DataFrame(items, schema_overrides=types).write_parquet(folder / "items.parquet")
+    tables["data"]["items"] = "items.parquet"
+    kinds = dict.fromkeys(("same", "each", "nobody", "some", "good"), "Categorical")
+    kinds |= dict.fromkeys(("alike", "own", "empty"), "MultiValued") | dict.fromkeys(
+        ("flat", "blank", "price"), "Numeric"
+    )
+    tables["schema"]["item_features"] = kinds
+    assert check(project(folder, tables)).warnings == [
+        "item feature 'same' is the same for every item: it says nothing",
+        "item feature 'each' is different for every item: it says no more than the id",
+        "item feature 'nobody' is not known of any item: it says nothing",
+        "item feature 'alike' is the same for every item: it says nothing",
+        "item feature 'own' has no value that two items share: it says no more than the id",
+        "item feature 'empty' is empty for every item: it says nothing",
+        "item feature 'flat' is the same for every item: it says nothing",
+        "item feature 'blank' is not known of any item: it says nothing",
+    ]
+
+
+def test_events_that_say_nothing(folder: Path, tables: Tables) -> None:
+    frame = pl.read_parquet(folder / "wide.parquet").with_columns(one=1, site=pl.lit("a"), speed=2.5)
+    frame.write_parquet(folder / "wide.parquet")
+    tables["schema"]["signals"].append("one")
+    tables["schema"]["context_features"] = {"page": "Categorical", "site": "Categorical", "speed": "Numeric"}
+    tables["tasks"].append({"kind": "Rating", "label": "one", "where": "clicked == 1"})
+    tables["weights"]["stars"] = 0
+    assert check(project(folder, tables)).warnings == [
+        "signal 'one' is 1 in every row: nothing to predict",
+        "column 'page' is different for every event: it says no more than the id",
+        "column 'site' is the same for every event: it says nothing",
+        "column 'speed' is the same for every event: it says nothing",
+        "task 'stars' has weight 0: it is not trained",
+        "task 'one' learns from one value of 'one' alone: nothing to predict",
+    ]
+
+
+def test_a_task_without_rows_in_the_test(folder: Path, tables: Tables) -> None:
+    tables["split"] = {"kind": "by_time", "test": 0.1}
+    tables["validation"] = {"kind": "by_time", "test": 0.1}
+    tables["tasks"][0]["positives"] = "day < 5"
+    found = check(project(folder, tables))
+    assert found.rows["retrieval"] == {"train": 100, "validation": 0, "test": 0}
+    assert "task 'retrieval' has no test rows: no figures of it" in found.warnings
+
+
+def test_without_a_split(folder: Path, tables: Tables) -> None:
+    del tables["split"]
+    found = check(project(folder, tables))
+    assert found.facts[1] == "All rows train, and none test."
+    assert found.rows["retrieval"] == {"train": 80}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("tasks.1.positives=clicks == 1", "shop.toml: .*reads column 'clicks', which is not in the log; did you mean"),
+        (
+            "tasks.1.positives=clicked == 7",
+            "shop.toml: task 'retrieval' has nothing to learn from: 'clicked == 7' hold",
+        ),
+        ("tasks.2.label=star", "shop.toml: task 'star' reads column 'star', which is not in the log; did you mean"),
+    ],
+)
+def test_what_training_would_refuse(folder: Path, tables: Tables, change: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        check(project(folder, tables, change))
+
+
+def test_early_stopping_watches_a_figure(folder: Path, tables: Tables) -> None:
+    tables["validation"] = {"kind": "random", "test": 0.2}
+    tables["training"]["early_stopping"] = {"metric": "stars/rmse"}
+    assert check(project(folder, tables)).rows["stars"]["validation"] > 0
+    with pytest.raises(
+        ConfigError, match=r"\[training\], early_stopping: early stopping watches 'stars/mse', which is no"
+    ):
+        check(project(folder, tables, "training.early_stopping.metric=stars/mse"))

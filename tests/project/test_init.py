@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.project import Project, check
+from motet.project.init import init
+
+from .conftest import long
+
+
+def declared(folder: Path, events: str, *, explain: bool = False, **options: str) -> dict[str, Any]:
+    """The tables of a fresh project file, which passes the check."""
+    tables = {side: folder / options[f"{side}s"] for side in ("user", "item") if f"{side}s" in options}
+    known = {side: options[side] for side in ("user", "item") if side in options}
+    output = folder / "motet.toml"
+    output.unlink(missing_ok=True)
+    output.write_text(init(folder / events, output, tables=tables, known=known, explain=explain))
+    check(Project.read(output))
+    return tomllib.loads(output.read_text())
+
+
+def test_a_wide_log(folder: Path) -> None:
+    tables = declared(folder, "wide.parquet")
+    schema = tables["schema"]
+    assert (schema["user"], schema["item"], schema["time"]) == ("user_id", "sku", "day")
+    assert schema["signals"] == ["clicked", "bought", "stars"]
+    assert schema["item_features"] == {"price": "Numeric"}
+    assert tables["split"] == {"kind": "by_time", "test": 0.2}
+    found = {task["name"]: task["positives"] for task in tables["tasks"] if task["kind"] == "Retrieval"}
+    assert found == {"find_clicked": "clicked == 1", "find_bought": "bought == 1"}
+    assert [task["label"] for task in tables["tasks"] if task["kind"] == "Rating"] == ["stars"]
+    text = (folder / "motet.toml").read_text()
+    assert "# not used: page (240 different in 240 rows: no signal, and not the same for one user or item)" in text
+    assert 'user = "user_id" # guessed: by its name; 12 different in 240 rows' in text
+
+
+def test_a_long_log(folder: Path) -> None:
+    tables = declared(folder, "long.csv")
+    schema = tables["schema"]
+    assert [schema[role] for role in ("user", "item", "time", "event")] == ["customer", "product", "time", "event"]
+    assert schema["signals"] == ["value"]
+    *retrieval, rating = tables["tasks"]
+    names = [task["name"] for task in retrieval]
+    assert names[0] == "view"
+    assert set(names) == {"view", "cart", "purchase", "review"}
+    buy = next(task for task in retrieval if task["name"] == "purchase")
+    assert buy["positives"] == "event == 'purchase'"
+    assert buy["negatives"] == "event == 'return'"
+    assert rating["label"] == "value"
+    assert rating["where"] == "event == 'review'"
+    assert tables["weights"] == dict.fromkeys(names, 10)
+
+
+def test_movielens(movielens: EventLog, tmp_path: Path) -> None:
+    movielens.frame().write_parquet(tmp_path / "log.parquet")
+    movielens.users.table.write_parquet(tmp_path / "users.parquet")
+    movielens.items.table.write_parquet(tmp_path / "items.parquet")
+    tables = declared(tmp_path, "log.parquet", users="users.parquet", items="items.parquet")
+    assert tables["data"] == {"events": "log.parquet", "users": "users.parquet", "items": "items.parquet"}
+    assert (tables["schema"]["item"], tables["schema"]["signals"]) == ("movie_id", ["rating"])
+    assert tables["schema"]["item_features"] == {"title": "Text", "genres": "MultiValued", "year": "Numeric"}
+    assert tables["schema"]["user_features"]["zip_code"] == "Categorical"
+    assert tables["split"] == {"kind": "leave_last_out", "n": 1}  # most of the last rows are of new users
+    assert [task["kind"] for task in tables["tasks"]] == ["Retrieval", "Rating"]
+
+
+def test_every_setting_is_explained(folder: Path) -> None:
+    plain = declared(folder, "wide.parquet")
+    assert declared(folder, "wide.parquet", explain=True) == plain
+    text = (folder / "motet.toml").read_text()
+    assert "# Divides the scores; below 1 it sharpens them. None learns it, starting from 1.\n" in text
+    assert "#     temperature = 1.0\n" in text
+    assert '#     reduction = "mean"  (one of mean, sum)\n' in text
+    assert "#     pool = ...  (nothing, where not given)  (one of Catalogue, InBatch)\n" in text
+    assert '# kind = "leave_last_out": Keep the last rows of every user for the test.\n' in text
+    assert "$" not in text
+
+
+def test_kinds_of_features(tmp_path: Path) -> None:
+    items = {
+        "id": [f"i{row}" for row in range(40)],
+        "name": [f"Thing number {row}" for row in range(40)],
+        "tags": ["a|b", "b"] * 20,
+        "colour": ["red", "blue"] * 20,
+        "code": [f"x{row}" for row in range(40)],
+        "link": [f"http://x/{row}" for row in range(40)],
+        "price": [row / 3 for row in range(40)],
+        "broken": [float("nan"), *[1.0] * 39],
+        "size": [1, 2] * 20,
+        "shop_id": [row // 2 for row in range(40)],
+        "serial_id": list(range(40)),
+        "new": [True, False] * 20,
+        "since": [f"2024-01-{1 + row % 28:02}" for row in range(40)],
+        "vector": [[0.5, row * 1.0] for row in range(40)],
+        "parts": [[1, row] for row in range(40)],
+        "same": ["x"] * 40,
+    }
+    frame = pl.DataFrame(items).with_columns(pl.col("since").str.to_date())
+    frame.write_parquet(tmp_path / "items.parquet")
+    events = {"uid": [row % 9 for row in range(120)], "id": [f"i{row % 40}" for row in range(120)]}
+    pl.DataFrame(events).write_parquet(tmp_path / "log.parquet")
+    tables = declared(tmp_path, "log.parquet", items="items.parquet")
+    assert (tables["schema"]["user"], tables["schema"]["item"]) == ("uid", "id")
+    assert tables["schema"]["item_features"] == {
+        "name": "Text",
+        "tags": "MultiValued",
+        "colour": "Categorical",
+        "price": "Numeric",
+        "size": "Categorical",
+        "shop_id": "Categorical",
+        "new": "Categorical",
+        "since": "Timestamp",
+        "parts": "MultiValued",
+    }
+    text = (tmp_path / "motet.toml").read_text()
+    for left in (
+        *("code (different in every row)", "link (addresses)", "serial_id (different in every row)"),
+        *("broken (NaN or infinity in it: write null instead)", "vector (lists of Float64)"),
+        "same (the same in every row)",
+    ):
+        assert f"# not used: {left}\n" in text
+    assert tables["tasks"] == [{"kind": "Retrieval", "name": "retrieval", "item_bias": True}]
+    assert tables["split"]["kind"] == "random"
+
+
+def test_times(tmp_path: Path) -> None:
+    frame = long().rename({"time": "ts"})
+    for column, role in (
+        (pl.col("ts") * 1000, "ts"),
+        (pl.from_epoch("ts"), "ts"),
+        (pl.from_epoch("ts").dt.strftime("%Y-%m-%dT%H:%M:%S"), "ts"),
+        (pl.when(pl.col("value").is_null()).then("ts"), None),
+    ):
+        frame.with_columns(ts=column).write_parquet(tmp_path / "log.parquet")
+        assert declared(tmp_path, "log.parquet")["schema"].get("time") == role
+    assert "ts (moments, but empty in some rows" in (tmp_path / "motet.toml").read_text()
+    frame.with_columns(pl.col("ts") * 1000).write_parquet(tmp_path / "log.parquet")
+    declared(tmp_path, "log.parquet")
+    assert "not seconds since 1970?" in (tmp_path / "motet.toml").read_text()
+
+
+def test_ids_without_a_telling_name(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [row % 7 for row in range(60)], "b": [f"b{row % 9}" for row in range(60)]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    schema = declared(tmp_path, "log.parquet")["schema"]
+    assert (schema["user"], schema["item"]) == ("b", "a")
+    schema = declared(tmp_path, "log.parquet", user="a", item="b")["schema"]
+    assert (schema["user"], schema["item"]) == ("a", "b")
+    assert "guessed: as you said" not in (tmp_path / "motet.toml").read_text()
+
+
+def test_what_cannot_be_guessed(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [0.5, 1.5], "user_id": [1, 1]}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(
+        ConfigError, match=r"no column of log.parquet looks like the ids of items; say which it is: --item COLUMN. Col"
+    ):
+        declared(tmp_path, "log.parquet")
+    with pytest.raises(
+        ConfigError, match=r"column 'usr_id' is not in log.parquet; did you mean 'user_id'. Columns: a,"
+    ):
+        declared(tmp_path, "log.parquet", user="usr_id")
+
+
+def test_no_file_is_overwritten(folder: Path) -> None:
+    declared(folder, "wide.parquet")
+    output = folder / "motet.toml"
+    with pytest.raises(ConfigError, match=r"there is a file .*motet.toml already; give another name with -o"):
+        init(folder / "wide.parquet", output, tables={}, known={})
+
+
+def test_a_log_of_unwanted_events_alone_and_one_that_only_says_yes(tmp_path: Path) -> None:
+    frame = long().with_columns(
+        event=pl.when(pl.col("event") == "view").then(pl.lit("return")).otherwise(pl.lit("skip"))
+    )
+    frame.rename({"event": "action"}).write_parquet(tmp_path / "log.parquet")
+    first = declared(tmp_path, "log.parquet")["tasks"][0]
+    assert first["kind"] == "Retrieval"
+    likes = pl.DataFrame({"user_id": [row % 9 for row in range(90)], "item_id": [row % 11 for row in range(90)]})
+    likes.with_columns(like=pl.when(pl.col("user_id") > 2).then(1)).write_parquet(tmp_path / "log.parquet")
+    assert declared(tmp_path, "log.parquet")["tasks"][0]["positives"] == "like == 1"
+    likes.with_columns(returned=(pl.col("user_id") + pl.col("item_id")) % 2).write_parquet(tmp_path / "log.parquet")
+    assert declared(tmp_path, "log.parquet")["tasks"][0]["name"] == "retrieval"
