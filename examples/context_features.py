@@ -30,7 +30,7 @@ def judged(parts: Split, *, context: bool) -> tuple[dict[str, float], dict[str, 
     )
     item = FeatureTower(log.items, features=("genres", "year"), dropout=0.3)
     model = Model(user=user, item=item, tasks=[tasks.Retrieval(item_bias=True)])
-    motet.fit(model, parts.train, epochs=3, batch_size=4096, average=0.98, seed=42, progress=False)
+    motet.fit(model, parts.train, epochs=2, batch_size=2048, average=0.98, seed=42, progress=False)
     report = motet.evaluate(model, parts.test, train=parts.train)
     return {key: report[key] for key in FIGURES}, {key: report.beside["popularity"][key] for key in FIGURES}
 
