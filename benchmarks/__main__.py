@@ -6,6 +6,18 @@ import subprocess
 import sys
 
 # Each runs as a process of its own, so that none warms up or slows down the next.
-for name in ("balancers", "funnel", "parity", "quality", "ranks", "shop", "simulate", "startup", "transfer", "trunks"):
+for name in (
+    "balancers",
+    "funnel",
+    "masks",
+    "parity",
+    "quality",
+    "ranks",
+    "shop",
+    "simulate",
+    "startup",
+    "transfer",
+    "trunks",
+):
     print(f"\n## {name}\n", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
