@@ -1,0 +1,21 @@
+"""Which way a figure gets better: the one place that knows."""
+
+from __future__ import annotations
+
+LOWER = frozenset({"rmse", "mae", "log_loss", "ece"})
+
+
+def lower_is_better(key: str) -> bool:
+    """Whether less of a figure is better.
+
+    Args:
+        key: Of the figure; its last part names the metric: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
+
+    Returns:
+        True for errors and losses, which are recognised by their names; False for everything else.
+
+    Example:
+        >>> lower_is_better("rating/rmse"), lower_is_better("retrieval/unseen/hit_rate@10")
+        (True, False)
+    """
+    return key.rsplit("/", 1)[-1].partition("@")[0] in LOWER
