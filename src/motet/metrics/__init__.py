@@ -5,15 +5,19 @@ from __future__ import annotations
 from motet.metrics.auc import AUC
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.calibration import ECE, expected_calibration_error
+from motet.metrics.diversity import Attributes, intra_list_diversity
+from motet.metrics.exposure import coverage, exposures, gini
 from motet.metrics.list_ndcg import ListNDCG
 from motet.metrics.log_loss import LogLoss
 from motet.metrics.map import MAP
 from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
+from motet.metrics.novelty import novelty, popularity, popularity_lift
 from motet.metrics.precision import Precision
 from motet.metrics.ranks import Pairs, Ties, dot, ranks
 from motet.metrics.recall import Recall
 from motet.metrics.regression import MAE, RMSE
+from motet.metrics.reliability import ReliabilityCurve, reliability_curve
 from motet.metrics.topk import FactorizedTopK, HitRate
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "MRR",
     "NDCG",
     "RMSE",
+    "Attributes",
     "CorpusMetric",
     "FactorizedTopK",
     "HitRate",
@@ -35,8 +40,17 @@ __all__ = [
     "PointMetric",
     "Precision",
     "Recall",
+    "ReliabilityCurve",
     "Ties",
+    "coverage",
     "dot",
     "expected_calibration_error",
+    "exposures",
+    "gini",
+    "intra_list_diversity",
+    "novelty",
+    "popularity",
+    "popularity_lift",
     "ranks",
+    "reliability_curve",
 ]
