@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.metrics.base import PointMetric
+from motet.metrics.base import ByUser, PointMetric
 from motet.metrics.mean import same_shape, weighted
 from motet.metrics.probability import check_probabilities
 
@@ -35,7 +36,7 @@ class AUC(PointMetric):
     """
 
     def __init__(self) -> None:
-        self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def update(
         self,
@@ -48,20 +49,40 @@ class AUC(PointMetric):
         check_probabilities("label", labels, weights)
         values, counts = weighted(scores, weights)
         happened, _ = weighted(labels, weights)
-        self.parts.append((values, counts * happened, counts * (1 - happened)))
+        self.seen.append((values, counts * happened, counts * (1 - happened)))
 
     def merge(self, other: AUC) -> None:
         """Add what another has seen; see `Metric.merge`."""
-        self.parts += other.parts
+        self.seen += other.seen
 
     def compute(self) -> float:
         """The area over all rows seen; NaN where a class is missing."""
-        if not self.parts:
+        if not self.seen:
             return math.nan
-        scores, positives, negatives = (torch.cat(column) for column in zip(*self.parts, strict=True))
-        # Equal scores are one step, so that each of its pairs counts half.
+        scores, positives, negatives = (torch.cat(column) for column in zip(*self.seen, strict=True))
         levels, level = scores.unique(return_inverse=True)
-        up = torch.zeros_like(levels).index_add_(0, level, positives)
-        down = torch.zeros_like(levels).index_add_(0, level, negatives)
-        pairs = float(up.sum() * down.sum())
-        return float(up.dot(down.cumsum(0) - down / 2)) / pairs if pairs else math.nan
+        return float(_area(positives, negatives, level, len(levels)))
+
+    def by_user(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:  # noqa: ARG002
+        """Sorts once for all draws; see `Metric.by_user`."""
+        scores, labels, weights = columns
+        (scores, kept), (happened, _) = weighted(scores, weights), weighted(labels, weights)
+        positives, negatives, users = kept * happened, kept * (1 - happened), users[weights > 0]
+        levels, level = scores.unique(return_inverse=True)
+        order = level.argsort(stable=True)  # neighbours in memory: twice as fast
+        positives, negatives, users, level = (part[order] for part in (positives, negatives, users, level))
+
+        def figures(counts: Tensor) -> Tensor:
+            drawn = (count[users] for count in counts)
+            return torch.stack([_area(positives * n, negatives * n, level, len(levels)) for n in drawn])
+
+        return figures
+
+
+def _area(positives: Tensor, negatives: Tensor, level: Tensor, levels: int) -> Tensor:
+    """Equal scores are one level, so that each of its pairs counts half; NaN where a class is missing."""
+    up, down = positives.new_zeros(2, levels)
+    up = up.index_add(0, level, positives)
+    down = down.index_add(0, level, negatives)
+    area: Tensor = up.dot(down.cumsum(0) - down / 2) / (up.sum() * down.sum())
+    return area

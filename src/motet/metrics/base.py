@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Self
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
+"""How often each user counts, in every draw, to the figure of every draw."""
 
 
 class Metric(ABC):
     """Collects; `merge` of two parts computes the same figure as the whole."""
 
+    def parts(self, name: str) -> dict[str, Metric]:
+        """The metrics of which each is one figure: this one, unless it collects for several.
+
+        Args:
+            name: What the task calls the metric.
+
+        Returns:
+            Metrics by the name each is reported under.
+        """
+        return {name: self}
+
     def figures(self, name: str) -> dict[str, float]:
-        """What is reported; one figure, unless a metric computes several at once.
+        """What is reported.
 
         Args:
             name: What the task calls the metric.
@@ -21,7 +38,35 @@ class Metric(ABC):
         Returns:
             Figures by the name each is reported under.
         """
-        return {name: self.compute()}
+        return {key: part.compute() for key, part in self.parts(name).items()}
+
+    def by_user(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:  # noqa: ARG002 - others need it
+        """The figure of rows as a function of how often each user counts: what a bootstrap over users asks for.
+
+        A user who counts twice is one whose rows weigh twice as much. Here that is done by computing the figure anew
+        for every draw, which any metric can; those that know a shorter way take it.
+
+        Args:
+            columns: What `update` takes, weights included, of all rows.
+            users: The user of each row, from 0.
+            size: How many users there are.
+
+        Returns:
+            A function of counts, `[draws, users]`; NaN for a draw that leaves nothing to measure.
+        """
+        *inputs, weights = columns
+
+        def figures(counts: Tensor) -> Tensor:
+            return torch.tensor([self._once(inputs, weights * count[users]) for count in counts], dtype=torch.float64)
+
+        return figures
+
+    def _once(self, inputs: Sequence[Tensor], weights: Tensor) -> float:
+        fresh = deepcopy(self)
+        assert isinstance(fresh, PointMetric | ListMetric | CorpusMetric)
+        update: Callable[..., None] = fresh.update
+        update(*inputs, weights)
+        return fresh.compute()
 
     @abstractmethod
     def merge(self, other: Self) -> None:

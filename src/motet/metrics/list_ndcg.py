@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.layers.lists import Lists, discounts, gains
+from motet.metrics.additive import Additive, sums
 from motet.metrics.base import ListMetric
-from motet.metrics.mean import Mean, same_shape, weighted
+from motet.metrics.mean import same_shape, weighted
 
 
-class ListNDCG(ListMetric):
+class ListNDCG(Additive, ListMetric):
     r"""Normalised discounted cumulative gain of graded rows, averaged over the users that they belong to.
 
     $$ NDCG_q@k = \frac{DCG_q(\text{by score})}{DCG_q(\text{by label})}, \qquad
@@ -43,7 +47,7 @@ class ListNDCG(ListMetric):
         if k is not None and k < 1:
             raise ConfigError(f"k={k}; a list holds at least 1 item")
         self.k = float("inf") if k is None else k
-        self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self.seen: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def update(
         self,
@@ -58,22 +62,33 @@ class ListNDCG(ListMetric):
         kept = slice(None) if weights is None else weights > 0
         values, kept_weights = weighted(scores, weights)
         if len(values):
-            self.parts.append((values, weighted(labels, weights)[0], queries[kept], kept_weights))
+            self.seen.append((values, weighted(labels, weights)[0], queries[kept], kept_weights))
 
     def merge(self, other: ListNDCG) -> None:
         """Add what another has seen; see `Metric.merge`."""
-        self.parts += other.parts
+        self.seen += other.seen
 
     def compute(self) -> float:
         """The mean over all lists seen; NaN where there were none with an order to find."""
-        mean = Mean()
-        if self.parts:
-            scores, labels, queries, weights = (torch.cat(column) for column in zip(*self.parts, strict=True))
-            lists = Lists.of(labels, queries)
-            scores, labels, weights = (column[lists.rows] for column in (scores, labels, weights))
-            worth = gains(labels)
-            by_score, by_label = (discounts(lists.number, by, labels, self.k) for by in (scores, labels))
-            found, best = lists.total(worth * by_score), lists.total(worth * by_label)
-            ordered = best > 0
-            mean.update((found / best)[ordered], (lists.total(weights) / lists.sizes)[ordered])
-        return mean.compute()
+        if not self.seen:
+            return math.nan
+        columns = [torch.cat(column) for column in zip(*self.seen, strict=True)]
+        return float(self.finish(self.totals(columns, torch.zeros_like(columns[2]), 1)[0]))
+
+    def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
+        """The sum of the lists' figures and that of their weights; see `Additive.totals`."""
+        kept = columns[3] > 0
+        lists = Lists.of(columns[1][kept].double(), columns[2][kept])
+        rows = kept.nonzero()[:, 0][lists.rows]
+        scores, labels, weights = (column[rows].double() for column in (columns[0], columns[1], columns[3]))
+        worth = gains(labels)
+        by_score, by_label = (discounts(lists.number, by, labels, self.k) for by in (scores, labels))
+        found, best = lists.total(worth * by_score), lists.total(worth * by_label)
+        group = torch.empty_like(lists.sizes).index_copy_(0, lists.number, groups[rows])
+        ordered = best > 0
+        figures, counts = found / best, lists.total(weights) / lists.sizes
+        return sums(figures[ordered], counts[ordered], group[ordered], size)
+
+    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
+        """The mean over lists; see `Additive.finish`."""
+        return totals[..., 0] / totals[..., 1]

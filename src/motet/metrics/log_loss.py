@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.metrics.additive import RowMean
 from motet.metrics.base import PointMetric
-from motet.metrics.mean import Mean, same_shape
+from motet.metrics.mean import same_shape
 from motet.metrics.probability import check_probabilities
 
 
-class LogLoss(PointMetric):
+class LogLoss(RowMean, PointMetric):
     r"""Mean of minus the log of the probability given to what happened.
 
     $$ - \frac{\sum_i w_i \, [\, y_i \log p_i + (1 - y_i) \log (1 - p_i) \,]}{\sum_i w_i} $$
@@ -26,9 +27,6 @@ class LogLoss(PointMetric):
         0.4904
     """
 
-    def __init__(self) -> None:
-        self.mean = Mean()
-
     def update(
         self,
         scores: Float[Tensor, " batch"],
@@ -36,17 +34,13 @@ class LogLoss(PointMetric):
         weights: Float[Tensor, " batch"] | None = None,
     ) -> None:
         """Add rows; the scores are probabilities. See `PointMetric.update`."""
-        same_shape("scores", scores, "labels", labels)
         check_probabilities("probability", scores, weights)
         check_probabilities("label", labels, weights)
-        rounding = torch.finfo(scores.dtype).eps
-        probs, happened = scores.double().clamp(rounding, 1 - rounding), labels.double()
-        self.mean.update(-happened * probs.log() - (1 - happened) * (-probs).log1p(), weights)
+        self.mean.update(self.values(scores, labels), weights)
 
-    def merge(self, other: LogLoss) -> None:
-        """Add what another has seen; see `Metric.merge`."""
-        self.mean.merge(other.mean)
-
-    def compute(self) -> float:
-        """The loss over all rows seen; NaN where there were none."""
-        return self.mean.compute()
+    def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
+        """Surprises; see `RowMean.values`."""
+        same_shape("scores", first, "labels", second)
+        rounding = torch.finfo(first.dtype).eps
+        probs, happened = first.double().clamp(rounding, 1 - rounding), second.double()
+        return -happened * probs.log() - (1 - happened) * (-probs).log1p()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -10,11 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError
+from motet.metrics.additive import Additive, sums
 from motet.metrics.base import CorpusMetric
-from motet.metrics.mean import Mean, same_shape, weighted
+from motet.metrics.mean import same_shape, weighted
 
 
-class PerQuery(CorpusMetric):
+class PerQuery(Additive, CorpusMetric):
     r"""Groups the positives of a query (a user), looks at its k best, and averages over queries.
 
     $$ \frac{\sum_q w_q M_q}{\sum_q w_q} \qquad
@@ -36,7 +39,7 @@ class PerQuery(CorpusMetric):
         if k is not None and k < 1:
             raise ConfigError(f"k={k}; a list holds at least 1 item")
         self.k = float("inf") if k is None else k
-        self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @abstractmethod
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -71,22 +74,35 @@ class PerQuery(CorpusMetric):
         same_shape("ranks", ranks, "queries", queries)
         ranks, kept_weights = weighted(ranks, weights)
         if len(ranks):
-            self.parts.append((ranks, kept_weights, queries if weights is None else queries[weights > 0]))
+            self.seen.append((ranks, kept_weights, queries if weights is None else queries[weights > 0]))
 
     def merge(self, other: Self) -> None:
         """Add what another has seen; see `Metric.merge`."""
-        self.parts += other.parts
+        self.seen += other.seen
 
     def compute(self) -> float:
         """The mean over all queries seen; NaN where there were none."""
-        mean = Mean()
-        if self.parts:
-            ranks, weights, queries = (torch.cat(column) for column in zip(*self.parts, strict=True))
-            mean.update(*self._each(ranks, weights, queries))
-        return mean.compute()
+        if not self.seen:
+            return math.nan
+        ranks, weights, queries = (torch.cat(column) for column in zip(*self.seen, strict=True))
+        return float(self.finish(self.totals((ranks, queries, weights), torch.zeros_like(queries), 1)[0]))
 
-    def _each(self, ranks: Tensor, weights: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """The figure of each query, and its weight."""
+    def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
+        """The sum of the queries' figures and that of their weights; see `Additive.totals`."""
+        ranks, queries, weights = columns
+        ranks, kept = weighted(ranks, weights)
+        queries, groups = queries[weights > 0], groups[weights > 0]
+        if not len(ranks):
+            return torch.zeros(size, 2, dtype=torch.float64, device=ranks.device)
+        figures, counts, rows = self._each(ranks, kept, queries)
+        return sums(figures, counts, groups[rows], size)
+
+    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
+        """The mean over queries; see `Additive.finish`."""
+        return totals[..., 0] / totals[..., 1]
+
+    def _each(self, ranks: Tensor, weights: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The figure of each query, its weight, and one of its rows."""
         order = ranks.argsort()
         order = order[queries[order].argsort(stable=True)]
         _, query, sizes = queries[order].unique_consecutive(return_inverse=True, return_counts=True)
@@ -94,6 +110,6 @@ class PerQuery(CorpusMetric):
         numbers = torch.arange(1, len(order) + 1, device=order.device) - first[query]
         places = torch.maximum(ranks[order], numbers)
         gains = self.gain(places, numbers.double()) * (places <= self.k)
-        sums = torch.zeros(len(sizes), dtype=torch.float64, device=order.device)
-        weight = torch.zeros_like(sums).index_add_(0, query, weights[order]) / sizes
-        return sums.index_add_(0, query, gains) / self.best(sizes), weight
+        found = torch.zeros(len(sizes), dtype=torch.float64, device=order.device)
+        weight = torch.zeros_like(found).index_add_(0, query, weights[order]) / sizes
+        return found.index_add_(0, query, gains) / self.best(sizes), weight, order[first]

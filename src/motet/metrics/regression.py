@@ -5,11 +5,12 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.metrics.additive import RowMean
 from motet.metrics.base import PointMetric
-from motet.metrics.mean import Mean, same_shape
+from motet.metrics.mean import same_shape
 
 
-class RMSE(PointMetric):
+class RMSE(RowMean, PointMetric):
     r"""Root of the mean squared error.
 
     $$ RMSE = \sqrt{\frac{\sum_i w_i (s_i - y_i)^2}{\sum_i w_i}} $$
@@ -24,9 +25,6 @@ class RMSE(PointMetric):
         1.414
     """
 
-    def __init__(self) -> None:
-        self.mean = Mean()
-
     def update(
         self,
         scores: Float[Tensor, " batch"],
@@ -34,19 +32,19 @@ class RMSE(PointMetric):
         weights: Float[Tensor, " batch"] | None = None,
     ) -> None:
         """Add rows; see `PointMetric.update`."""
-        same_shape("scores", scores, "labels", labels)
-        self.mean.update((scores.double() - labels.double()).square(), weights)
+        self.mean.update(self.values(scores, labels), weights)
 
-    def merge(self, other: RMSE) -> None:
-        """Add what another has seen; see `Metric.merge`."""
-        self.mean.merge(other.mean)
+    def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
+        """Squared errors; see `RowMean.values`."""
+        same_shape("scores", first, "labels", second)
+        return (first.double() - second.double()).square()
 
-    def compute(self) -> float:
-        """The error over all rows seen; NaN where there were none."""
-        return float(self.mean.compute() ** 0.5)
+    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
+        """The root of the mean; see `Additive.finish`."""
+        return super().finish(totals).sqrt()
 
 
-class MAE(PointMetric):
+class MAE(RowMean, PointMetric):
     r"""Mean absolute error.
 
     $$ MAE = \frac{\sum_i w_i |s_i - y_i|}{\sum_i w_i} $$
@@ -61,9 +59,6 @@ class MAE(PointMetric):
         1.0
     """
 
-    def __init__(self) -> None:
-        self.mean = Mean()
-
     def update(
         self,
         scores: Float[Tensor, " batch"],
@@ -71,13 +66,9 @@ class MAE(PointMetric):
         weights: Float[Tensor, " batch"] | None = None,
     ) -> None:
         """Add rows; see `PointMetric.update`."""
-        same_shape("scores", scores, "labels", labels)
-        self.mean.update((scores.double() - labels.double()).abs(), weights)
+        self.mean.update(self.values(scores, labels), weights)
 
-    def merge(self, other: MAE) -> None:
-        """Add what another has seen; see `Metric.merge`."""
-        self.mean.merge(other.mean)
-
-    def compute(self) -> float:
-        """The error over all rows seen; NaN where there were none."""
-        return self.mean.compute()
+    def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
+        """Sizes of errors; see `RowMean.values`."""
+        same_shape("scores", first, "labels", second)
+        return (first.double() - second.double()).abs()

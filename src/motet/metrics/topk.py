@@ -8,15 +8,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError
-from motet.metrics.base import CorpusMetric
-from motet.metrics.mean import Mean
+from motet.metrics.additive import RowMean
+from motet.metrics.base import CorpusMetric, Metric
 from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
 from motet.metrics.ranks import Ties
 from motet.metrics.recall import Recall
 
 
-class HitRate(CorpusMetric):
+class HitRate(RowMean, CorpusMetric):
     r"""The share of positives that rank among the k best.
 
     $$ HR@k = \frac{\sum_i w_i [rank_i \le k]}{\sum_i w_i} $$
@@ -44,25 +44,21 @@ class HitRate(CorpusMetric):
     def __init__(self, k: int) -> None:
         if k < 1:
             raise ConfigError(f"k={k}; a list holds at least 1 item")
+        super().__init__()
         self.k = k
-        self.mean = Mean()
 
     def update(
         self,
         ranks: Float[Tensor, " positives"],
-        queries: Int[Tensor, " positives"],  # noqa: ARG002 - each row is a query of its own
+        queries: Int[Tensor, " positives"],
         weights: Float[Tensor, " positives"] | None = None,
     ) -> None:
         """Add positives; see `CorpusMetric.update`."""
-        self.mean.update((ranks <= self.k).double(), weights)
+        self.mean.update(self.values(ranks, queries), weights)
 
-    def merge(self, other: HitRate) -> None:
-        """Add what another has seen; see `Metric.merge`."""
-        self.mean.merge(other.mean)
-
-    def compute(self) -> float:
-        """The share over all rows seen; NaN where there were none."""
-        return self.mean.compute()
+    def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:  # noqa: ARG002
+        """Hits, whatever the query: each row is one of its own; see `RowMean.values`."""
+        return (first <= self.k).double()
 
 
 class FactorizedTopK(CorpusMetric):
@@ -113,8 +109,8 @@ class FactorizedTopK(CorpusMetric):
         """The hit rate at the largest k; `figures` gives all."""
         return self.hit_rates[-1].compute()
 
-    def figures(self, name: str) -> dict[str, float]:
-        """One figure a k.
+    def parts(self, name: str) -> dict[str, Metric]:
+        """One hit rate a k.
 
         Args:
             name: What the task calls the metric; figures are `name@k`, unless TFRS's names are asked for.
@@ -123,7 +119,7 @@ class FactorizedTopK(CorpusMetric):
             Hit rates by the name each is reported under.
         """
         pattern = "factorized_top_k/top_{}_categorical_accuracy" if self.tfrs else f"{name}@{{}}"
-        return {pattern.format(hit_rate.k): hit_rate.compute() for hit_rate in self.hit_rates}
+        return {pattern.format(hit_rate.k): hit_rate for hit_rate in self.hit_rates}
 
 
 def standard_topk() -> dict[str, CorpusMetric]:

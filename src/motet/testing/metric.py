@@ -51,6 +51,8 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: b
     _same(whole, figures(*parts, merged=True), "merging two parts gives other figures than the whole")
     _same(whole, figures((*columns, 2 * weights)), "twice the weights give other figures")
     _same(figures(columns), figures((*columns, torch.ones(size))), "weights of 1 change the figures")
+    users = columns[-1].long() if not isinstance(build(), PointMetric) else torch.arange(size) % 9
+    _check_users(build, (*columns, weights), users)
     padded = tuple(torch.cat([column, column[:9].flip(0)]) for column in columns)
     _same(whole, figures((*padded, torch.cat([weights, torch.zeros(9)]))), "rows of weight 0 change the figures")
     if isinstance(build(), CorpusMetric):
@@ -60,6 +62,19 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: b
         worst = 1 - second if probabilities else 3 - 2 * second  # other numbers, and in the other order
         perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
     assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
+
+
+def _check_users(build: Callable[[], Metric], columns: tuple[Tensor, ...], users: Tensor) -> None:
+    """A user who counts c times is one whose rows weigh c times as much, whatever way a metric takes."""
+    counts = torch.tensor([[1, 1, 1, 1, 1, 1, 1, 1, 1], [0, 2, 1, 3, 0, 1, 0, 2, 1]]).double()
+    for key, metric in build().parts("figure").items():
+        short, anew = (
+            by_user(columns, users, 9)(counts) for by_user in (metric.by_user, partial(Metric.by_user, metric))
+        )
+        told = f"{key} of counted users is {short.tolist()}, and {anew.tolist()} with weights times counts"
+        assert torch.allclose(short, anew, rtol=1e-9, atol=1e-12, equal_nan=True), told
+        weighed = _figures(build, columns)[key]
+        assert math.isclose(float(short[0]), weighed, rel_tol=1e-9), f"{key} of users once is not {weighed}"
 
 
 def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bool = False) -> dict[str, float]:
