@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.errors import ConfigError
+from motet.metrics.additive import Additive
 from motet.metrics.base import PointMetric
 from motet.metrics.mean import same_shape, weighted
 from motet.metrics.probability import check_probabilities
+from motet.metrics.reliability import check_bins, equal_width
 
 
 def expected_calibration_error(
@@ -45,7 +46,7 @@ def expected_calibration_error(
     return ece.compute()
 
 
-class ECE(PointMetric):
+class ECE(Additive, PointMetric):
     r"""The expected calibration error, collected over batches; rows may have weights.
 
     $$ ECE = \sum_m \Big| \sum_{i \in B_m} w_i (y_i - p_i) \Big| \Big/ \sum_i w_i $$
@@ -64,11 +65,9 @@ class ECE(PointMetric):
     """
 
     def __init__(self, bins: int = 15) -> None:
-        if bins < 1:
-            raise ConfigError(f"bins={bins}; there must be at least one")
+        check_bins(bins)
         self.bins = bins
-        self.gaps = torch.zeros(bins, dtype=torch.float64)
-        self.weight = 0.0
+        self.sums = torch.zeros(bins + 1, dtype=torch.float64)  # the gap of each bin, and the weight of all
 
     def update(
         self,
@@ -80,17 +79,29 @@ class ECE(PointMetric):
         same_shape("scores", scores, "labels", labels)
         check_probabilities("probability", scores, weights)
         check_probabilities("label", labels, weights)
-        probs, counts = weighted(scores, weights)
-        happened, _ = weighted(labels, weights)
-        found = ((probs * self.bins).ceil().long() - 1).clamp(min=0)
-        self.gaps = self.gaps.to(probs.device).index_add(0, found, counts * (happened - probs))
-        self.weight += float(counts.sum())
+        counted = torch.ones_like(scores) if weights is None else weights
+        groups = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+        self.sums = self.sums.to(scores.device) + self.totals((scores, labels, counted), groups, 1)[0]
 
     def merge(self, other: ECE) -> None:
         """Add what another has seen; see `Metric.merge`."""
-        self.gaps = self.gaps + other.gaps.to(self.gaps.device)
-        self.weight += other.weight
+        self.sums = self.sums + other.sums.to(self.sums.device)
 
     def compute(self) -> float:
         """The error over all rows seen; NaN where there were none."""
-        return float(self.gaps.abs().sum()) / self.weight if self.weight else math.nan
+        return float(self.finish(self.sums))
+
+    def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
+        """The gap of each bin, and the weight of all rows; see `Additive.totals`."""
+        scores, labels, weights = columns
+        (probs, counts), (happened, _) = weighted(scores, weights), weighted(labels, weights)
+        groups = groups[weights > 0]
+        found = equal_width(probs, self.bins)
+        gaps = torch.zeros(size * self.bins, dtype=torch.float64, device=probs.device)
+        gaps.index_add_(0, groups * self.bins + found, counts * (happened - probs))
+        weight = torch.zeros(size, dtype=torch.float64, device=probs.device).index_add_(0, groups, counts)
+        return torch.cat([gaps.view(size, self.bins), weight[:, None]], 1)
+
+    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
+        """The sizes of the gaps over the weight; see `Additive.finish`."""
+        return totals[..., :-1].abs().sum(-1) / totals[..., -1]
