@@ -24,11 +24,19 @@ class Losses(dict[str, Tensor]):
         losses: By task.
         shared: The vectors at which the tasks meet, each distinct one once: gradients with respect to them say who
             pulls where.
+        rows: Which user or item each of these vectors belongs to; None where it is that of one row of the batch alone.
     """
 
-    def __init__(self, losses: Mapping[str, Tensor] | None = None, *, shared: Sequence[Tensor] = ()) -> None:
+    def __init__(
+        self,
+        losses: Mapping[str, Tensor] | None = None,
+        *,
+        shared: Sequence[Tensor] = (),
+        rows: Sequence[Tensor | None] = (),
+    ) -> None:
         super().__init__(losses or {})
         self.shared = tuple(shared)
+        self.rows = tuple(rows)
 
 
 class Model(nn.Module):
@@ -181,7 +189,10 @@ class Model(nn.Module):
         batch = self._separate(batch)
         (users, user), (items, item) = self._embed(batch)
         pairs = self._pairs(user, item)
-        found = Losses(shared=(users, items))
+        distinct = ((batch.user_key, batch.distinct_users.rows), (batch.item_key, batch.distinct_items.rows))
+        found = Losses(
+            shared=(users, items), rows=[None if key in batch.apart else entities for key, entities in distinct]
+        )
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and all(column in batch for column in task.columns):
                 if name in pairs and isinstance(task, PairTask):

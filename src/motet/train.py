@@ -15,7 +15,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from motet.balancers.conflict import conflict
+from motet.balancers.conflict import Conflict
 from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
@@ -99,7 +99,7 @@ def fit(
 
     Returns:
         One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure; with
-        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `conflict`), and
+        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `Conflict`), and
         with a trunk of experts what share of each a task hears.
 
     Raises:
@@ -241,7 +241,7 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 def _train_epoch(
     state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, bar: TrainingProgress
 ) -> dict[str, float]:
-    """One pass over the rows: each loss averaged over the rows that carry it, the conflict as in the first batch."""
+    """One pass over the rows: each loss averaged over the rows that carry it, and who pulls where."""
     state.model.train()
     trunk = state.model.trunk
     if trunk is not None:
@@ -249,23 +249,30 @@ def _train_epoch(
     sums: dict[str, float] = {}
     rows: dict[str, float] = {}
     means: dict[str, float] = {}
-    pulls: dict[str, float] = {}
+    pulls = Conflict(state.model.tasks)
+    several = sum(weight > 0 for weight in state.model.weights.values()) > 1
     for number, batch in enumerate(loader.epoch(epoch)):
         losses = _losses(state.model, batch, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
-        if number == 0:
-            pulls = conflict(state.model.weigh(losses), losses.shared)
+        counted = _counted(state.model, losses, batch)
+        if several or len(losses) > 1:
+            held = [name for name, count in counted.items() if count]
+            pulls.update(state.model.weigh(losses), losses.shared, held=held, rows=losses.rows)
         _move(state, losses, clip_norm)
         for name, loss in losses.items():
-            task = state.model.tasks.get(name)
-            counted = len(batch) if task is None else float(task.training_weights(batch).sum())
-            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * counted
-            rows[name] = rows.get(name, 0.0) + counted
+            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * counted[name]
+            rows[name] = rows.get(name, 0.0) + counted[name]
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
         bar.step(epoch, means)
     state.model.balancer.epoch_ended(means)
     gates = {} if trunk is None else trunk.utilisation()
     shares = {f"gate/{task}/{expert}": share for task, each in gates.items() for expert, share in each.items()}
-    return {f"loss/{name}": mean for name, mean in means.items()} | pulls | shares
+    return {f"loss/{name}": mean for name, mean in means.items()} | pulls.figures() | shares
+
+
+def _counted(model: Model, losses: Losses, batch: Batch) -> dict[str, float]:
+    """How much the rows weigh that each loss is the mean of."""
+    tasks = model.tasks
+    return {name: float(tasks[name].training_weights(batch).sum()) if name in tasks else len(batch) for name in losses}
 
 
 def _losses(model: Model, batch: Batch, where: str) -> Losses:

@@ -127,6 +127,13 @@ def test_resuming_ends_at_the_same_bits(clicks: EventLog, survey: EventLog, tmp_
     assert {"loss/retrieval", "loss/stars", "validation/stars/rmse"} <= set(history.columns)
 
 
+def test_the_history_says_who_pulls_where_across_logs(clicks: EventLog, survey: EventLog) -> None:
+    history = fit(model_of(clicks), Mix([clicks, survey]), epochs=2, batch_size=50, progress=False)
+    assert (history["gradient/retrieval"] + history["gradient/stars"]).to_list() == pytest.approx([1, 1])
+    assert history.select("gradient/retrieval", "gradient/stars").min_horizontal().min() > 0  # type: ignore[operator]
+    assert history["cosine/retrieval/stars"].is_between(-1, 1).all()
+
+
 def test_refusals(clicks: EventLog, survey: EventLog) -> None:
     with pytest.raises(ConfigError, match="1 log in a mix; it takes at least two"):
         Mix([clicks])

@@ -29,7 +29,7 @@ def test_it_is_kept(name: str) -> None:
 
 
 def test_every_balancer_is_here() -> None:
-    kinds = {getattr(balancers, name) for name in balancers.__all__ if name not in ("Balancer", "conflict")}
+    kinds = {getattr(balancers, name) for name in balancers.__all__ if name not in ("Balancer", "Conflict")}
     assert kinds == {type(build()) for build in KEPT.values()}
 
 
