@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from motet.errors import ConfigError
-from motet.project.document import override, parse, read_tables
+from motet.project.document import override, parse, parsed, read_tables, with_settings
 
 LEAST: dict[str, Any] = {"data": {"events": "log.csv"}, "tasks": [{"kind": "Retrieval"}]}
 
@@ -79,12 +79,32 @@ def test_override_takes_toml_and_bare_words() -> None:
     [
         ("training.epochs", "'training.epochs' changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3"),
         (".epochs=3", "'.epochs=3' changes no setting"),
-        ("tasks.2.name=a", "'tasks.2.name=a' goes into tasks.2, which is none of 1; they count from 1"),
+        ("tasks.2.name=a", "'tasks.2.name' goes into tasks.2, which is none of 1; they count from 1"),
         ("tasks.buy.name=a", "goes into tasks.buy, which is none of 1"),
         ("data.events.name=a", "goes into data.events, which is 'log.csv' and no table"),
-        ("tasks.1=a", "'tasks.1=a' names no key of tasks; write TABLE.KEY=VALUE"),
+        ("tasks.1=a", "'tasks.1' names no key of tasks; write TABLE.KEY=VALUE"),
     ],
 )
 def test_mistakes_in_changes(change: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         override(LEAST, [change])
+
+
+def test_settings_by_value() -> None:
+    tables = {**LEAST, "towers": {"user": "FeatureTower"}, "training": {"epochs": 3, "early_stopping": {"metric": "a"}}}
+    values = {"towers.user.dim": 8, "training.early_stopping": None, "training.optimizer.lr": 0.1, "weights.gone": None}
+    changed = with_settings(tables, values)
+    assert changed["towers"] == {"user": {"kind": "FeatureTower", "dim": 8}}
+    assert changed["training"] == {"epochs": 3, "optimizer": {"lr": 0.1}}
+    assert changed["weights"] == {}
+    assert tables["towers"] == {"user": "FeatureTower"}
+    assert with_settings({"tasks": ["Retrieval"]}, {"tasks.1.dropout": 0.5}) == {
+        "tasks": [{"kind": "Retrieval", "dropout": 0.5}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), (".5", 0.5), ("-.5", -0.5), (" AdamW ", "AdamW"), ("[1, 2]", [1, 2]), ("true", True)]
+)
+def test_typed_values(text: str, value: Any) -> None:
+    assert parsed(text) == value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -57,7 +58,11 @@ class Document(_Table):
         weights: What each task's loss counts for, by its name; 1 where not given.
         trunk: What the heads of the tasks share. None where not given.
         balancer: What turns several losses into gradients; their weighted sum where not given.
+        preference: Trains one model for every weighting: the arguments of `Preference`. For `weights` alone where not
+            given.
         training: The arguments of `fit`; its seed also draws the first weights.
+        sweep: The arguments of `compare.sweep`: which settings `motet sweep` tries. Not read in training.
+        tune: The arguments of `compare.tune`: how `motet tune` looks for better settings. Not read in training.
     """
 
     data: Data
@@ -70,7 +75,10 @@ class Document(_Table):
     weights: dict[str, float] = Field(default_factory=dict)
     trunk: dict[str, Any] | str | None = None
     balancer: dict[str, Any] | str | None = None
+    preference: dict[str, Any] | str | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, Any] = Field(default_factory=dict)
+    tune: dict[str, Any] = Field(default_factory=dict)
 
 
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("towers",): Towers}
@@ -137,27 +145,89 @@ def override(tables: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any
         keys = [key.strip() for key in path.split(".")]
         if not found or not all(keys):
             raise ConfigError(f"{change!r} changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3")
-        table: Any = changed
-        for depth, key in enumerate(keys[:-1]):
-            table = _into(table, key, f"{change!r} goes into {'.'.join(keys[: depth + 1])}")
-        if not isinstance(table, dict):
-            raise ConfigError(f"{change!r} names no key of {'.'.join(keys[:-1])}; write TABLE.KEY=VALUE")
-        table[keys[-1]] = _parsed(text)
+        put(changed, ".".join(keys), parsed(text))
     return changed
 
 
-def _into(table: Any, key: str, told: str) -> Any:
+def with_settings(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tables with other settings.
+
+    Args:
+        tables: As TOML gives them; left alone.
+        values: By `table.key`; tasks count from 1. None takes a setting away.
+
+    Returns:
+        The changed tables.
+
+    Raises:
+        ConfigError: If a key goes into what is no table.
+
+    Example:
+        >>> with_settings({"training": {"epochs": 3}}, {"training.epochs": 5, "weights.rating": 2.0})
+        {'training': {'epochs': 5}, 'weights': {'rating': 2.0}}
+    """
+    changed: dict[str, Any] = _copy(tables)
+    for key, value in values.items():
+        put(changed, key, value)
+    return changed
+
+
+def put(tables: Any, key: str, value: Any, *, new: Callable[[int], Any] = lambda _: {}) -> None:
+    """Put one setting into tables, in place.
+
+    A table that is not there is made; a text that stands for a kind becomes a table with that kind.
+
+    Args:
+        tables: Nested tables and lists.
+        key: As `table.key`; tasks count from 1.
+        value: What to put there; None takes it away.
+        new: Makes an empty table, given how many tables it lies in.
+
+    Raises:
+        ConfigError: If the key goes into what is no table.
+    """
+    *path, last = key.split(".")
+    table = tables
+    for depth, name in enumerate(path):
+        table = _into(table, name, f"{key!r} goes into {'.'.join(path[: depth + 1])}", partial(new, depth))
+    if not isinstance(table, dict):
+        raise ConfigError(f"{key!r} names no key of {'.'.join(path)}; write TABLE.KEY=VALUE")
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value
+
+
+def _into(table: Any, key: str, told: str, new: Callable[[], Any]) -> Any:
+    place: Any = key
     if isinstance(table, list):
         if not key.isdecimal() or not 1 <= int(key) <= len(table):
             raise ConfigError(f"{told}, which is none of {len(table)}; they count from 1")
-        return table[int(key) - 1]
-    inside = table.setdefault(key, {})
-    if not isinstance(inside, dict | list):
+        place = int(key) - 1
+    elif key not in table:
+        table[key] = new()
+    inside = table[place]
+    if isinstance(inside, str) and inside.isidentifier():
+        table[place] = new()
+        table[place]["kind"] = str(inside)
+    elif not isinstance(inside, dict | list):
         raise ConfigError(f"{told}, which is {inside!r} and no table")
-    return inside
+    return table[place]
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """A value as someone types it.
+
+    Args:
+        text: TOML; a number may begin with its point, and text stand without its quotes.
+
+    Returns:
+        The value.
+
+    Example:
+        >>> parsed(".5"), parsed("[64, 32]"), parsed("AdamW")
+        (0.5, [64, 32], 'AdamW')
+    """
     text = text.strip()
     for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is no TOML, but plain to everyone
         try:

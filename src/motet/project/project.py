@@ -18,7 +18,8 @@ from motet.data.split import Split
 from motet.errors import ConfigError, MotetError
 from motet.evaluation import Report, evaluate
 from motet.model import Model
-from motet.project.document import override, parse, read_tables
+from motet.preference import Preference
+from motet.project.document import override, parse, read_tables, with_settings
 from motet.project.kinds import SPLITS, offered
 from motet.project.part import Part
 from motet.tasks import Task
@@ -79,13 +80,15 @@ class Project:
             names file, table and key.
 
     Attributes:
-        document: The tables.
+        tables: As they were given.
+        document: The same, with what holds where nothing is said.
         name: Of the file, or what stands for it in messages.
     """
 
     def __init__(self, tables: Mapping[str, Any], *, file: Path | None = None) -> None:
         self.file = file
         self.name = "the options" if file is None else file.name
+        self.tables = tables
         self.document = document = parse(tables, self.name)
         self.schema = self._part(document.columns, {"Schema": Schema}, "schema")
         self.split = self._optional(document.split, SPLITS, "split")
@@ -98,6 +101,7 @@ class Project:
         self.tasks = [Part.of(raw, tasks, f"{self.name} [[tasks]] {row}") for row, raw in enumerate(document.tasks, 1)]
         self.trunk = self._optional(document.trunk, offered(Trunk), "trunk")
         self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
+        self.preference = self._optional(document.preference, {"Preference": Preference}, "preference")
         self.training = self._part(document.training, {"fit": fit}, "training")
         if "early_stopping" in self.training.given and self.validation is None:
             raise ConfigError(
@@ -121,6 +125,20 @@ class Project:
         """
         path = Path(path)
         return cls(override(read_tables(path), changes), file=path)
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """The same project with other settings.
+
+        Args:
+            values: By `table.key`, as in `training.epochs`; tasks count from 1. None takes a setting away.
+
+        Returns:
+            Another project; this one is left alone.
+
+        Raises:
+            ConfigError: If there is no such setting, or a value has the wrong type.
+        """
+        return type(self)(with_settings(self.tables, values), file=self.file)
 
     @property
     def seed(self) -> int:
@@ -195,6 +213,7 @@ class Project:
                 "tasks": [task.make(log=train) for task in self.tasks],
                 "trunk": None if self.trunk is None else self.trunk.make(log=train),
                 "balancer": None if self.balancer is None else self.balancer.make(log=train),
+                "preference": None if self.preference is None else self.preference.make(log=train),
             }
             try:
                 return Model(**parts, weights=self.document.weights)

@@ -1,0 +1,75 @@
+"""rewrite: settings put into a project file that someone has written and commented."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable, Table
+
+from motet.errors import ConfigError
+from motet.project.document import put
+
+
+def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None, notes: Sequence[str] = ()) -> None:
+    r"""Put settings into a project file; its comments and its order stay.
+
+    The file is replaced whole or not at all: a full disk or a kill leaves the one of before.
+
+    Args:
+        path: The file.
+        values: By `table.key`, as in `training.epochs`; tasks count from 1. None takes a setting away.
+        output: Another file to write, with the paths of the data as they lead there from its folder. The same file
+            where not given.
+        notes: Comments for the head of the file, a line each.
+
+    Raises:
+        ConfigError: If the file is no TOML, is gone, or a value goes into what is no table.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "motet.toml"
+        >>> _ = file.write_text("[training]\nepochs = 3 # few\n")
+        >>> rewrite(file, {"training.epochs": 8, "weights.rating": 0.5})
+        >>> print(file.read_text())
+        [training]
+        epochs = 8 # few
+        <BLANKLINE>
+        [weights]
+        rating = 0.5
+        <BLANKLINE>
+    """
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path} to write settings into") from error
+    except tomlkit.exceptions.ParseError as error:
+        raise ConfigError(f"{path.name} is no TOML: {error}") from error
+    for key, value in values.items():
+        put(document, key, value, new=_new)
+    output = path if output is None else output
+    if output.parent.resolve() != path.parent.resolve():
+        for name, written in dict(document.get("data", {})).items():
+            document["data"][name] = Path(os.path.relpath(path.parent / written, output.parent)).as_posix()
+    head = "".join(f"# {note}\n" for note in notes)
+    _replace(output, head + tomlkit.dumps(document))
+
+
+def _new(depth: int) -> Table | InlineTable:
+    """Tables of a file stand under headings of their own, those within them on one line."""
+    return tomlkit.inline_table() if depth else tomlkit.table()
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
