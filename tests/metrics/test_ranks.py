@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.metrics import Pairs, dot, ranks
-from motet.metrics.ranks import COMPARE, Scorer
+from motet.metrics.ranks import COMPARE, FEW, Scorer
 
 
 def table(scores: Tensor) -> Scorer:
@@ -46,6 +46,25 @@ def test_rank_is_what_a_loop_counts(
     found = ranks(table(scores), positives, candidates=shape[1], exclude=exclude, ties=ties, block=block)
     pairs = set() if exclude is None else set(zip(*(column.tolist() for column in exclude), strict=True))
     assert found.tolist() == reference(scores, positives, ties, pairs)
+
+
+@pytest.mark.parametrize("ties", sorted(COMPARE))
+def test_many_queries_with_several_positives_each(ties: str) -> None:
+    generator = torch.Generator().manual_seed(4)
+    scores = torch.randint(6, (3 * FEW, 20), generator=generator).float()
+    positives, exclude = (
+        Pairs(*(torch.randint(size, (count,), generator=generator) for size in scores.shape)) for count in (900, 700)
+    )
+    found = ranks(table(scores), positives, candidates=20, exclude=exclude, ties=ties)  # type: ignore[arg-type]
+    pairs = set(zip(*(column.tolist() for column in exclude), strict=True))
+    assert found.tolist() == reference(scores, positives, ties, pairs)
+
+
+def test_what_a_scorer_gives_is_left_as_it_was() -> None:
+    scores = torch.randn(5, 12, generator=torch.Generator().manual_seed(5))
+    before, each = scores.clone(), torch.arange(5)
+    ranks(lambda *_: scores, Pairs(each, each), candidates=12, exclude=Pairs(each, each + 1))
+    assert torch.equal(scores, before)
 
 
 def test_excluded_positive_keeps_its_place_and_leaves_the_rankings_of_others() -> None:

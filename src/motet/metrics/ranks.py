@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -17,6 +18,7 @@ Ties = Literal["pessimistic", "optimistic", "average"]
 Scorer = Callable[[Tensor, Tensor], Tensor]
 """Query numbers [q] and candidate numbers [c] to scores [q, c]."""
 
+FEW = 64  # a comparison of fewer queries than this is mostly overhead, so that such are done together
 BLOCK = (512, 1024)  # queries x candidates: 2 MB of scores, which stay in cache while they are counted
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
 
@@ -96,7 +98,8 @@ def ranks(
     if wrong.any():
         raise DataError(f"positive {int(positives.candidates[wrong][0])} is no candidate: 0 to {candidates - 1} are")
     result = torch.empty(len(positives.queries), dtype=torch.float64, device=positives.queries.device)
-    for rows, part in _blocks(positives, exclude, candidates, block):
+    passed = torch.empty(block[0] * min(block[1], candidates), device=positives.queries.device)
+    for rows, part in _blocks(positives, exclude, candidates, block, passed):
         targets = part.guess(score, block[1])
         counted = part.sweep(score, targets, ties)
         if not torch.equal(counted.own, targets):  # this device rounds by the shape of a product: take the block's word
@@ -133,14 +136,19 @@ class _Counted(NamedTuple):
 
 @dataclass
 class _Part:
-    """Some queries and all their positives, which are sorted by query."""
+    """Some queries and all their positives: the first of every query, then the second of those that have one ...
+
+    Queries with more positives come first, so that the queries with a j-th positive are the first rows of a block of
+    scores, as they lie there.
+    """
 
     queries: Int[Tensor, " q"]
     rows: Int[Tensor, " n"]
     candidates: Int[Tensor, " n"]
     removed: _Cells | None
     edges: list[int]
-    size: int  # positives compared at once
+    passed: Float[Tensor, " cells"]  # used again and again: fresh memory of this size is slower than counting
+    levels: list[int]  # how many queries have a j-th positive, as long as they are not few
 
     def guess(self, score: Scorer, width: int) -> Float[Tensor, " n"]:
         """The positives' scores, before the blocks they stand in are scored."""
@@ -165,10 +173,12 @@ class _Part:
             scores = score(self.queries, columns[start:stop])
             total += scores.sum()
             own.append(scores[cells.within(number)])
-            if self.removed is not None:  # NaN is neither above nor equal to anything
-                scores = scores.index_put(self.removed.within(number), scores.new_tensor(torch.nan))
-                present.append(~scores[cells.within(number)].isnan())
-            self._count(scores, targets, ties, counts)
+            if self.removed is None:
+                self._count(scores, targets, ties, counts)
+                continue
+            with _without(scores, self.removed.within(number)) as left:
+                present.append(~left[cells.within(number)].isnan())
+                self._count(left, targets, ties, counts)
         if total.isnan():
             self._refuse_nan(score)
         if ties != "optimistic":  # a positive is no tie of itself
@@ -176,12 +186,20 @@ class _Part:
         return _Counted(1 + counts / len(COMPARE[ties]), cells.join(own))
 
     def _count(self, scores: Tensor, targets: Tensor, ties: Ties, counts: Tensor) -> None:
-        alone = len(self.rows) == len(self.queries)  # then the rows are already one a positive, in order
-        for start in range(0, len(targets), self.size):
-            here = slice(start, start + self.size)
-            lines = scores if alone else scores.index_select(0, self.rows[here])  # copies rows whole: 3 x indexing
-            for compare in COMPARE[ties]:
-                counts[here].add_(_reached(compare, lines, targets[here]))
+        start = 0
+        for size in self.levels:
+            self._compare(scores[:size], slice(start, start + size), targets, ties, counts)
+            start += size
+        many = len(self.passed) // scores.shape[1]
+        for here in (slice(at, at + many) for at in range(start, len(targets), many)):
+            lines = scores.index_select(0, self.rows[here])  # copies rows whole: 3 x indexing
+            self._compare(lines, here, targets, ties, counts)
+
+    def _compare(self, lines: Tensor, here: slice, targets: Tensor, ties: Ties, counts: Tensor) -> None:
+        """Zeros and ones as floats are added up three times faster than booleans."""
+        passed = self.passed[: lines.numel()].view(lines.shape)
+        for compare in COMPARE[ties]:
+            counts[here].add_(compare(lines, targets[here, None], out=passed).sum(1))
 
     def _refuse_nan(self, score: Scorer) -> None:
         for start, stop in pairwise(self.edges):
@@ -194,17 +212,23 @@ class _Part:
                 )
 
 
-def _reached(compare: Callable[..., Tensor], lines: Tensor, targets: Tensor) -> Tensor:
-    """How many scores of each line pass; zeros and ones as floats are added up three times faster than booleans."""
-    passed = torch.empty(lines.shape, device=lines.device)
-    return compare(lines, targets[:, None], out=passed).sum(1)
+@contextmanager
+def _without(scores: Tensor, cells: tuple[Tensor, Tensor]) -> Iterator[Tensor]:
+    """Scores with NaN, which is neither above nor equal to anything, in some cells; in place, and undone afterwards."""
+    scores = scores.detach().contiguous()
+    kept = scores[cells]
+    scores[cells] = torch.nan
+    yield scores
+    scores[cells] = kept
 
 
 def _blocks(
-    positives: Pairs, exclude: Pairs | None, candidates: int, block: tuple[int, int]
+    positives: Pairs, exclude: Pairs | None, candidates: int, block: tuple[int, int], passed: Tensor
 ) -> Iterator[tuple[Tensor, _Part]]:
     """Blocks of queries, each with the positions of its positives."""
-    queries, row = positives.queries.unique(return_inverse=True)
+    queries, row, counts = positives.queries.unique(return_inverse=True, return_counts=True)
+    most_first = counts.argsort(descending=True, stable=True)
+    queries, row = queries[most_first], most_first.argsort()[row]
     edges = [*range(0, candidates, block[1]), candidates]
     order = row.argsort(stable=True)
     row = row[order]
@@ -217,7 +241,12 @@ def _blocks(
             inside = _between(removed.queries, start, stop)
             cells = _Cells(removed.queries[inside] - start, removed.candidates[inside], edges)
         rows = row[_between(row, start, stop)] - start
-        yield here, _Part(queries[start:stop], rows, positives.candidates[here], cells, edges, block[0])
+        sizes = torch.bincount(rows)
+        number = torch.arange(len(rows), device=rows.device) - (sizes.cumsum(0) - sizes)[rows]
+        by_number = number.argsort(stable=True)
+        levels = [size for size in torch.bincount(number).tolist() if size >= FEW]
+        rows, here = rows[by_number], here[by_number]
+        yield here, _Part(queries[start:stop], rows, positives.candidates[here], cells, edges, passed, levels)
 
 
 def _of_queries(pairs: Pairs, queries: Int[Tensor, " q"]) -> Pairs:
