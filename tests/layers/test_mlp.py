@@ -6,14 +6,14 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from motet.layers import MLP, linear
+from motet.layers import mlp as blocks
 
 
 def test_formula() -> None:
     mlp = MLP(4, hidden=(5, 3), out_dim=2)
-    first, second, last = (layer for layer in mlp.layers if isinstance(layer, nn.Linear))
+    first, second, last = mlp.layers
     x = torch.randn(7, 4)
     hidden = (x @ first.weight.T + first.bias).clamp(min=0)
     hidden = (hidden @ second.weight.T + second.bias).clamp(min=0)
@@ -47,3 +47,31 @@ def test_dropout_follows_hidden_layers_in_training_only() -> None:
     dropped = (kept == 0) & (whole > 0)
     assert 0.3 < dropped.sum() / (whole > 0).sum() < 0.7
     torch.testing.assert_close(kept[kept > 0], 2 * whole[kept > 0])
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("hidden", "out_dim"), [((), 2), ((6,), None), ((6, 5), 1), ((5,), 3)])
+def test_gradient_is_that_of_the_formula(
+    hidden: tuple[int, ...], out_dim: int | None, dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 18)  # blocks of three rows and less
+    mlp = MLP(4, hidden=hidden, out_dim=out_dim, dropout=dropout).double()
+    for layer in mlp.layers:
+        layer.bias.data.normal_()  # away from 0, where ReLU has no derivative
+    x = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+
+    def drawn_alike(*_: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(0)
+        return mlp(x)
+
+    assert torch.autograd.gradcheck(drawn_alike, (x, *mlp.parameters()))
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mlp, x = MLP(4, hidden=(6, 5), out_dim=1), torch.randn(10, 4)
+    whole = mlp(x)
+    monkeypatch.setattr(blocks, "BLOCK", 18)
+    torch.testing.assert_close(mlp(x), whole)
+    with torch.no_grad():
+        torch.testing.assert_close(mlp(x), whole)
+    assert mlp(x[:0]).shape == (0, 1)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+BLOCK = 1 << 19  # values of the widest layer worked on at once: 2 MiB, small enough for the allocator to keep
 
 
 def linear(in_dim: int, out_dim: int, *, bias: bool = True) -> nn.Linear:
@@ -36,6 +42,9 @@ class MLP(nn.Module):
 
     $$ h_{l+1} = \mathrm{dropout}(\max(0, W_l h_l + b_l)), \qquad y = W_L h_L + b_L $$
 
+    On a CPU all layers see one block of rows before the next, and the gradient of ReLU and dropout is read off the
+    values behind them and written in place: otherwise a tenth of the time goes into fresh memory for what lies between.
+
     Args:
         in_dim: Width of the input.
         hidden: Widths of the hidden layers, from the input on; may be empty.
@@ -43,7 +52,6 @@ class MLP(nn.Module):
         dropout: Share of every hidden layer's values set to 0 in training.
 
     Example:
-        >>> import torch
         >>> MLP(64, hidden=(256, 128), out_dim=1)(torch.zeros(5, 64)).shape
         torch.Size([5, 1])
     """
@@ -52,16 +60,11 @@ class MLP(nn.Module):
         self, in_dim: int, *, hidden: Sequence[int] = (), out_dim: int | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        widths = [in_dim, *hidden]
-        layers: list[nn.Module] = []
-        for width, after in pairwise(widths):
-            layers += [linear(width, after), nn.ReLU(inplace=True)]
-            if dropout > 0:
-                layers.append(nn.Dropout(dropout))
-        if out_dim is not None:
-            layers.append(linear(widths[-1], out_dim))
-        self.out_dim = widths[-1] if out_dim is None else out_dim
-        self.layers = nn.Sequential(*layers)
+        self.widths = [in_dim, *hidden, *([] if out_dim is None else [out_dim])]
+        self.layers = nn.ModuleList(linear(width, after) for width, after in pairwise(self.widths))
+        self.depth = len(tuple(hidden))
+        self.dropout = dropout
+        self.out_dim = self.widths[-1]
 
     def forward(self, x: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
         """Apply every layer.
@@ -72,5 +75,68 @@ class MLP(nn.Module):
         Returns:
             The output, with the same leading dimensions.
         """
-        out: Tensor = self.layers(x)
-        return out
+        if not self.depth or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return self._layer_by_layer(x)
+        rows = x.reshape(-1, x.shape[-1])
+        if torch.is_grad_enabled():
+            parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
+            dropout = self.dropout if self.training else 0.0
+            out: Tensor = _Layers.apply(rows, self.depth, dropout, *parameters)  # type: ignore[no-untyped-call]
+        else:
+            out = torch.cat([self._layer_by_layer(part) for part in rows.split(BLOCK // max(self.widths))])
+        return out.view(*x.shape[:-1], self.out_dim)
+
+    def _layer_by_layer(self, x: Tensor) -> Tensor:
+        for number, layer in enumerate(self.layers):
+            x = layer(x)
+            if number < self.depth:
+                x = F.dropout(x.relu_(), self.dropout, self.training) if self.dropout else x.relu_()
+        return x
+
+
+class _Layers(torch.autograd.Function):
+    """All layers, one block of rows after the other."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, depth: int, dropout: float, *parameters: Tensor) -> Tensor:
+        weights, biases = parameters[::2], parameters[1::2]
+        values = [x, *(x.new_empty(len(x), len(weight)) for weight in weights)]
+        for rows in _blocks(values):
+            for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+                out = torch.addmm(bias, values[number][rows], weight.T, out=values[number + 1][rows])
+                if number < depth:
+                    F.dropout(out.relu_(), dropout, dropout > 0, inplace=True)
+        ctx.depth, ctx.dropout = depth, dropout
+        ctx.save_for_backward(*values[: depth + 1], *weights)
+        return values[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        values, weights = ctx.saved_tensors[: ctx.depth + 1], ctx.saved_tensors[ctx.depth + 1 :]
+        grads = [part for weight in weights for part in (torch.zeros_like(weight), weight.new_zeros(len(weight)))]
+        x_grad = torch.empty_like(values[0])
+        for rows in _blocks([*values, grad]):
+            flow = grad[rows]
+            if ctx.depth == len(weights):
+                flow = _through(flow.clone(), values[-1][rows], ctx.dropout)
+            for number in reversed(range(len(weights))):
+                value = values[number][rows]
+                grads[2 * number].addmm_(flow.T, value)
+                grads[2 * number + 1] += flow.sum(0)
+                if number:
+                    flow = _through(flow @ weights[number], value, ctx.dropout)
+            torch.mm(flow, weights[0], out=x_grad[rows])
+        return x_grad, None, None, *grads
+
+
+def _through(grad: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """The gradient before ReLU and dropout, in place; they let through exactly what is above 0 behind them."""
+    torch.ops.aten.threshold_backward.grad_input(grad, value, 0, grad_input=grad)
+    return grad.div_(1 - dropout) if dropout else grad
+
+
+def _blocks(values: Sequence[Tensor]) -> Iterator[slice]:
+    size = BLOCK // max(value.shape[1] for value in values)
+    for start in range(0, len(values[0]), size):
+        yield slice(start, start + size)
