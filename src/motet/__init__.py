@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from motet.evaluation import Report, evaluate
     from motet.index import TopK
     from motet.model import Model
+    from motet.preference import Preference
     from motet.recommender import Recommender
     from motet.towers import FeatureTower
     from motet.train import EarlyStopping, fit
@@ -35,6 +36,7 @@ __all__ = [
     "MotetError",
     "MultiValued",
     "Numeric",
+    "Preference",
     "Recommender",
     "Report",
     "Schema",
@@ -66,6 +68,7 @@ _PLACES = {
     "MotetError": "motet.errors:MotetError",
     "MultiValued": "motet.data.schema:MultiValued",
     "Numeric": "motet.data.schema:Numeric",
+    "Preference": "motet.preference:Preference",
     "Recommender": "motet.recommender:Recommender",
     "Report": "motet.evaluation:Report",
     "Schema": "motet.data.schema:Schema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.preference import Preference
 from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.towers.base import Tower
 from motet.trunks.base import Trunk
@@ -25,6 +27,7 @@ class Losses(dict[str, Tensor]):
         shared: The vectors at which the tasks meet, each distinct one once: gradients with respect to them say who
             pulls where.
         rows: Which user or item each of these vectors belongs to; None where it is that of one row of the batch alone.
+        weights: What each counts for in this batch, where a preference was drawn for it; as the model says, where not.
     """
 
     def __init__(
@@ -33,10 +36,12 @@ class Losses(dict[str, Tensor]):
         *,
         shared: Sequence[Tensor] = (),
         rows: Sequence[Tensor | None] = (),
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(losses or {})
         self.shared = tuple(shared)
         self.rows = tuple(rows)
+        self.weights = dict(weights or {})
 
 
 class Model(nn.Module):
@@ -53,6 +58,7 @@ class Model(nn.Module):
         weights: What each task's loss counts for, by name; 1 where not given. A task of weight 0 is not trained.
         trunk: Shared by the heads of all tasks that read the pair of vectors; each reads the bare pair where not given.
         balancer: Turns the weighted losses into gradients; their sum, where not given.
+        preference: Trains one model for every weighting around `weights`; for these alone where not given.
 
     Raises:
         ConfigError: If two tasks share a name, a weight names no task or is negative, or no task reads the trunk.
@@ -71,6 +77,7 @@ class Model(nn.Module):
         weights: Mapping[str, float] | None = None,
         trunk: Trunk | None = None,
         balancer: Balancer | None = None,
+        preference: Preference | None = None,
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
@@ -98,6 +105,9 @@ class Model(nn.Module):
                 task.build_head(trunk.out_dim, user, item)
             else:
                 task.build(user, item)
+        self.preference = preference
+        if preference is not None:
+            preference.build(names, user.dim)
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -121,6 +131,27 @@ class Model(nn.Module):
             if not weight >= 0:
                 raise ConfigError(f"the weight of task {name!r} is {weight}; it must be 0 or more")
         self._weights = {name: float(weights.get(name, 1.0)) for name in tasks}
+
+    def prefer(self, preference: Mapping[str, float] | None) -> Float[Tensor, " tasks"] | None:
+        """A preference as a `Batch` carries it to towers, heads and losses.
+
+        Args:
+            preference: A weighting of the tasks, in the unit of `weights` and up to a factor; 0 where one is not named.
+
+        Returns:
+            What `Batch.preference` holds; None for None.
+
+        Raises:
+            ConfigError: If the model was made for one weighting, or the preference breaks a rule of `Preference.told`.
+        """
+        if preference is None:
+            return None
+        if self.preference is None:
+            raise ConfigError(
+                "the model knows one weighting and takes no preference; make it with Model(..., "
+                "preference=Preference()) and train it, or leave the preference out"
+            )
+        return self.preference.told(preference, self._weights)
 
     def prepare(self, train: Columns) -> None:
         """Let towers and tasks look once at the training rows, before the first step.
@@ -180,18 +211,22 @@ class Model(nn.Module):
     def losses(self, batch: Batch) -> Losses:
         """Each trained task's loss, over the rows it learns from.
 
+        In training a model with a `Preference` draws one for a batch that has none.
+
         Args:
             batch: Rows with labels. A task whose columns it has not is absent.
 
         Returns:
             One number a task of positive weight, and the vectors at which the tasks meet.
         """
-        batch = self._separate(batch)
+        batch = self._drawn(self._separate(batch))
         (users, user), (items, item) = self._embed(batch)
         pairs = self._pairs(user, item)
         distinct = ((batch.user_key, batch.distinct_users.rows), (batch.item_key, batch.distinct_items.rows))
         found = Losses(
-            shared=(users, items), rows=[None if key in batch.apart else entities for key, entities in distinct]
+            shared=(users, items),
+            rows=[None if key in batch.apart else entities for key, entities in distinct],
+            weights=self._asked(batch),
         )
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and all(column in batch for column in task.columns):
@@ -215,7 +250,7 @@ class Model(nn.Module):
         return self.losses(batch)
 
     def weigh(self, losses: Mapping[str, Float[Tensor, ""]]) -> dict[str, Float[Tensor, ""]]:
-        """Losses times what each counts for; what is no task weighs 1.
+        """Losses times what each counts for in their batch; what is no task weighs 1.
 
         Args:
             losses: By name, as `losses` or `compute_loss` returns them.
@@ -223,7 +258,8 @@ class Model(nn.Module):
         Returns:
             What the balancer is given.
         """
-        return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
+        weights = losses.weights if isinstance(losses, Losses) and losses.weights else self._weights
+        return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
         """The sum of losses by what each counts for.
@@ -235,6 +271,18 @@ class Model(nn.Module):
             The number whose gradient trains the model, where no balancer is at work.
         """
         return torch.stack(list(self.weigh(losses).values())).sum()
+
+    def embed_users(self, batch: Batch) -> Float[Tensor, "batch user_dim"]:
+        """User vectors, under the preference of the batch.
+
+        Args:
+            batch: Needs the id column of the users, and the context their tower reads.
+
+        Returns:
+            One vector for each row of the batch.
+        """
+        vectors: Tensor = self.user(batch)
+        return vectors if self.preference is None else self.preference(vectors, batch.preference)
 
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """What every task says of each row's pair, in its own unit.
@@ -289,6 +337,18 @@ class Model(nn.Module):
         """What the trunk makes of the pairs for each head; nothing where there is no trunk."""
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
+    def _drawn(self, batch: Batch) -> Batch:
+        """The batch with a preference, if it is to have one."""
+        if self.preference is None or not self.training or batch.preference is not None:
+            return batch
+        return replace(batch, preference=self.preference.draw(self._weights))
+
+    def _asked(self, batch: Batch) -> dict[str, float]:
+        """What each task counts for by the preference of the batch; nothing where it has none."""
+        if self.preference is None or batch.preference is None:
+            return {}
+        return self.preference.weights(batch.preference, self._weights)
+
     def _separate(self, batch: Batch) -> Batch:
         """Rows of a side whose tower reads context have a vector each, whatever their ids."""
         sides = ((batch.user_key, self.user), (batch.item_key, self.item))
@@ -298,13 +358,13 @@ class Model(nn.Module):
     def _embed(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """Of both sides: the vectors, each distinct one once, and the vector of every row."""
         sides = (
-            (self.user, batch.user_key, batch.distinct_users),
+            (self.embed_users, batch.user_key, batch.distinct_users),
             (self.item, batch.item_key, batch.distinct_items),
         )
         found = []
-        for tower, key, distinct in sides:
+        for embed, key, distinct in sides:
             apart = key in batch.apart
-            vectors: Tensor = tower(batch if apart else batch.entities(key, distinct.rows))
+            vectors: Tensor = embed(batch if apart else batch.entities(key, distinct.rows))
             found.append((vectors, vectors if apart else vectors.index_select(0, distinct.index)))
         return found
 

@@ -30,6 +30,7 @@ class Request:
         exclude: Item rows that must not come.
         only: Item rows that may come; all where None.
         exclude_seen: Whether the items a user had in training must not come.
+        preference: The weighting the model answers by, as `Model.prefer` tells it.
     """
 
     k: int
@@ -38,6 +39,7 @@ class Request:
     exclude: Int[Tensor, " excluded"]
     only: Int[Tensor, " allowed"] | None
     exclude_seen: bool
+    preference: Float[Tensor, " tasks"] | None = None
 
 
 class Ranking(NamedTuple):
@@ -94,15 +96,16 @@ class Ranker:
 
     def _personal(self, users: Tensor, request: Request) -> Ranking:
         """Candidates in the order of what the tasks say of them together."""
-        queries = self.scorer.queries(users) if self.scorer.corpus else self._ones(users)
+        queries = self.scorer.queries(users, request.preference) if self.scorer.corpus else self._ones(users)
         hits = self._search(self._index, queries, self._size(request), users, request)
-        tasks = self.scorer.scores(users, hits.rows + 1)
+        tasks = self.scorer.scores(users, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, fuse(tasks, request.weights, hits.rows >= 0), tasks, request.k)
 
     def _popular(self, users: Tensor, request: Request) -> Ranking:
         """What most users had, for those of whom nothing is known."""
         hits = self._search(self._by_count, self._ones(users), request.k, users, request)
-        return _cut(hits.rows + 1, hits.scores, self.scorer.scores(users, hits.rows + 1), request.k)
+        tasks = self.scorer.scores(users, hits.rows + 1, request.preference)
+        return _cut(hits.rows + 1, hits.scores, tasks, request.k)
 
     def _search(self, index: ExactIndex, queries: Tensor, size: int, users: Tensor, request: Request) -> Hits:
         exclude = request.exclude - 1

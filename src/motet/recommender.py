@@ -55,6 +55,7 @@ class Recommender:
         only: Ids | None = None,
         candidates: int = 500,
         by: Mapping[str, float] | None = None,
+        preference: Mapping[str, float] | None = None,
     ) -> TopK:
         """The k items that the tasks together put first for each user.
 
@@ -70,14 +71,18 @@ class Recommender:
             only: Items that may be recommended; all where not given.
             candidates: How many items are retrieved for the tasks to rank, at least k. More is slower and comes closer
                 to ranking the whole catalogue; 500 costs milliseconds.
-            by: What each task counts for in this call, 0 where not named; the weights of the model where not given.
+            by: What each task counts for in the fused order of this call, 0 where not named; where not given, the
+                preference, or else the weights of the model.
+            preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it, 0
+                where not named. It changes vectors and scores, where `by` only adds scores up. The weights of the model
+                where not given.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
 
         Raises:
-            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` names no task, or all
-                tasks weigh 0.
+            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names no
+                task or weighs all tasks 0, or the model takes no preference.
             DataError: If `exclude` or `only` names an unknown item, or ids have the wrong type.
 
         Source:
@@ -85,25 +90,30 @@ class Recommender:
         """
         _check("k", k, len(self.items) - 1, "items")
         _check("candidates", candidates, None, "items")
+        told = self.model.prefer(preference)
         ids, single = listed(users)
         rows = self.users.vocab.encode(ids)
         request = Request(
             k=k,
-            weights=self._weights(by),
+            weights=self._weights(preference if by is None else by),
             candidates=candidates,
             exclude=known_rows(self.items, listed(exclude)[0], "item"),
             only=None if only is None else known_rows(self.items, listed(only)[0], "item"),
             exclude_seen=exclude_seen,
+            preference=told,
         )
         ranking = self.ranker.rank(rows, request)
         return _top(ranking, self.items, self.scorer.known[rows], single)
 
-    def predict(self, users: Ids, items: Ids) -> dict[str, Float[Tensor, " *pairs"]]:
+    def predict(
+        self, users: Ids, items: Ids, *, preference: Mapping[str, float] | None = None
+    ) -> dict[str, Float[Tensor, " *pairs"]]:
         """What every task says of pairs of user and item.
 
         Args:
             users: One id or many.
             items: One id or many; one is paired with each of the other side, many are paired in order.
+            preference: As in `recommend`.
 
         Returns:
             Scores by task, in the task's unit: one number for two single ids, else one a pair. An unknown user is
@@ -111,8 +121,9 @@ class Recommender:
 
         Raises:
             DataError: If an item is unknown.
-            ConfigError: If there are many users and a different number of items.
+            ConfigError: If there are many users and a different number of items, or the preference breaks a rule.
         """
+        told = self.model.prefer(preference)
         (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
         if not (one_user or one_item) and len(user_ids) != len(item_ids):
             raise ConfigError(
@@ -121,7 +132,7 @@ class Recommender:
         pairs = max(len(user_ids), len(item_ids)) if user_ids and item_ids else 0
         user_rows = self.users.vocab.encode(user_ids).expand(pairs)
         item_rows = known_rows(self.items, item_ids, "item").expand(pairs)
-        scores = self.scorer.scores(user_rows, item_rows[:, None])
+        scores = self.scorer.scores(user_rows, item_rows[:, None], told)
         return {name: score.cpu().view(() if one_user and one_item else -1) for name, score in scores.items()}
 
     def similar_items(self, items: Ids, k: int = 10) -> TopK:

@@ -15,6 +15,7 @@ from motet.model import Model
 from motet.tasks.base import CorpusTask
 from motet.towers.base import Tower
 
+Preferred = Float[Tensor, " tasks"] | None
 PAIRS = 1 << 16  # user-item pairs scored at once: a head of 256 hidden units then holds 64 MB
 
 
@@ -60,37 +61,45 @@ class Scorer:
 
     @cached_property
     def everyone(self) -> Float[Tensor, "users dim"]:
-        """Vectors of all user rows; those that are not known get the mean of the known."""
+        """Vectors of all user rows, by the weights of the model; those that are not known get the mean of the known."""
+        return self._preferring(self._towered, None)
+
+    @cached_property
+    def _towered(self) -> Float[Tensor, "users dim"]:
+        """The same as the tower gives them."""
         vectors = self._embed(self.model.user, torch.arange(len(self.known)))
         known = self.known.to(self.device)
         vectors[~known] = vectors[known].mean(0)
         return vectors
 
-    def users(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+    def users(self, rows: Int[Tensor, " n"], preference: Preferred = None) -> Float[Tensor, "n dim"]:
         """User vectors.
 
         Args:
             rows: User rows.
+            preference: As `Model.prefer` tells it.
 
         Returns:
             One vector a row; of users who are not known, the mean user.
         """
         if not self.known[rows].all():
-            return self.everyone[rows.to(self.device)]
-        return self._embed(self.model.user, rows)
+            return self._preferring(self._towered[rows.to(self.device)], preference)
+        return self._preferring(self._embed(self.model.user, rows), preference)
 
     @torch.no_grad()
-    def queries(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n *heads width"]:
+    def queries(self, rows: Int[Tensor, " n"], preference: Preferred = None) -> Float[Tensor, "n *heads width"]:
         """What an index of `candidates` is asked.
 
         Args:
             rows: User rows.
+            preference: As `Model.prefer` tells it.
 
         Returns:
             One query a row, or several.
         """
         assert self.corpus is not None
-        return self.corpus.queries(self.users(rows), Batch({self.keys[0]: rows.to(self.device)}, *self.keys))
+        batch = Batch({self.keys[0]: rows.to(self.device)}, *self.keys, preference=preference)
+        return self.corpus.queries(self.users(rows, preference), batch)
 
     @torch.no_grad()
     def candidates(self) -> Float[Tensor, "items width"]:
@@ -104,27 +113,35 @@ class Scorer:
         return self.corpus.candidates(self.items, Batch({self.keys[1]: rows}, *self.keys))
 
     @torch.no_grad()
-    def scores(self, users: Int[Tensor, " n"], items: Int[Tensor, "n c"]) -> dict[str, Float[Tensor, "n c"]]:
+    def scores(
+        self, users: Int[Tensor, " n"], items: Int[Tensor, "n c"], preference: Preferred = None
+    ) -> dict[str, Float[Tensor, "n c"]]:
         """What every task says of each user with each of their items.
 
         Args:
             users: User rows.
             items: A line of item rows for each user.
+            preference: As `Model.prefer` tells it.
 
         Returns:
             By task, in the task's unit.
         """
-        vectors = self.users(users)
+        vectors = self.users(users, preference)
         users = (users * self.known[users]).to(self.device)
         who = torch.arange(len(users), device=self.device).repeat_interleave(items.shape[1])
         flat = items.to(self.device).flatten()
         parts: dict[str, list[Tensor]] = {name: [] for name in self.model.tasks}
         for block in torch.arange(len(flat), device=self.device).split(PAIRS):
             rows, user = flat[block], who[block]
-            batch = Batch({self.keys[0]: users[user], self.keys[1]: rows}, *self.keys)
+            batch = Batch({self.keys[0]: users[user], self.keys[1]: rows}, *self.keys, preference=preference)
             for name, scores in self.model.score_vectors(vectors[user], self.items[rows], batch).items():
                 parts[name].append(scores)
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
+
+    @torch.no_grad()
+    def _preferring(self, vectors: Tensor, preference: Preferred) -> Tensor:
+        """What the tower gives, under a preference: an affine map, which takes the mean user to the mean of all."""
+        return vectors if self.model.preference is None else self.model.preference(vectors, preference)
 
     @torch.no_grad()
     def _embed(self, tower: Tower, rows: Tensor) -> Tensor:

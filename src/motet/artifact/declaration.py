@@ -12,6 +12,7 @@ from motet import balancers, tasks, towers, trunks
 from motet.data.entities import Entities
 from motet.errors import ArtifactError
 from motet.model import Model
+from motet.preference import Preference
 
 
 def describe(model: Model) -> dict[str, Any] | None:
@@ -28,7 +29,7 @@ def describe(model: Model) -> dict[str, Any] | None:
         model.item,
         *model.tasks.values(),
         model.balancer,
-        *([] if model.trunk is None else [model.trunk]),
+        *(part for part in (model.trunk, model.preference) if part is not None),
     )
     if type(model) is not Model or any(_known(type(part).__name__) is not type(part) for part in parts):
         return None
@@ -39,6 +40,7 @@ def describe(model: Model) -> dict[str, Any] | None:
         "weights": model.weights,
         "trunk": _encode(model.trunk),
         "balancer": _encode(model.balancer),
+        "preference": _encode(model.preference),
     }
 
 
@@ -63,11 +65,14 @@ def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) ->
         weights=declaration["weights"],
         trunk=_decode(declaration["trunk"]),
         balancer=_decode(declaration["balancer"]),
+        preference=_decode(declaration["preference"]),
     )
 
 
 def _known(name: str) -> type | None:
-    """A class that motet itself offers as a tower, a task, a trunk, a balancer, or a part of one."""
+    """A class that motet itself offers as a tower, a task, a trunk, a balancer, a preference, or a part of one."""
+    if name == Preference.__name__:
+        return Preference
     for module in (towers, tasks, trunks, balancers):
         found = getattr(module, name, None) if name in module.__all__ else None
         if isinstance(found, type):

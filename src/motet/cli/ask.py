@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import Count, Json, SavedModel
+from motet.cli.options import Asked, Count, Json, SavedModel
 
 Items = Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")]
 
@@ -29,6 +29,7 @@ def recommend(
     ] = None,
     candidates: Annotated[int, typer.Option(metavar="N", help="Items retrieved for the tasks to rank.")] = 500,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items the user had in training.")] = False,
+    preference: Asked = None,
     json: Json = False,
 ) -> None:
     """Recommend items to users.
@@ -40,6 +41,8 @@ def recommend(
     motet recommend model/ 42 43 -k 5 --by rating=.3 --by retrieval=.7
 
     motet recommend model/ 42 --exclude 50 --exclude 181 --json
+
+    motet recommend model/ 42 --preference retrieval=.8,rating=.2
     """
     from motet.cli import answers
     from motet.recommender import Recommender
@@ -54,6 +57,7 @@ def recommend(
         only=None if only is None else answers.as_ids(only, recommender.items.vocab),
         candidates=candidates,
         by=None if by is None else answers.as_weights(by),
+        preference=None if preference is None else answers.as_weights(preference.split(",")),
     )
     answers.show(top, ids, "user", recommender.items, json=json)
 
@@ -62,6 +66,7 @@ def predict(
     model: SavedModel,
     user: Annotated[str, typer.Argument(metavar="USER", help="User id.")],
     items: Items,
+    preference: Asked = None,
     json: Json = False,
 ) -> None:
     """Say what every task expects of a user and an item.
@@ -78,7 +83,9 @@ def predict(
     recommender = Recommender.load(model)
     (user_id,) = answers.as_ids([user], recommender.users.vocab)
     item_ids = answers.as_ids(items, recommender.items.vocab)
-    answers.show_pairs(recommender.predict(user_id, item_ids), user_id, item_ids, recommender.items, json=json)
+    asked = None if preference is None else answers.as_weights(preference.split(","))
+    scores = recommender.predict(user_id, item_ids, preference=asked)
+    answers.show_pairs(scores, user_id, item_ids, recommender.items, json=json)
 
 
 def similar(

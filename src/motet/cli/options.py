@@ -10,6 +10,14 @@ import typer
 SavedModel = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, for machines.")]
 Count = Annotated[int, typer.Option("-k", metavar="K", help="How many.")]
+Asked = Annotated[
+    str | None,
+    typer.Option(
+        "--preference",
+        metavar="TASK=WEIGHT,...",
+        help="The weighting to answer by, of a model trained for all of them; tasks not named weigh 0.",
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.vocab import Vocab
@@ -66,6 +66,9 @@ class Batch:
         apart: The key columns whose equal rows may differ in context, and so count as distinct.
         time_key: Name of the column of times, if there is one.
         vocabs: The values of each categorical column of the log.
+        preference: How the tasks are to be traded off, as a model's `prefer` tells it; by the weights of the model
+            where None.
+        embed: By id column, vectors of entities, in the batch or not, while a model works on it.
     """
 
     columns: Mapping[str, Tensor] = field(repr=False)
@@ -74,6 +77,8 @@ class Batch:
     apart: frozenset[str] = frozenset()
     time_key: str | None = None
     vocabs: Mapping[str, Vocab] = field(default_factory=dict, repr=False)
+    preference: Float[Tensor, " tasks"] | None = None
+    embed: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.columns[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,6 @@ from motet.metrics.ranks import Ties, dot
 from motet.metrics.topk import FactorizedTopK
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
-from motet.towers.base import Tower
 
 ROWS = 1 << 16  # rows embedded or scored at once
 
@@ -39,6 +38,7 @@ def evaluate(
     ties: Ties = "pessimistic",
     baselines: bool = True,
     about: str | None = None,
+    preference: Mapping[str, float] | None = None,
 ) -> Report:
     """Measure every task on the held-out rows that carry its labels.
 
@@ -55,12 +55,14 @@ def evaluate(
         ties: How equal scores rank; pessimistic, so that a constant scorer comes last.
         baselines: Whether to put popularity and the global mean beside the figures.
         about: How the rows were chosen, to stand in the notes: the `report` of a split.
+        preference: The weighting a model with a `Preference` is asked for; the weights it has where not given.
 
     Returns:
         Figures by `task/metric` and `task/protocol/metric`; NaN where no row has the label.
 
     Raises:
-        ConfigError: If a protocol or the tie rule is unknown, or the item tower reads context.
+        ConfigError: If a protocol or the tie rule is unknown, the item tower reads context, or a preference is asked
+            of what takes none.
         DataError: If there are no rows, a label column is absent, test and training rows number their users or items
             differently, or a score is NaN.
 
@@ -74,6 +76,8 @@ def evaluate(
     beside: dict[str, dict[str, float]] = {}
     if isinstance(system, Baseline):
         needs = () if system.label is None else (system.label,)
+        if preference is not None:
+            raise ConfigError(f"{system.name} is a simple rule and takes no preference; leave it out")
         _check_labels(system.name, needs, test)
         figures = _baseline(system, system.name, partial(_metrics, system, ks), test, corpus)
     else:
@@ -81,14 +85,21 @@ def evaluate(
             _check_labels(name, task.needs, test)
         with _evaluating(system):  # what a tower reads may depend on the mode
             corpus = replace(corpus, each_row=bool(system.user.context))
-        figures = _model(system, ks, test, corpus)
+        figures = _model(system, ks, replace(test.batch(), preference=system.prefer(preference)), corpus)
         for name, task in system.tasks.items() if baselines else ():
             for part, baseline in _rules(task, train):
                 weights = task.row_weights(test.batch())
                 found = _baseline(baseline, name, partial(_metrics, task, ks, part), test, corpus, weights)
                 beside.setdefault(baseline.name, {}).update(found)
-    notes = [*([about] if about else []), *corpus.notes(test)]
+    notes = [*([about] if about else []), *corpus.notes(test), *_asked(preference)]
     return Report(figures, beside, notes, time.perf_counter() - started)
+
+
+def _asked(preference: Mapping[str, float] | None) -> list[str]:
+    """What to note of a preference."""
+    if preference is None:
+        return []
+    return [f"Asked for the weighting {', '.join(f'{name} {weight:g}' for name, weight in preference.items())}."]
 
 
 def _metrics(of: Task | Baseline, ks: Sequence[int] | None, part: str | None = None) -> dict[str, Metric]:
@@ -105,10 +116,10 @@ def _part(metric: str) -> str:
     return metric.rpartition("/")[0]
 
 
-def _model(model: Model, ks: Sequence[int] | None, test: EventLog, corpus: Corpus) -> dict[str, float]:
+def _model(model: Model, ks: Sequence[int] | None, test: Batch, corpus: Corpus) -> dict[str, float]:
     """Every task's figures."""
     device = next(model.parameters(), torch.zeros(())).device
-    batch, corpus = test.batch().to(device), corpus.to(device)
+    batch, corpus = test.to(device), corpus.to(device)
     ranked = {name: task for name, task in model.tasks.items() if isinstance(task, CorpusTask)}
     with _evaluating(model):
         figures = _points(model, {name: _only_points(_metrics(task, ks)) for name, task in model.tasks.items()}, batch)
@@ -169,7 +180,7 @@ def _ranked(
     queries = corpus.queries()
     asked = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
     items = batch.entities(batch.item_key, torch.arange(1, corpus.catalogue + 1, device=rows.users.device))
-    scorer = dot(task.queries(_embed(model.user, asked), asked), task.candidates(vectors, items))
+    scorer = dot(task.queries(_embed(model.embed_users, asked), asked), task.candidates(vectors, items))
     return corpus.figures(scorer, queries, metrics, task.row_weights(rows))
 
 
@@ -183,8 +194,8 @@ def _catalogue(model: Model, batch: Batch, size: int) -> Float[Tensor, "items di
     return _embed(model.item, batch.entities(batch.item_key, torch.arange(1, size + 1, device=batch.users.device)))
 
 
-def _embed(tower: Tower, batch: Batch) -> Tensor:
-    return torch.cat([tower(batch.take(slice(start, start + ROWS))) for start in range(0, len(batch), ROWS)])
+def _embed(embed: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+    return torch.cat([embed(batch.take(slice(start, start + ROWS))) for start in range(0, len(batch), ROWS)])
 
 
 def _rules(task: Task, train: EventLog) -> list[tuple[str | None, Baseline]]:
