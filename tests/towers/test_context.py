@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.testing import check_tower
 from motet.towers import ContextTower, context_columns
 
 CONTEXT = {"device": 3, "price": "numeric", "shown": "timestamp"}
+UNKNOWN = {"device": torch.tensor([0]), "price": torch.tensor([torch.nan]), "shown": torch.tensor([torch.nan])}
 
 
 def test_kinds_are_read_from_the_log(log: EventLog) -> None:
@@ -46,6 +48,25 @@ def test_first_training_rows_set_the_scale(log: EventLog) -> None:
     tower.prepare(log)
     tower.prepare(log.take(slice(0, 1)))
     assert tower.events[0].standardise.mean == 3
+
+
+def test_a_request_without_context_meets_the_usual_one(log: EventLog) -> None:
+    tower = ContextTower(log.items, context=CONTEXT).eval()
+    item = log.batch().entities("item_id", torch.tensor([1]))
+    unknown = Batch({"item_id": torch.tensor([1]), **UNKNOWN}, item_key="item_id")
+    torch.testing.assert_close(tower(item), tower(unknown))
+    tower.prepare(log)
+    columns = log.batch().columns
+    usual = {
+        "device": columns["device"][columns["device"] > 0].mode().values[None],
+        "price": columns["price"].nanmean()[None],
+        "shown": columns["shown"].nan_to_num(-1).max()[None],
+    }
+    for given in ({}, {"price": usual["price"]}, usual):
+        torch.testing.assert_close(
+            tower(Batch({"item_id": torch.tensor([1]), **given}, item_key="item_id")), tower(item)
+        )
+    assert not torch.equal(tower(item), tower(unknown))
 
 
 def test_absent_column(log: EventLog) -> None:

@@ -64,7 +64,7 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
     folder = read_folder(path)
     document = json.loads((folder / "model.json").read_bytes())
     schema = Schema.from_json(json.dumps(document["schema"]))
-    log = _read_log(folder, schema, document["vocabs"])
+    log = replace(_read_log(folder, schema, document["vocabs"]), recents=document["recents"])
     if model is not None:
         _check_entities(model, log)
     elif document["model"] is not None:
@@ -86,6 +86,7 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     document = {
         "schema": json.loads(schema.to_json()),
         "vocabs": {name: vocab.ids.to_list() for name, vocab in log.vocabs.items() if name == log.schema.event},
+        "recents": log.recents,
         "model": describe(model),
         "parts": f"{parts[0]}({', '.join(parts[1:])})",
     }

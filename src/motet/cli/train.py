@@ -112,6 +112,9 @@ def _show(trained: Trained, output: Path, *, json: bool) -> None:
         return
     if report is not None:
         print(report)
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in history.row(-1, named=True).items() if "/" in name)
+    last = history.row(-1, named=True)
+    losses = ", ".join(
+        f"{name.removeprefix('loss/')} {value:.4f}" for name, value in last.items() if name.startswith("loss/")
+    )
     print(f"Trained on {log}; losses of the last epoch: {losses}.")
     print(f"Saved to {output}. Ask it: motet recommend {output} {log.users.vocab.ids[0]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 from torch import Tensor
@@ -30,6 +31,7 @@ class EventLog:
             time (int64 or float64 seconds since 1970), context categories (int64 rows of `vocabs`).
         vocabs: The values of each categorical context column.
         together: How many consecutive rows at a time training keeps side by side: see `sample_lists`.
+        recents: How its columns of recent items were made, by name: the arguments of `recent`.
 
     Example:
         >>> events = pl.DataFrame({"user_id": [7, 7, 9], "item_id": ["a", "b", "a"], "click": [1, 0, None]})
@@ -46,6 +48,7 @@ class EventLog:
     columns: dict[str, Tensor]
     vocabs: Mapping[str, Vocab] = field(default_factory=dict)
     together: int = 1
+    recents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, source: object, schema: Schema, *, users: object = None, items: object = None) -> EventLog:
@@ -98,7 +101,7 @@ class EventLog:
         log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
         columns, vocabs = _events(log, schema, self.vocabs)
-        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=vocabs, together=1)
+        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=vocabs, together=1, recents={})
 
     def __len__(self) -> int:
         return len(self.columns[self.schema.user])

@@ -68,7 +68,35 @@ def recent(
     columns = {**log.columns, name: found, f"{name}_events": events}
     if condition is not None:
         columns[f"{name}_counts"] = counts[-1]
-    return replace(log, columns=columns)
+    return replace(log, columns=columns, recents={**log.recents, name: {"length": length, "where": where}})
+
+
+def recent_like(log: EventLog, train: EventLog) -> EventLog:
+    """Add the columns of recent items that a training log has, or had when it was saved, to later rows.
+
+    Args:
+        log: Rows that come after those of `train`, read with `train.encode(...)`.
+        train: What its columns were made from is history too.
+
+    Returns:
+        The same rows with the columns; the log itself where the training log has none.
+
+    Raises:
+        DataError: If both logs number their users or items differently, or a condition reads a column that is not
+            there.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [7, 7], "item_id": [1, 2], "time": [10, 20]})
+        >>> train = recent(EventLog.read(events, Schema(time="time")), 2)
+        >>> later = pl.DataFrame({"user_id": [7], "item_id": [1], "time": [30]})
+        >>> recent_like(train.encode(later), train).columns["recent"]
+        tensor([[1, 2]])
+    """
+    for name, how in train.recents.items():
+        log = recent(log, how["length"], where=how["where"], before=train, name=name)
+    return log
 
 
 def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> Int[Tensor, "users length"]:

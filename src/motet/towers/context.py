@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -61,7 +62,9 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
 class ContextTower(Tower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
-    Equal ids no longer have equal vectors, so each row of a batch is embedded for itself.
+    Equal ids no longer have equal vectors, so each row of a batch is embedded for itself. A request that says nothing
+    of a column is embedded by what is usual there, which is saved with the weights: the most frequent category, the
+    mean number, the latest moment of the training rows.
 
     Args:
         entities: The users or the items.
@@ -89,6 +92,9 @@ class ContextTower(Tower):
         False
     """
 
+    usual: Tensor
+    remembers = True
+
     def __init__(
         self,
         entities: Entities,
@@ -106,8 +112,9 @@ class ContextTower(Tower):
         self.entities = entities
         self.dim = dim
         self.context = tuple(context)
+        self.kinds = dict(context)
         self._config = {
-            "context": dict(context),
+            "context": self.kinds,
             "dim": dim,
             "features": names,
             "hidden": list(hidden),
@@ -122,20 +129,23 @@ class ContextTower(Tower):
         self.ids = Embedding(len(entities), dim, init_scale=init_scale)
         self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
         self.events = nn.ModuleList(_embedding(name, kind, dim, init_scale) for name, kind in context.items())
+        unknown = [0.0 if isinstance(kind, int) else torch.nan for kind in context.values()]
+        self.register_buffer("usual", torch.tensor(unknown, dtype=torch.float64))
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments besides the entities."""
         return dict(self._config)
 
     def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the training rows; only the first call does.
+        """Keep what is usual, and standardise numbers by the training rows; only the first call does the latter.
 
         Args:
             train: The training log.
         """
         batch = train.batch()
         self.features.fit(batch[self.entities.key])
-        for name, embed in zip(self.context, self.events, strict=True):
+        for place, (name, embed) in enumerate(zip(self.context, self.events, strict=True)):
+            self.usual[place] = _usual(batch[name], self.kinds[name])
             if isinstance(embed, NumberEmbedding | TimestampEmbedding):
                 embed.fit(batch[name])
 
@@ -143,24 +153,42 @@ class ContextTower(Tower):
         """Embed `batch[entities.key]` in the context of each row.
 
         Args:
-            batch: Needs the id column and the context columns; category 0 and NaN are unknown values.
+            batch: Needs the id column, in training also the context columns; category 0 and NaN are unknown values.
 
         Returns:
             One vector for each row of the batch.
 
         Raises:
-            DataError: If a context column is absent.
+            DataError: If a context column is absent in training.
         """
         absent = [name for name in self.context if name not in batch]
-        if absent:
+        if absent and self.training:
             raise DataError(
                 f"the tower of {self.entities.key!r} reads the context column {absent[0]!r}, not in the batch; "
                 f"give every one of {', '.join(self.context)}: 0 or NaN where not known"
             )
         rows = batch[self.entities.key]
-        events = [embed(batch[name]) for name, embed in zip(self.context, self.events, strict=True)]
+        events = [embed(self._column(batch, place)) for place, embed in enumerate(self.events)]
         out: Tensor = self.combine([self.ids(rows), *self.features(rows), *events])
         return out
+
+    def _column(self, batch: Batch, place: int) -> Tensor:
+        """A context column, or what is usual in it on every row."""
+        name = self.context[place]
+        if name in batch:
+            return batch[name]
+        usual = self.usual[place].expand(len(batch))
+        return usual.long() if isinstance(self.kinds[name], int) else usual
+
+
+def _usual(values: Tensor, kind: Kind) -> Tensor:
+    """What stands for a column of which nothing is said."""
+    known = values[values > 0] if isinstance(kind, int) else values[~values.isnan()].double()
+    if not len(known):
+        return torch.tensor(0.0 if isinstance(kind, int) else torch.nan)
+    if isinstance(kind, int):
+        return torch.bincount(known).argmax()
+    return known.max() if kind == "timestamp" else known.mean()
 
 
 def _embedding(name: str, kind: Kind, dim: int, init_scale: float) -> nn.Module:
