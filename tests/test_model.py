@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 import pytest
@@ -15,8 +15,18 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import InBatch, Rating, Retrieval, Rows
+from motet.tasks import BPR, Catalogue, InBatch, Rating, Retrieval, Rows, SampledBinary, Task, WholeCatalogue
 from motet.towers import ContextTower, FeatureTower, context_columns
+
+READERS: list[Callable[[], Task]] = [
+    Retrieval,
+    lambda: Retrieval(pool=Catalogue()),
+    lambda: Retrieval(pool=InBatch(extra={"uniform": 2})),
+    lambda: Retrieval(pool=InBatch(extra=torch.tensor([2, 1])), positives="rating > 3"),
+    lambda: BPR(draws=2),
+    lambda: SampledBinary(draws=3),
+    WholeCatalogue,
+]
 
 
 def log_of(**columns: list[object]) -> EventLog:
@@ -54,16 +64,22 @@ def test_rows_with_context_have_a_vector_each() -> None:
     torch.testing.assert_close(losses, apart)
 
 
-def test_tasks_meet_at_distinct_vectors_which_hold_their_whole_gradient() -> None:
+@pytest.mark.parametrize("build", READERS)
+def test_tasks_meet_at_distinct_vectors_which_hold_their_whole_gradient(build: Callable[[], Task]) -> None:
     log = log_of()
-    model = model_of(log)
-    losses = model.losses(log.batch())
-    assert [len(vectors) for vectors in losses.shared] == [3, 3]
+    model = model_of(log, tasks=[build(), Rating(hidden=(4,)), Retrieval("other", pool=Catalogue())])
+    losses = model.losses(log.batch().take(torch.tensor([0, 2, 3])))
+    _, *items = losses.rows
+    assert torch.cat(items).unique().tolist() == torch.cat(items).sort().values.tolist() == [0, 1, 2, 3]
+    sides = ((model.user, losses.shared[:1], losses.rows[:1]), (model.item, losses.shared[1:], items))
     for loss in losses.values():
-        there = torch.autograd.grad(loss, losses.shared, retain_graph=True)
-        tables = torch.autograd.grad(loss, [model.user.ids.weight, model.item.ids.weight], retain_graph=True)
-        for vectors, table in zip(there, tables, strict=True):
-            torch.testing.assert_close(vectors, table[1:])  # row 0 is the unknown
+        for tower, vectors, rows in sides:
+            there = torch.autograd.grad(loss, vectors, retain_graph=True, allow_unused=True)
+            (table,) = torch.autograd.grad(loss, [tower.ids.weight], retain_graph=True)
+            expected = torch.zeros_like(table)
+            for part, held in zip(there, rows, strict=True):
+                expected[held] = 0.0 if part is None else part
+            torch.testing.assert_close(table, expected)
 
 
 def test_weights_are_changed_without_building_anew() -> None:

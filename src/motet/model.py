@@ -16,6 +16,7 @@ from motet.errors import ConfigError, DataError, did_you_mean
 from motet.preference import Preference
 from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.towers.base import Tower
+from motet.towers.vectors import Vectors
 from motet.trunks.base import Trunk
 
 
@@ -24,8 +25,8 @@ class Losses(dict[str, Tensor]):
 
     Args:
         losses: By task.
-        shared: The vectors at which the tasks meet, each distinct one once: gradients with respect to them say who
-            pulls where.
+        shared: The vectors at which the tasks meet, each distinct one once: of the users, of the items, and of
+            items beyond the batch that tasks read. Gradients with respect to them say who pulls where.
         rows: Which user or item each of these vectors belongs to; None where it is that of one row of the batch alone.
         weights: What each counts for in this batch, where a preference was drawn for it; as the model says, where not.
     """
@@ -219,15 +220,13 @@ class Model(nn.Module):
         Returns:
             One number a task of positive weight, and the vectors at which the tasks meet.
         """
-        batch = self._drawn(self._separate(batch))
+        of_items = Vectors(self.item)
+        batch = replace(self._drawn(self._separate(batch)), embed={batch.item_key: of_items})
         (users, user), (items, item) = self._embed(batch)
+        user_rows = None if batch.user_key in batch.apart else batch.distinct_users.rows
+        of_items.add(items, None if batch.item_key in batch.apart else batch.distinct_items.rows)
         pairs = self._pairs(user, item)
-        distinct = ((batch.user_key, batch.distinct_users.rows), (batch.item_key, batch.distinct_items.rows))
-        found = Losses(
-            shared=(users, items),
-            rows=[None if key in batch.apart else entities for key, entities in distinct],
-            weights=self._asked(batch),
-        )
+        found: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and all(column in batch for column in task.columns):
                 if name in pairs and isinstance(task, PairTask):
@@ -235,7 +234,9 @@ class Model(nn.Module):
                 else:
                     rows = task.loss(user, item, batch)
                 found[name] = _reduce(rows, task.training_weights(batch), task.reduction)
-        return found
+        return Losses(
+            found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows), weights=self._asked(batch)
+        )
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
         """What `fit` minimises; override it for objectives that tasks and weights cannot say.

@@ -11,13 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from motet.balancers import Fixed, GradientBalancer
+from motet.balancers import Balancer, Fixed, GradientBalancer
 from motet.balancers.conflict import task_gradients
 from motet.balancers.gradient import Method
+from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError
 from motet.model import Model
 from motet.optim import Adagrad
+from motet.tasks import Catalogue, InBatch, Pool, Rating, Retrieval
+from motet.towers import FeatureTower
 from motet.train import fit
 
 METHODS = get_args(Method)
@@ -97,6 +100,33 @@ def test_heads_get_their_own_gradients_and_towers_the_combination(
     direction = balanced.balancer.coefficients(rows @ rows.T) @ rows  # type: ignore[operator]
     towers = torch.cat([found["user.ids.weight"][1:].flatten(), found["item.ids.weight"][1:].flatten()])
     torch.testing.assert_close(towers, direction)
+
+
+@pytest.mark.parametrize("pool", [Catalogue(), InBatch(extra={"uniform": 5})], ids=["catalogue", "extra negatives"])
+@pytest.mark.parametrize("absent", ["", "mood"])
+def test_items_beyond_the_batch_take_part(log: EventLog, pool: Pool, absent: str) -> None:
+    tables = ("user.ids.weight", "item.ids.weight")
+    columns = log.batch().take(slice(0, 6)).columns
+    batch = Batch({name: column for name, column in columns.items() if name != absent})
+
+    def gradients(balancer: Balancer, **weights: float) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        towers = [FeatureTower(side, dim=4, features=(), sparse=True) for side in (log.users, log.items)]
+        tasks = [Rating("stars", hidden=(4,)), Rating("mood", hidden=()), Retrieval(pool=pool)]
+        model = Model(user=towers[0], item=towers[1], tasks=tasks, weights=weights, balancer=balancer)
+        model.prepare(log)
+        losses = model.losses(batch)
+        balancer.backward(model.weigh(losses), losses.shared)
+        return {name: p.grad.to_dense() for name, p in model.named_parameters() if p.grad is not None}
+
+    names = [name for name in ("stars", "mood", "retrieval") if name != absent]
+    others = {name: {other: 0.0 for other in ("stars", "mood", "retrieval") if other != name} for name in names}
+    alone = [gradients(Fixed(), **others[name]) for name in names]
+    rows = torch.stack([torch.cat([found[table].flatten() for table in tables]) for found in alone])
+    balancer = GradientBalancer("aligned-mtl")
+    for each, coefficients in ((Fixed(), torch.ones(len(rows))), (balancer, balancer.coefficients(rows @ rows.T))):
+        found = gradients(each)
+        torch.testing.assert_close(torch.cat([found[table].flatten() for table in tables]), coefficients @ rows)
 
 
 @pytest.mark.parametrize("method", METHODS)

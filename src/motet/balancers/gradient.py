@@ -25,8 +25,7 @@ class GradientBalancer(Balancer):
     Where tasks conflict, the weighted sum can lead one loss up; these methods choose c from the products of the
     gradients. They look at the outputs of the towers, where tasks meet, and never at the tables: the cost is a backward
     pass of each head. One pass through the towers follows with $d$ in place of the sum's gradient. What belongs to a
-    task alone, its head for one, gets the gradient of that task, and a trunk that of the sum. So do item vectors that a
-    task embeds for itself, extra negatives and the whole catalogue: with those, balance the losses.
+    task alone, its head for one, gets the gradient of that task, and a trunk that of the sum.
 
     The coefficients are scaled to add up to the number of tasks where the method averages, so that weights and learning
     rates mean what they mean under `Fixed`. A task without a gradient in the batch plays no part.

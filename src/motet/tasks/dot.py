@@ -20,6 +20,7 @@ from motet.metrics.topk import standard_topk
 from motet.tasks.base import CorpusTask
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
+from motet.towers.vectors import Vectors
 
 
 class DotTask(CorpusTask):
@@ -165,8 +166,8 @@ class DotTask(CorpusTask):
         """Hit rates at 1, 5, 10, 50 and 100; recall, NDCG and MRR over each user's positives."""
         return standard_topk()
 
-    def _embed(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n item_dim"]:
-        """Vectors of items that need not stand in the batch."""
+    def _embed(self, batch: Batch, rows: Int[Tensor, " n"]) -> Float[Tensor, "n item_dim"]:
+        """Vectors of items that need not stand in the batch; the ones that other tasks see, where a model asks."""
         item = self.towers[1]
-        vectors: Tensor = item(Batch({item.entities.key: rows}, item_key=item.entities.key))
-        return vectors
+        embed = batch.embed.get(batch.item_key) or Vectors(item)
+        return embed(rows)

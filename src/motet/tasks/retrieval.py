@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -132,7 +133,7 @@ class Retrieval(DotTask):
         if isinstance(self.pool, InBatch) and self.pool.score_mask is not None:
             batch = batch.separate(batch.user_key, batch.item_key)
         users = batch.distinct_users
-        pool = self.pool.draw(batch, item, self._embed)
+        pool = self.pool.draw(batch, item, partial(self._embed, batch))
         losses = softmax_loss(
             self.queries(user.index_select(0, users.first), batch),
             self.candidates(pool.vectors, batch.entities(batch.item_key, pool.rows)),

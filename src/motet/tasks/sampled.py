@@ -93,7 +93,7 @@ class SampledTask(DotTask):
         some, drawn = batch.take(rows), self._draw()
         users = some.distinct_users
         queries = self.queries(user[rows].index_select(0, users.first), some)
-        negatives = self.candidates(self._embed(drawn), batch.entities(batch.item_key, drawn))
+        negatives = self.candidates(self._embed(some, drawn), batch.entities(batch.item_key, drawn))
         scores = Scores(
             (queries[users.index] * self.candidates(item[rows], some)).sum(1),
             queries @ negatives.T,

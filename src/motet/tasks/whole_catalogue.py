@@ -89,7 +89,7 @@ class WholeCatalogue(DotTask):
         queries = self.queries(user[rows].index_select(0, users.first), some)
         scores = (queries[users.index] * self.candidates(item[rows], some)).sum(1)
         everything = torch.arange(self.items, device=batch.items.device)
-        candidates = self.candidates(self._embed(everything), batch.entities(batch.item_key, everything))
+        candidates = self.candidates(self._embed(some, everything), batch.entities(batch.item_key, everything))
         all_squared = (queries @ (candidates.T @ candidates) * queries).sum(1)[users.index]
         once = 1 / self._copies(some).to(scores.dtype)
         share = all_squared / self.rows_of_user[some.users].clamp(min=1)

@@ -11,6 +11,7 @@ from motet.towers.hashed import HashedTower
 from motet.towers.history import HistoryTower
 from motet.towers.pretrained import PretrainedTower, aligned
 from motet.towers.sequence import SequenceTower
+from motet.towers.vectors import Vectors
 
 __all__ = [
     "ContentTower",
@@ -22,6 +23,7 @@ __all__ = [
     "PretrainedTower",
     "SequenceTower",
     "Tower",
+    "Vectors",
     "aligned",
     "context_columns",
 ]

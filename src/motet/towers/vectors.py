@@ -1,0 +1,85 @@
+"""Vectors: what one side of a batch has been embedded as, whoever asks."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.towers.base import Tower
+
+
+class Vectors:
+    """The vectors of one side while a batch is worked on, each entity embedded once.
+
+    A task may read items that no row of the batch holds: extra negatives, the whole catalogue. If it embedded them by
+    itself, an item would have two vectors, and a gradient with respect to one of them would miss what comes through the
+    other. Here it has one, and all tasks meet at it.
+
+    Args:
+        tower: Embeds them.
+
+    Attributes:
+        parts: The vectors, in the order in which they were asked for; together they hold the tower's whole gradient.
+        rows: Which entity each vector of a part belongs to, ascending; None where it is that of one row of the batch
+            alone.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.log import EventLog
+        >>> from motet.data.schema import Schema
+        >>> from motet.towers import FeatureTower
+        >>> log = EventLog.read(pl.DataFrame({"user_id": [1, 1], "item_id": [5, 6]}), Schema())
+        >>> vectors = Vectors(FeatureTower(log.items, dim=8))
+        >>> vectors(torch.tensor([2, 1, 2])).shape, len(vectors.parts[0])
+        (torch.Size([3, 8]), 2)
+    """
+
+    def __init__(self, tower: Tower) -> None:
+        self.parts: list[Float[Tensor, "n dim"]] = []
+        self.rows: list[Int[Tensor, " n"] | None] = []
+        self._tower = tower
+        self._places: Tensor | None = None
+
+    def add(self, vectors: Float[Tensor, "n dim"], rows: Int[Tensor, " n"] | None) -> None:
+        """Take vectors that are there already.
+
+        Args:
+            vectors: Of the batch.
+            rows: Their entities, each once; None where equal entities may differ, so that none is asked for again.
+        """
+        self.parts.append(vectors)
+        self.rows.append(rows)
+
+    def __call__(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        """Vectors of entities; those that are not there yet are embedded now.
+
+        Args:
+            rows: Entity rows, in any order.
+
+        Returns:
+            One vector a row.
+        """
+        places = self._found(rows)
+        missing = rows[places[rows] < 0].unique()
+        if len(missing):
+            key = self._tower.entities.key
+            self._place(places, missing)
+            self.add(self._tower(Batch({key: missing}, user_key=key, item_key=key)), missing)
+        known = [part for part, held in zip(self.parts, self.rows, strict=True) if held is not None]
+        return torch.cat(known).index_select(0, places[rows])
+
+    def _found(self, rows: Tensor) -> Tensor:
+        """Where each entity stands among the parts that are by entity, -1 where nowhere."""
+        if self._places is None:
+            self._places = rows.new_full((len(self._tower.entities),), -1)
+            for held in self.rows:
+                if held is not None:
+                    self._place(self._places, held)
+        return self._places
+
+    @staticmethod
+    def _place(places: Tensor, rows: Tensor) -> None:
+        """Put entities behind those that have a place."""
+        places[rows] = torch.arange(len(rows), device=rows.device) + (places.max() + 1)
