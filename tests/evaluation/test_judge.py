@@ -16,6 +16,7 @@ from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.metrics import NDCG, RMSE, FactorizedTopK, Metric, Recall
+from motet.metrics.ranks import Ties
 from motet.tasks import Rating, Retrieval, Rows
 from motet.tasks.base import CorpusTask, Task
 from motet.towers import ContextTower
@@ -223,8 +224,8 @@ def test_every_module_gets_its_mode_back(parts: split.Split) -> None:
 def test_nan_scores_are_refused_with_the_task(parts: split.Split) -> None:
     train, test = parts
     for task, words in (
-        (Dot(), "the score of query 0 and candidate 0 is NaN"),
-        (Rating("rating"), "row 0 has a score"),
+        (Dot(), r"the score of query \d+ and candidate 0 is NaN"),
+        (Rating("rating"), "the score of test row 0 is NaN"),
     ):
         model = build(train, task)
         for parameter in model.parameters():
@@ -282,3 +283,80 @@ def test_metric_that_is_no_hit_rate_keeps_its_settings(parts: split.Split) -> No
     report = evaluate(build(train, Dot()), test, train=train, ks=(2,))
     assert {key.rsplit("/", 1)[-1] for key in report} == {"hit_rate@2", "recall@5", "ndcg"}
     assert isinstance(Rating("rating").metrics()["rmse"], RMSE)
+
+
+def test_test_users_without_a_positive_are_counted(parts: split.Split) -> None:
+    train, test = parts
+    clicks = torch.where(test.columns["user_id"] % 2 == 0, test.columns["click"], torch.nan)
+    test = EventLog(test.schema, test.users, test.items, {**test.columns, "click": clicks})
+    report = evaluate(build(train, Dot(needs=("click",))), test, train=train)
+    users = len(test.columns["user_id"].unique())
+    left = len(test.columns["user_id"][~clicks.isnan()].unique())
+    words = f"clicks: {users - left} of {users} test users have no positive whose item is known, and are left out."
+    assert words in report.notes
+    assert report.judged("clicks/unseen/ndcg").users == left
+
+
+def test_lists_longer_than_the_catalogue(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(build(train, Retrieval()), test, train=train)
+    words = "hit_rate@50, hit_rate@100: the list is longer than the catalogue of 30 items, so that it holds all of it."
+    assert words in report.notes
+    with pytest.raises(ConfigError, match="ks names a list of 31 items, and there are 30; the longest can be 30"):
+        evaluate(build(train, Retrieval()), test, train=train, ks=(5, 31))
+
+
+def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    frame = pl.DataFrame({"user_id": range(9), "item_id": range(9), "rating": 1.0, "weight": 1.0, "click": 1.0})
+    other = EventLog.read(frame, Schema(signals=("rating", "weight", "click")))
+    with pytest.raises(
+        DataError, match=r"the model knows 9 users, and the test log numbers 12 otherwise; read the test"
+    ):
+        evaluate(build(other, Rating("rating")), test, train=train)
+    renamed = EventLog.read(frame.rename({"user_id": "who"}), Schema(user="who", signals=("rating",)))
+    with pytest.raises(DataError, match="the model embeds users by 'who', and the test log has them in 'user_id'"):
+        evaluate(build(renamed, Rating("rating")), test, train=train)
+
+
+def test_absent_context_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
+    model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Rating("rating")])
+    columns = {name: column for name, column in test.columns.items() if name != "hour"}
+    without = EventLog(test.schema, test.users, test.items, columns)
+    with pytest.raises(DataError, match="the model reads the context 'hour' of users, which is not in the test log"):
+        evaluate(model, without, train=train)
+
+
+class Constant(Popularity):
+    """Scores everything alike."""
+
+    def scores(self, users: Tensor, items: Tensor) -> Tensor:
+        return torch.zeros(torch.broadcast_shapes(users.shape, items.shape))
+
+
+class Told(Popularity):
+    """Returns the label: it knows what each user of the test holds out."""
+
+    answers: Tensor
+
+    def scores(self, users: Tensor, items: Tensor) -> Tensor:
+        return torch.isin(users * len(self.items) + items, self.answers).float()
+
+
+@pytest.mark.parametrize(("ties", "rank"), [("pessimistic", 30.0), ("average", 15.5), ("optimistic", 1.0)])
+def test_planted_scorers_and_the_tie_rule(parts: split.Split, ties: Ties, rank: float) -> None:
+    """A constant scorer is worth nothing unless ties are broken in its favour; one that knows the answer is perfect."""
+    train, test = parts
+    users = test.columns["user_id"].tolist()
+    one = test.take(torch.tensor([users.index(user) for user in set(users)]))
+    told = Told(train)
+    told.answers = one.batch().users * len(train.items) + one.batch().items
+    constant, perfect = (
+        evaluate(rule, one, train=train, protocols=["all items"], ks=(1, 5), ties=ties)
+        for rule in (Constant(train), told)
+    )
+    assert constant["popularity/all items/mrr"] == pytest.approx(1 / rank)
+    assert constant["popularity/all items/hit_rate@5"] == (rank <= 5)
+    assert set(perfect.values()) == {1.0}

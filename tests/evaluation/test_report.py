@@ -9,7 +9,7 @@ from motet.evaluation import Report
 
 REPORT = Report(
     {"rating/rmse": 0.9123, "retrieval/unseen/hit_rate@10": 0.25, "clicks/unseen/ndcg@10": math.nan},
-    beside={"popularity": {"retrieval/unseen/hit_rate@10": 0.125}, "global mean": {"rating/rmse": 1.5}},
+    beside={"popularity": Report({"retrieval/unseen/hit_rate@10": 0.125}), "global mean": Report({"rating/rmse": 1.5})},
     notes=["Random rows, seed 42.", "20,000 test rows."],
     seconds=0.5,
 )

@@ -9,6 +9,8 @@ import typer
 
 from motet.cli.options import Asked, Json, SavedModel
 
+LEVEL = 0.95  # of the intervals
+
 
 def evaluate(
     model: SavedModel,
@@ -16,6 +18,17 @@ def evaluate(
         Path, typer.Argument(metavar="TEST", help="Held-out events, with the columns of the training log.")
     ],
     preference: Asked = None,
+    slices: Annotated[
+        str,
+        typer.Option(
+            "--slices",
+            metavar="FAMILY,...",
+            help="Tell rows apart: users (new, rare, heavy), items (new, rare, popular), visited, or any column.",
+        ),
+    ] = "",
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Add the 95 % interval of each figure, by a bootstrap over users.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Judge a saved model by events it was not trained on.
@@ -29,10 +42,10 @@ def evaluate(
 
     motet evaluate model/ test.parquet --json
 
+    motet evaluate model/ test.parquet --intervals --slices users,items
+
     motet evaluate model/ test.parquet --preference retrieval=.8,rating=.2
     """
-    import dataclasses
-
     from motet.cli import answers
     from motet.data.recent import recent_like
     from motet.evaluation import evaluate as judge
@@ -41,8 +54,10 @@ def evaluate(
     recommender = Recommender.load(model)
     asked = None if preference is None else answers.as_weights(preference.split(","))
     held_out = recent_like(recommender.log.encode(test), recommender.log)
-    report = judge(recommender.model, held_out, train=recommender.log, preference=asked)
+    families = [family.strip() for family in slices.split(",") if family.strip()]
+    report = judge(recommender.model, held_out, train=recommender.log, preference=asked, slices=families)
+    level = LEVEL if intervals else None
     if json:
-        answers.print_json(dataclasses.asdict(report))
+        answers.print_json(report.to_dict(level=level))
         return
-    print(report)
+    print(report.text(level=level))

@@ -101,14 +101,12 @@ def train(
 
 
 def _show(trained: Trained, output: Path, *, json: bool) -> None:
-    import dataclasses
-
     from motet.cli import answers
 
     log, history, report = trained.rows.train, trained.history, trained.report
     if json:
         shown = {"model": str(output), "events": len(log), "history": history.to_dicts()}
-        answers.print_json(shown | ({} if report is None else {"report": dataclasses.asdict(report)}))
+        answers.print_json(shown | ({} if report is None else {"report": report.to_dict()}))
         return
     if report is not None:
         print(report)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
 
@@ -13,11 +12,10 @@ from torch import Tensor
 
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.metrics.base import CorpusMetric, Metric
+from motet.evaluation.evidence import Evidence, Metrics
 from motet.metrics.ranks import Pairs, Scorer, Ties, ranks
 
 Protocol = Literal["all items", "unseen"]
-Metrics = Callable[[], Mapping[str, Metric]]
 
 
 class Queries(NamedTuple):
@@ -88,9 +86,9 @@ class Corpus:
         users, query = self.users.unique(return_inverse=True)
         return Queries(query, users)
 
-    def figures(
-        self, scorer: Scorer, queries: Queries, metrics: Metrics, weights: Float[Tensor, " rows"]
-    ) -> dict[str, float]:
+    def evidence(
+        self, scorer: Scorer, queries: Queries, metrics: Metrics, weights: Float[Tensor, " rows"], name: str
+    ) -> list[Evidence]:
         """Rank all positives under every protocol.
 
         Args:
@@ -98,35 +96,22 @@ class Corpus:
             queries: The query of each positive.
             metrics: Makes fresh ones.
             weights: What each positive counts for; those of weight 0 are not ranked.
+            name: Of the task.
 
         Returns:
-            Figures by `protocol/metric`.
+            Evidence of `name/protocol`.
         """
-        counted = weights > 0
-        query = queries.of_positive[counted]
-        positives = Pairs(query, self.items[counted] - 1)
-        figures = {}
+        counted = weights != 0
+        query, users, items = queries.of_positive[counted], self.users[counted], self.items[counted]
+        found = []
         for protocol in self.protocols:
             exclude = self._seen(queries.user) if protocol == "unseen" else None
-            found = ranks(scorer, positives, candidates=self.catalogue, exclude=exclude, ties=self.ties)
-            for name, metric in metrics().items():
-                if isinstance(metric, CorpusMetric):
-                    metric.update(found, query, weights[counted])
-                    figures.update({f"{protocol}/{key}": figure for key, figure in metric.figures(name).items()})
-        return figures
-
-    def nothing(self, metrics: Metrics) -> dict[str, float]:
-        """The keys of `figures` where there is nothing to rank.
-
-        Args:
-            metrics: Makes fresh ones.
-
-        Returns:
-            NaN by `protocol/metric`.
-        """
-        ranked = {name: metric for name, metric in metrics().items() if isinstance(metric, CorpusMetric)}
-        keys = [key for name, metric in ranked.items() for key in metric.figures(name)]
-        return {f"{protocol}/{key}": math.nan for protocol in self.protocols for key in keys}
+            places = ranks(scorer, Pairs(query, items - 1), candidates=self.catalogue, exclude=exclude, ties=self.ties)
+            key = f"{name}/{protocol}"
+            found.append(
+                Evidence(key, metrics, places, None, query, users, items, weights[counted], self.rows[counted])
+            )
+        return found
 
     def notes(self, test: EventLog) -> list[str]:
         """What is ranked among what, a sentence each.

@@ -1,0 +1,192 @@
+"""What systems say about test rows, as evidence: every row scored once, every query ranked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.baselines import Baseline
+from motet.data.batch import Batch
+from motet.errors import ConfigError, DataError
+from motet.evaluation.corpus import Corpus
+from motet.evaluation.evidence import Evidence, Metrics
+from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
+from motet.metrics.ranks import dot
+from motet.metrics.topk import FactorizedTopK
+from motet.model import Model
+from motet.tasks.base import CorpusTask, Task
+
+ROWS = 1 << 16  # rows embedded or scored at once
+
+
+def metrics_of(
+    of: Task | Baseline, ks: Sequence[int] | None, kinds: tuple[type[Metric], ...], part: str | None = None
+) -> dict[str, Metric]:
+    """Fresh metrics.
+
+    Args:
+        of: Whose.
+        ks: Lengths of the list at which hit rates are taken; those the metrics have where not given.
+        kinds: Which of them.
+        part: Those of one part of what a task says, `buy` of `buy/auc`; of all where not given.
+
+    Returns:
+        Metrics by name.
+    """
+    return {
+        name: FactorizedTopK(ks, tfrs=metric.tfrs) if ks is not None and isinstance(metric, FactorizedTopK) else metric
+        for name, metric in of.metrics().items()
+        if isinstance(metric, kinds) and (part is None or name.rpartition("/")[0] == part)
+    }
+
+
+def of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | None) -> list[Evidence]:
+    """What a model's tasks say.
+
+    Args:
+        model: In evaluation mode.
+        batch: The test rows.
+        corpus: The positives among them.
+        ks: As in `metrics_of`.
+
+    Returns:
+        Evidence of every task that is judged by labels, then of every one that ranks the catalogue.
+
+    Raises:
+        ConfigError: If the catalogue has to be ranked, and the item tower reads context.
+        DataError: If a score is NaN; the message names the task.
+    """
+    device = next(model.parameters(), torch.zeros(())).device
+    batch, corpus = batch.to(device), corpus.to(device)
+    found = _points(model, batch, ks)
+    ranked = {name: task for name, task in model.tasks.items() if isinstance(task, CorpusTask)}
+    vectors = _catalogue(model, batch, corpus.catalogue) if ranked else None
+    for name, task in ranked.items():
+        assert vectors is not None
+        with _naming(f"task {name!r}"):
+            found += _ranked(model, task, partial(metrics_of, task, ks, (CorpusMetric,)), vectors, batch, corpus)
+    return [part.cpu() for part in found]
+
+
+def of_baseline(
+    baseline: Baseline,
+    metrics: Metrics,
+    batch: Batch,
+    corpus: Corpus,
+    *,
+    name: str | None = None,
+    weights: Float[Tensor, " rows"] | None = None,
+) -> list[Evidence]:
+    """What a baseline says.
+
+    Args:
+        baseline: Asked as the model is.
+        metrics: Makes fresh ones.
+        batch: The test rows.
+        corpus: The positives among them.
+        name: The task it stands beside; its own name where not given.
+        weights: What each test row counts for; 1 where not given.
+
+    Returns:
+        Evidence, under the name.
+
+    Raises:
+        DataError: If a score is NaN; the message names the baseline.
+    """
+    name = baseline.name if name is None else name
+    weights = torch.ones(len(batch)) if weights is None else weights
+    with _naming(f"baseline {baseline.name!r}"):
+        if baseline.label is not None:
+            scores = baseline.scores(batch.users, batch.items)
+            return [_labelled(name, metrics, scores, baseline.label, batch, weights)]
+        queries = corpus.queries()
+        return corpus.evidence(
+            lambda rows, columns: baseline.scores(queries.user[rows, None], columns + 1),
+            queries,
+            metrics,
+            weights[corpus.rows],
+            name,
+        )
+
+
+def _points(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Evidence]:
+    """Evidence of the tasks whose scores are compared with labels."""
+    kinds = (PointMetric, ListMetric)
+    judged = {name: task for name, task in model.tasks.items() if metrics_of(task, ks, kinds)}
+    if not judged:
+        return []
+    scores = _scores(model, judged, batch)
+    found = []
+    for name, task in judged.items():
+        weights = task.row_weights(batch)
+        for part, label in task.judged.items():
+            metrics = partial(metrics_of, task, ks, kinds, part)
+            if metrics():
+                with _naming(f"task {name!r}"):
+                    found.append(_labelled(name, metrics, scores[name, part], label, batch, weights))
+    return found
+
+
+def _scores(model: Model, judged: Mapping[str, Task], batch: Batch) -> dict[tuple[str, str], Tensor]:
+    """The scores of all rows, by task and part of what it says."""
+    blocks: dict[tuple[str, str], list[Tensor]] = {}
+    for start in range(0, len(batch), ROWS):
+        rows = batch.take(slice(start, start + ROWS))
+        scores = model.score(rows)
+        for name, task in judged.items():
+            parts = {"": scores[name]} if set(task.judged) <= {""} else model.score_parts(name, rows)
+            for part, values in parts.items():
+                blocks.setdefault((name, part), []).append(values)
+    return {key: torch.cat(parts) for key, parts in blocks.items()}
+
+
+def _labelled(name: str, metrics: Metrics, scores: Tensor, label: str, batch: Batch, weights: Tensor) -> Evidence:
+    """Scores beside the labels of their rows."""
+    labels = batch[label]
+    rows = ((weights != 0) & ~labels.isnan()).nonzero()[:, 0]
+    unknown = rows[scores[rows].isnan()]
+    if len(unknown):
+        raise DataError(f"the score of test row {int(unknown[0])} is NaN; did the training diverge?")
+    users = batch.users[rows]
+    return Evidence(name, metrics, scores[rows], labels[rows], users, users, batch.items[rows], weights[rows], rows)
+
+
+def _ranked(
+    model: Model, task: CorpusTask, metrics: Metrics, vectors: Tensor, batch: Batch, corpus: Corpus
+) -> list[Evidence]:
+    """Evidence that holds ranks: one query a user, or one a row where a user's vector depends on the row."""
+    rows = batch.take(corpus.rows)
+    queries = corpus.queries()
+    asked = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
+    items = batch.entities(batch.item_key, torch.arange(1, corpus.catalogue + 1, device=rows.users.device))
+    users = _embed(model.embed_users, asked) if len(rows) else vectors[:0]
+    scorer = dot(task.queries(users, asked), task.candidates(vectors, items))
+    return corpus.evidence(scorer, queries, metrics, task.row_weights(rows), task.name)
+
+
+def _catalogue(model: Model, batch: Batch, size: int) -> Float[Tensor, "items dim"]:
+    """Vectors of all items that have an id."""
+    if model.item.context:
+        raise ConfigError(
+            f"the item tower reads the context {', '.join(model.item.context)}, so that items have no vector before "
+            "an event: the catalogue cannot be ranked; move these columns to the user tower"
+        )
+    return _embed(model.item, batch.entities(batch.item_key, torch.arange(1, size + 1, device=batch.users.device)))
+
+
+def _embed(embed: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+    return torch.cat([embed(batch.take(slice(start, start + ROWS))) for start in range(0, len(batch), ROWS)])
+
+
+@contextmanager
+def _naming(system: str) -> Iterator[None]:
+    """Say whose scores an error is about."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{system}: {error}") from error

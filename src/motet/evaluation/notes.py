@@ -1,0 +1,50 @@
+"""What was judged by what, in sentences below a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from motet.data.log import EventLog
+from motet.evaluation.corpus import Corpus
+from motet.evaluation.evidence import Evidence
+
+
+def said(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) -> list[str]:
+    """Who was left out of a ranking, and which lists are no choice.
+
+    Args:
+        evidence: Of the system.
+        test: The test log.
+        corpus: Its positives.
+
+    Returns:
+        Sentences.
+    """
+    ranked = [part for part in evidence if part.labels is None]
+    return [*_without_positives(ranked, test), *_too_long(ranked, corpus.catalogue)]
+
+
+def _without_positives(ranked: Sequence[Evidence], test: EventLog) -> list[str]:
+    users = len(test.batch().users.unique())
+    counted = {part.prefix.partition("/")[0]: len(part.users.unique()) for part in ranked}
+    return [
+        f"{name}: {users - found:,} of {users:,} test users have no positive whose item is known, and are left out."
+        for name, found in counted.items()
+        if found < users
+    ]
+
+
+def _too_long(ranked: Sequence[Evidence], catalogue: int) -> list[str]:
+    lengths = {
+        key: getattr(metric, "k", math.inf)
+        for part in ranked
+        for name, whole in part.metrics().items()
+        for key, metric in whole.parts(name).items()
+    }
+    long = [key for key, length in lengths.items() if catalogue < length < math.inf]
+    if not long:
+        return []
+    return [
+        f"{', '.join(long)}: the list is longer than the catalogue of {catalogue:,} items, so that it holds all of it."
+    ]

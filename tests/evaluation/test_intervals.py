@@ -1,0 +1,124 @@
+"""Intervals over users: samples, ends, paired differences, and what has none."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+import torch
+
+from motet import split
+from motet.baselines import GlobalMean, Popularity
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+from motet.errors import ConfigError, DataError
+from motet.evaluation import Report, evaluate
+from motet.evaluation.intervals import between, counts, resample
+from motet.metrics import AUC, ECE, NDCG, RMSE
+from motet.metrics.base import Metric
+
+KEY = "popularity/unseen/ndcg@10"
+
+
+@pytest.fixture(scope="module")
+def parts() -> split.Split:
+    generator = torch.Generator().manual_seed(0)
+    users, items = (torch.randint(size, (900,), generator=generator).tolist() for size in (40, 25))
+    ratings = torch.randint(1, 6, (900,), generator=generator).tolist()
+    frame = pl.DataFrame({"user_id": users, "item_id": items, "rating": ratings})
+    return split.random(EventLog.read(frame, Schema(signals=("rating",))), test=300, seed=1)
+
+
+@pytest.fixture(scope="module")
+def report(parts: split.Split) -> Report:
+    return evaluate(Popularity(parts.train), parts.test, train=parts.train)
+
+
+def test_samples_are_as_large_as_the_users_and_the_same_for_the_same_seed() -> None:
+    first, second = (torch.cat(list(counts(50, 300, seed=3))) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.shape == (300, 50)
+    assert bool((first.sum(1) == 50).all())
+    assert first.mean(0).std() < 0.1
+    assert torch.cat(list(counts(3_000_000, 3, seed=3))).shape == (3, 3_000_000)
+
+
+def test_a_sample_of_users_is_the_figure_of_their_rows_repeated(report: Report) -> None:
+    """The short way through sums by user, against the rows themselves."""
+    part = next(part for part in report.evidence if KEY in part.keys)
+    figures = resample(part, [KEY], draws=3, seed=5)[:, 0]
+    known = part.users.unique()
+    for count, figure in zip(torch.cat(list(counts(len(known), 3, seed=5))), figures, strict=True):
+        drawn = dict(zip(known.tolist(), count.tolist(), strict=True))
+        values, weights = [], []
+        for user in known.tolist():
+            metric = NDCG(10)
+            rows = part.users == user
+            metric.update(part.values[rows], part.queries[rows])
+            values.append(metric.compute())
+            weights.append(drawn[user])
+        mean = sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
+        assert figure.item() == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("metric", [RMSE(), ECE(3), AUC()])
+def test_by_user_is_what_repeated_rows_give(metric: Metric) -> None:
+    generator = torch.Generator().manual_seed(2)
+    scores, labels = torch.rand(60, generator=generator), (torch.rand(60, generator=generator) < 0.5).float()
+    users = torch.arange(60) % 6
+    count = torch.tensor([2, 0, 1, 1, 0, 2])
+    found = metric.by_user((scores, labels, torch.ones(60)), users, 6)(count[None].double())
+    rows = torch.repeat_interleave(torch.arange(60), count[users])
+    fresh = type(metric)(3) if isinstance(metric, ECE) else type(metric)()
+    fresh.update(scores[rows], labels[rows])  # type: ignore[attr-defined]
+    assert found.item() == pytest.approx(fresh.compute())
+
+
+def test_interval_holds_the_figure_and_narrows_with_the_level(report: Report) -> None:
+    wide, narrow = report.interval(KEY), report.interval(KEY, level=0.5)
+    assert wide.low < narrow.low < report[KEY] < narrow.high < wide.high
+    assert report.interval(KEY) == wide == report.intervals()[KEY]
+    assert report.interval(KEY, seed=1) != wide
+
+
+def test_judged_counts_users_and_rows(parts: split.Split, report: Report) -> None:
+    assert report.judged(KEY) == (len(parts.test.batch().users.unique()), 300)
+
+
+def test_paired_differences(parts: split.Split, report: Report) -> None:
+    none = report.versus(evaluate(Popularity(parts.train), parts.test, train=parts.train), KEY)
+    assert none == (0, 0, 0)
+    optimistic = evaluate(Popularity(parts.train), parts.test, train=parts.train, ties="optimistic")
+    found = optimistic.versus(report, KEY)
+    assert found.low <= found.difference <= found.high
+    assert found.difference == optimistic[KEY] - report[KEY]
+    assert report.versus(optimistic, KEY).difference == -found.difference
+    apart = [r.interval(KEY) for r in (optimistic, report)]
+    assert found.high - found.low < sum(high - low for low, high in apart), "what is hard for both cancels"
+    other_key = "popularity/all items/ndcg@10"
+    assert report.versus(report, KEY, other_key).difference == report[KEY] - report[other_key]
+
+
+def test_figures_of_other_rows_are_not_compared(parts: split.Split, report: Report) -> None:
+    fewer = evaluate(Popularity(parts.train), parts.test.take(slice(0, 200)), train=parts.train)
+    with pytest.raises(DataError, match=r"measured on 300 rows and .* on 200, which are not the same; a paired"):
+        report.versus(fewer, KEY)
+
+
+def test_what_has_no_interval(parts: split.Split, report: Report) -> None:
+    for level in (0.0, 1.0, 95.0, math.nan):
+        with pytest.raises(ConfigError, match=r"level=.*; it is a share between 0 and 1, such as 0.95"):
+            report.interval(KEY, level=level)
+    with pytest.raises(ConfigError, match="draws=0; an interval needs at least one"):
+        report.interval(KEY, draws=0)
+    one = parts.test.take(parts.test.batch().users == 3)
+    alone = evaluate(GlobalMean(parts.train), one, train=parts.train)
+    with pytest.raises(
+        DataError, match=r"'global mean/rmse' was measured on 1 user\(s\); an interval over users needs"
+    ):
+        alone.interval("global mean/rmse")
+    assert alone.intervals() == {}
+    with pytest.raises(DataError, match="the report keeps no rows of 'a/rmse', only the figure"):
+        Report({"a/rmse": 1.0}).interval("a/rmse")
+    assert all(map(math.isnan, between(torch.full((9,), torch.nan, dtype=torch.float64), 0.9)))
