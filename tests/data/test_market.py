@@ -31,6 +31,15 @@ def test_conflict_turns_tastes_away_from_clicks(conflict: float, purchases: floa
     assert np.corrcoef(clicks, taste(drawn, "carted"))[0, 1] == pytest.approx(carts, abs=0.1)
 
 
+@pytest.mark.parametrize("conflict", [0.0, 0.5, 1.0])
+def test_half_way_every_stage_has_a_taste_of_its_own(conflict: float) -> None:
+    drawn = market(conflict)
+    tastes = np.corrcoef([taste(drawn, stage) for stage in ("clicked", "bought", "returned", "rating")])
+    signs = np.sign(np.array([1, 1, -1, 1]) if conflict == 0 else np.array([1, -1, 1, -1]))
+    expected = np.eye(4) if conflict == 0.5 else np.outer(signs, signs)
+    assert tastes == pytest.approx(expected, abs=0.1)
+
+
 def test_items_are_shown_by_zipf_and_only_once_they_have_arrived() -> None:
     drawn = market(popularity=1.0)
     shown = drawn.show(np.random.default_rng(2), np.linspace(0, 1, 20_000, endpoint=False), 5)

@@ -24,8 +24,9 @@ PILOT = 4_096  # lists on which the intercepts are found
 
 
 class Stage(NamedTuple):
-    """What moves the log-odds of a stage: the angle of its taste in shares of the conflict, and three slopes."""
+    """What moves the log-odds of a stage: where its taste turns, how far in shares of the conflict; three slopes."""
 
+    axis: int
     turn: float
     taste: float
     quality: float
@@ -33,18 +34,18 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "clicked": Stage(0.0, 1.0, 0.3, -0.1),
-    "carted": Stage(0.5, 0.8, 0.3, -0.3),
-    "bought": Stage(1.0, 1.0, 0.5, -0.6),
-    "returned": Stage(1.0, -0.5, -0.8, 0.2),
-    "rating": Stage(1.0, 0.8, 0.7, 0.0),
+    "clicked": Stage(1, 0.0, 1.0, 0.3, -0.1),
+    "carted": Stage(1, 0.5, 0.8, 0.3, -0.3),
+    "bought": Stage(1, 1.0, 1.0, 0.5, -0.6),
+    "returned": Stage(2, 1.0, -0.5, -0.8, 0.2),
+    "rating": Stage(3, 1.0, 0.8, 0.7, 0.0),
 }
 
 
 class Pairs(NamedTuple):
-    """What the stages read of pairs: how tastes match (a complex number), quality, felt cost, log position."""
+    """What the stages read of pairs: how tastes match, unturned and about each axis; quality, felt cost, log place."""
 
-    match: Tastes
+    match: Floats
     quality: Floats
     cost: Floats
     depth: Floats
@@ -85,15 +86,16 @@ class Shown(NamedTuple):
 class Market:
     r"""Users, items, and what each stage's log-odds are for a pair of them.
 
-    $$ \mathrm{logit}\, p_s = b_s + t_s \, \mathrm{Re}(e^{-i \pi c \tau_s} \langle u, v \rangle) + q_s \, quality
-    + c_s \, thrift \cdot cost $$
+    $$ \mathrm{logit}\, p_s = b_s + t_s \, (\cos(\pi c \tau_s) \, u \cdot v + \sin(\pi c \tau_s) \, u \cdot R_s v)
+    + q_s \, quality + c_s \, thrift \cdot cost $$
 
-    Tastes are complex vectors, so that one angle turns the taste of a stage away from that of clicks: a turn of
-    90 degrees makes them independent, one of 180 degrees opposed. Clicks lose `position_bias` times the log of the
-    position.
+    Tastes are vectors of quaternions, and $R_s$ is the product with one of their three units, so that an angle turns
+    the taste of a stage away from that of clicks: a turn of 90 degrees makes them independent, one of 180 opposed.
+    Purchases (and carts), returns and ratings have a unit each: half-way they are independent of one another too.
+    Clicks lose `position_bias` times the log of the position.
 
     Attributes:
-        user_taste: [users, 4].
+        user_taste: [users, 4]; two complex numbers, one after the other, are a quaternion.
         item_taste: [items, 4].
         thrift: How much a price deters each user.
         activity: Cumulative weights with which users come, [users].
@@ -103,7 +105,7 @@ class Market:
         category: Of each item, a position in `CATEGORIES`.
         arrival: Of each item, as a share of the days; ascending.
         demand: Cumulative weights with which items are shown, [items].
-        conflict: Turn of the taste of purchases and ratings, in shares of 180 degrees.
+        conflict: Turn of the tastes of purchases, returns and ratings, in shares of 180 degrees.
         position_bias: Slope of the log-odds of a click over the log of the position.
         intercepts: Of each stage.
     """
@@ -200,7 +202,10 @@ class Market:
         Returns:
             What the stages read of them.
         """
-        match = np.einsum("nk,nk->n", self.user_taste[users].conj(), self.item_taste[items])
+        taste, turned = self.user_taste[users].conj(), self.item_taste[items]
+        one = np.einsum("nk,nk->n", taste, turned)
+        other = np.einsum("nk,nk->n", taste, _second_unit(turned))
+        match = np.stack([one.real, one.imag, other.real, other.imag], 1)
         cost = self.thrift[users] * self.cost[items]
         return Pairs(match, self.quality[items], cost, np.log(position.astype(np.float32)))
 
@@ -216,7 +221,7 @@ class Market:
         """
         stage = STAGES[name]
         angle = np.pi * self.conflict * stage.turn
-        logits = stage.taste * (np.cos(angle) * pairs.match.real + np.sin(angle) * pairs.match.imag)
+        logits = stage.taste * (np.cos(angle) * pairs.match[:, 0] + np.sin(angle) * pairs.match[:, stage.axis])
         logits += stage.quality * pairs.quality + stage.cost * pairs.cost
         if name == "clicked":
             logits -= self.position_bias * pairs.depth
@@ -278,6 +283,14 @@ def _tastes(rng: np.random.Generator, groups: Whole, count: int) -> Tastes:
 
     centres, own = normal(count), normal(len(groups))
     return np.float32(np.sqrt(SHARED)) * centres[groups] + np.float32(np.sqrt(1 - SHARED)) * own
+
+
+def _second_unit(tastes: Tastes) -> Tastes:
+    """Quaternions a + bj times j, pairs of complex numbers as they are."""
+    turned = np.empty_like(tastes)
+    np.negative(tastes[:, 1::2].conj(), out=turned[:, ::2])
+    np.conjugate(tastes[:, ::2], out=turned[:, 1::2])
+    return turned
 
 
 def _intercept(logits: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], rate: float) -> float:

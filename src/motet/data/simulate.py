@@ -43,8 +43,9 @@ def shop(
         days: How long the shop is open.
         seed: The same seed and arguments give the same rows.
         impressions: Items shown, the rows of the wide log; 100 a user where not given.
-        conflict: How far the taste of purchases, returns and ratings is turned away from that of clicks: 0 for the
-            same taste, .5 for one that has nothing to do with it, 1 for its opposite. Carts stand half-way.
+        conflict: How far the tastes of purchases, returns and ratings are turned away from that of clicks: 0 for the
+            same taste, .5 for tastes that have nothing to do with it nor with one another, 1 for its opposite. Carts
+            stand half-way between clicks and purchases.
         click_rate: Share of the impressions that are clicked.
         cart_rate: Share of the impressions that end in a cart; the geometric mean of the two beside where not given.
         purchase_rate: Share of the impressions that end in a purchase.
