@@ -11,6 +11,7 @@ for name in (
     "funnel",
     "masks",
     "parity",
+    "preference",
     "quality",
     "ranks",
     "shop",

@@ -158,4 +158,5 @@ class Preference(Configured):
         """
         z = user.new_zeros(len(self.tasks)) if told is None else told.to(user)
         scale, shift = self.network((z - z.mean()) / self.range).chunk(2)
-        return user * (1 + scale) + shift
+        under: Tensor = user * (1 + scale) + shift
+        return under

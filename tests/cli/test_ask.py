@@ -8,13 +8,19 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from motet.cli import answers
 from motet.data.entities import Entities
 from motet.data.vocab import Vocab
+from motet.evaluation import evaluate
+from motet.model import Model
+from motet.preference import Preference
 from motet.recommender import Recommender
+from motet.tasks import Rating, Retrieval
+from motet.towers import FeatureTower
 
-from .conftest import Run
+from .conftest import Run, shop
 
 
 def test_recommend_is_the_library_in_json(motet: Run, saved: Path, recommender: Recommender) -> None:
@@ -61,6 +67,27 @@ def test_predict(motet: Run, saved: Path, recommender: Recommender) -> None:
     ran = motet("predict", saved, 3, "[Film] 1")
     assert "[Film] 1" in ran.out
     assert f"{expected['stars'][0].item():.3f}" in ran.out
+
+
+def test_preference_is_the_librarys(motet: Run, saved: Path, tmp_path: Path) -> None:
+    log = shop()
+    torch.manual_seed(0)
+    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    model = Model(**towers, tasks=[Retrieval(), Rating("stars")], preference=Preference())
+    torch.nn.init.normal_(model.preference.network[-1].weight)  # type: ignore[union-attr, index]
+    slider, asked = Recommender(model, log), {"stars": 0.2, "retrieval": 0.8}
+    slider.save(tmp_path / "slider")
+    log.frame().write_parquet(tmp_path / "test.parquet")
+    written = ("--preference", "stars=.2,retrieval=.8", "--json")
+    (found,) = json.loads(motet("recommend", tmp_path / "slider", 3, *written).out)
+    assert [item["score"] for item in found["found"]] == slider.recommend(3, preference=asked).scores.tolist()
+    (pair,) = json.loads(motet("predict", tmp_path / "slider", 3, "[Film] 1", *written).out)
+    assert pair["tasks"]["stars"] == slider.predict(3, "[Film] 1", preference=asked)["stars"].item()
+    report = json.loads(motet("evaluate", tmp_path / "slider", tmp_path / "test.parquet", *written).out)
+    assert report["figures"]["stars/rmse"] == evaluate(model, log, train=log, preference=asked)["stars/rmse"]
+    refused = motet("recommend", saved, 3, *written)
+    assert refused.code == 2
+    assert "motet: the model knows one weighting and takes no preference; make it with" in refused.err
 
 
 def test_similar(motet: Run, saved: Path, recommender: Recommender) -> None:

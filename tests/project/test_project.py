@@ -80,6 +80,18 @@ def test_recent_items_are_a_table_too(folder: Path, tables: Tables) -> None:
     assert (rows.test.columns["recent"] > 0).any()
 
 
+def test_a_preference_is_a_table_too(folder: Path, tables: Tables) -> None:
+    found = project(folder, tables, "preference.spread=5")
+    model = found.model(found.log())
+    assert model.preference is not None
+    assert model.preference.config() == {"spread": 5, "hidden": 32}
+    assert project(folder, tables, "preference={}").model(found.log()).preference.spread == 30  # type: ignore[union-attr]
+    with pytest.raises(
+        ConfigError, match=r"shop.toml \[preference\]: 'spred' is no setting of Preference; did you mean"
+    ):
+        project(folder, tables, "preference.spred=5")
+
+
 def test_paths_start_from_the_folder_of_the_file(folder: Path, tables: Tables, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     tables["data"] = {"events": "../wide.parquet"}
