@@ -1,30 +1,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import polars as pl
 import pytest
 import torch
 
-from motet.baselines import Baseline, GlobalMean, Popularity
+from motet.baselines import GlobalMean, Popularity
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
-from motet.testing import check_baseline
-
-KINDS: list[Callable[[EventLog], Baseline]] = [Popularity, GlobalMean]
 
 
 @pytest.fixture
 def log() -> EventLog:
     events = {"user_id": [1, 1, 1, 2, 2, 3], "item_id": ["a", "b", "c", "b", "c", "c"], "rating": [1, 2, 3, 4, 5, None]}
     return EventLog.read(pl.DataFrame(events), Schema(signals=("rating",)), items=pl.DataFrame({"item_id": [*"abcd"]}))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_contract(kind: Callable[[EventLog], Baseline]) -> None:
-    check_baseline(kind)
 
 
 def test_shorter_lines_are_filled_up(log: EventLog) -> None:

@@ -1,7 +1,33 @@
-"""Baselines: rules that a model has to beat, with the same calls as a `Recommender`."""
+"""Baselines: rules that a model has to beat, with the same calls as a `Recommender`.
 
+What a baseline needs beyond motet's own packages is imported when one is fitted: `pip install 'motet[baselines]'`.
+"""
+
+from motet.baselines.als import ALS
 from motet.baselines.base import Baseline, Recommends
+from motet.baselines.bayesian_mf import BayesianMF
+from motet.baselines.biased_mf import BiasedMF
+from motet.baselines.bought_together import BoughtTogether
+from motet.baselines.bpr import BPR
+from motet.baselines.ease import EASE
 from motet.baselines.global_mean import GlobalMean
+from motet.baselines.item_knn import ItemKNN
 from motet.baselines.popularity import Popularity
+from motet.baselines.touched import Touched
+from motet.baselines.user_item_bias import UserItemBias
 
-__all__ = ["Baseline", "GlobalMean", "Popularity", "Recommends"]
+__all__ = [
+    "ALS",
+    "BPR",
+    "EASE",
+    "Baseline",
+    "BayesianMF",
+    "BiasedMF",
+    "BoughtTogether",
+    "GlobalMean",
+    "ItemKNN",
+    "Popularity",
+    "Recommends",
+    "Touched",
+    "UserItemBias",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,14 +15,16 @@ from torch import Tensor
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 from motet.index import TopK
 from motet.index.exact import best
 from motet.metrics.base import Metric
+from motet.tasks.rows import Rows
 
 USERS = 512  # users whose scores for all items are held at once
 
 
+@runtime_checkable
 class Recommends(Protocol):
     """What can be asked of a `Recommender` and of a baseline alike."""
 
@@ -42,19 +44,35 @@ class Baseline(ABC):
 
     Args:
         train: The training log.
+        name: The key of its scores and figures.
+        where: Which rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights and a
+            half-life; all rows where not given.
 
     Attributes:
-        name: The key of its scores and figures.
         label: The signal it predicts; None where it ranks the catalogue.
+        row_weights: What each training row counts for; 0 where it is not chosen.
+
+    Raises:
+        ConfigError: If the condition cannot be read.
+        DataError: If the log does not have what the rows are chosen by, or no row is chosen.
     """
 
-    name: str
     label: str | None = None
 
-    def __init__(self, train: EventLog) -> None:
+    def __init__(self, train: EventLog, *, name: str, where: str | Rows | None) -> None:
         self.users = train.users
         self.items = train.items
         self.train = train
+        self.name = name
+        self.rows = Rows.of(where)
+        batch = train.batch()
+        weights = self.rows.weights(batch) * self.rows.fading(batch)
+        self.row_weights: Float[Tensor, " rows"] = weights.nan_to_num(0.0).clamp(min=0.0)
+        if not self.row_weights.any():
+            raise DataError(
+                f"not one of {len(train):,} training rows counts under where={self.rows.where!r}, so that {name!r} has "
+                "nothing to learn from"
+            )
 
     @cached_property
     def _history(self) -> History:

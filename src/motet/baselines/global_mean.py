@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.baselines.base import Baseline
+from motet.baselines.rating import RatingBaseline
 from motet.data.log import EventLog
-from motet.errors import DataError, did_you_mean
-from motet.metrics.base import Metric
-from motet.metrics.regression import MAE, RMSE
+from motet.tasks.rows import Rows
 
 
-class GlobalMean(Baseline):
+class GlobalMean(RatingBaseline):
     """The mean of a label over the training rows that carry it.
 
     Args:
         train: The training log.
         label: The signal to predict.
+        name: The key of its scores and figures.
+        where: Which of the rows with a label count: a condition, or `Rows` with weights; all where not given.
 
     Raises:
         DataError: If the log has no such signal, or not one value of it.
@@ -33,31 +31,11 @@ class GlobalMean(Baseline):
         {'global mean': tensor(3.5000)}
     """
 
-    name = "global mean"
+    def __init__(
+        self, train: EventLog, label: str = "rating", *, name: str = "global mean", where: str | Rows | None = None
+    ) -> None:
+        super().__init__(train, label, name=name, where=where)
 
-    def __init__(self, train: EventLog, label: str = "rating") -> None:
-        super().__init__(train)
-        if label not in train.schema.signals:
-            hint = did_you_mean(label, train.schema.signals)
-            raise DataError(f"{label!r} is no signal of the log{hint}; signals: {', '.join(train.schema.signals)}")
-        labels = train.columns[label]
-        if labels.isnan().all():
-            raise DataError(f"not one of {len(train):,} training rows has a value in {label!r}, so it has no mean")
-        self.label = label
-        self.mean = labels.double().nanmean().float()
-
-    def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The mean, everywhere.
-
-        Args:
-            users: User rows.
-            items: Item rows that broadcast against the users.
-
-        Returns:
-            In the label's unit; the shape the two broadcast to.
-        """
+    def predicted(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+        """The mean, everywhere; see `RatingBaseline.predicted`."""
         return self.mean.expand(torch.broadcast_shapes(users.shape, items.shape))
-
-    def metrics(self) -> Mapping[str, Metric]:
-        """RMSE and MAE."""
-        return {"rmse": RMSE(), "mae": MAE()}

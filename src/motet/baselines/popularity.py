@@ -1,24 +1,33 @@
-"""Popularity: what most users had."""
+"""Popularity: what most users had, of late or ever."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.baselines.base import Baseline
+from motet.baselines.ranking import Ranking
 from motet.data.log import EventLog
-from motet.metrics.base import Metric
-from motet.metrics.topk import standard_topk
+from motet.errors import ConfigError, DataError
+from motet.tasks.rows import DAY_S, Rows
 
 
-class Popularity(Baseline):
-    """Every item scored by its number of training events, the same for all users.
+class Popularity(Ranking):
+    r"""Every item scored by its training events, the same for all users.
+
+    $$ s_i = \sum_{r : item_r = i} w_r $$
+
+    What is popular of late: let events fade, `where=Rows(half_life_days=30)`, or count the last days alone.
 
     Args:
         train: The training log.
+        name: The key of its scores and figures.
+        where: Which events count: a condition, or `Rows` with weights and a half-life; all events where not given.
+        window_days: Count only events of so many days before the log's last; all where not given.
+
+    Raises:
+        ConfigError: If the window is not above 0.
+        DataError: If the window is given, and the log has no time.
 
     Example:
         >>> import polars as pl
@@ -28,24 +37,30 @@ class Popularity(Baseline):
         array(['b', 'a'], dtype=object)
     """
 
-    name = "popularity"
+    def __init__(
+        self,
+        train: EventLog,
+        *,
+        name: str = "popularity",
+        where: str | Rows | None = None,
+        window_days: float | None = None,
+    ) -> None:
+        super().__init__(train, name=name, where=where)
+        if window_days is not None:
+            late = _late(train, window_days)
+            self.popularity = torch.bincount(
+                train.batch().items[late], self.row_weights[late].double(), minlength=len(train.items)
+            ).float()
 
-    def __init__(self, train: EventLog) -> None:
-        super().__init__(train)
-        self.counts = torch.bincount(train.batch().items, minlength=len(train.items)).float()
+    def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
+        """The items' events, whoever the users are; see `Ranking.block`."""
+        return self.popularity[items].expand(len(users), len(items))
 
-    def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The items' counts, whoever the users are.
 
-        Args:
-            users: User rows.
-            items: Item rows that broadcast against the users.
-
-        Returns:
-            Training events; the shape the two broadcast to.
-        """
-        return self.counts[items].expand(torch.broadcast_shapes(users.shape, items.shape))
-
-    def metrics(self) -> Mapping[str, Metric]:
-        """The standard top-k metrics."""
-        return standard_topk()
+def _late(train: EventLog, window_days: float) -> Tensor:
+    if not window_days > 0:
+        raise ConfigError(f"window_days={window_days}; it must be above 0, or None for all events")
+    if train.schema.time is None:
+        raise DataError(f"window_days={window_days} needs to know when events were: name the schema's time")
+    times = train.columns[train.schema.time].double()
+    return times > times.max() - DAY_S * window_days

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from motet import balancers, optim, tasks, towers, trunks
+from motet import balancers, baselines, optim, tasks, towers, trunks
 from motet.data import split
 from motet.data.schema import KINDS as FEATURES
 from motet.train import EarlyStopping
 
-PACKAGES = (tasks, towers, trunks, balancers)
+PACKAGES = (tasks, towers, trunks, balancers, baselines)
 SPLITS: dict[str, Callable[..., Any]] = {
     "random": split.random,
     "by_time": split.by_time,

@@ -1,0 +1,80 @@
+"""BoughtTogether: what others had who had the user's items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+
+from motet.baselines.neighbours import Array, Neighbours
+from motet.data.log import EventLog
+from motet.errors import ConfigError, did_you_mean
+from motet.tasks.rows import Rows
+
+Measure = Literal["count", "cosine", "lift"]
+
+
+class BoughtTogether(Neighbours):
+    r"""Co-occurrence: how many users had both items, as it is or against how many had each.
+
+    $$ count = n_{ij} \qquad cosine = \frac{n_{ij}}{\sqrt{n_i n_j}} \qquad lift = \frac{n_{ij} \, n}{n_i n_j} $$
+
+    for the $n_i$ users of item i and the $n_{ij}$ users of both, of n in all; weights, where rows have them, take the
+    place of counts. The count favours what is popular, the lift what is rare.
+
+    Args:
+        train: The training log.
+        name: The key of its scores and figures.
+        where: Which rows are positives, such as `"event == 'purchase'"`; all rows where not given.
+        measure: Which of the three.
+        at_least: How many users must have had both before they count as together. 1 counts chance meetings, which the
+            lift takes for strong ties.
+        neighbours: How many items vote for an item at most.
+
+    Raises:
+        ConfigError: If the measure is none of these, an item would have no neighbour, or scipy is not installed.
+
+    Source:
+        Linden, Smith and York, "Amazon.com Recommendations: Item-to-Item Collaborative Filtering", 2003 (the cosine);
+        Brin, Motwani, Ullman and Tsur, "Dynamic Itemset Counting", SIGMOD 1997 (the lift, there called interest).
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": [*"abbca"]})
+        >>> BoughtTogether(EventLog.read(events, Schema()), at_least=1).recommend(3, k=1).ids
+        array(['b'], dtype=object)
+    """
+
+    def __init__(
+        self,
+        train: EventLog,
+        *,
+        name: str = "bought together",
+        where: str | Rows | None = None,
+        measure: Measure = "cosine",
+        at_least: float = 2,
+        neighbours: int = 50,
+    ) -> None:
+        if measure not in get_args(Measure):
+            hint = did_you_mean(str(measure), get_args(Measure))
+            raise ConfigError(f"measure={measure!r} is not one of {', '.join(map(repr, get_args(Measure)))}{hint}")
+        super().__init__(train, name=name, where=where, neighbours=neighbours)
+        self.measure = measure
+        self.at_least = at_least
+        squares = self._had.multiply(self._had)
+        counts: Array = np.maximum(np.asarray(squares.sum(0)).ravel(), np.float32(1e-12))
+        users = np.float32(self.served.sum())
+
+        def likeness(products: Array, here: slice) -> Array:
+            together: Array = np.where(products >= at_least, products, np.float32(0))
+            chance: Array = counts[here, None] * counts
+            found: dict[Measure, Callable[[], Array]] = {
+                "count": lambda: together,
+                "cosine": lambda: (together / np.sqrt(chance)).astype(np.float32),
+                "lift": lambda: together * users / chance,
+            }
+            return found[measure]()
+
+        self.fit(likeness)

@@ -1,0 +1,76 @@
+"""Touched: what the user looked at already, the likeliest to be bought first."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.baselines.positives import Positives
+from motet.baselines.ranking import Ranking
+from motet.data.history import History
+from motet.data.log import EventLog
+from motet.tasks.rows import Rows
+
+
+class Touched(Ranking):
+    r"""The items a user touched come first, then all others; both by conversion.
+
+    $$ s_{ui} = [u \text{ touched } i] + \frac{c_i}{1 + c_i}, \qquad
+       c_i = \frac{\text{users who reached the goal with } i}{\max(1, \text{users who touched } i)} $$
+
+    Where people look before they buy, this rule is hard to beat. `exclude_seen` leaves out only what the user reached
+    the goal with: what was touched alone is the point. Users without a touch get what is popular.
+
+    Args:
+        train: The training log.
+        touched: Which rows are touches, such as `"event in ['view', 'cart']"`.
+        where: Which rows are the goal, such as `"event == 'buy'"`.
+        name: The key of its scores and figures.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = {"user_id": [1, 1, 2, 2], "item_id": [*"abaa"], "event": ["view", "view", "view", "buy"]}
+        >>> log = EventLog.read(pl.DataFrame(events), Schema(event="event"))
+        >>> Touched(log, "event == 'view'", where="event == 'buy'").recommend(1, k=2).ids
+        array(['a', 'b'], dtype=object)
+    """
+
+    def __init__(self, train: EventLog, touched: str | Rows, *, where: str | Rows, name: str = "touched first") -> None:
+        super().__init__(train, name=name, where=where)
+        shape = self.positives.shape
+        batch, rows = train.batch(), Rows.of(touched)
+        self.touched = touched
+        self._touches = Positives.of(batch, rows.chosen(batch).float(), shape)
+        reached, tried = (torch.bincount(pairs.items, minlength=shape[1]) for pairs in (self.positives, self._touches))
+        conversion = reached / tried.clamp(min=1)
+        self.conversion: Tensor = conversion / (1 + conversion)
+
+    @cached_property
+    def served(self) -> Bool[Tensor, " users"]:
+        """By user row: whether they touched anything."""
+        return torch.bincount(self._touches.users, minlength=len(self.users)) > 0
+
+    @cached_property
+    def _history(self) -> History:
+        goal = self.positives
+        ends = torch.bincount(goal.users, minlength=len(self.users)).cumsum(0)
+        return History(torch.cat([ends.new_zeros(1), ends]), goal.items)
+
+    @cached_property
+    def _touches_of(self) -> History:
+        ends = torch.bincount(self._touches.users, minlength=len(self.users)).cumsum(0)
+        return History(torch.cat([ends.new_zeros(1), ends]), self._touches.items)
+
+    def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
+        """1 for a touch, and the conversion within each; see `Ranking.block`."""
+        scores = self.conversion[items].repeat(len(users), 1)
+        column = torch.full((len(self.items),), -1)
+        column[items] = torch.arange(len(items))
+        who, what = self._touches_of.of_users(users)
+        here = column[what] >= 0
+        scores[who[here], column[what[here]]] += 1
+        return scores
