@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from motet.data.schema import Feature
+from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
 from motet.errors import ConfigError, did_you_mean
 from motet.project.profile import Profile
@@ -25,7 +25,38 @@ ITEMS = (
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
+A_VALUE = 10  # rows that each value of a context column has, at least: more values are ids of something
 DEEDS = {"view", "click", "purchase", "buy", "cart", "like", "impression", "order", "pageview", "addtocart", "play"}
+CONTEXT = {
+    *("device", "platform", "os", "browser", "app", "channel", "surface", "placement", "layout", "position", "slot"),
+    *(
+        "hour",
+        "weekday",
+        "weekend",
+        "dow",
+        "month",
+        "season",
+        "country",
+        "region",
+        "city",
+        "language",
+        "locale",
+        "lang",
+    ),
+    *(
+        "currency",
+        "query",
+        "referrer",
+        "referer",
+        "source",
+        "medium",
+        "campaign",
+        "weather",
+        "price",
+        "discount",
+        "promo",
+    ),
+}
 SECONDS = (1e8, 1e11)  # 1973 to 5138
 
 
@@ -37,7 +68,7 @@ class Guess:
         columns: Profiles of the columns of the events.
         roles: Column by role: user, item, time, event.
         signals: Columns of feedback.
-        features: For users and items, kinds by column.
+        features: For users, items and context, kinds by column.
         why: By column, what made it so.
         left: By column, why it is not used.
     """
@@ -45,14 +76,15 @@ class Guess:
     columns: dict[str, Profile]
     roles: dict[str, str] = field(default_factory=dict)
     signals: list[str] = field(default_factory=list)
-    features: dict[str, dict[str, Feature]] = field(default_factory=lambda: {"user": {}, "item": {}})
+    features: dict[str, dict[str, Feature]] = field(default_factory=lambda: {"user": {}, "item": {}, "context": {}})
     why: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
 
     @property
     def free(self) -> list[Profile]:
         """The columns that have no role yet."""
-        used = {*self.roles.values(), *self.signals, *self.features["user"], *self.features["item"], *self.left}
+        features = {name for kinds in self.features.values() for name in kinds}
+        used = {*self.roles.values(), *self.signals, *features, *self.left}
         return [column for name, column in self.columns.items() if name not in used]
 
     def take(self, role: str, name: str, why: str) -> None:
@@ -163,7 +195,7 @@ def _events(found: Guess) -> None:
     """The kind of each event: few texts, and a name or values that say so."""
     for column in found.free:
         values = {_plain(str(value)) for value in column.values}
-        fitting = column.text and len(values) > 1 and column.known == column.rows and column.name.isidentifier()
+        fitting = column.text and len(values) > 1 and column.known == column.rows and column.sayable
         if fitting and (_plain(column.name) in EVENTS or values & DEEDS):
             found.take("event", column.name, "by its name" if _plain(column.name) in EVENTS else "by its values")
             return
@@ -194,11 +226,23 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
         side = None if named else _said_of(found, events, column, tables)
         if side is not None:
             _feature(found, side, column)
+        elif not named and _like_context(column):
+            _feature(found, "context", column)
+            found.why[column.name] += f"; {column.told()}. Make sure that it is known before the event"
         elif named or (column.number and column.values):
             found.signals.append(column.name)
             found.why[column.name] = f"{'by its name' if named else 'few numbers'}; {column.told()}"
         else:
             found.left[column.name] = f"{column.told()}: no signal, and not the same for one user or item"
+
+
+def _like_context(column: Profile) -> bool:
+    """Whether a column could say how an event came about: by its name, or because it has few texts."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower())
+    kind, _ = column.kind()
+    if isinstance(kind, Categorical):
+        return column.distinct * A_VALUE <= column.rows and (column.text or not CONTEXT.isdisjoint(words))
+    return isinstance(kind, Numeric) and not CONTEXT.isdisjoint(words)
 
 
 def _said_of(found: Guess, events: Table, column: Profile, tables: Mapping[str, Table]) -> str | None:

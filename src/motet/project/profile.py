@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 import polars as pl
@@ -77,6 +78,11 @@ class Profile:
     def binary(self) -> bool:
         """Whether it says yes or no."""
         return self.number and set(self.values) <= {0, 1} and bool(self.values)
+
+    @property
+    def sayable(self) -> bool:
+        """Whether a condition can speak of it: its name is one word, and none of Python's own."""
+        return self.name.isidentifier() and not iskeyword(self.name)
 
     @property
     def constant(self) -> bool:

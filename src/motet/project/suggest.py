@@ -12,15 +12,14 @@ import polars as pl
 from motet.data.schema import Feature
 from motet.data.table import Table
 from motet.project.guess import Guess
-from motet.project.kinds import offered
 from motet.project.profile import Profile
-from motet.tasks import Task
 
 UNWANTED = re.compile(r"return|refund|dislike|remove|skip|hide|complain|unsubscribe|report|downvote")
 SHOWN = re.compile(r"impression|exposure|shown|display")
 STRONG = re.compile(r"purchase|buy|bought|order|paid|checkout")
 MOST = 4  # retrieval tasks for kinds of events
 TEST = 0.2  # share of the rows that judge
+FEW = 20  # different values of a label that has to have them all in training
 ENOUGH = 10  # events of a kind that is worth a task
 
 Tables = dict[str, Any]
@@ -39,17 +38,18 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
     """
     schema: Tables = {role: found.roles[role] for role in ("user", "item", "time", "event") if role in found.roles}
     schema["signals"] = list(found.signals)
-    for side in ("user", "item"):
-        if found.features[side]:
-            schema[f"{side}_features"] = {name: _kind(kind) for name, kind in found.features[side].items()}
+    for side, features in found.features.items():
+        if features:
+            schema[f"{side}_features"] = {name: _kind(kind) for name, kind in features.items()}
     tower = {"kind": "FeatureTower", "dim": 32, "dropout": 0.2}
-    tasks = list(_tasks(found, events))
+    context = {"kind": "ContextTower", "context": list(found.features["context"])} if found.features["context"] else {}
+    tasks = _distinct(list(_tasks(found, events)))
     rated = any(task["kind"] == "Rating" for task in tasks)
     return {
         "data": dict(data),
         "schema": schema,
         "split": _split(found, events),
-        "towers": {"user": dict(tower), "item": dict(tower)},
+        "towers": {"user": {**tower, **context}, "item": dict(tower)},
         "tasks": tasks,
         "weights": {task["name"]: 10 for task in tasks if rated and task["kind"] == "Retrieval"},
         "balancer": {"kind": "Fixed"},
@@ -58,16 +58,30 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
 
 
 def _split(found: Guess, events: Table) -> Tables:
-    """By time, where the last rows are of users that the earlier ones know; else the last row of each user."""
+    """By time, where the last rows are of users that the earlier ones know; else the last row of each user.
+
+    At random where there are no times, or these would leave nothing of some label to train on.
+    """
     random = {"kind": "random", "test": TEST, "seed": 0}
     if "time" not in found.roles:
         return random
     user, time = found.roles["user"], found.roles["time"]
-    users = events.frame.select(user, time).sort(time).collect()[user]
-    cut = round(len(users) * (1 - TEST))
-    if users[cut:].is_in(users[:cut].unique().implode()).sum() * 2 >= len(users) - cut:
-        return {"kind": "by_time", "test": TEST}
-    return {"kind": "leave_last_out", "n": 1} if users.n_unique() < len(users) else random
+    labels = [*found.signals, *([found.roles["event"]] if "event" in found.roles else [])]
+    rows = events.frame.select(user, time, *labels).sort(time, maintain_order=True).collect()
+    early, late = rows.head(cut := round(len(rows) * (1 - TEST))), rows.tail(len(rows) - cut)
+    if late[user].is_in(early[user].unique().implode()).sum() * 2 >= len(late):
+        return {"kind": "by_time", "test": TEST} if _says_all(early, rows, labels) else random
+    before = rows.filter(pl.int_range(pl.len()).over(user) < pl.len().over(user) - 1)
+    return {"kind": "leave_last_out", "n": 1} if _says_all(before, rows, labels) else random
+
+
+def _says_all(part: pl.DataFrame, rows: pl.DataFrame, labels: list[str]) -> bool:
+    """Whether a part of the rows has every value of a label that has few, and some of the others."""
+    for name in labels:
+        values = rows[name].drop_nulls()
+        if not part[name].count() or (values.n_unique() <= FEW and part[name].n_unique() < rows[name].n_unique()):
+            return False
+    return len(part) > 0
 
 
 def _kind(kind: Feature) -> Any:
@@ -80,12 +94,15 @@ def _tasks(found: Guess, events: Table) -> Iterator[Tables]:
     columns = [found.columns[name] for name in found.signals]
     if "event" in found.roles:
         yield from _of_events(found.roles["event"], events)
-        yield from (
-            _rating(column, _where(found.roles["event"], column, events)) for column in columns if _many(column)
-        )
+        for column in columns:
+            where = _where(found.roles["event"], column, events)
+            if _many(column):
+                yield _rating(column, where)
+            elif len(column.values) > 1:
+                yield {"kind": "Event", "label": column.name, **({} if where is None else {"where": where})}
         return
-    named = [column for column in columns if column.name.isidentifier()]
-    yield from _of_signals([column for column in named if column.binary and 1 in column.values])
+    named = [column for column in columns if column.sayable]
+    yield from _of_signals([column for column in named if column.binary and 1 in column.values], events)
     yield from (_rating(column, None) for column in columns if _many(column))
 
 
@@ -106,8 +123,8 @@ def _of_events(event: str, events: Table) -> Iterator[Tables]:
         yield task
 
 
-def _of_signals(signals: list[Profile]) -> Iterator[Tables]:
-    """Retrieval for each yes, and the chance of a yes where both answers are known."""
+def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:
+    """Retrieval for each yes, and the chance of a yes where both answers are known: as a funnel, where they are one."""
     unwanted = [column.name for column in signals if UNWANTED.search(column.name.lower())]
     wanted = [column for column in signals if column.name not in unwanted]
     if not wanted:
@@ -117,9 +134,41 @@ def _of_signals(signals: list[Profile]) -> Iterator[Tables]:
         task = _retrieval(f"find_{_name(column.name)}", f"{column.name} == 1")
         if column is strongest and unwanted:
             task["negatives"] = " or ".join(f"{name} == 1" for name in unwanted)
+            task["positives"] += "".join(f" and not ({name} == 1)" for name in unwanted)  # nothing pulls and pushes
         yield task
-    if "Event" in offered(Task):
-        yield from ({"kind": "Event", "label": each.name} for each in signals if len(each.values) > 1)
+    answered = [column.name for column in signals if len(column.values) > 1]
+    chain = _chain(answered, events)
+    if chain:
+        last = [name for name in chain if name not in unwanted][-1:]
+        stage = {"stage": last[0]} if last and last != chain[-1:] else {}
+        yield {"kind": "Funnel", "name": "funnel", "stages": chain, **stage}
+    yield from ({"kind": "Event", "label": name} for name in answered if name not in chain)
+
+
+def _chain(names: list[str], events: Table) -> list[str]:
+    """Signals of which each is 1 only where the one before is, and known where it is not; none for fewer than two."""
+    rows = events.frame.select(pl.col(names).cast(pl.Float64)).collect()
+    chain: list[str] = []
+    for name in sorted(names, key=lambda each: rows[each].sum(), reverse=True):
+        if chain:
+            after = rows.filter(pl.col(chain[-1]) == 0)[name]
+            if (after == 1).any() or not after.count():
+                continue
+        chain.append(name)
+    return chain if len(chain) > 1 else []
+
+
+def _distinct(tasks: list[Tables]) -> list[Tables]:
+    """Tasks of different names: those that have one of their own give way to labels, and to those before them."""
+    taken = {task["label"] for task in tasks if "label" in task}
+    for task in tasks:
+        if "name" in task:
+            wanted, number = task["name"], 1
+            while task["name"] in taken:
+                number += 1
+                task["name"] = f"find_{wanted}" if number == 2 else f"{wanted}_{number}"
+            taken.add(task["name"])
+    return tasks
 
 
 def _retrieval(name: str, positives: str | None) -> Tables:

@@ -167,7 +167,7 @@ def _schema(given: Tables, found: Guess, *, explain: bool) -> Table:
         _say(table, f"guessed: {name} {found.why[name]}")
     for name, why in found.left.items():
         _say(table, f"not used: {name} ({why})")
-    for role in ("user_features", "item_features"):
+    for role in ("user_features", "item_features", "context_features"):
         if role in given:
             table.add(role, _features(given[role], found, told[role], explain=explain))
     return table

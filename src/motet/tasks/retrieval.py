@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.data.batch import Batch
+from motet.data.batch import Batch, Columns
 from motet.errors import DataError
 from motet.losses.logsumexp import logsumexp_scores
 from motet.losses.softmax import softmax_loss
@@ -71,6 +71,19 @@ class Retrieval(DotTask):
         self.negatives = negatives
         self.pushed = None if negatives is None else Rows.of(negatives)
         self.pool = InBatch() if pool is None else pool
+
+    def prepare(self, train: Columns) -> None:
+        """As `DotTask.prepare`; and refuse rows that contradict themselves, before the first step.
+
+        Args:
+            train: The training log.
+
+        Raises:
+            DataError: If a row is a positive and a negative.
+        """
+        super().prepare(train)
+        batch = train.batch()
+        self._pushed(batch, self.labelled(batch))
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
         """Count the positives, for the log-q correction, and who had what; see `DotTask.prepare_positives`."""
