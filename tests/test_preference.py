@@ -10,8 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
 from motet.baselines import Popularity
+from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError
@@ -152,6 +154,17 @@ def test_every_batch_of_training_has_a_preference_that_weighs_its_losses(log: Ev
     assert model.losses(replace(log.batch(), preference=asked)).weights["retrieval"] == pytest.approx(1.6)
     assert model.eval().losses(log.batch()).weights == {}
     assert model.weigh(Losses(first))["retrieval"] == 4.0 * first["retrieval"]
+
+
+def test_a_loss_of_ones_own_has_to_keep_the_weights_that_were_drawn(log: EventLog) -> None:
+    class Own(Model):
+        def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
+            return dict(self.losses(batch))
+
+    towers = {"user": FeatureTower(log.users, dim=3), "item": FeatureTower(log.items, dim=3)}
+    model = Own(**towers, tasks=[Rating(hidden=(4,))], preference=Preference())
+    with pytest.raises(ConfigError, match="have lost the weights that were drawn for their batch; return from compute"):
+        fit(model, log, epochs=1, progress=False)
 
 
 def test_one_training_answers_for_every_weighting(trained: Model, log: EventLog) -> None:

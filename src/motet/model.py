@@ -258,8 +258,16 @@ class Model(nn.Module):
 
         Returns:
             What the balancer is given.
+
+        Raises:
+            ConfigError: If a preference was drawn for the batch, and the losses no longer say which.
         """
         weights = losses.weights if isinstance(losses, Losses) and losses.weights else self._weights
+        if self.preference is not None and self.training and weights is self._weights:
+            raise ConfigError(
+                "the losses have lost the weights that were drawn for their batch; return from compute_loss what "
+                "Model.losses returns, with further losses put into it"
+            )
         return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
