@@ -53,6 +53,27 @@ def test_lookups_are_combined(combine: str) -> None:
     assert not torch.equal(table(codes, feature=1), table(codes, feature=2))
 
 
+def test_reads_go_round_the_tables() -> None:
+    table = HashedEmbedding(50, 6, features=2, probes=3, tables=2)
+    codes = torch.arange(40)
+    for feature in range(2):
+        parts = table(codes, feature).unflatten(1, (3, 2))
+        for probe in range(3):
+            half = table.weight.unflatten(0, (2, 50))[(3 * feature + probe) % 2]
+            assert all((half == part).all(1).any() for part in parts[:, probe])
+    one = HashedEmbedding(50, 6, features=2, probes=3)
+    assert table.weight.numel() == 2 * one.weight.numel()
+
+
+def test_features_of_fewer_probes_are_narrower() -> None:
+    table = HashedEmbedding(50, 6, features=3, probes=[1, 3, 2])
+    codes = torch.arange(40)
+    widths = [(table(codes, feature) != 0).any(0).sum().item() for feature in range(3)]
+    assert widths == [2, 6, 4]
+    assert not torch.equal(table(codes, 0)[:, :2], table(codes, 2)[:, :2])
+    assert HashedEmbedding(50, 6, features=2, probes=[1, 3], combine="sum")(codes, 0).shape == (40, 6)
+
+
 def test_memory_is_the_tables_alone() -> None:
     assert sum(each.numel() for each in HashedEmbedding(1000, 32, features=40).parameters()) == 16_000
 
@@ -69,6 +90,9 @@ def test_sparse_gradient() -> None:
     [
         ({"rows": 0}, "rows=0; a hashed table has at least one"),
         ({"probes": 3}, "3 probes cannot share a width of 8; give a dim that is a multiple of 3"),
+        ({"tables": 0}, "tables=0; a hashed table has at least one"),
+        ({"probes": [2, 0], "features": 2}, "probes=0; a hashed table has at least one"),
+        ({"probes": [2, 2], "features": 3}, "2 numbers of probes for 3 features; give one number, or one a feature"),
         ({"combine": "adds"}, "combine='adds' is not one of 'concat', 'sum'"),
     ],
 )

@@ -17,6 +17,7 @@ from motet.testing import check_tower
 from motet.towers import HashedTower
 
 SHAPES: list[dict[str, Any]] = [{}, {"features": (), "probes": 1}, {"hidden": (8,), "dropout": 0.1}]
+SHAPES += [{"tables": 3, "probes": {"item_id": 4, "studio": 1}, "hidden": (8,)}]
 
 
 @pytest.mark.parametrize("arguments", [*SHAPES, {"features": ["genres"], "sparse": True}], ids=str)
@@ -51,5 +52,9 @@ def test_the_table_is_as_large_as_it_was_asked_to_be() -> None:
 def test_mistakes(items: Entities) -> None:
     with pytest.raises(ConfigError, match="2 probes cannot share a width of 7; give a dim that is a multiple of 2"):
         HashedTower(items, rows=40, dim=7)
+    with pytest.raises(
+        ConfigError, match="probes are for 'genre', which the tower does not read; did you mean 'genres'"
+    ):
+        HashedTower(items, rows=40, dim=8, probes={"genre": 1})
     with pytest.raises(ConfigError, match="'genre' is no feature of 'item_id'; did you mean 'genres'"):
         HashedTower(items, rows=40, features=["genre"])

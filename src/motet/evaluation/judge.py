@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from motet.baselines import Baseline, GlobalMean, Popularity
+from motet.baselines import Baseline, GlobalMean, Popularity, UserItemBias
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
@@ -114,11 +115,20 @@ def _rules(task: Task, train: EventLog) -> list[tuple[str | None, Baseline]]:
     rules: list[tuple[str | None, Baseline]] = []
     if any(isinstance(metric, CorpusMetric) for metric in metrics):
         rules.append((None, Popularity(train)))
-    if any(isinstance(metric, PointMetric) for metric in metrics):
+    if any(isinstance(metric, PointMetric | ListMetric) for metric in metrics):
         own = train if task.where is None else train.take(task.rows.chosen(train.batch()))
         labels = {part: label for part, label in task.judged.items() if label in own.columns}
-        rules += [(part, GlobalMean(own, label)) for part, label in labels.items() if _any(own.columns[label])]
+        known = {part: label for part, label in labels.items() if _any(own.columns[label])}
+        if any(isinstance(metric, PointMetric) for metric in metrics):
+            rules += [(part, GlobalMean(own, label)) for part, label in known.items()]
+        if any(isinstance(metric, ListMetric) for metric in metrics):
+            rules += [(part, _item_mean(own, label)) for part, label in known.items()]
     return rules
+
+
+def _item_mean(train: EventLog, label: str) -> Baseline:
+    """The mean label of each item, drawn towards that of all where there are few: an order for every list."""
+    return UserItemBias(train, label, name="item mean", user_regularization=math.inf, clip=False)
 
 
 def _beside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -25,14 +26,18 @@ class HashedEmbedding(nn.Module):
     $$ e_f(x) = \big[ W_{h_{f,1}(x)}, \dots, W_{h_{f,k}(x)} \big] $$
 
     Two values that share one row seldom share the others, and features have hash functions of their own, so that a
-    layer behind can tell them apart. The table's size is a budget of memory, whatever the vocabularies' sizes.
+    layer behind can tell them apart. The table's size is a budget of memory, whatever the vocabularies' sizes. With
+    several tables the reads go round: those of one value fall on different tables, as far as there are any.
 
     Args:
-        rows: Of the table.
+        rows: Of each table.
         dim: Width of a value's vector.
-        features: How many features share the table.
-        probes: How many rows a value reads. Two tell most values apart.
-        combine: `"concat"` puts parts of width `dim / probes` side by side; `"sum"` adds rows of the whole width.
+        features: How many features share the tables.
+        probes: How many rows a value reads; or one number a feature, more for those with more values. Two tell most
+            values apart.
+        tables: How many tables, of equal size.
+        combine: `"concat"` puts parts of width `dim / probes` side by side, of the most probes, and zeros where a
+            feature has fewer; `"sum"` adds rows of the whole width.
         init_scale: Largest absolute value at the start, drawn uniformly.
         sparse: Whether the gradient holds only the rows that were read.
 
@@ -55,20 +60,24 @@ class HashedEmbedding(nn.Module):
         dim: int,
         *,
         features: int = 1,
-        probes: int = 2,
+        probes: int | Sequence[int] = 2,
+        tables: int = 1,
         combine: Probes = "concat",
         init_scale: float = 0.05,
         sparse: bool = False,
     ) -> None:
         super().__init__()
-        _check(rows, dim, features, probes, combine)
+        each = (probes,) * features if isinstance(probes, int) else tuple(probes)
+        _check(rows, dim, features, each, tables, combine)
         self.rows = rows
+        self.dim = dim
         self.features = features
-        self.probes = probes
+        self.probes = each
+        self.tables = tables
         self.combine = combine
         self.sparse = sparse
-        width = dim // probes if combine == "concat" else dim
-        self.weight = nn.Parameter(torch.empty(rows, width).uniform_(-init_scale, init_scale))
+        width = dim // max(each) if combine == "concat" else dim
+        self.weight = nn.Parameter(torch.empty(tables * rows, width).uniform_(-init_scale, init_scale))
 
     def forward(self, codes: Int[Tensor, "*batch"], feature: int = 0) -> Float[Tensor, "*batch dim"]:
         """Look values up.
@@ -80,9 +89,14 @@ class HashedEmbedding(nn.Module):
         Returns:
             One vector a value.
         """
-        places = hashed_rows(codes, self.rows, first=feature * self.probes, probes=self.probes)
+        first, probes = sum(self.probes[:feature]), self.probes[feature]
+        places = hashed_rows(codes, self.rows, first=first, probes=probes)
+        if self.tables > 1:
+            places = places + torch.arange(first, first + probes, device=codes.device) % self.tables * self.rows
         vectors = F.embedding(places, self.weight, sparse=self.sparse)
-        return vectors.flatten(-2) if self.combine == "concat" else vectors.sum(-2)
+        if self.combine == "sum":
+            return vectors.sum(-2)
+        return F.pad(vectors.flatten(-2), (0, self.dim - probes * self.weight.shape[1]))
 
 
 def hashed_rows(codes: Int[Tensor, "*batch"], rows: int, *, first: int, probes: int) -> Int[Tensor, "*batch probes"]:
@@ -118,14 +132,18 @@ def _shifted(x: Tensor, bits: int) -> Tensor:
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _check(rows: int, dim: int, features: int, probes: int, combine: str) -> None:
+def _check(rows: int, dim: int, features: int, probes: Sequence[int], tables: int, combine: str) -> None:
     if combine not in get_args(Probes):
         raise ConfigError(
             f"combine={combine!r} is not one of {', '.join(map(repr, get_args(Probes)))}"
             f"{did_you_mean(combine, get_args(Probes))}"
         )
-    for name, number in (("rows", rows), ("dim", dim), ("features", features), ("probes", probes)):
+    least = min(probes, default=1)
+    for name, number in (("rows", rows), ("dim", dim), ("features", features), ("probes", least), ("tables", tables)):
         if number < 1:
             raise ConfigError(f"{name}={number}; a hashed table has at least one")
-    if combine == "concat" and dim % probes:
-        raise ConfigError(f"{probes} probes cannot share a width of {dim}; give a dim that is a multiple of {probes}")
+    if len(probes) != features:
+        raise ConfigError(f"{len(probes)} numbers of probes for {features} features; give one number, or one a feature")
+    most = max(probes)
+    if combine == "concat" and dim % most:
+        raise ConfigError(f"{most} probes cannot share a width of {dim}; give a dim that is a multiple of {most}")

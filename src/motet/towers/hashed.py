@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Bag, Codes, Entities, Numbers
+from motet.errors import ConfigError, did_you_mean
 from motet.layers import Combine
 from motet.layers.hashed import HashedEmbedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Encoder, chosen, encoder, gather_bags
+
+PROBES = 2  # two tell most values apart
 
 
 class HashedTower(Tower):
@@ -26,10 +29,12 @@ class HashedTower(Tower):
 
     Args:
         entities: The users or the items.
-        rows: Of the table; it holds `rows * dim / probes` numbers.
+        rows: Of each table; it holds `rows * dim / probes` numbers.
         dim: Width of the vectors.
         features: Names of features to read. None reads every declared one, `()` the id alone.
-        probes: How many rows a value reads; `dim` is a multiple of it.
+        probes: How many rows a value reads, of which `dim` is a multiple; or numbers by column, the id's among them:
+            more for columns of many values, 2 where one is not named.
+        tables: How many tables of that size; the reads of one value go round them.
         hidden: Widths of the hidden layers.
         dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
         sparse: Whether the table's gradient holds only the rows read.
@@ -57,7 +62,8 @@ class HashedTower(Tower):
         rows: int,
         dim: int = 32,
         features: Iterable[str] | None = None,
-        probes: int = 2,
+        probes: int | Mapping[str, int] = 2,
+        tables: int = 1,
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         sparse: bool = False,
@@ -70,13 +76,15 @@ class HashedTower(Tower):
             "rows": rows,
             "dim": dim,
             "features": names,
-            "probes": probes,
+            "probes": probes if isinstance(probes, int) else dict(probes),
+            "tables": tables,
             "hidden": list(hidden),
             "dropout": dropout,
             "sparse": sparse,
         }
         self.combine = Combine(1 + len(names), dim, hidden=hidden, dropout=dropout)
-        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=probes, sparse=sparse)
+        reads = _reads(probes, [entities.key, *names])
+        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=reads, tables=tables, sparse=sparse)
         self.columns = nn.ModuleList(_column(entities, name, dim) for name in names)
 
     def config(self) -> dict[str, Any]:
@@ -109,6 +117,19 @@ class HashedTower(Tower):
             parts.append(column(rows) if isinstance(column, Encoder) else column(rows, self.table, feature))
         out: Tensor = self.combine(parts)
         return out
+
+
+def _reads(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
+    """How many rows a value of each column reads."""
+    if isinstance(probes, int):
+        return [probes] * len(names)
+    for name in probes:
+        if name not in names:
+            hint = did_you_mean(name, names) or "."
+            raise ConfigError(
+                f"probes are for {name!r}, which the tower does not read{hint} Columns: {', '.join(names)}."
+            )
+    return [probes.get(name, PROBES) for name in names]
 
 
 class _Categories(nn.Module):
