@@ -13,7 +13,9 @@ from motet.cli.check import check
 from motet.cli.demo import demo
 from motet.cli.evaluate import evaluate
 from motet.cli.init import init
+from motet.cli.sweep import sweep
 from motet.cli.train import train
+from motet.cli.tune import tune
 from motet.errors import MotetError
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="A mistake in what you ask exits with 2 and one line on stderr; a mistake of motet itself exits with 1.",
 )
-for command in (demo, init, check, train, evaluate, recommend, predict, similar):
+for command in (demo, init, check, train, sweep, tune, evaluate, recommend, predict, similar):
     app.command()(command)
 
 

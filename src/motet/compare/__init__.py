@@ -1,5 +1,8 @@
 """Many trainings of one project beside each other: what a setting changes, and what one objective costs in another."""
 
+from motet.compare.found import Sweep
 from motet.compare.pareto import hypervolume, pareto_front
+from motet.compare.sweep import choose, sweep
+from motet.compare.tune import Tuned, tune
 
-__all__ = ["hypervolume", "pareto_front"]
+__all__ = ["Sweep", "Tuned", "choose", "hypervolume", "pareto_front", "sweep", "tune"]

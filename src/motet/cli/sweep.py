@@ -1,0 +1,106 @@
+"""The command that trains a project with many settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from motet.cli.options import Changes, Json
+
+if TYPE_CHECKING:
+    from motet.compare import Sweep
+
+
+def sweep(
+    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml) with validation rows.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Where trials are kept.", show_default="sweep"),
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE.KEY=VALUES",
+            help="Values to try: training.epochs=5,10 or 'towers.*.dim=16..128:log'. Repeatable.",
+        ),
+    ] = None,
+    weights: Annotated[
+        int | None, typer.Option(metavar="N", help="Try N ways to share between the tasks.", show_default="11")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="A validation figure. Repeatable.", show_default="one a task"),
+    ] = None,
+    sampler: Annotated[str | None, typer.Option(help="grid, gp, tpe, nsga2 or random.", show_default="grid")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trainings at most.", show_default="the grid, or 40")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Train once a seed, and take the mean. Repeatable.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Train on a Ray cluster: auto, local or its address.")
+    ] = None,
+    write: Annotated[
+        int | None, typer.Option(metavar="TRIAL", help="Train nothing; write a trial's settings into the project file.")
+    ] = None,
+    change: Changes = None,
+    json: Json = False,
+) -> None:
+    """Train a project with many settings, and mark those that no other beats in every objective.
+
+    Figures are those of validation rows, never of the test. An interrupted sweep goes on where it was. What options
+    do not say, a table [[sweep]] of the project may.
+
+    [bold]Examples[/bold]
+
+    motet sweep motet.toml --weights 11 --jobs 2
+
+    motet sweep motet.toml --over training.epochs=5,10 --over 'towers.*.dim=16..128:log:4'
+
+    motet sweep motet.toml --over 'weights.retrieval=.1..100:log' --sampler gp --trials 30
+
+    motet sweep motet.toml --write 7
+    """
+    from motet.compare import choose
+    from motet.compare import sweep as run
+    from motet.compare.declared import declared, pairs
+    from motet.project import Project
+
+    read = Project.read(project, change or [])
+    options = {
+        **{"folder": None if output is None else str(output), "over": pairs(over or []), "weights": weights},
+        **{"objectives": objective, "sampler": sampler, "trials": trials, "seeds": seed, "jobs": jobs, "ray": ray},
+    }
+    given = declared(read, run, {name: value for name, value in options.items() if value not in (None, [], {})})
+    if write is not None:
+        trial = choose(read, write, given.get("folder", "sweep"))
+        told = ", ".join(f"{key} = {value}" for key, value in trial.settings.items())
+        print(f"Wrote trial {write} into {project}: {told}.")
+        return
+    _show(run(read, **given), project, json=json)
+
+
+def _show(found: Sweep, project: Path, *, json: bool) -> None:
+    import dataclasses
+
+    from rich.console import Console
+
+    from motet.cli import answers
+
+    if json:
+        answers.print_json(
+            {
+                "objectives": found.objectives,
+                "trials": [dataclasses.asdict(trial) for trial in found.trials],
+                "front": [trial.number for trial in found.front],
+                **{"hypervolume": found.hypervolume, "reference": found.reference},
+                "beside": {name: dict(figures) for name, figures in found.yardstick.beside.items()},
+                "notes": found.yardstick.notes,
+            }
+        )
+        return
+    Console(markup=False, highlight=False).print(found.table())
+    print("\n".join(found.yardstick.notes))
+    start = ", ".join(f"{key} {figure:.4f}" for key, figure in found.reference.items())
+    print(f"* on the front. Hypervolume {found.hypervolume:.4g}, from {start}.")
+    print(f"Take a trial: motet sweep {project} --write {found.front[0].number}")

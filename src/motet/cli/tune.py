@@ -1,0 +1,89 @@
+"""The command that looks for better settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from motet.cli.options import Changes, Json
+from motet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from motet.compare import Tuned
+
+
+def tune(
+    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml) with validation rows.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Project file to write.")] = Path(
+        "tuned.toml"
+    ),
+    minutes: Annotated[float | None, typer.Option(help="When to begin no further trial.", show_default="10")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many trials; the same number finds the same.")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="A validation figure.", show_default="mean gain over the simple rules"),
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE.KEY=VALUES", help="What to try instead, as in motet sweep. Repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the search.", show_default="0")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep trials there, and go on from there.")
+    ] = None,
+    change: Changes = None,
+    json: Json = False,
+) -> None:
+    """Look for sizes, rates and regularisation that suit the data, on validation rows alone.
+
+    Writes the project anew with the best settings; what options do not say, a table [[tune]] of the project may.
+
+    [bold]Examples[/bold]
+
+    motet tune motet.toml --minutes 10
+
+    motet tune motet.toml --trials 30 --objective rating/rmse -o tuned.toml
+    """
+    from motet.compare import tune as run
+    from motet.compare.declared import declared, pairs
+    from motet.project import Project
+
+    if output.exists():
+        raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
+    read = Project.read(project, change or [])
+    options = {
+        **{"minutes": minutes, "trials": trials, "objective": objective, "over": pairs(over or [])},
+        **{"seed": seed, "jobs": jobs, "folder": None if folder is None else str(folder)},
+    }
+    given = {name: value for name, value in options.items() if value not in (None, {})}
+    found = run(read, **declared(read, run, given))
+    found.write(read, output)
+    _show(found, output, json=json)
+
+
+def _show(found: Tuned, output: Path, *, json: bool) -> None:
+    import dataclasses
+
+    from motet.cli import answers
+
+    if json:
+        answers.print_json(
+            {
+                "start": dataclasses.asdict(found.start),
+                "best": dataclasses.asdict(found.best),
+                **{"settings": found.settings, "trials": len(found.trials), "project": str(output)},
+            }
+        )
+        return
+    for key in found.score.keys:
+        rule = found.yardstick.rule(key)
+        print(f"{key}: start {found.start.figure(key):.4f}, best {found.best.figure(key):.4f}, simple rule {rule:.4f}")
+    print("\n".join(found.yardstick.notes))
+    kept = sum(trial.state == "done" for trial in found.trials)
+    print(f"{len(found.trials)} trials, {kept} of them to their end. Figures of the rows that chose flatter the best.")
+    for key, value in found.settings.items():
+        print(f"  {key} = {'(not given)' if value is None else value}")
+    print(f"Wrote {output}. Judge it by the test rows: motet train {output} -o model/")

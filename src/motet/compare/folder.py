@@ -1,0 +1,135 @@
+"""RunFolder: where trials are written down as they end, so that a kill costs none of them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+from motet.compare.trial import Trial
+from motet.errors import ConfigError
+
+PLAN, TRIALS, LOCK = "plan.json", "trials.jsonl", "lock"
+
+
+class RunFolder:
+    """The folder of a run, held by one process at a time: a context.
+
+    The operating system gives the lock up when its process ends, however it ends, so that no lock is ever stale.
+
+    Args:
+        path: The folder; made if need be.
+        plan: What the run is to do, as JSON can hold it.
+
+    Raises:
+        ConfigError: On entering: if another process is at work there, or the folder holds another run.
+
+    Attributes:
+        trials: What was written down, by number: those that ended, and those that only started.
+    """
+
+    def __init__(self, path: str | Path, plan: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.plan = json.loads(json.dumps(plan))
+        self.trials: dict[int, Trial] = {}
+        self._guard = Lock()
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._hold(self._lock)
+            self._same_run()
+            self.trials = read_trials(self.path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def write(self, trial: Trial) -> None:
+        """Write a trial down, once when it starts and once when it ends; on disk when this returns.
+
+        Args:
+            trial: Started or finished.
+        """
+        with self._guard:
+            known = self.trials.get(trial.number)
+            if known is not None and (known.finished or not trial.finished):
+                return
+            with (self.path / TRIALS).open("a", encoding="utf-8") as file:
+                file.write(trial.line() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self.trials[trial.number] = trial
+
+    def _hold(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(lock, 64).decode(errors="replace").strip()
+            raise ConfigError(
+                f"process {holder or 'of another machine'} is at work in {self.path}; wait for it, or give another "
+                "folder with -o"
+            ) from error
+        os.truncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+
+    def _same_run(self) -> None:
+        file = self.path / PLAN
+        if not file.exists():
+            _write_whole(file, json.dumps(self.plan, indent=1))
+            return
+        difference = _difference(json.loads(file.read_text(encoding="utf-8")), self.plan)
+        if difference:
+            raise ConfigError(
+                f"{self.path} holds another run: {difference}; give another folder with -o, or remove this one"
+            )
+
+
+def read_trials(path: Path) -> dict[int, Trial]:
+    """What was written down in a folder; a last line that a kill cut off is taken away.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        Trials by number.
+    """
+    file = path / TRIALS
+    if not file.exists():
+        return {}
+    content = file.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(file, len(whole))
+    trials = (Trial.of(line) for line in whole.decode("utf-8").splitlines())
+    return {trial.number: trial for trial in trials}
+
+
+def _write_whole(file: Path, text: str) -> None:
+    unfinished = file.with_name(file.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, file)
+
+
+def _difference(there: Any, here: Any, place: str = "") -> str:
+    """The first thing that two plans do not share."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in [*there, *here]:
+            told = _difference(there.get(key), here.get(key), f"{place}.{key}" if place else key)
+            if told:
+                return told
+        return ""
+    return "" if there == here else f"{place} is {there!r} there and {here!r} here"

@@ -1,0 +1,178 @@
+"""What trainings are judged by: figures of validation rows, beside those of simple rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from motet.errors import ConfigError, did_you_mean
+from motet.evaluation import evaluate
+from motet.metrics.direction import lower_is_better
+from motet.project import Project
+
+# The figure that speaks for a task, the first that it has.
+HEADLINES = ("unseen/ndcg@10", "rmse", "auc", "ndcg@10", "log_loss")
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What can be measured on a project's validation rows, before anything is trained.
+
+    Attributes:
+        keys: Of the figures that have rows.
+        beside: What simple rules reach, by their name.
+        notes: How the rows were chosen, and what is ranked among what.
+        weights: What each task's loss counts for in the project as it is.
+        rows: How many there are to train on.
+    """
+
+    keys: tuple[str, ...]
+    beside: Mapping[str, Mapping[str, float]]
+    notes: tuple[str, ...]
+    weights: Mapping[str, float]
+    rows: int = 0
+
+    @classmethod
+    def of(cls, project: Project) -> Yardstick:
+        """Measure the simple rules.
+
+        Args:
+            project: With validation rows.
+
+        Returns:
+            What there is to judge by.
+
+        Raises:
+            ConfigError: If the project has no validation rows.
+        """
+        if project.validation is None:
+            raise ConfigError(
+                f"{project.name} has no validation rows to choose by, and the test rows are not for choosing; add a "
+                'table [validation] with kind = "random" and test = 0.1, or: '
+                "--set validation.kind=random --set validation.test=.1"
+            )
+        log = project.log()
+        rows = project.divide(log)
+        assert rows.validation is not None
+        model = project.model(rows.train)
+        model.check(rows.train)
+        model.prepare(rows.train)
+        report = evaluate(model, rows.validation, train=rows.train, about=rows.report)
+        return cls(
+            tuple(key for key, figure in report.items() if not math.isnan(figure)),
+            {name: dict(figures) for name, figures in report.beside.items()},
+            tuple(report.notes),
+            dict(model.weights),
+            len(rows.train),
+        )
+
+    def check(self, objectives: Sequence[str]) -> None:
+        """Refuse what cannot be measured.
+
+        Args:
+            objectives: Keys of figures.
+
+        Raises:
+            ConfigError: If there is none, or the project has no such figure.
+        """
+        if not objectives:
+            raise ConfigError(f"there is no objective; figures of this project: {', '.join(self.keys)}")
+        for key in objectives:
+            if key not in self.keys:
+                raise ConfigError(
+                    f"{key!r} is no validation figure of this project{did_you_mean(key, self.keys)}; figures: "
+                    f"{', '.join(self.keys)}"
+                )
+
+    def rule(self, key: str) -> float:
+        """What the best simple rule reaches.
+
+        Args:
+            key: Of a figure.
+
+        Returns:
+            The figure; NaN where no rule has it.
+        """
+        known = [figures[key] for figures in self.beside.values() if not math.isnan(figures.get(key, math.nan))]
+        if not known:
+            return math.nan
+        return min(known) if lower_is_better(key) else max(known)
+
+
+def headlines(keys: Iterable[str], tasks: Iterable[str]) -> dict[str, str]:
+    """The figure that speaks for each task.
+
+    Args:
+        keys: Of the figures there are.
+        tasks: Names of the tasks.
+
+    Returns:
+        Keys by task: NDCG of the first ten unseen items, else RMSE, else AUC, else the first there is; tasks without a
+        figure are left out.
+
+    Example:
+        >>> headlines(["stars/mae", "stars/rmse", "find/unseen/mrr"], ["stars", "find"])
+        {'stars': 'stars/rmse', 'find': 'find/unseen/mrr'}
+    """
+    found = {}
+    for task in tasks:
+        own = [key for key in keys if key.startswith(f"{task}/")]
+        wanted = [key for name in HEADLINES for key in own if key == f"{task}/{name}" or key.endswith(f"/{name}")]
+        if own:
+            found[task] = (wanted or own)[0]
+    return found
+
+
+def relative_gain(key: str, figure: float, reference: float) -> float:
+    r"""By which part of a reference a figure is better than it.
+
+    $$ gain = \pm \frac{x - r}{|r|} $$
+
+    Args:
+        key: Of the figure, which says whether less is better.
+        figure: What was reached.
+        reference: What it is held against.
+
+    Returns:
+        0.1 for ten percent better, negative where it is worse; NaN where the reference is 0.
+
+    Example:
+        >>> round(relative_gain("rating/rmse", 0.9, 1.0), 3), round(relative_gain("click/auc", 0.9, 1.0), 3)
+        (0.1, -0.1)
+    """
+    if not reference:
+        return math.nan
+    change = (figure - reference) / abs(reference)
+    return -change if lower_is_better(key) else change
+
+
+@dataclass(frozen=True)
+class Score:
+    """What figures are worth as one number, higher is better.
+
+    Attributes:
+        keys: Of the figures it reads.
+        references: What each is held against: the score is the mean relative gain over them. None to take the one
+            figure as it is.
+    """
+
+    keys: tuple[str, ...]
+    references: Mapping[str, float] | None = None
+
+    def of(self, figures: Mapping[str, float]) -> float:
+        """The score of some figures.
+
+        Args:
+            figures: Of validation rows.
+
+        Returns:
+            Minus infinity where one of them is missing, as it is in a training that went astray.
+        """
+        found = [figures.get(key, math.nan) for key in self.keys]
+        if self.references is not None:
+            found = [relative_gain(key, each, self.references[key]) for key, each in zip(self.keys, found, strict=True)]
+        elif lower_is_better(self.keys[0]):
+            found = [-each for each in found]
+        worth = sum(found) / len(found)
+        return -math.inf if math.isnan(worth) else worth

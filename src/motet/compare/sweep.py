@@ -1,0 +1,186 @@
+"""sweep: a project trained with many settings, and what one objective costs in another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from motet.compare.folder import PLAN, RunFolder, read_trials
+from motet.compare.found import Sweep
+from motet.compare.objective import Yardstick, headlines
+from motet.compare.progress import TrialProgress
+from motet.compare.run import Propose, run
+from motet.compare.sampler import Optuna, Sampler, listed
+from motet.compare.space import Dimension, Range, Settings, grid, shares, space, spread
+from motet.compare.trial import Trial
+from motet.compare.work import Declaration, judge
+from motet.compare.workers import workers
+from motet.errors import ConfigError, TrainingError
+from motet.metrics.direction import lower_is_better
+from motet.project import Project
+from motet.project.document import with_settings
+from motet.project.rewrite import rewrite
+
+WEIGHTS = 11  # ways to share between two tasks, where nothing else is asked for
+TRIALS = 40  # of a sampler that could go on forever
+FAR = 100  # a weight varies from a hundredth to a hundred times of what it is
+
+
+def sweep(
+    project: Project,
+    *,
+    over: Mapping[str, str | Sequence[Any]] | None = None,
+    weights: int | None = None,
+    objectives: Sequence[str] | None = None,
+    sampler: Sampler = "grid",
+    trials: int | None = None,
+    seeds: Sequence[int] | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    ray: str | None = None,
+    folder: str | Path = "sweep",
+    progress: bool = True,
+) -> Sweep:
+    """Train a project with many settings, and judge each by the validation rows; the test rows are not looked at.
+
+    Args:
+        project: With validation rows.
+        over: What to try, by `table.key`, tasks counting from 1: a list of values, or a text such as `"5,10"` or
+            `"16..128:log"`. A `*` stands for every table: `"towers.*.dim"`. The weights of the tasks where nothing is
+            given.
+        weights: Try weights of the tasks on a grid: this many ways from one task alone to another alone. They are
+            shares of the declared weights, so that the middle is the project as it is.
+        objectives: Keys of validation figures. One a task where not given: NDCG of the first ten unseen items, RMSE,
+            AUC.
+        sampler: `"grid"` tries every combination. `"gp"` learns a Gaussian process and finds better fronts with fewer
+            trials, at seconds of thought a trial; `"tpe"`, `"nsga2"` and `"random"` think less. These need the extra
+            `tune`.
+        trials: How many trainings at most; all of a grid, 40 of a sampler, where not given.
+        seeds: Train each settings once a seed, and take the mean; the seed of the project where not given.
+        seed: Of the sampler.
+        jobs: How many trainings at the same time, each in a process with its part of the cores.
+        ray: Address of a Ray cluster to train on, `"auto"` or `"local"`; needs the extra `ray`.
+        folder: Where trials are written down. A sweep that was interrupted goes on from there.
+        progress: Whether to show a progress bar on stderr.
+
+    Returns:
+        All trials, and their front.
+
+    Raises:
+        ConfigError: If a setting, a range or an objective is unknown or empty, the project has no validation rows,
+            the folder holds another sweep, or another process is at work in it.
+        TrainingError: If not one trial could be trained.
+
+    Example:
+        >>> found = sweep(project, over={"training.epochs": [5, 10]}, weights=5, jobs=2)  # doctest: +SKIP
+        >>> print(found.frame().filter(pl.col("front")))  # doctest: +SKIP
+    """
+    yardstick = Yardstick.of(project)
+    keys = tuple(headlines(yardstick.keys, yardstick.weights).values() if objectives is None else objectives)
+    yardstick.check(keys)
+    units = _units(Path(folder), yardstick.weights)
+    dimensions = space(project, over or {})
+    if sampler == "grid":
+        ways = list(_ways(dimensions, units, WEIGHTS if weights is None and not dimensions else weights))
+        propose: Propose = listed(ways, trials)
+        swept = ways[0]
+    else:
+        swept = dimensions = dimensions or _free(units, weights, sampler)
+        propose = _drawn(dimensions, sampler, keys, seed, TRIALS if trials is None else trials)
+    declaration = Declaration.of(project)
+    plan = {
+        "project": _rest(project, declaration, swept),
+        "data": _sizes(project),
+        **{"over": over, "weights": weights, "objectives": keys, "sampler": sampler},
+        **{"seeds": seeds, "seed": seed, "units": units},
+    }
+    drawn = [project.seed] if seeds is None else list(seeds)
+    with RunFolder(folder, plan) as held, workers(jobs, ray) as at_work, TrialProgress(shown=progress) as bar:
+        found = run(
+            held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=bar.told
+        )
+    if not any(trial.state == "done" for trial in found):
+        raise TrainingError(f"not one of {len(found)} trials could be trained; the first: {found[0].error}")
+    return Sweep(keys, tuple(found), yardstick)
+
+
+def choose(project: Project, number: int, folder: str | Path = "sweep") -> Trial:
+    """Write the settings of a trial into the project's file; its comments stay.
+
+    Args:
+        project: From a file.
+        number: Of the trial.
+        folder: Of the sweep.
+
+    Returns:
+        The trial.
+
+    Raises:
+        ConfigError: If the project is from no file, or there is no such trial that could be trained.
+    """
+    if project.file is None:
+        raise ConfigError("the project is from no file, so that there is none to write into; read one: Project.read")
+    trials = read_trials(Path(folder))
+    done = sorted(trial.number for trial in trials.values() if trial.state == "done")
+    if number not in done:
+        state = f"is {trials[number].state}" if number in trials else "is not there"
+        listed = ", ".join(map(str, done)) or "none"
+        raise ConfigError(f"trial {number} {state} in {folder}; those that were trained: {listed}")
+    rewrite(project.file, spread(project, trials[number].settings))
+    return trials[number]
+
+
+def _ways(dimensions: Mapping[str, Dimension], units: Mapping[str, float], weights: int | None) -> Iterator[Settings]:
+    """Every combination of settings, and of weights where these are tried."""
+    names = list(units)
+    shared = [()] if weights is None else shares(names, weights)
+    for share in shared:
+        own = {
+            f"weights.{name}": float(f"{part * len(names) * units[name]:.6g}")
+            for name, part in zip(names, share, strict=False)
+        }
+        for settings in grid(dimensions):
+            yield {**own, **settings}
+
+
+def _free(units: Mapping[str, float], weights: int | None, sampler: Sampler) -> dict[str, Dimension]:
+    """Weights as ranges: all but that of the first task, for only their ratios matter."""
+    if weights is not None:
+        raise ConfigError(
+            f"weights={weights} is a grid; for the sampler {sampler!r} give ranges, as in over "
+            f"weights.{list(units)[-1]}=.1..100:log, or leave weights out"
+        )
+    if len(units) < 2:
+        raise ConfigError("there is one task, whose weight changes nothing; name settings to try with over")
+    return {f"weights.{name}": Range(unit / FAR, unit * FAR, log=True) for name, unit in list(units.items())[1:]}
+
+
+def _drawn(
+    dimensions: Mapping[str, Dimension], sampler: Sampler, keys: Sequence[str], seed: int, trials: int
+) -> Propose:
+    def worth(trial: Trial) -> list[float]:
+        return [-trial.figure(key) if lower_is_better(key) else trial.figure(key) for key in keys]
+
+    proposed = Optuna(dimensions=dimensions, sampler=sampler, worth=worth, objectives=len(keys), seed=seed)
+    return lambda number, ended, open_: proposed(number, ended, open_) if number < trials else None
+
+
+def _units(folder: Path, declared: Mapping[str, float]) -> dict[str, float]:
+    """What shares are shares of: in a sweep that goes on, what it began with."""
+    file = folder / PLAN
+    return dict(json.loads(file.read_text(encoding="utf-8")).get("units", declared) if file.exists() else declared)
+
+
+def _rest(project: Project, declaration: Declaration, swept: Iterable[str]) -> dict[str, Any]:
+    """What all trials share: the tables without what is tried."""
+    tables = with_settings(declaration.tables, dict.fromkeys(spread(project, dict.fromkeys(swept))))
+    return {name: table for name, table in tables.items() if name not in ("sweep", "tune")}
+
+
+def _sizes(project: Project) -> dict[str, int]:
+    """Of the data files: other data make another sweep."""
+    named = project.document.data.model_dump(exclude_none=True)
+    files = {name: project.path(written) for name, written in named.items()}
+    return {name: file.stat().st_size for name, file in files.items() if file.is_file()}

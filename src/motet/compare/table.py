@@ -1,0 +1,71 @@
+"""Trials as a table for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from motet.compare.found import Sweep
+from motet.compare.trial import Trial
+
+ON_FRONT = "*"
+
+
+def table(found: Sweep) -> Table:
+    """The trials of a sweep: those on the front marked, those dominated grey, simple rules below.
+
+    Args:
+        found: By `sweep`.
+
+    Returns:
+        One line a trial.
+    """
+    drawn = Table(box=box.SIMPLE_HEAD, title="Validation rows", title_justify="left", caption_justify="left")
+    keys = list(dict.fromkeys(key for trial in found.trials for key in trial.settings))
+    drawn.add_column("trial", justify="right")
+    for name in (*keys, *found.objectives, "s"):
+        drawn.add_column(name, justify="right")
+    front = {trial.number for trial in found.front}
+    for trial in found.trials:
+        mark = ON_FRONT if trial.number in front else " "
+        style = "bold" if trial.number in front else "red" if trial.state == "failed" else "bright_black"
+        settings = [_plain(trial.settings.get(key, "")) for key in keys]
+        figures = [_figure(trial, key) for key in found.objectives]
+        drawn.add_row(f"{mark} {trial.number}", *settings, *figures, f"{trial.seconds:.1f}", style=style)
+    drawn.add_section()
+    for name, row in rules(found.yardstick.beside, found.objectives).items():
+        drawn.add_row(name, *[""] * len(keys), *row, "")
+    return drawn
+
+
+def rules(beside: Mapping[str, Mapping[str, float]], keys: Sequence[str]) -> dict[str, list[str]]:
+    """What simple rules reach.
+
+    Args:
+        beside: Figures by rule.
+        keys: Of the figures wanted.
+
+    Returns:
+        Cells by rule; rules without one of the figures are left out.
+    """
+    found = {name: [figures.get(key, math.nan) for key in keys] for name, figures in beside.items()}
+    return {
+        name: ["" if math.isnan(each) else f"{each:.4f}" for each in row]
+        for name, row in found.items()
+        if not all(map(math.isnan, row))
+    }
+
+
+def _figure(trial: Trial, key: str) -> str:
+    if key not in trial.figures:
+        return trial.state
+    spread = f" +- {trial.spread[key]:.4f}" if key in trial.spread else ""
+    return f"{trial.figures[key]:.4f}{spread}"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

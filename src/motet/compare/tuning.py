@@ -1,0 +1,65 @@
+"""What a tuning tries, where nothing else is asked for: what the parts of a project take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from motet.compare.space import Choice, Dimension, Range, Settings
+from motet.project import Project
+from motet.project.part import Part
+from motet.project.settings import settings
+
+FAR = 30.0  # a task's weight varies from a thirtieth to thirty times what it is
+RATES: dict[str, Dimension] = {"lr": Range(1e-3, 0.05, log=True), "weight_decay": Range(1e-4, 1.0, log=True)}
+BATCHES = (512, 1024, 2048, 4096, 8192)
+TOWER: dict[str, Dimension] = {"dim": Choice((16, 32, 64, 128)), "dropout": Choice((0.0, 0.2, 0.4, 0.6))}
+TASK: dict[str, Dimension] = {
+    "hidden": Choice(([], [32], [64], [64, 32])),
+    "dropout": Choice((0.0, 0.2, 0.4)),
+    "temperature": Range(0.1, 2.0, log=True),
+}
+ADAM = (None, "Adam", "AdamW")  # optimizers whose weight decay is looked for as AdamW's
+
+
+def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> tuple[dict[str, Dimension], Settings]:
+    """Sizes, rates and regularisation of the declared parts.
+
+    Args:
+        project: Whose parts.
+        weights: What each task's loss counts for.
+        rows: How many there are to train on.
+
+    Returns:
+        Dimensions by key; and what holds beside them in every trial.
+    """
+    found: dict[str, Dimension] = {}
+    for name, dimension in TOWER.items():
+        if all(name in settings(tower.target) for tower in (project.user, project.item)):
+            found[f"towers.*.{name}"] = dimension
+    for number, task in enumerate(project.tasks, 1):
+        found.update({f"tasks.{number}.{name}": each for name, each in TASK.items() if name in settings(task.target)})
+    found.update({f"weights.{name}": _around(weight) for name, weight in list(weights.items())[1:] if weight > 0})
+    batches = tuple(each for each in BATCHES if each <= rows)
+    if len(batches) > 1:
+        found["training.batch_size"] = Choice(batches)
+    found["training.average"] = Choice((None, 0.99))
+    kind = _kind(project.training.given.get("optimizer"))
+    found.update({f"training.optimizer.{name}": each for name, each in RATES.items()} if kind in ADAM else {})
+    return found, dict(_towers(project)) | ({"training.optimizer.kind": "AdamW"} if kind in ADAM else {})
+
+
+def _around(weight: float) -> Range:
+    return Range(weight / FAR, weight * FAR, log=True)
+
+
+def _kind(optimizer: Part | None) -> str | None:
+    return None if optimizer is None else optimizer.target.__name__
+
+
+def _towers(project: Project) -> Iterator[tuple[str, Any]]:
+    """Kinds of towers that the file leaves unsaid, for a setting of theirs needs a table with a kind."""
+    declared = project.tables.get("towers", {})
+    for side in ("user", "item"):
+        if side not in declared:
+            yield f"towers.{side}.kind", getattr(project, side).target.__name__

@@ -1,0 +1,146 @@
+"""What a worker does: train a project with some settings, and look at its validation rows."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from motet.compare.objective import Score
+from motet.compare.space import spread
+from motet.compare.trial import Trial
+from motet.evaluation import evaluate
+from motet.project import Divided, Project
+
+READING = ("data", "schema", "split", "validation", "recent")  # tables that say which rows there are
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A project as it travels to a worker.
+
+    Attributes:
+        tables: As TOML gives them.
+        file: Where they come from.
+    """
+
+    tables: Mapping[str, Any]
+    file: Path | None
+
+    @classmethod
+    def of(cls, project: Project) -> Declaration:
+        """Pack a project.
+
+        Args:
+            project: As declared; checkpoints are left out, for trials would share them.
+
+        Returns:
+            Its declaration, with a path that leads to the data from anywhere.
+        """
+        tables = project.changed({"training.checkpoint": None, "training.resume": None}).tables
+        return cls(tables, None if project.file is None else project.file.absolute())
+
+    def project(self, settings: Mapping[str, Any]) -> Project:
+        """Unpack it.
+
+        Args:
+            settings: By `table.key`, stars among them, put over the declared ones.
+
+        Returns:
+            The project.
+        """
+        project = Project(self.tables, file=self.file)
+        return project.changed(spread(project, settings))
+
+
+def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial:
+    """Train with the trial's settings, once a seed, and evaluate on the validation rows.
+
+    Args:
+        trial: Started.
+        declaration: What it changes.
+        seeds: Of the training; the rows stay the same.
+
+    Returns:
+        The trial, done.
+    """
+    started = time.perf_counter()
+    found: dict[str, list[float]] = {}
+    for seed in seeds:
+        project = declaration.project({**trial.settings, "training.seed": seed})
+        rows = _rows(project)
+        assert rows.validation is not None
+        model = project.model(rows.train)
+        watched = rows.validation if "early_stopping" in project.training.given else None
+        project.training.make(model, rows.train, validation=watched, progress=False)
+        for key, figure in evaluate(model, rows.validation, train=rows.train, baselines=False).items():
+            found.setdefault(key, []).append(figure)
+    known = {key: figures for key, figures in found.items() if not any(map(math.isnan, figures))}
+    spread = {key: stdev(figures) for key, figures in known.items() if len(seeds) > 1}
+    means = {key: mean(figures) for key, figures in known.items()}
+    return replace(trial, state="done", figures=means, spread=spread, seconds=time.perf_counter() - started)
+
+
+def race(trial: Trial, declaration: Declaration, score: Score, bars: Mapping[int, float]) -> Trial:
+    """Train with the trial's settings for as long as it keeps up, and remember the epoch at which it was best.
+
+    Args:
+        trial: Started.
+        declaration: What it changes.
+        score: What it is worth.
+        bars: By numbers of epochs, rising: what it has to be worth by then to go on. Training also ends where the best
+            epoch lies in the first half of those behind.
+
+    Returns:
+        The trial, done or pruned, with the figures of its best epoch.
+    """
+    started = time.perf_counter()
+    project = declaration.project({**trial.settings, "training.early_stopping": None})
+    rows = _rows(project)
+    model = project.model(rows.train)
+    ended = replace(trial, state="done")
+    with tempfile.TemporaryDirectory() as folder:
+        for epochs, bar in bars.items():
+            history = project.training.make(
+                model,
+                rows.train,
+                validation=rows.validation,
+                epochs=epochs,
+                progress=False,
+                checkpoint=Path(folder) / "checkpoint",
+                resume=True,
+            )
+            figures = [_validation(row) for row in history.to_dicts()]
+            worth = [score.of(each) for each in figures]
+            best = max(range(epochs), key=worth.__getitem__)
+            ended = replace(ended, figures=figures[best], epochs=best + 1, rungs={**ended.rungs, epochs: worth[best]})
+            last = epochs == max(bars)
+            if not last and worth[best] < bar:
+                ended = replace(ended, state="pruned")
+            if ended.state == "pruned" or 2 * (best + 1) <= epochs:
+                break
+    return replace(ended, seconds=time.perf_counter() - started)
+
+
+def _validation(row: Mapping[str, Any]) -> dict[str, float]:
+    own = {key.removeprefix("validation/"): figure for key, figure in row.items() if key.startswith("validation/")}
+    return {key: figure for key, figure in own.items() if not math.isnan(figure)}
+
+
+def _rows(project: Project) -> Divided:
+    """The rows of a project, read once by a process for all trials that share them."""
+    tables = {name: project.tables[name] for name in READING if name in project.tables}
+    return _read(pickle.dumps(tables), project.file)
+
+
+@lru_cache(maxsize=2)
+def _read(tables: bytes, file: Path | None) -> Divided:
+    project = Project({**pickle.loads(tables), "tasks": ["Retrieval"]}, file=file)
+    return project.divide(project.log())

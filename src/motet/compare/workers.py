@@ -1,0 +1,180 @@
+"""Workers: where trials are trained, each with the calls of `concurrent.futures`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from queue import Queue
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from motet.errors import ConfigError
+
+
+class Workers(ABC):
+    """What trains trials: a context, after which nothing runs any more.
+
+    Attributes:
+        jobs: How many calls run at the same time.
+        deaths: What a call raises whose worker died.
+    """
+
+    jobs: int = 1
+    deaths: tuple[type[BaseException], ...] = ()
+
+    @abstractmethod
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Begin a call.
+
+        Args:
+            call: What to call; `jobs` of them may be open.
+            *arguments: Its arguments.
+
+        Returns:
+            What it will return or raise.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most need nothing
+        """Wait for open calls, and give up what was taken."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Here(Workers):
+    """This process: a call has ended when `submit` returns."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Make a call; see `Workers.submit`."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Processes(Workers):
+    """Processes of this machine, each a pool of its own, so that one that dies takes no other call with it.
+
+    Args:
+        jobs: How many.
+
+    Raises:
+        ConfigError: If there is less than one.
+    """
+
+    deaths = (BrokenProcessPool,)
+
+    def __init__(self, jobs: int) -> None:
+        if jobs < 1:
+            raise ConfigError(f"jobs={jobs}; at least one process has to work")
+        self.jobs = jobs
+        self._threads = max(1, (os.cpu_count() or 1) // jobs)
+        self._free: Queue[ProcessPoolExecutor] = Queue()
+        for _ in range(jobs):
+            self._free.put(self._pool())
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Begin a call; see `Workers.submit`."""
+        pool = self._free.get()
+        future = pool.submit(call, *arguments)
+        future.add_done_callback(lambda ended: self._freed(pool, ended))
+        return future
+
+    def close(self) -> None:
+        """Wait for open calls, and end the processes."""
+        for _ in range(self.jobs):
+            self._free.get().shutdown(cancel_futures=True)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        # A process forked from this one would have threads of torch that hang; one forked from a server that has
+        # imported it and done nothing else begins at once.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["motet.compare.work"])
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._threads,))
+
+    def _freed(self, pool: ProcessPoolExecutor, ended: Future[Any]) -> None:
+        if not ended.cancelled() and isinstance(ended.exception(), self.deaths):
+            pool.shutdown(wait=False)
+            pool = self._pool()
+        self._free.put(pool)
+
+
+class Cluster(Workers):
+    """Tasks of a Ray cluster, whose machines find the data under the same paths.
+
+    Args:
+        address: Of the cluster: `"auto"` for the one this machine belongs to, `"local"` for one made for the occasion.
+        jobs: How many calls run at the same time.
+
+    Raises:
+        ConfigError: If Ray is not installed.
+    """
+
+    def __init__(self, address: str, jobs: int) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise ConfigError("a sweep over a cluster needs Ray; install it with: pip install 'motet[ray]'") from error
+        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
+        self.jobs = jobs
+        self.deaths = (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.OutOfMemoryError,
+            ray.exceptions.NodeDiedError,
+        )
+        self._ray = ray
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Begin a call on one core of the cluster; see `Workers.submit`."""
+        remote = self._ray.remote(max_retries=0, num_cpus=1)(call)
+        future: Future[Any] = remote.remote(*arguments).future()
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._ray.shutdown()
+
+
+def workers(jobs: int, ray: str | None) -> Workers:
+    """Where trials are trained.
+
+    Args:
+        jobs: How many at the same time.
+        ray: The address of a Ray cluster; this machine where not given.
+
+    Returns:
+        This process for one job, processes of this machine for several, or a cluster.
+
+    Raises:
+        ConfigError: If `jobs` is below 1, or Ray is asked for and not installed.
+    """
+    if ray is not None:
+        return Cluster(ray, jobs)
+    return Here() if jobs == 1 else Processes(jobs)
+
+
+def _begin(threads: int) -> None:
+    """Divide the cores, and end with the parent, which may be killed and then tells nobody."""
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,56 @@
+"""sweep and tune."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, shop
+
+CHANGES = ("--set", "validation={kind='random', test=0.3}", "--set", "training.epochs=1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, motet: Run) -> Path:
+    shop().frame().write_parquet(tmp_path / "log.parquet")
+    monkeypatch.chdir(tmp_path)
+    assert motet("init", "log.parquet").code == 0
+    return tmp_path
+
+
+def test_sweep_and_write(motet: Run, folder: Path) -> None:
+    arguments = ("sweep", "motet.toml", *CHANGES, "--over", "towers.*.dim=4,8")
+    ran = motet(*arguments)
+    assert ran.code == 0
+    for words in ("Validation rows", "popularity", "global mean", "Hypervolume", "motet sweep motet.toml --write "):
+        assert words in ran.out
+    shown = json.loads(motet(*arguments, "--json").out)
+    assert [trial["settings"] for trial in shown["trials"]] == [{"towers.*.dim": 4}, {"towers.*.dim": 8}]
+    assert set(shown["front"]) <= {0, 1}
+    ran = motet("sweep", "motet.toml", "--write", 0)
+    assert ran.out == "Wrote trial 0 into motet.toml: towers.*.dim = 4.\n"
+    assert tomllib.loads((folder / "motet.toml").read_text())["towers"]["user"]["dim"] == 4
+
+
+def test_tune(motet: Run, folder: Path) -> None:
+    arguments = ("tune", "motet.toml", *CHANGES, "--trials", 2, "--over", "towers.*.dim=4,8")
+    ran = motet(*arguments)
+    assert ran.code == 0
+    assert "stars/rmse: start " in ran.out
+    assert "Judge it by the test rows: motet train tuned.toml -o model/" in ran.out
+    assert (folder / "tuned.toml").exists()
+    ran = motet(*arguments)
+    assert ran.code == 2
+    assert ran.err.endswith("there is a file tuned.toml already; give another name with -o, or remove it\n")
+    shown = json.loads(motet(*arguments, "-o", "other.toml", "--json").out)
+    assert shown["trials"] == 2
+
+
+def test_validation_rows_are_needed(motet: Run, folder: Path) -> None:
+    ran = motet("sweep", "motet.toml")
+    assert ran.code == 2
+    assert ran.err.startswith("motet: motet.toml has no validation rows to choose by")
+    assert not (folder / "sweep").exists()

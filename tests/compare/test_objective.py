@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from motet.compare.objective import Score, Yardstick, headlines, relative_gain
+from motet.errors import ConfigError
+from motet.project import Project
+
+
+def test_what_there_is_to_judge_by(project: Project) -> None:
+    found = Yardstick.of(project)
+    assert {"stars/rmse", "retrieval/unseen/ndcg@10"} <= set(found.keys)
+    assert found.rule("stars/rmse") > 0
+    assert math.isnan(found.rule("stars/gone"))
+    assert found.weights == {"stars": 1.0, "retrieval": 2.0}
+    assert "Validation rows: Random rows" in found.notes[0]
+    found.check(["stars/rmse"])
+
+
+def test_mistakes(project: Project) -> None:
+    found = Yardstick.of(project)
+    with pytest.raises(
+        ConfigError, match=r"'stars/rmsd' is no validation figure of this project; did you mean 'stars/"
+    ):
+        found.check(["stars/rmsd"])
+    with pytest.raises(ConfigError, match=r"there is no objective; figures of this project: stars/rmse, "):
+        found.check([])
+    without = project.changed({"validation": None})
+    with pytest.raises(
+        ConfigError, match=r"motet.toml has no validation rows to choose by.*--set validation.kind=rand"
+    ):
+        Yardstick.of(without)
+
+
+def test_the_best_rule_counts() -> None:
+    beside = {"a": {"x/rmse": 2.0, "x/auc": 0.5}, "b": {"x/rmse": 1.0, "x/auc": 0.6, "x/mrr": math.nan}}
+    found = Yardstick(("x/rmse",), beside, (), {})
+    assert (found.rule("x/rmse"), found.rule("x/auc")) == (1.0, 0.6)
+    assert math.isnan(found.rule("x/mrr"))
+
+
+def test_headlines_speak_for_tasks() -> None:
+    keys = ["r/all items/ndcg@10", "r/unseen/mrr", "r/unseen/ndcg@10", "s/mae", "s/rmse", "c/ece", "c/auc", "z/odd"]
+    assert headlines(keys, "rscz") == {"r": "r/unseen/ndcg@10", "s": "s/rmse", "c": "c/auc", "z": "z/odd"}
+    assert headlines(keys, ["gone"]) == {}
+
+
+def test_gains_and_scores() -> None:
+    assert relative_gain("a/rmse", 0.9, 1.0) == pytest.approx(0.1)
+    assert relative_gain("a/auc", 0.9, 1.0) == pytest.approx(-0.1)
+    assert math.isnan(relative_gain("a/auc", 0.9, 0.0))
+    figures = {"a/rmse": 0.9, "b/auc": 0.6}
+    assert Score(("a/rmse",)).of(figures) == -0.9
+    assert Score(("b/auc",)).of(figures) == 0.6
+    assert Score(("a/rmse", "b/auc"), {"a/rmse": 1.0, "b/auc": 0.5}).of(figures) == pytest.approx(0.15)
+    assert Score(("a/mae",)).of(figures) == -math.inf

@@ -1,0 +1,162 @@
+"""The run, its folder, its trials and its workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from motet.compare.folder import PLAN, TRIALS, RunFolder, read_trials
+from motet.compare.run import RETRIES, run
+from motet.compare.sampler import listed
+from motet.compare.trial import Trial
+from motet.compare.workers import Here, Processes, Workers, workers
+from motet.errors import ConfigError, DataError
+
+WAYS = [{"a": value} for value in range(4)]
+
+
+def double(trial: Trial) -> Trial:
+    return replace(trial, state="done", figures={"x": 2.0 * trial.settings["a"]})
+
+
+def start(path: Path, work: Callable[[Trial], Trial] = double, at_work: Workers | None = None) -> list[Trial]:
+    told: list[Trial] = []
+    with RunFolder(path, {"a": 1}) as folder:
+        found = run(
+            folder,
+            at_work or Here(),
+            propose=listed(WAYS, None),
+            call=lambda trial, _: (work, (trial,)),
+            told=told.append,
+        )
+    assert told == found
+    return found
+
+
+def test_trials_are_written_down_and_not_repeated(tmp_path: Path) -> None:
+    found = start(tmp_path)
+    assert [trial.figures["x"] for trial in found] == [0, 2, 4, 6]
+    assert read_trials(tmp_path) == dict(enumerate(found))
+
+    def never(_: Trial) -> Trial:
+        raise AssertionError("repeated")
+
+    assert start(tmp_path, never) == found
+
+
+def test_what_was_cut_off_is_taken_up(tmp_path: Path) -> None:
+    found = start(tmp_path)
+    lines = (tmp_path / TRIALS).read_text().splitlines(keepends=True)
+    (tmp_path / TRIALS).write_text("".join(lines[:5]) + lines[5][:9])  # the third trial only started
+    assert [trial.state for trial in read_trials(tmp_path).values()] == ["done", "done", "started"]
+    seen = []
+
+    def watched(trial: Trial) -> Trial:
+        seen.append(trial.number)
+        return double(trial)
+
+    assert start(tmp_path, watched) == found
+    assert seen == [2, 3]
+
+
+def test_a_trial_that_fails_is_kept_beside_the_others(tmp_path: Path) -> None:
+    def odd(trial: Trial) -> Trial:
+        if trial.number == 1:
+            raise DataError("no such\nrow")
+        return double(trial)
+
+    found = start(tmp_path, odd)
+    assert [trial.state for trial in found] == ["done", "failed", "done", "done"]
+    assert found[1].error == "DataError: no such row"
+    assert start(tmp_path) == found
+
+
+class Mortal(Here):
+    """Dies a number of times before each call."""
+
+    deaths = (BrokenProcessPool,)
+
+    def __init__(self, deaths: int) -> None:
+        self.left = {1: deaths}
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        number = arguments[0].number
+        if self.left.get(number, 0):
+            self.left[number] -= 1
+            future: Future[Any] = Future()
+            future.set_exception(BrokenProcessPool("a process died"))
+            return future
+        return super().submit(call, *arguments)
+
+
+@pytest.mark.parametrize(("deaths", "state"), [(RETRIES, "done"), (RETRIES + 1, "failed")])
+def test_a_worker_that_dies_is_retried_and_then_given_up(tmp_path: Path, deaths: int, state: str) -> None:
+    found = start(tmp_path, at_work=Mortal(deaths))
+    assert [trial.state for trial in found] == ["done", state, "done", "done"]
+
+
+def test_processes_outlive_one_that_dies() -> None:
+    with Processes(2) as pool:
+        first, other = pool.submit(os._exit, 3), pool.submit(os.getpid)
+        assert isinstance(first.exception(), pool.deaths)
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert other.result() != os.getpid()
+
+
+def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:
+    class Stopped(Here):
+        def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:  # noqa: ARG002
+            future: Future[Any] = Future()
+            future.set_exception(KeyboardInterrupt())
+            return future
+
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, at_work=Stopped())
+
+
+def test_where_trials_are_trained() -> None:
+    assert isinstance(workers(1, None), Here)
+    with workers(2, None) as pool:
+        assert pool.jobs == 2
+    with pytest.raises(ConfigError, match="jobs=0; at least one process has to work"):
+        workers(0, None)
+    with pytest.raises(ConfigError, match=r"needs Ray; install it with: pip install 'motet\[ray\]'"):
+        workers(2, "local")
+
+
+def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("999999\n")  # of a process that is gone
+    with (
+        RunFolder(tmp_path, {}),
+        pytest.raises(ConfigError, match=rf"process {os.getpid()} is at work in .*; wait for it, or give another"),
+        RunFolder(tmp_path, {}),
+    ):
+        pass
+    with RunFolder(tmp_path, {}):
+        pass
+
+
+def test_one_run_only_in_a_folder(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {"over": {"a": (1, 2)}, "seed": 0}):
+        pass
+    with RunFolder(tmp_path, {"over": {"a": [1, 2]}, "seed": 0}):
+        pass
+    with (
+        pytest.raises(ConfigError, match=r"holds another run: over.a is \[1, 2\] there and \[1\] here; give another f"),
+        RunFolder(tmp_path, {"over": {"a": [1]}, "seed": 0}),
+    ):
+        pass
+    assert (tmp_path / PLAN).exists()
+
+
+def test_a_trial_as_a_line() -> None:
+    trial = Trial(3, {"a": [64]}, "pruned", {"x": 1.5}, seconds=2.0, rungs={3: 0.5}, epochs=2, memory={"m": 1})
+    assert Trial.of(trial.line()) == trial
+    assert trial.figure("y") != trial.figure("y")

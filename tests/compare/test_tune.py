@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from motet.compare import Tuned, tune
+from motet.compare.objective import Score, Yardstick
+from motet.compare.trial import Trial
+from motet.compare.tune import _bar, _rungs
+from motet.compare.tuning import tuning_space
+from motet.compare.work import Declaration, race
+from motet.errors import ConfigError, TrainingError
+from motet.project import Project
+
+RMSE = "stars/rmse"
+OVER = {"towers.*.dim": [2, 8], "training.optimizer.kind": ["Adam"], "training.optimizer.lr": "0.003..0.3:log"}
+
+
+def small(project: Project, **more: object) -> Tuned:
+    return tune(project, over=OVER, epochs=4, progress=False, **{"trials": 4, "objective": RMSE, **more})  # type: ignore[arg-type]
+
+
+def test_the_best_is_no_worse_than_the_start_and_comes_again(project: Project, tmp_path: Path) -> None:
+    found = small(project, folder=tmp_path / "kept")
+    assert found.start.settings == {}
+    assert found.best.figure(RMSE) <= found.start.figure(RMSE)
+    assert len(found.trials) == 4
+    assert found.best.figure(RMSE) == min(trial.figure(RMSE) for trial in found.trials)
+    again = small(project)
+    assert [trial.settings for trial in again.trials] == [trial.settings for trial in found.trials]
+    assert [trial.figures for trial in again.trials] == [trial.figures for trial in found.trials]
+    assert small(project, folder=tmp_path / "kept").trials == found.trials
+
+
+def test_what_was_found_is_written_with_what_was_changed(file: Path, tmp_path: Path) -> None:
+    project = Project.read(file)
+    start = Trial(0, {}, "done", {RMSE: 1.0})
+    best = Trial(2, {"towers.*.dim": 8, "training.average": None}, "done", {RMSE: 0.5}, epochs=7)
+    found = Tuned(start, best, (start, best), Score((RMSE,)), Yardstick((RMSE,), {}, (), {}))
+    found.write(project, tmp_path / "tuned.toml")
+    text = (tmp_path / "tuned.toml").read_text()
+    assert text.startswith(f"# Tuned by motet on validation rows, in 2 trials: {RMSE} 1.0000 -> 0.5000. Changed:\n")
+    assert "#   towers.user.dim = 8\n#   towers.item.dim = 8\n#   training.epochs = 7\n" in text
+    assert "# a shop" in text
+    written = tomllib.loads(text)
+    assert written["training"]["epochs"] == 7
+    assert [written["towers"][side]["dim"] for side in ("user", "item")] == [8, 8]
+    assert replace(found, best=start).settings == {}
+    with pytest.raises(ConfigError, match="the project is from no file, so that there is none to write anew"):
+        found.write(Project(tomllib.loads(text)), tmp_path / "b.toml")
+
+
+def test_training_goes_on_from_rung_to_rung_as_if_in_one_piece(project: Project) -> None:
+    declaration, score = Declaration.of(project), Score((RMSE,))
+    never = float("-inf")
+    rungs = race(Trial(1, {}), declaration, score, {1: never, 2: never, 4: never})
+    whole = race(Trial(1, {}), declaration, score, {4: never})
+    assert rungs.figures == whole.figures
+    assert rungs.epochs == whole.epochs
+    assert rungs.rungs[4] == whole.rungs[4] == -rungs.figure(RMSE)
+    stopped = race(Trial(1, {}), declaration, score, {1: float("inf"), 4: never})
+    assert (stopped.state, list(stopped.rungs)) == ("pruned", [1])
+
+
+def test_the_best_third_goes_on() -> None:
+    assert _rungs(30) == [3, 10, 30]
+    assert _rungs(2) == [1, 2]
+    ended = [Trial(number, {}, rungs={3: float(number)}) for number in range(6)]
+    assert _bar(ended, 3) == 4.0
+    assert _bar(ended[:2], 3) == _bar(ended, 10) == float("-inf")
+
+
+def test_the_space_is_what_the_parts_take(project: Project) -> None:
+    found, beside = tuning_space(project, {"stars": 1.0, "retrieval": 2.0}, 1000)
+    assert {"towers.*.dim", "towers.*.dropout", "tasks.1.hidden", "weights.retrieval", "training.average"} <= set(found)
+    assert "weights.stars" not in found  # only ratios matter
+    assert "tasks.2.hidden" not in found  # a dot product has none
+    assert beside == {"training.optimizer.kind": "AdamW"}
+    sgd = project.changed({"training.optimizer": "SGD", "towers": {}})
+    found, beside = tuning_space(sgd, {"stars": 1.0}, 1000)
+    assert not any(key.startswith(("training.optimizer", "weights")) for key in found)
+    assert beside == {"towers.user.kind": "FeatureTower", "towers.item.kind": "FeatureTower"}
+
+
+def test_the_whole_space_can_be_trained(project: Project) -> None:
+    found = tune(project, trials=3, epochs=1, progress=False)
+    assert {trial.state for trial in found.trials} <= {"done", "pruned"}
+    assert set(found.score.keys) == {RMSE, "retrieval/unseen/ndcg@10"}
+
+
+def test_time_ends_it(project: Project) -> None:
+    assert len(small(project, minutes=0, trials=None).trials) == 1
+
+
+def test_mistakes(project: Project) -> None:
+    with pytest.raises(ConfigError, match="epochs=0; a trial takes at least one"):
+        tune(project, trials=1, epochs=0, progress=False)
+    with pytest.raises(ConfigError, match="'stars/rms' is no validation figure of this project; did you mean"):
+        small(project, objective="stars/rms")
+    broken = project.changed({"towers.user.dim": 3})
+    with pytest.raises((ConfigError, TrainingError)):
+        small(broken)
+
+
+def test_a_gain_needs_something_to_gain_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Yardstick, "rule", lambda *_: 0.0)
+    with pytest.raises(
+        ConfigError, match=r"no simple rule reaches anything in stars/rmse, .*; name an objective, one of"
+    ):
+        small(project, objective=None)
+
+
+def test_a_start_that_cannot_be_trained(project: Project) -> None:
+    wild = project.changed({"training.optimizer": {"kind": "SGD", "lr": 1e30}})
+    with pytest.raises(TrainingError, match="the project as it is cannot be trained, so that there is nothing to tune"):
+        small(wild)
