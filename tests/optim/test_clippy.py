@@ -109,3 +109,12 @@ def test_errors() -> None:
         ConfigError, match="accumulate='befor' is not one of 'after', 'clipped', 'before'; did you mean"
     ):
         ClippyAdagrad([parameter], accumulate="befor")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("grad", "factor"), [(1e-4, 1.0), (1.0, 0.1 * 2.0 / (0.1 / 0.1**0.5))])
+def test_it_says_what_a_step_was_shrunk_by(grad: float, factor: float) -> None:
+    weight = torch.nn.Parameter(torch.tensor([2.0]))
+    optimizer = ClippyAdagrad([weight], lr=0.1, eps=0.0, absolute_threshold=0.0)
+    weight.grad = torch.tensor([grad])
+    optimizer.step()
+    assert optimizer.state[weight]["factor"] == pytest.approx(factor)

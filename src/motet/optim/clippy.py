@@ -29,6 +29,8 @@ class ClippyAdagrad(torch.optim.Optimizer):
     A weight that starts at 0, such as a bias, may change by `absolute_threshold` a step and no more, and holds back its
     whole tensor: raise it for such tensors, or give them another optimizer (`Composite`).
 
+    `state[parameter]["factor"]` is what the last step of a parameter was shrunk by: 1 where it was not.
+
     Args:
         params: What to train: parameters, or groups of them.
         lr: Learning rate.
@@ -109,17 +111,17 @@ class ClippyAdagrad(torch.optim.Optimizer):
             state["accumulator"] = torch.full_like(parameter, group["initial_accumulator_value"])
         accumulator = state["accumulator"]
         if not grad.is_sparse:
-            _step(parameter, accumulator, grad, group)
+            state["factor"] = _step(parameter, accumulator, grad, group)
             return
         grad = grad.coalesce()  # rows that several examples share are added up before they are squared
         rows = grad.indices()[0]
         weights, sums = parameter[rows], accumulator[rows]
-        _step(weights, sums, grad.values(), group)
+        state["factor"] = _step(weights, sums, grad.values(), group)
         parameter[rows], accumulator[rows] = weights, sums
 
 
-def _step(weights: Tensor, accumulator: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-    """Move weights and accumulator in place."""
+def _step(weights: Tensor, accumulator: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
+    """Move weights and accumulator in place; what the step was shrunk by."""
     if group["accumulate"] == "before":
         accumulator.addcmul_(grad, grad)
     scale = (accumulator + group["eps"]).rsqrt_()
@@ -127,8 +129,9 @@ def _step(weights: Tensor, accumulator: Tensor, grad: Tensor, group: dict[str, A
     allowed = weights.abs() * group["variable_relative_threshold"] + group["absolute_threshold"]
     allowed += scale * group["accumulator_relative_threshold"]
     room = torch.where(delta == 0, 1.0, allowed / delta.abs())
-    factor = room.amin().clamp(max=1.0) if room.numel() else 1.0  # a table may have no row with a gradient
-    weights.addcmul_(delta, torch.as_tensor(factor, dtype=delta.dtype, device=delta.device), value=-1.0)
+    factor = room.amin().clamp(max=1.0) if room.numel() else delta.new_ones(())  # a table may have no row to move
+    weights.addcmul_(delta, factor, value=-1.0)
     if group["accumulate"] != "before":
         taken = grad * factor if group["accumulate"] == "clipped" else grad
         accumulator.addcmul_(taken, taken)
+    return factor
