@@ -1,8 +1,8 @@
 """Whether intervals hold the truth as often as they say: `python -m benchmarks.intervals [DRAWS [USERS]]`.
 
 A simulated shop of 10,000 users. A model is fitted once, on the first 70 % of what happens there; its figures on the
-rest of all users are the truth. Then some of the users are drawn, again and again, and the 95 % intervals that their rows alone
-give are held against it. Each row was scored once: the rows of some users are a slice of the evidence.
+rest of all users are the truth. Then some of the users are drawn, again and again, and the 95 % intervals that their
+rows alone give are held against it. Each row was scored once: the rows of some users are a slice of the evidence.
 """
 
 from __future__ import annotations

@@ -143,3 +143,16 @@ def test_a_process_answers_quickly(saved: Path) -> None:
 def cpu_seconds_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def test_evaluate_with_intervals_and_slices(motet: Run, saved: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.csv"
+    pl.DataFrame({"customer": [1, 2, 3, 4], "title": ["[Film] 1", "[Film] 2"] * 2, "stars": [1, 5, 3, 2]}).write_csv(
+        test
+    )
+    options = ("--intervals", "--slices", "visited, users")
+    found = json.loads(motet("evaluate", saved, test, *options, "--json").out)
+    low, high = found["intervals"]["stars/rmse"]
+    assert low <= found["figures"]["stars/rmse"] <= high
+    assert {name.partition(":")[0] for name in found["slices"]} == {"visited", "users"}
+    assert " to " in motet("evaluate", saved, test, *options).out
