@@ -96,6 +96,17 @@ def test_evaluated_like_a_model(kind: str, tastes: EventLog) -> None:
     assert report[key] >= 0
 
 
+@pytest.mark.parametrize("kind", ["popularity", "bias"])
+def test_judged_on_the_rows_it_is_about(kind: str, tastes: EventLog) -> None:
+    baseline = ALL[kind](tastes, where="kind == 2")
+    chosen = tastes.take(tastes.columns["kind"] == 2)
+    own = (
+        {key: figure for key, figure in evaluate(baseline, test, train=tastes).items() if key.startswith(baseline.name)}
+        for test in (tastes, chosen)
+    )
+    assert next(own) == next(own)
+
+
 def test_pairs_of_many_users_are_cells_of_blocks(tastes: EventLog) -> None:
     ease = EASE(tastes)
     users, items = torch.randint(61, (3000,)), torch.randint(23, (3000,))

@@ -23,7 +23,7 @@ class BPR(Factors):
         dim: Numbers a vector.
         lr: Learning rate.
         regularization: Lambda in the formula.
-        iterations: Passes over the positives.
+        iterations: Passes over the positives: as many as validation bears, for it overfits with more.
         seed: Of the first vectors and of the draws.
 
     Raises:
@@ -42,7 +42,7 @@ class BPR(Factors):
         dim: int = 32,
         lr: float = 0.01,
         regularization: float = 0.01,
-        iterations: int = 100,
+        iterations: int = 50,
         seed: int = 0,
     ) -> None:
         check_sizes(dim=dim, iterations=iterations)

@@ -90,7 +90,7 @@ def of_baseline(
         batch: The test rows.
         corpus: The positives among them.
         name: The task it stands beside; its own name where not given.
-        weights: What each test row counts for; 1 where not given.
+        weights: What each test row counts for; where not given, what it does by the baseline's own choice of rows.
 
     Returns:
         Evidence, under the name.
@@ -99,7 +99,7 @@ def of_baseline(
         DataError: If a score is NaN; the message names the baseline.
     """
     name = baseline.name if name is None else name
-    weights = torch.ones(len(batch)) if weights is None else weights
+    weights = baseline.rows.weights(batch) if weights is None else weights
     with _naming(f"baseline {baseline.name!r}"):
         if baseline.label is not None:
             scores = baseline.scores(batch.users, batch.items)
