@@ -22,6 +22,7 @@ from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
 from motet.errors import ConfigError, DataError, TrainingError, did_you_mean
 from motet.evaluation import evaluate
+from motet.metrics.direction import lower_is_better
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
 from motet.progress import TrainingProgress
@@ -56,7 +57,7 @@ class EarlyStopping:
         """
         lower = self.lower_is_better
         if lower is None:
-            lower = self.metric.rsplit("/", 1)[-1] in ("rmse", "mae", "log_loss", "ece")
+            lower = lower_is_better(self.metric)
         return best != best or (figure < best if lower else figure > best)
 
 
@@ -322,5 +323,5 @@ def _validate(state: _State, validation: EventLog | None, train: EventLog) -> di
     if validation is None:
         return {}
     with state.averaged():
-        report = evaluate(state.model, validation, train=train, baselines=False)
+        report = evaluate(state.model, validation, train=train, baselines=False, thorough=False)
     return {f"validation/{key}": figure for key, figure in report.items()}

@@ -26,6 +26,14 @@ def evaluate(
             help="Tell rows apart: users (new, rare, heavy), items (new, rare, popular), visited, or any column.",
         ),
     ] = "",
+    positives: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Which rows say that a served item was right, as in \"event == 'purchase'\".",
+            show_default="those of the task that retrieves",
+        ),
+    ] = None,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Add the 95 % interval of each figure, by a bootstrap over users.")
     ] = False,
@@ -34,7 +42,8 @@ def evaluate(
     """Judge a saved model by events it was not trained on.
 
     [bold]all items[/bold] ranks each held-out item among the whole catalogue; [bold]unseen[/bold] leaves out what the
-    user had in training, as recommendations do.
+    user had in training, as recommendations do. [bold]served[/bold] judges the lists that users get: retrieved,
+    filtered, ranked and fused.
 
     [bold]Examples[/bold]
 
@@ -55,7 +64,7 @@ def evaluate(
     asked = None if preference is None else answers.as_weights(preference.split(","))
     held_out = recent_like(recommender.log.encode(test), recommender.log)
     families = [family.strip() for family in slices.split(",") if family.strip()]
-    report = judge(recommender.model, held_out, train=recommender.log, preference=asked, slices=families)
+    report = judge(recommender, held_out, train=recommender.log, preference=asked, slices=families, positives=positives)
     level = LEVEL if intervals else None
     if json:
         answers.print_json(report.to_dict(level=level))

@@ -13,24 +13,29 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from motet.baselines import Baseline, GlobalMean, Popularity, UserItemBias
+from motet.baselines import Baseline, GlobalMean, Popularity, Recommends, UserItemBias
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.evaluation.collect import metrics_of, of_baseline, of_model
 from motet.evaluation.corpus import Corpus, Protocol
+from motet.evaluation.curves import of_levels, of_probabilities
+from motet.evaluation.described import TwoStage
 from motet.evaluation.evidence import Evidence
+from motet.evaluation.leaks import absent, interleaved, telling, too_good
 from motet.evaluation.notes import said
 from motet.evaluation.report import Report
+from motet.evaluation.served import product
 from motet.evaluation.slices import masks
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import Ties
+from motet.metrics.reliability import ReliabilityCurve
 from motet.model import Model
 from motet.tasks.base import Task
 
 
 def evaluate(
-    system: Model | Baseline,
+    system: Model | Recommends,
     test: EventLog,
     *,
     train: EventLog,
@@ -41,19 +46,23 @@ def evaluate(
     about: str | None = None,
     preference: Mapping[str, float] | None = None,
     slices: Sequence[str] = (),
+    positives: str | None = None,
+    thorough: bool = True,
 ) -> Report:
-    """Measure every task on the held-out rows that carry its labels.
+    """Measure every task on the held-out rows that carry its labels, and the lists that are served.
 
     Users and items are embedded once, however many rows they have. Rows with an unknown item have no rank: they are
     left out of rankings, and counted in the notes. The model is left in the mode it was in.
 
     Args:
-        system: A trained model, or a baseline.
+        system: A trained model, a baseline, a `Recommender`, or anything that recommends: of what recommends, the lists
+            that its users get are judged as well, under `served/unseen`; of what has a model, the model's tasks.
         test: Held-out rows.
         train: The rows the system was trained on: what `unseen` leaves out, and what baselines are fitted on.
         protocols: What a held-out item is ranked among: `"all items"`, the whole catalogue, or `"unseen"`, the
             catalogue without what the user had in training.
-        ks: Lengths of the list at which hit rates are taken; those of the task's `FactorizedTopK` where not given.
+        ks: Lengths of the list at which hit rates are taken, and of the lists that are served; those of the task's
+            `FactorizedTopK`, and 10, where not given.
         ties: How equal scores rank; pessimistic, so that a constant scorer comes last.
         baselines: Whether to put popularity and the global mean beside the figures.
         about: How the rows were chosen, to stand in the notes: the `report` of a split.
@@ -61,13 +70,17 @@ def evaluate(
         slices: What to tell test rows apart by: `"users"` (new, rare, heavy), `"items"` (new, rare, popular),
             `"visited"` (whether the user had the item in training), or a column of the events, the users or the items.
             See `motet.evaluation.slices`.
+        positives: Which held-out rows say that a served item was right: a condition such as `"event == 'purchase'"`.
+            Where not given, the rows of the task that retrieves, else every row.
+        thorough: Whether to look for leaks and to draw calibration curves too; `fit` does without while it trains.
 
     Returns:
-        Figures by `task/metric` and `task/protocol/metric`; NaN where no row has the label.
+        Figures by `task/metric`, `task/protocol/metric` and `served/unseen/metric`; NaN where no row has the label.
 
     Raises:
         ConfigError: If a protocol, the tie rule or a slice is unknown, one of `ks` is above the number of items, the
-            item tower reads context, or a preference is asked of what takes none.
+            item tower reads context, a preference is asked of what takes none, or `positives` of what serves no lists
+            or where it holds for no row.
         DataError: If there are no rows, a label or context column is absent, the model, the test and the training rows
             do not number their users and items alike, or a score is NaN.
 
@@ -76,30 +89,82 @@ def evaluate(
         >>> report["retrieval/unseen/hit_rate@10"]  # doctest: +SKIP
     """
     _check(test, train, protocols, ks)
-    if isinstance(system, Model):
-        _check_schema(system, test)
+    model, serves = _model(system), _serves(system)
+    if positives is not None and not serves:
+        raise ConfigError(
+            f"positives={positives!r} says which rows judge the lists that are served, and a {type(system).__name__} "
+            "serves none; evaluate Recommender(model, train)"
+        )
+    if model is not None:
+        _check_schema(model, test)
     started = time.perf_counter()
     corpus = Corpus.of(test, train, protocols, ties)
     beside: dict[str, list[Evidence]] = {}
+    evidence: list[Evidence] = []
+    curves: dict[str, ReliabilityCurve] = {}
     if isinstance(system, Baseline):
         needs = () if system.label is None else (system.label,)
         if preference is not None:
             raise ConfigError(f"{system.name} is a simple rule and takes no preference; leave it out")
         _check_labels(system.name, needs, test)
         evidence = of_baseline(system, partial(metrics_of, system, ks, _kinds(system)), test.batch(), corpus)
-    else:
-        for name, task in system.tasks.items():
+    elif model is not None:
+        for name, task in model.tasks.items():
             _check_labels(name, task.needs, test)
-        with _evaluating(system):  # what a tower reads may depend on the mode
-            corpus = replace(corpus, each_row=bool(system.user.context))
-            evidence = of_model(system, replace(test.batch(), preference=system.prefer(preference)), corpus, ks)
+        with _evaluating(model):  # what a tower reads may depend on the mode
+            corpus = replace(corpus, each_row=bool(model.user.context))
+            batch = replace(test.batch(), preference=model.prefer(preference))
+            evidence = of_model(model, batch, corpus, ks)
+            curves = {**of_probabilities(evidence), **of_levels(model, batch)} if thorough else {}
         if baselines:
-            beside = _beside(system, test.batch(), train, corpus, ks)
+            beside = _beside(model, test.batch(), train, corpus, ks)
     notes = [*([about] if about else []), *corpus.notes(test), *_asked(preference), *said(evidence, test, corpus)]
-    report = replace(Report.of(evidence), beside={name: Report.of(parts) for name, parts in beside.items()})
-    chosen = masks(slices, test, train)
-    parts = {name: Report.of([part.of(rows) for part in evidence]) for name, rows in chosen.items()}
-    return replace(report, slices=parts, notes=notes, seconds=time.perf_counter() - started)
+    beyond: dict[str, dict[str, float]] = {}
+    if isinstance(system, Recommends) and serves:
+        popular = Popularity(train)
+        rules = {popular.name: popular} if baselines and not isinstance(system, Baseline) else {}
+        lists = product(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference)
+        evidence.append(lists.own.evidence)
+        beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
+        for name, listed in lists.beside.items():
+            beside.setdefault(name, []).append(listed.evidence)
+        notes += lists.notes
+    report = _with(Report.of(evidence), beyond.get("", {}))
+    rule_reports = {name: _with(Report.of(parts), beyond.get(name, {})) for name, parts in beside.items()}
+    warnings: list[str] = []
+    if thorough:
+        tasks = () if model is None else model.tasks.values()
+        warnings = [*interleaved(test, train), *absent(test, train), *telling(train, tasks)]
+        warnings += too_good(report, rule_reports)
+    parts = {name: Report.of([part.of(rows) for part in evidence]) for name, rows in masks(slices, test, train).items()}
+    report = replace(report, beside=rule_reports, slices=parts, notes=notes, warnings=warnings, curves=curves)
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def _model(system: object) -> Model | None:
+    """The model whose tasks are judged, if there is one."""
+    if isinstance(system, Model):
+        return system
+    if isinstance(system, TwoStage):
+        return system.model
+    if not isinstance(system, Recommends):
+        raise ConfigError(
+            f"a {type(system).__name__} cannot be evaluated: give a Model, a Recommender, a baseline, or what has "
+            "their recommend(users, k) and predict(users, items)"
+        )
+    return None
+
+
+def _serves(system: object) -> bool:
+    """Whether there are lists to judge: a rule that predicts a number orders nothing worth serving."""
+    if isinstance(system, Baseline):
+        return system.label is None
+    return isinstance(system, Recommends)
+
+
+def _with(report: Report, figures: Mapping[str, float]) -> Report:
+    """A report with figures that no single row is evidence of."""
+    return replace(report, figures={**report.figures, **figures})
 
 
 def _asked(preference: Mapping[str, float] | None) -> list[str]:

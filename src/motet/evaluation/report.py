@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from motet.errors import DataError, did_you_mean
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import Difference, Interval, between, resample
+from motet.metrics.reliability import ReliabilityCurve
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,6 +38,9 @@ class Report(Mapping[str, float]):
         seconds: How long the evaluation took.
         evidence: The judged rows, from which intervals are drawn.
         slices: The same figures of some of the rows, by `family: slice`.
+        warnings: What makes the figures doubtful: leaks, and rows of users or items that training lacks.
+        curves: What happened beside each probability that was given: `click/mass`, `funnel/buy/width`,
+            `rating/>= 4/mass`; in bins of equal width and of equal mass.
 
     Example:
         >>> report = Report({"rating/rmse": 0.91}, beside={"global mean": Report({"rating/rmse": 1.13})})
@@ -50,6 +54,8 @@ class Report(Mapping[str, float]):
     seconds: float = math.nan
     evidence: Sequence[Evidence] = field(default=(), repr=False)
     slices: Mapping[str, Report] = field(default_factory=dict, repr=False)
+    warnings: Sequence[str] = ()
+    curves: Mapping[str, ReliabilityCurve] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, evidence: Sequence[Evidence]) -> Self:
@@ -184,12 +190,14 @@ class Report(Mapping[str, float]):
             level: Of the intervals to add; none where not given.
 
         Returns:
-            `figures`, `beside`, `notes`, `seconds`, `slices`; `intervals` where asked for.
+            `figures`, `beside`, `notes`, `warnings`, `curves`, `seconds`, `slices`; `intervals` where asked for.
         """
         found: dict[str, Any] = {
             "figures": dict(self.figures),
             "beside": {name: dict(figures) for name, figures in self.beside.items()},
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "curves": {name: vars(curve) for name, curve in self.curves.items()},
             "seconds": self.seconds,
             "slices": {name: part._slice(level) for name, part in self.slices.items()},
         }

@@ -56,7 +56,7 @@ def slices(report: Report, family: str, level: float | None = None) -> Table:
         column.justify = "right"
     found = {name: {} if level is None else part.intervals(level=level) for name, part in parts.items()}
     size: Sequence[str] | None = None
-    for key in report:
+    for key in (key for key in report if all(key in part for part in parts.values())):
         sizes = [f"{users:,} users, {rows:,} rows" for users, rows in (part.judged(key) for part in parts.values())]
         if sizes != size:
             table.add_row("", *sizes, style="dim")
@@ -85,7 +85,7 @@ def printed(report: Report, level: float | None = None) -> str:
         console.print(figures(report, level))
         for family in families:
             console.print(slices(report, family, level))
-    return captured.get() + "\n".join(report.notes)
+    return captured.get() + "\n".join([*report.notes, *(f"warning: {warning}" for warning in report.warnings)])
 
 
 def _number(figure: float) -> str:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.data.batch import distinct
 from motet.errors import ConfigError
 from motet.metrics.additive import Additive, sums
 from motet.metrics.base import CorpusMetric
@@ -103,13 +104,14 @@ class PerQuery(Additive, CorpusMetric):
 
     def _each(self, ranks: Tensor, weights: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The figure of each query, its weight, and one of its rows."""
-        order = ranks.argsort()
-        order = order[queries[order].argsort(stable=True)]
-        _, query, sizes = queries[order].unique_consecutive(return_inverse=True, return_counts=True)
-        first = sizes.cumsum(0) - sizes
-        numbers = torch.arange(1, len(order) + 1, device=order.device) - first[query]
+        _, query, first, sizes = distinct(queries)
+        found = torch.zeros(len(sizes), dtype=torch.float64, device=ranks.device)
+        weight = torch.zeros_like(found).index_add_(0, query, weights) / sizes
+        order = (ranks <= self.k).nonzero()[:, 0]  # what is not on the list adds nothing, and need not be sorted
+        order = order[ranks[order].argsort()]
+        order = order[query[order].argsort(stable=True)]
+        listed = torch.bincount(query[order], minlength=len(sizes))
+        numbers = torch.arange(1, len(order) + 1, device=order.device) - (listed.cumsum(0) - listed)[query[order]]
         places = torch.maximum(ranks[order], numbers)
         gains = self.gain(places, numbers.double()) * (places <= self.k)
-        found = torch.zeros(len(sizes), dtype=torch.float64, device=order.device)
-        weight = torch.zeros_like(found).index_add_(0, query, weights[order]) / sizes
-        return found.index_add_(0, query, gains) / self.best(sizes), weight, order[first]
+        return found.index_add_(0, query[order], gains) / self.best(sizes), weight, first

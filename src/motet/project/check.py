@@ -13,6 +13,7 @@ from motet.data.log import EventLog
 from motet.data.table import Table
 from motet.errors import ConfigError, MotetError, did_you_mean
 from motet.evaluation import evaluate
+from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
 from motet.project.project import Divided, Project
 
@@ -62,6 +63,9 @@ def check(project: Project) -> Findings:
     _look_at_events(log, found)
     for name in model.tasks:
         _count(name, model, rows, found)
+    found.warnings.extend(telling(rows.train, model.tasks.values()))
+    if rows.test is not None:
+        found.warnings.extend([*interleaved(rows.test, rows.train), *absent(rows.test, rows.train)])
     _unused(project, log, found)
     return found
 
@@ -75,7 +79,7 @@ def _try(project: Project, model: Model, rows: Divided) -> None:
     if stopping is None or rows.validation is None:
         return
     metric = stopping.given["metric"]
-    figures = evaluate(model, rows.validation.take(slice(0, SAMPLE)), train=rows.train, baselines=False)
+    figures = evaluate(model, rows.validation.take(slice(0, SAMPLE)), train=rows.train, baselines=False, thorough=False)
     if metric not in figures:
         raise ConfigError(
             f"{stopping.place}: early stopping watches {metric!r}, which is no validation metric"

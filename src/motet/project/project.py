@@ -22,6 +22,7 @@ from motet.preference import Preference
 from motet.project.document import override, parse, read_tables, with_settings
 from motet.project.kinds import SPLITS, offered
 from motet.project.part import Part
+from motet.recommender import Recommender
 from motet.tasks import Task
 from motet.towers import Tower
 from motet.train import fit
@@ -241,7 +242,7 @@ class Project:
         report = None
         if rows.test is not None:
             about = f"{rows.report} Training seed {self.seed}."
-            report = evaluate(model, rows.test, train=rows.train, about=about)
+            report = evaluate(_product(model, rows.train), rows.test, train=rows.train, about=about)
         return Trained(model, log, rows, history, report)
 
     def _checkpoint(self) -> dict[str, Any]:
@@ -253,3 +254,9 @@ class Project:
 
     def _optional(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part | None:
         return None if raw is None else self._part(raw, kinds, table)
+
+
+def _product(model: Model, train: EventLog) -> Recommender | Model:
+    """What users would get; the bare model where a request lacks the context that a tower reads."""
+    asked = all(tower.remembers or not tower.context for tower in (model.user, model.item))
+    return Recommender(model, train) if asked else model

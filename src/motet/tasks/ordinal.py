@@ -126,12 +126,26 @@ class Ordinal(PairTask):
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The level to expect of each pair; see `PairTask.head_score`."""
         scale = self._scale(pairs)
-        above = (self._place(pairs, batch)[:, None] - self.thresholds).sigmoid()
-        return scale[0] + above @ scale.diff()
+        return scale[0] + self._reached(pairs, batch) @ scale.diff()
+
+    def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """The level to expect, and the probability of every level but the lowest to be reached; see `Task.parts`."""
+        scale, reached = self._scale(pairs), self._reached(pairs, batch)
+        levels = dict(zip(self.level_parts, reached.T, strict=True))
+        return {"": scale[0] + reached @ scale.diff(), **levels}
+
+    @property
+    def level_parts(self) -> tuple[str, ...]:
+        """What `head_parts` calls the probability of each level but the lowest: `">= 4"`."""
+        return tuple(f">= {level:g}" for level in (self.levels or ())[1:])
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""
         return {"rmse": RMSE(), "mae": MAE()}
+
+    def _reached(self, pairs: Tensor, batch: Batch) -> Tensor:
+        """The probability that each pair gets to each level but the lowest."""
+        return (self._place(pairs, batch)[:, None] - self.thresholds).sigmoid()
 
     def _place(self, pairs: Tensor, batch: Batch) -> Tensor:
         """Where each pair stands on the scale of the thresholds."""

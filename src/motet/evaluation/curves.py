@@ -1,0 +1,67 @@
+"""Curves: what happened beside every probability that a model gives, for plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from motet.data.batch import Batch
+from motet.evaluation.evidence import Evidence
+from motet.metrics.calibration import ECE
+from motet.metrics.reliability import ReliabilityCurve, reliability_curve
+from motet.model import Model
+from motet.tasks.ordinal import Ordinal
+
+ROWS = 1 << 16  # rows scored at once
+
+
+def of_probabilities(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve]:
+    """The curves of scores that are judged as probabilities, by a calibration error.
+
+    Args:
+        evidence: Judged rows; others than of probabilities are passed over.
+
+    Returns:
+        Two curves each, by bins of equal width and of equal mass: `click/width`, `funnel/buy/mass`.
+    """
+    found: dict[str, ReliabilityCurve] = {}
+    for part in evidence:
+        calibrated = [name for name, metric in part.metrics().items() if isinstance(metric, ECE)]
+        if part.labels is not None:
+            for name in calibrated:
+                place = "/".join([part.prefix, *name.split("/")[:-1]])
+                found |= _both(place, part.values, part.labels, part.weights)
+    return found
+
+
+def of_levels(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
+    """The curves of the probability that a level is reached, of every `Ordinal` task.
+
+    Args:
+        model: In evaluation mode, without gradients.
+        batch: The test rows.
+
+    Returns:
+        Two curves a level: `rating/>= 4/mass`.
+    """
+    device = next(model.parameters(), torch.zeros(())).device
+    found: dict[str, ReliabilityCurve] = {}
+    for name, task in model.tasks.items():
+        if not isinstance(task, Ordinal):
+            continue
+        rows = batch.to(device).take(task.row_weights(batch.to(device)) > 0)
+        blocks = [model.score_parts(name, rows.take(slice(at, at + ROWS))) for at in range(0, len(rows), ROWS)]
+        weights = task.row_weights(rows)
+        for part, level in zip(task.level_parts, (task.levels or ())[1:], strict=True):
+            if blocks:
+                probs = torch.cat([block[part] for block in blocks])
+                found |= _both(f"{name}/{part}", probs, (rows[task.label] >= level).to(probs), weights)
+    return found
+
+
+def _both(place: str, probs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> dict[str, ReliabilityCurve]:
+    return {
+        f"{place}/width": reliability_curve(probs, labels, weights, by="width"),
+        f"{place}/mass": reliability_curve(probs, labels, weights, by="mass"),
+    }

@@ -1,0 +1,233 @@
+"""Leaks: signs that a figure is better than the system, for the test knows what the future would not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.entities import Bag, Codes, Column, Numbers
+from motet.data.log import EventLog
+from motet.metrics.auc import AUC
+from motet.tasks.base import Task
+
+SAMPLE = 100_000  # training rows that features are held against labels on
+SUPPORT = 30  # so few rows determine each other by chance
+CLASS = 5  # and so few of one kind
+LEVELS = 256  # of a quantity: its values where there are no more, else as many quantiles
+TELLS = 0.99  # of what there is to know of a label
+PERFECT = 0.999
+NOTHING = 0.01  # of the error of the simple rule
+
+
+def interleaved(test: EventLog, train: EventLog) -> list[str]:
+    """Whether test rows precede training rows of the same user.
+
+    Args:
+        test: Held-out rows.
+        train: Training rows.
+
+    Returns:
+        A warning, where there is a time to tell.
+    """
+    time = train.schema.time
+    if time is None or time not in test.columns or not len(train):
+        return []
+    before, after = train.batch(), test.batch()
+    times = before[time].double()
+    last = torch.full((len(train.users),), -torch.inf, dtype=torch.float64)
+    last.scatter_reduce_(0, before.users, times, "amax")
+    early = int(((after[time].double() < last[after.users]) & (after.users > 0)).sum())
+    if not early:
+        return []
+    return [
+        f"{early / len(test):.0%} of the test rows precede a training row of the same user: the system has seen what "
+        "these users did later, as no deployed one has; split by time for what to expect of it"
+    ]
+
+
+def absent(test: EventLog, train: EventLog) -> list[str]:
+    """How many users and items of the test no training row has.
+
+    Args:
+        test: Held-out rows.
+        train: Training rows.
+
+    Returns:
+        A warning for each side that has some.
+    """
+    found = []
+    for side, key in (("users", train.users.key), ("items", train.items.key)):
+        mine, theirs = test.columns[key].unique(), train.columns[key].unique()
+        mine = mine[mine > 0]
+        missing = int((~torch.isin(mine, theirs)).sum())
+        unknown = int((test.columns[key] == 0).sum())
+        if missing:
+            found.append(f"{missing:,} of {len(mine):,} test {side} have no training row")
+        if unknown:
+            found.append(f"{unknown:,} test rows have {side} that are not known at all")
+    return found
+
+
+def telling(train: EventLog, tasks: Iterable[Task]) -> list[str]:
+    r"""Which declared features hold the label of a task, on training rows.
+
+    Each row's label is predicted by the mean label of the other rows that have the same value, so that a value that is
+    rare says nothing by chance; the unknown is a value as well. Of a label of two values the AUC of that prediction is
+    taken (of a quantity, its own as well), of any other label the share of variance that it explains,
+
+    $$ 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
+
+    A multi-valued feature or text is looked at value by value, by whether a row has it. Of a large log, 100,000 rows
+    spread evenly over it are looked at.
+
+    Args:
+        train: Training rows.
+        tasks: Whose labels; a task's own rows alone.
+
+    Returns:
+        A warning for each feature that tells more than 99 % of a label.
+    """
+    log = train.take(torch.arange(0, len(train), -(-len(train) // SAMPLE))) if len(train) else train
+    batch = log.batch()
+    found: dict[str, None] = {}
+    for task in tasks:
+        chosen = task.rows.chosen(batch)
+        for label in task.judged.values():
+            if label not in batch:
+                continue
+            known = (chosen & ~batch[label].isnan()).nonzero()[:, 0]
+            if _enough(batch[label][known]):
+                found |= dict.fromkeys(_told(log, label, known))
+    return list(found)
+
+
+def too_good(figures: Mapping[str, float], beside: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Which figures no honest test gives.
+
+    Args:
+        figures: By key.
+        beside: The same figures of simple rules.
+
+    Returns:
+        A warning for an AUC, NDCG or reciprocal rank above .999 and an error below a hundredth of the simple rule's.
+    """
+    found = []
+    for key, figure in figures.items():
+        metric = key.rpartition("/")[2].partition("@")[0]
+        rules = [rule[key] for rule in beside.values() if key in rule]
+        small = metric in ("rmse", "mae", "log_loss") and figure <= NOTHING * max(rules, default=0.1)
+        large = metric in ("auc", "ndcg", "mrr") and figure > PERFECT
+        if small or large:
+            found.append(
+                f"{key} is {figure:.4g}, which is too good to be true: look for a column that holds the answer, and "
+                "for test rows among the training rows"
+            )
+    return found
+
+
+def _enough(labels: Tensor) -> bool:
+    if len(labels) < SUPPORT:
+        return False
+    values, counts = labels.unique(return_counts=True)
+    return len(values) > 2 or (len(values) == 2 and int(counts.min()) >= CLASS)
+
+
+class _Feature(NamedTuple):
+    name: str
+    column: Column
+    entities: Tensor | None  # which row of the column each event has; its own where None
+
+
+def _features(log: EventLog) -> Iterator[_Feature]:
+    """Every feature that is declared."""
+    batch = log.batch()
+    for side, entities, rows in (("user", log.users, batch.users), ("item", log.items, batch.items)):
+        for name, column in entities.features.items():
+            yield _Feature(f"{side} feature {name!r}", column, rows)
+    for name in log.schema.context_features:
+        values = log.columns[name]
+        if values.ndim == 1:
+            told = Codes(values, log.vocabs[name]) if name in log.vocabs else Numbers(values)
+            yield _Feature(f"context {name!r}", told, None)
+
+
+def _told(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
+    """Warnings about one label."""
+    labels = log.columns[label][rows].double()
+    for name, column, entities in _features(log):
+        entity = rows if entities is None else entities[rows]
+        if isinstance(column, Codes):
+            told = _by_groups(column.rows[entity], labels)
+        elif isinstance(column, Bag):
+            told = _by_presence(column, entity, labels)
+        else:
+            values = column.values[entity]
+            told = max(_by_groups(_levels(values), labels), _by_size(values, labels))
+        if told > TELLS:
+            how = "AUC" if _binary(labels) else "share of variance"
+            yield (
+                f"{name} tells the label {label!r}: {how} {told:.4f} on {len(rows):,} training rows; where it is not "
+                "known before the event, take it out"
+            )
+
+
+def _binary(labels: Tensor) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all())
+
+
+def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """How much the other rows of the same group tell."""
+    counts = torch.bincount(groups)[groups]
+    sums = torch.bincount(groups, labels)[groups]
+    others = ((sums - labels) / (counts - 1).clamp(min=1)).where(counts > 1, labels.mean())
+    if _binary(labels):
+        return _area(others, labels)
+    return 1 - float((labels - others).square().sum() / (labels - labels.mean()).square().sum())
+
+
+def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """How well a quantity orders rows, whichever way; the unknown take no part."""
+    known = ~values.isnan()
+    if not _binary(labels) or not _enough(labels[known]):
+        return 0.0
+    area = _area(values[known].double(), labels[known])
+    return max(area, 1 - area)
+
+
+def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """How much having one of the values tells, of the value that tells most."""
+    width = len(bag.vocab)
+    each = torch.bincount(entities, minlength=len(bag.offsets) - 1).double()  # events of each entity
+    sums = torch.bincount(entities, labels, minlength=len(each))
+    owner = torch.repeat_interleave(bag.offsets.diff())
+    cells = (owner * width + bag.rows).unique()
+    owner, value = cells // width, cells % width
+    having = torch.zeros(width, dtype=torch.float64).index_add_(0, value, each[owner])
+    total = torch.zeros(width, dtype=torch.float64).index_add_(0, value, sums[owner])
+    rows, mean = len(labels), labels.mean()
+    if _binary(labels):
+        happened = labels.sum()
+        areas = 0.5 + 0.5 * (total / happened - (having - total) / (rows - happened)).abs()
+        return float(areas.max()) if width else 0.0
+    between = (total - having * mean).square() * (1 / having.clamp(min=1) + 1 / (rows - having).clamp(min=1))
+    return float(between.max() / (labels - mean).square().sum()) if width else 0.0
+
+
+def _levels(values: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    """A quantity as groups; the unknown are one of their own."""
+    known = values[~values.isnan()].double()
+    distinct = known.unique()
+    if len(distinct) > LEVELS:
+        distinct = known.sort().values[torch.linspace(0, len(known) - 1, LEVELS).long()].unique()
+    groups = torch.bucketize(values.double().nan_to_num(0.0), distinct) + 1
+    return groups.masked_fill(values.isnan(), 0)
+
+
+def _area(scores: Tensor, labels: Tensor) -> float:
+    auc = AUC()
+    auc.update(scores, labels)
+    return auc.compute()

@@ -1,0 +1,300 @@
+"""Served: the lists that users of the product get, judged by what they turned to afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import polars as pl
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.baselines.base import Recommends
+from motet.data.batch import distinct
+from motet.data.history import History
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.evaluation.described import Described, TwoStage, describe
+from motet.evaluation.evidence import Evidence
+from motet.metrics.base import Metric
+from motet.metrics.diversity import intra_list_diversity
+from motet.metrics.exposure import coverage, exposures, gini
+from motet.metrics.mrr import MRR
+from motet.metrics.ndcg import NDCG
+from motet.metrics.novelty import novelty, popularity, popularity_lift
+from motet.metrics.precision import Precision
+from motet.metrics.recall import Recall
+from motet.metrics.topk import HitRate
+from motet.tasks.base import CorpusTask
+from motet.tasks.rows import Rows
+
+USERS = 1 << 14  # asked for in one call
+LENGTH = 10  # of a list, where nothing else is asked for
+PLACE = "served/unseen"
+JUDGES: Mapping[str, type[HitRate | Recall | Precision | NDCG | MRR]] = {
+    "hit_rate": HitRate,
+    "recall": Recall,
+    "precision": Precision,
+    "ndcg": NDCG,
+    "mrr": MRR,
+}
+
+
+class Listed(NamedTuple):
+    """The lists of one system, judged: what metrics were shown, and figures that say nothing about being right."""
+
+    evidence: Evidence
+    beyond: dict[str, float]
+
+
+class Product(NamedTuple):
+    """The lists of a system beside those of simple rules, and what to note of them."""
+
+    own: Listed
+    beside: dict[str, Listed]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the users of a test log turned to, and can be recommended.
+
+    Attributes:
+        users: The rows of the users who ask, ascending.
+        lines: For each distinct pair of a user and an item they turned to, which of `users` it is.
+        items: The item rows of these pairs.
+        rows: Where the first row of each pair stands in the test log.
+        seen: What each user had in training, which is not recommended.
+        catalogue: How many items have an id: rows 1 to `catalogue`.
+        repeated: How many pairs were left out because the user had the item in training.
+        unknown: How many rows were left out because user or item is not known.
+    """
+
+    users: Int[Tensor, " users"]
+    lines: Int[Tensor, " pairs"]
+    items: Int[Tensor, " pairs"]
+    rows: Int[Tensor, " pairs"]
+    seen: History
+    catalogue: int
+    repeated: int
+    unknown: int
+
+    @classmethod
+    def of(cls, test: EventLog, train: EventLog, positives: Bool[Tensor, " rows"]) -> Self:
+        """Collect it.
+
+        Args:
+            test: Held-out rows.
+            train: What users had before.
+            positives: Which test rows say that a user turned to an item.
+
+        Returns:
+            The demand.
+        """
+        batch, width = test.batch(), len(test.items)
+        known = (batch.users > 0) & (batch.items > 0) & positives
+        pairs, _, first, _ = distinct((batch.users * width + batch.items)[known])
+        seen = History.of(train.batch(), len(train.users), width)
+        had = torch.repeat_interleave(seen.starts.diff()) * width + seen.items
+        served = ~torch.isin(pairs, had)
+        new, rows = pairs[served], known.nonzero()[:, 0][first[served]]
+        users, lines = (new // width).unique(return_inverse=True)
+        left_out = {"repeated": len(pairs) - len(new), "unknown": int((positives & ~known).sum())}
+        return cls(users, lines, new % width, rows, seen, width - 1, **left_out)
+
+    @cached_property
+    def histories(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
+        """What the users had in training: which of `users`, and the item row."""
+        lines, items = self.seen.of_users(self.users)
+        return lines[items > 0], items[items > 0]
+
+    @cached_property
+    def popularity(self) -> Float[Tensor, " rows"]:
+        """The share of the users of the training log who had each item row."""
+        return popularity(self.seen.items, self.catalogue + 1, self.people)
+
+    @cached_property
+    def people(self) -> int:
+        """How many users the training log has."""
+        return int((self.seen.starts.diff()[1:] > 0).sum())
+
+    def ranks(self, lists: Int[Tensor, "users k"]) -> Float[Tensor, " pairs"]:
+        """Where each pair's item stands on its user's list.
+
+        Args:
+            lists: Item rows, one line for each of `users`; row 0 fills lines up.
+
+        Returns:
+            Places from 1; infinity where the item is not on the list.
+        """
+        places = torch.full((len(self.items),), torch.inf, dtype=torch.float64)
+        for start in range(0, len(places), 1 << 20):
+            here = slice(start, start + (1 << 20))
+            pair, place = (lists[self.lines[here]] == self.items[here, None]).nonzero(as_tuple=True)
+            places[start + pair] = (place + 1).double()
+        return places
+
+    def notes(self, k: int, described: Described | None) -> list[str]:
+        """What was judged by what, a sentence each.
+
+        Args:
+            k: The length of the lists.
+            described: What their diversity is measured by.
+
+        Returns:
+            Sentences for a report.
+        """
+        diversity = "" if described is None else f"; diversity by {described.by}"
+        notes = [
+            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without those they had "
+            f"in training, judged by the {len(self.items):,} others they turned to{diversity}."
+        ]
+        if self.repeated:
+            notes.append(
+                f"{self.repeated:,} held-out pairs of a user and an item stood in training, and cannot be served."
+            )
+        if self.unknown:
+            notes.append(f"{self.unknown:,} held-out rows have a user or an item that is not known, and no list.")
+        return notes
+
+
+def serve(
+    system: Recommends, demand: Demand, train: EventLog, k: int, preference: Mapping[str, float] | None = None
+) -> Int[Tensor, "users k"]:
+    """Ask a system for the lists of all users, each once.
+
+    Args:
+        system: Anything that recommends.
+        demand: Whose lists.
+        train: The log that the system was trained on.
+        k: Items a list, at most as many as there are.
+        preference: The weighting to ask for, of a system that takes one.
+
+    Returns:
+        Item rows, the best first; row 0 fills up lines where fewer items are left.
+    """
+    lists = torch.zeros(len(demand.users), k, dtype=torch.int64)
+    asked: dict[str, Any] = {} if preference is None else {"preference": preference}
+    for start in range(0, len(lists), USERS):
+        users = train.users.vocab.decode(demand.users[start : start + USERS])
+        ids = system.recommend(users, k, **asked).ids
+        # Ids may be numbers beside None, so their type is said and not guessed.
+        named = pl.Series(ids.reshape(-1).tolist(), dtype=train.items.vocab.ids.dtype)
+        lists[start : start + USERS, : ids.shape[1]] = train.items.vocab.encode(named).view(ids.shape)
+    return lists
+
+
+def evidence(lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int]) -> Evidence:
+    """Where what users turned to stands on their lists.
+
+    A list of k items is the first k of a longer one.
+
+    Args:
+        lists: Item rows, one line for each user of the demand.
+        demand: What users turned to.
+        ks: Lengths of the list.
+
+    Returns:
+        Evidence of hit rate, recall, precision, NDCG and reciprocal rank at every length.
+    """
+
+    def metrics() -> dict[str, Metric]:
+        return {f"{name}@{k}": kind(k) for k in ks for name, kind in JUDGES.items()}
+
+    ranks, users = demand.ranks(lists), demand.users[demand.lines]
+    weights = torch.ones(len(ranks))
+    return Evidence(PLACE, metrics, ranks, None, demand.lines, users, demand.items, weights, demand.rows)
+
+
+def beyond_accuracy(
+    lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int], described: Described | None = None
+) -> dict[str, float]:
+    """What lists are like, which says nothing about whether they are right.
+
+    Args:
+        lists: Item rows, one line for each user of the demand.
+        demand: Who they are for.
+        ks: Lengths of the list.
+        described: What items are, for diversity; no such figure where not given.
+
+    Returns:
+        Catalogue coverage, Gini coefficient, novelty, popularity lift and diversity by key; NaN where there is no list.
+    """
+    shares, found = demand.popularity, {}
+    for k in ks:
+        top = lists[:, :k]
+        found[f"coverage@{k}"] = coverage(top, demand.catalogue)
+        found[f"gini@{k}"] = gini(exposures(top, demand.catalogue))
+        found[f"novelty@{k}"] = novelty(top, shares, least=1 / max(demand.people, 1))
+        found[f"popularity_lift@{k}"] = popularity_lift(top, shares, demand.histories)
+        if described is not None:
+            found[f"diversity@{k}"] = intra_list_diversity(top, described.items)
+    return {f"{PLACE}/{key}": figure for key, figure in found.items()}
+
+
+def positives(condition: str | None, system: object, test: EventLog) -> Bool[Tensor, " rows"]:
+    """Which test rows say that a user turned to an item.
+
+    Args:
+        condition: On columns, as a task's `where`.
+        system: What recommends: without a condition, the rows of the task that retrieves for it; every row where it has
+            no such task.
+        test: Held-out rows.
+
+    Returns:
+        True for those rows.
+
+    Raises:
+        ConfigError: If the condition holds for no row.
+    """
+    batch = test.batch()
+    if condition is not None:
+        chosen = Rows(condition).chosen(batch)
+        if not chosen.any():
+            raise ConfigError(f"positives={condition!r} holds for not one of {len(test):,} test rows")
+        return chosen
+    if isinstance(system, TwoStage):
+        weights, tasks = system.model.weights, system.model.tasks
+        for name, task in tasks.items():
+            if isinstance(task, CorpusTask) and weights[name] > 0:
+                return task.row_weights(batch) > 0
+    return torch.ones(len(test), dtype=torch.bool)
+
+
+def product(
+    system: Recommends,
+    rules: Mapping[str, Recommends],
+    test: EventLog,
+    *,
+    train: EventLog,
+    ks: Sequence[int] | None,
+    chosen: str | None,
+    preference: Mapping[str, float] | None,
+) -> Product:
+    """Ask a system and simple rules for the same users' lists, and judge them alike.
+
+    Args:
+        system: What recommends.
+        rules: What stands beside it.
+        test: Held-out rows.
+        train: The rows the system was trained on.
+        ks: Lengths of the list; 10 where not given.
+        chosen: A condition on the rows that count: see `positives`.
+        preference: The weighting to ask the system for.
+
+    Returns:
+        Their lists, judged.
+    """
+    demand = Demand.of(test, train, positives(chosen, system, test))
+    described = describe(system, train)
+    lengths = sorted(set(ks)) if ks else [min(LENGTH, demand.catalogue)]
+
+    def listed(asked: Recommends, wish: Mapping[str, float] | None = None) -> Listed:
+        lists = serve(asked, demand, train, lengths[-1], wish)
+        return Listed(evidence(lists, demand, lengths), beyond_accuracy(lists, demand, lengths, described))
+
+    beside = {name: listed(rule) for name, rule in rules.items()}
+    return Product(listed(system, preference), beside, demand.notes(lengths[-1], described))

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+import torch
+
+from motet import FeatureTower, Model, split
+from motet.data.log import EventLog
+from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text
+from motet.evaluation import leaks
+from motet.tasks import Event, Rating, Retrieval
+
+ROWS = 400
+CONTEXT = {
+    "copy": Numeric(),
+    "flipped": Numeric(),
+    "noisy": Numeric(),
+    "only_if": Numeric(),
+    "word": Categorical(),
+    "hint": Numeric(),
+    "honest": Numeric(),
+    "each": Categorical(),
+}
+
+
+def planted() -> EventLog:
+    """Labels that chance gives, and columns of the events that give them away in different ways."""
+    generator = torch.Generator().manual_seed(0)
+
+    def uniform() -> list[float]:
+        return torch.rand(ROWS, generator=generator, dtype=torch.float64).tolist()
+
+    bought, noise, honest = [float(value < 0.1) for value in uniform()], uniform(), uniform()
+    stars = [1.0 + int(5 * value) for value in uniform()]
+    items = [int(30 * value) for value in uniform()]
+    frame = pl.DataFrame(
+        {
+            "user_id": [int(20 * value) for value in uniform()],
+            "item_id": items,
+            "time": list(range(ROWS)),
+            "bought": bought,
+            "stars": stars,
+            "copy": bought,
+            "flipped": [3.0 - value for value in bought],
+            "noisy": [value + 0.9 * other for value, other in zip(bought, noise, strict=True)],
+            "only_if": [1.0 if value else None for value in bought],
+            "word": [f"s{value:g}" for value in stars],
+            "hint": [value + 0.5 * other for value, other in zip(stars, noise, strict=True)],
+            "honest": honest,
+            "each": [f"row{row}" for row in range(ROWS)],
+        }
+    )
+    schema = Schema(time="time", signals=("bought", "stars"), context_features=CONTEXT)
+    return EventLog.read(frame, schema)
+
+
+def test_columns_that_hold_the_answer_are_named() -> None:
+    found = leaks.telling(planted(), [Event("bought"), Rating("stars"), Retrieval()])
+    named = [warning.split(" tells the label ")[0] for warning in found]
+    assert named == ["context 'copy'", "context 'flipped'", "context 'noisy'", "context 'only_if'", "context 'word'"]
+    assert found[0].startswith("context 'copy' tells the label 'bought': AUC 1.0000 on 400 training rows; where")
+    assert "the label 'stars': share of variance 1.0000 on 400 training rows" in found[-1]
+
+
+def test_only_the_rows_of_a_task_are_looked_at() -> None:
+    log = planted()
+    assert leaks.telling(log, [Event("bought", where="honest > 2")]) == []  # not one
+    assert leaks.telling(log.take(slice(0, 20)), [Event("bought")]) == []  # too few to tell
+    assert leaks.telling(log.take(slice(0, 0)), [Event("bought")]) == []
+
+
+def test_what_is_known_of_items_and_users_is_looked_at() -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": range(30),
+            "secret": ["sold" if item < 10 else "left" for item in range(30)],
+            "tags": [["new", "sold"] if item < 10 else ["new"] for item in range(30)],
+            "title": [f"thing {'gone' if item < 10 else item}" for item in range(30)],
+            "price": [float(item) for item in range(30)],
+            "fair": ["a" if item % 3 else "b" for item in range(30)],
+        }
+    )
+    events = {"user_id": [row % 9 for row in range(ROWS)], "item_id": [row * 7 % 30 for row in range(ROWS)]}
+    frame = pl.DataFrame(events | {"bought": [float(row * 7 % 30 < 10) for row in range(ROWS)]})
+    frame = frame.with_columns(spent=pl.col("bought") * 3.0 + 0.5 * pl.col("bought"))
+    kinds = {"secret": Categorical(), "tags": MultiValued(), "title": Text(), "price": Numeric(), "fair": Categorical()}
+    log = EventLog.read(frame, Schema(signals=("bought", "spent"), item_features=kinds), items=items)
+    found = leaks.telling(log, [Event("bought"), Rating("spent")])
+    named = [warning.split(":")[0] for warning in found]
+    for label in ("bought", "spent"):
+        for name in ("secret", "tags", "title", "price"):
+            assert f"item feature {name!r} tells the label {label!r}" in named
+    assert not any("fair" in name for name in named)
+
+
+def test_chance_is_no_leak() -> None:
+    generator = torch.Generator().manual_seed(1)
+    codes = torch.randint(150, (ROWS,), generator=generator)
+    labels = (torch.rand(ROWS, generator=generator) < 0.05).double()
+    for told in (leaks._by_groups(codes, labels), leaks._by_size(codes.float(), labels)):
+        assert told < 0.8
+    assert leaks._by_groups(torch.arange(ROWS), labels) == pytest.approx(0.5)  # alone in its group, no row tells
+
+
+def test_random_rows_come_before_training_rows_of_the_same_user() -> None:
+    log = planted()
+    train, test = split.random(log, test=0.25, seed=0)
+    last = {}
+    for user, time in zip(train.batch().users.tolist(), train.columns["time"].tolist(), strict=True):
+        last[user] = max(time, last.get(user, time))
+    rows = zip(test.batch().users.tolist(), test.columns["time"].tolist(), strict=True)
+    share = sum(time < last.get(user, time) for user, time in rows) / len(test)
+    (warning,) = leaks.interleaved(test, train)
+    assert warning.startswith(f"{share:.0%} of the test rows precede a training row of the same user")
+    for honest in (split.by_time(log, test=0.25), split.leave_last_out(log)):
+        assert leaks.interleaved(honest.test, honest.train) == []
+
+
+def test_without_a_time_there_is_no_before() -> None:
+    frame = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2]})
+    log = EventLog.read(frame, Schema())
+    assert leaks.interleaved(log.take(slice(0, 1)), log.take(slice(1, 2))) == []
+
+
+def test_who_and_what_training_lacks_is_counted() -> None:
+    frame = pl.DataFrame({"user_id": [1, 1, 2, 3, 3], "item_id": [1, 2, 2, 3, 1]})
+    log = EventLog.read(frame, Schema())
+    assert leaks.absent(log.take(slice(2, 5)), log.take(slice(0, 2))) == [
+        "2 of 2 test users have no training row",
+        "1 of 3 test items have no training row",
+    ]
+    assert leaks.absent(log, log) == []
+    strangers = log.encode(pl.DataFrame({"user_id": [9, 1], "item_id": [1, 8]}))
+    assert leaks.absent(strangers, log) == [
+        "1 test rows have users that are not known at all",
+        "1 test rows have items that are not known at all",
+    ]
+
+
+def test_figures_that_are_too_good() -> None:
+    figures = {"a/auc": 0.9995, "b/auc": 0.99, "r/rmse": 0.01, "s/rmse": 0.5, "t/mae": 1e-9}
+    figures |= {"x/unseen/ndcg@10": 1.0, "x/unseen/hit_rate@100": 1.0, "n/auc": float("nan")}
+    found = leaks.too_good(figures, {"global mean": {"r/rmse": 1.1, "s/rmse": 1.1}})
+    assert [warning.split(" is ")[0] for warning in found] == ["a/auc", "r/rmse", "t/mae", "x/unseen/ndcg@10"]
+    assert found[0].startswith("a/auc is 0.9995, which is too good to be true: look for a column")
+
+
+def test_a_model_without_labels_has_nothing_to_leak() -> None:
+    log = planted()
+    model = Model(user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=[Retrieval()])
+    assert leaks.telling(log, model.tasks.values()) == []

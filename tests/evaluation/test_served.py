@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import Tensor
+
+from motet import FeatureTower, Model, Recommender, split
+from motet.baselines import Popularity, Recommends
+from motet.data.log import EventLog
+from motet.data.lookup import Ids
+from motet.data.schema import Categorical, MultiValued, Schema, Text
+from motet.errors import ConfigError
+from motet.evaluation import served
+from motet.index import TopK
+from motet.tasks import Rating, Retrieval
+
+USERS, ITEMS = 14, 25
+
+
+class Shelf:
+    """Recommends the same items to everyone, less those a user had; of those last ids, nothing."""
+
+    def __init__(self, train: EventLog, order: list[str]) -> None:
+        self.train, self.order = train, order
+
+    def recommend(
+        self,
+        users: Ids,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        exclude: Ids = (),  # noqa: ARG002
+        only: Ids | None = None,  # noqa: ARG002
+    ) -> TopK:
+        assert exclude_seen
+        lines = []
+        frame = self.train.frame()
+        for user in list(users):  # type: ignore[arg-type]
+            had = frame.filter(pl.col("user_id") == user)["item_id"].to_list()
+            left = [item for item in self.order if item not in had][:k]
+            lines.append(left + [None] * (k - len(left)))
+        ids = np.array(lines, dtype=object).reshape(-1, k)
+        return TopK(ids, torch.zeros(ids.shape))
+
+    def predict(self, users: Ids, items: Ids) -> Mapping[str, Tensor]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def parts() -> split.Split:
+    generator = torch.Generator().manual_seed(0)
+    users, items = (torch.randint(size, (260,), generator=generator).tolist() for size in (USERS, ITEMS))
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"u{user}" for user in users],
+            "item_id": [f"i{item}" for item in items],
+            "stars": [float(1 + row % 5) for row in range(260)],
+            "genres": [[f"g{item % 4}", f"g{item % 3}"] for item in items],
+            "maker": [f"m{item % 6}" if item % 5 else None for item in items],
+            "title": [f"thing number {item}" for item in items],
+        }
+    )
+    kinds = {"genres": MultiValued(), "maker": Categorical(), "title": Text()}
+    return split.random(EventLog.read(frame, Schema(signals=("stars",), item_features=kinds)), test=0.4, seed=1)
+
+
+def order(train: EventLog) -> list[str]:
+    ids: list[str] = train.items.vocab.ids.to_list()
+    return ids[::-1][:18]
+
+
+def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
+    train, test = parts
+    demand = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
+    shelf: Recommends = Shelf(train, order(train))
+    lists = served.serve(shelf, demand, train, 7)
+    found = served.evidence(lists, demand, [3, 7]).figures()
+
+    had = {user: set(rows["item_id"]) for (user,), rows in train.frame().group_by("user_id")}
+    wanted = {u: set(rows["item_id"]) - had.get(u, set()) for (u,), rows in test.frame().group_by("user_id")}
+    assert demand.repeated == sum(len(set(r["item_id"]) & had[u]) for (u,), r in test.frame().group_by("user_id"))
+    wanted = {user: items for user, items in wanted.items() if items}
+    for k in (3, 7):
+        top = {user: [item for item in shelf.order if item not in had.get(user, set())][:k] for user in wanted}  # type: ignore[attr-defined]
+        hits = {user: [place for place, item in enumerate(top[user], 1) if item in wanted[user]] for user in wanted}
+        people, pairs = len(wanted), sum(map(len, wanted.values()))
+        ideal = {user: sum(1 / math.log2(1 + n) for n in range(1, min(k, len(wanted[user])) + 1)) for user in wanted}
+        assert found[f"served/unseen/hit_rate@{k}"] == pytest.approx(sum(map(len, hits.values())) / pairs)
+        recall = sum(len(hits[user]) / len(wanted[user]) for user in wanted) / people
+        assert found[f"served/unseen/recall@{k}"] == pytest.approx(recall)
+        assert found[f"served/unseen/precision@{k}"] == pytest.approx(sum(map(len, hits.values())) / k / people)
+        gains = {user: sum(1 / math.log2(1 + place) for place in hits[user]) for user in wanted}
+        ndcg = sum(gains[user] / ideal[user] for user in wanted) / people
+        assert found[f"served/unseen/ndcg@{k}"] == pytest.approx(ndcg)
+        first = sum(1 / hits[user][0] for user in wanted if hits[user]) / people
+        assert found[f"served/unseen/mrr@{k}"] == pytest.approx(first)
+
+
+def test_users_are_asked_for_in_blocks(parts: split.Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = parts
+    demand = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
+    whole = served.serve(Popularity(train), demand, train, 5)
+    monkeypatch.setattr(served, "USERS", 3)
+    assert torch.equal(served.serve(Popularity(train), demand, train, 5), whole)
+
+
+def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> None:
+    train, test = parts
+    strangers = train.encode(test.frame().with_columns(user_id=pl.lit("nobody")).head(5))
+    nobody = served.Demand.of(strangers, train, torch.ones(5, dtype=torch.bool))
+    assert (len(nobody.users), nobody.unknown) == (0, 5)
+    lists = served.serve(Popularity(train), nobody, train, 4)
+    figures = served.evidence(lists, nobody, [4]).figures() | served.beyond_accuracy(lists, nobody, [4])
+    assert all(math.isnan(figure) for figure in figures.values())
+    notes = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).notes(4, None)
+    assert "held-out pairs of a user and an item stood in training, and cannot be served" in notes[1]
+    assert "5 held-out rows have a user or an item that is not known" in nobody.notes(4, None)[1]
+
+
+def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> None:
+    from motet import evaluate
+
+    train, test = parts
+    first = test.take(served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).rows)
+    model = Model(user=FeatureTower(train.users, dim=4), item=FeatureTower(train.items, dim=4), tasks=[Retrieval()])
+    demand = served.Demand.of(first, train, torch.ones(len(first), dtype=torch.bool))
+    lists = served.serve(Recommender(model, train), demand, train, 10)
+    found = served.evidence(lists, demand, [10]).figures()
+    ranked = evaluate(model, first, train=train, baselines=False)
+    for name in ("hit_rate@10", "recall@10", "ndcg@10"):
+        assert found[f"served/unseen/{name}"] == pytest.approx(ranked[f"retrieval/unseen/{name}"])
+
+
+def test_items_are_what_is_declared_of_them(parts: split.Split) -> None:
+    train, _ = parts
+    described = served.describe(Popularity(train), train)
+    assert described is not None
+    assert described.by == "the items' genres, maker"
+    for row, id in enumerate(train.items.vocab.ids.to_list(), 1):
+        number = int(id[1:])
+        values = {f"g{number % 4}", f"g{number % 3}"} | ({f"m{number % 6}"} if number % 5 else set())
+        assert int(described.items.starts.diff()[row]) == len(values)
+    lengths = torch.zeros(ITEMS + 1).index_add_(
+        0, torch.repeat_interleave(described.items.starts.diff()), described.items.values.float().square()
+    )
+    assert lengths[1:].tolist() == pytest.approx([1.0] * ITEMS)
+
+
+def test_without_features_items_are_the_vectors_of_the_model() -> None:
+    log = EventLog.read(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 2]}), Schema())
+    assert served.describe(Popularity(log), log) is None
+    model = Model(user=FeatureTower(log.users, dim=3), item=FeatureTower(log.items, dim=3), tasks=[Retrieval()])
+    described = served.describe(Recommender(model, log), log)
+    assert described is not None
+    assert "item vectors of the model" in described.by
+    assert described.items.starts.tolist() == [0, 0, 3, 6]
+
+
+def test_which_rows_are_positives(parts: split.Split) -> None:
+    train, test = parts
+    stars = test.columns["stars"]
+    towers = {"user": FeatureTower(train.users, dim=2), "item": FeatureTower(train.items, dim=2)}
+    model = Model(**towers, tasks=[Rating("stars"), Retrieval(positives="stars >= 4")])  # type: ignore[arg-type]
+    assert torch.equal(served.positives(None, Recommender(model, train), test), stars >= 4)
+    assert torch.equal(served.positives("stars == 5", Recommender(model, train), test), stars == 5)
+    assert served.positives(None, Popularity(train), test).all()
+    rating = Model(**towers, tasks=[Rating("stars")])  # type: ignore[arg-type]
+    assert served.positives(None, Recommender(rating, train), test).all()
+    with pytest.raises(ConfigError, match="positives='stars > 9' holds for not one of 104 test rows"):
+        served.positives("stars > 9", Popularity(train), test)
