@@ -63,6 +63,10 @@ def test_refuses(arguments: dict[str, object], words: str) -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"MultiValued\(separator=''\) separates nothing"):
         MultiValued(separator="")
+    with pytest.raises(
+        ConfigError, match=r"Numeric\(buckets=1\) tells nothing apart; use 2 or more, or None for a line"
+    ):
+        Numeric(buckets=1)
     with pytest.raises(ConfigError, match=r"Text\(max_tokens=0\) keeps no word; use 1 or more"):
         Text(max_tokens=0)
 

@@ -54,15 +54,14 @@ def test_lookups_are_combined(combine: str) -> None:
 
 
 def test_reads_go_round_the_tables() -> None:
-    table = HashedEmbedding(50, 6, features=2, probes=3, tables=2)
+    table = HashedEmbedding([50, 20], 6, features=2, probes=3)
     codes = torch.arange(40)
     for feature in range(2):
         parts = table(codes, feature).unflatten(1, (3, 2))
         for probe in range(3):
-            half = table.weight.unflatten(0, (2, 50))[(3 * feature + probe) % 2]
-            assert all((half == part).all(1).any() for part in parts[:, probe])
-    one = HashedEmbedding(50, 6, features=2, probes=3)
-    assert table.weight.numel() == 2 * one.weight.numel()
+            own = table.weight.split([50, 20])[(3 * feature + probe) % 2]
+            assert all((own == part).all(1).any() for part in parts[:, probe])
+    assert table.weight.shape == (70, 2)
 
 
 def test_features_of_fewer_probes_are_narrower() -> None:
@@ -90,7 +89,8 @@ def test_sparse_gradient() -> None:
     [
         ({"rows": 0}, "rows=0; a hashed table has at least one"),
         ({"probes": 3}, "3 probes cannot share a width of 8; give a dim that is a multiple of 3"),
-        ({"tables": 0}, "tables=0; a hashed table has at least one"),
+        ({"rows": [5, 0]}, "rows=0; a hashed table has at least one"),
+        ({"rows": []}, "rows=0; a hashed table has at least one"),
         ({"probes": [2, 0], "features": 2}, "probes=0; a hashed table has at least one"),
         ({"probes": [2, 2], "features": 3}, "2 numbers of probes for 3 features; give one number, or one a feature"),
         ({"combine": "adds"}, "combine='adds' is not one of 'concat', 'sum'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
+from motet.data.schema import Numeric
 from motet.errors import ConfigError, DataError
 from motet.testing import check_tower
 from motet.towers import ContextTower, context_columns
@@ -28,6 +30,17 @@ def test_contract(log: EventLog, side: str, arguments: dict[str, Any]) -> None:
     tower = ContextTower(log.users if side == "user" else log.items, context=context_columns(log), dim=8, **arguments)
     tower.prepare(log)
     check_tower(tower, log.batch())
+
+
+def test_numbers_in_buckets(log: EventLog) -> None:
+    tower = ContextTower(log.users, context={"price": "2 buckets"}, dim=8)
+    tower.prepare(log)
+    check_tower(tower, log.batch())
+    assert torch.equal(tower.events[0].bucket(torch.tensor([0.0, 100.0, torch.nan])), torch.tensor([1, 2, 0]))
+    numbers = replace(log, schema=replace(log.schema, context_features={"price": Numeric(buckets=3)}))
+    assert context_columns(numbers) == {"price": "3 buckets"}
+    with pytest.raises(ConfigError, match="context column 'price' has the kind '1 buckets'"):
+        ContextTower(log.users, context={"price": "1 buckets"})
 
 
 def test_context_adds_to_the_vector(log: EventLog) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import polars as pl
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.data.entities import Bag
+from motet.data.log import EventLog
+from motet.data.schema import Numeric, Schema
 from motet.data.vocab import Vocab
+from motet.towers import FeatureTower
 from motet.towers.encoders import BagEncoder
 
 VOCAB = Vocab.build(["a", "b", "c", "d"], "letter")
@@ -23,3 +27,13 @@ def test_bags_are_gathered_by_row(data: st.DataObject, bags: list[list[int]]) ->
     for row, vector in zip(rows, encoder(torch.tensor(rows)), strict=True):
         mean = encoder.embedding.weight[bags[row]].mean(0) if bags[row] else torch.zeros(3)
         torch.testing.assert_close(vector, mean)
+
+
+def test_a_number_in_buckets_is_not_bound_to_a_line() -> None:
+    frame = pl.DataFrame({"user_id": [1, 2, 3, 4], "item_id": [1, 1, 2, 2], "age": [10, 20, 60, 70]})
+    log = EventLog.read(frame, Schema(user_features={"age": Numeric(buckets=2)}))
+    tower = FeatureTower(log.users, dim=4)
+    tower.prepare(log)
+    young, _, old, _ = tower(log.batch()) - tower.ids.weight[log.batch().users]
+    rows = tower.features.encoders[0].embedding.embedding.weight  # type: ignore[union-attr]
+    torch.testing.assert_close(torch.stack([young, old]), rows[1:])

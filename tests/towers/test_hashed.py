@@ -17,12 +17,12 @@ from motet.testing import check_tower
 from motet.towers import HashedTower
 
 SHAPES: list[dict[str, Any]] = [{}, {"features": (), "probes": 1}, {"hidden": (8,), "dropout": 0.1}]
-SHAPES += [{"tables": 3, "probes": {"item_id": 4, "studio": 1}, "hidden": (8,)}]
+SHAPES += [{"rows": [20, 30, 10], "probes": {"item_id": 4, "studio": 1}, "hidden": (8,)}]
 
 
 @pytest.mark.parametrize("arguments", [*SHAPES, {"features": ["genres"], "sparse": True}], ids=str)
 def test_contract(items: Entities, log: EventLog, arguments: dict[str, Any]) -> None:
-    tower = HashedTower(items, rows=40, dim=8, **arguments)
+    tower = HashedTower(items, **{"rows": 40, "dim": 8, **arguments})
     tower.prepare(log)
     check_tower(tower, Batch({"item_id": torch.tensor([1, 2, 3, 4, 2, 0, 5])}))
 

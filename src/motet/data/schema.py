@@ -17,7 +17,21 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Numeric:
-    """A quantity: an age, a price. A null is an unknown value; NaN and infinity are refused."""
+    """A quantity: an age, a price. A null is an unknown value; NaN and infinity are refused.
+
+    Args:
+        buckets: Cut it into this many ranges of equally many training values, with a vector each; where not given, the
+            vector is a line through the number, which suits what grows or falls.
+
+    Raises:
+        ConfigError: If there are fewer than two buckets.
+    """
+
+    buckets: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.buckets is not None and self.buckets < 2:
+            raise ConfigError(f"Numeric(buckets={self.buckets}) tells nothing apart; use 2 or more, or None for a line")
 
 
 @dataclass(frozen=True)

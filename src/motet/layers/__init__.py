@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from motet.layers.buckets import BucketEmbedding
 from motet.layers.combine import Combine
 from motet.layers.cross import Cross
 from motet.layers.embedding import BagEmbedding, Embedding
@@ -15,6 +16,7 @@ from motet.layers.timestamps import TimestampEmbedding
 __all__ = [
     "MLP",
     "BagEmbedding",
+    "BucketEmbedding",
     "Combine",
     "Cross",
     "Embedding",

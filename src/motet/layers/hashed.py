@@ -30,12 +30,11 @@ class HashedEmbedding(nn.Module):
     several tables the reads go round: those of one value fall on different tables, as far as there are any.
 
     Args:
-        rows: Of each table.
+        rows: Of the table; or one number a table, where there are several.
         dim: Width of a value's vector.
         features: How many features share the tables.
         probes: How many rows a value reads; or one number a feature, more for those with more values. Two tell most
             values apart.
-        tables: How many tables, of equal size.
         combine: `"concat"` puts parts of width `dim / probes` side by side, of the most probes, and zeros where a
             feature has fewer; `"sum"` adds rows of the whole width.
         init_scale: Largest absolute value at the start, drawn uniformly.
@@ -56,28 +55,27 @@ class HashedEmbedding(nn.Module):
 
     def __init__(
         self,
-        rows: int,
+        rows: int | Sequence[int],
         dim: int,
         *,
         features: int = 1,
         probes: int | Sequence[int] = 2,
-        tables: int = 1,
         combine: Probes = "concat",
         init_scale: float = 0.05,
         sparse: bool = False,
     ) -> None:
         super().__init__()
         each = (probes,) * features if isinstance(probes, int) else tuple(probes)
-        _check(rows, dim, features, each, tables, combine)
-        self.rows = rows
+        sizes = (rows,) if isinstance(rows, int) else tuple(rows)
+        _check(sizes, dim, features, each, combine)
+        self.rows = sizes
         self.dim = dim
         self.features = features
         self.probes = each
-        self.tables = tables
         self.combine = combine
         self.sparse = sparse
         width = dim // max(each) if combine == "concat" else dim
-        self.weight = nn.Parameter(torch.empty(tables * rows, width).uniform_(-init_scale, init_scale))
+        self.weight = nn.Parameter(torch.empty(sum(sizes), width).uniform_(-init_scale, init_scale))
 
     def forward(self, codes: Int[Tensor, "*batch"], feature: int = 0) -> Float[Tensor, "*batch dim"]:
         """Look values up.
@@ -90,21 +88,24 @@ class HashedEmbedding(nn.Module):
             One vector a value.
         """
         first, probes = sum(self.probes[:feature]), self.probes[feature]
-        places = hashed_rows(codes, self.rows, first=first, probes=probes)
-        if self.tables > 1:
-            places = places + torch.arange(first, first + probes, device=codes.device) % self.tables * self.rows
+        tables = [probe % len(self.rows) for probe in range(first, first + probes)]
+        sizes = torch.tensor([self.rows[table] for table in tables], device=codes.device)
+        before = torch.tensor([sum(self.rows[:table]) for table in tables], device=codes.device)
+        places = hashed_rows(codes, sizes, first=first, probes=probes) + before
         vectors = F.embedding(places, self.weight, sparse=self.sparse)
         if self.combine == "sum":
             return vectors.sum(-2)
         return F.pad(vectors.flatten(-2), (0, self.dim - probes * self.weight.shape[1]))
 
 
-def hashed_rows(codes: Int[Tensor, "*batch"], rows: int, *, first: int, probes: int) -> Int[Tensor, "*batch probes"]:
+def hashed_rows(
+    codes: Int[Tensor, "*batch"], rows: int | Int[Tensor, " probes"], *, first: int, probes: int
+) -> Int[Tensor, "*batch probes"]:
     """Rows of a table for whole numbers: the same in every process, on every machine and device.
 
     Args:
         codes: Values.
-        rows: Of the table.
+        rows: Of the table, or of the table that each hash function reads.
         first: Number of the first hash function.
         probes: How many hash functions, one after the other.
 
@@ -132,14 +133,14 @@ def _shifted(x: Tensor, bits: int) -> Tensor:
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _check(rows: int, dim: int, features: int, probes: Sequence[int], tables: int, combine: str) -> None:
+def _check(rows: Sequence[int], dim: int, features: int, probes: Sequence[int], combine: str) -> None:
     if combine not in get_args(Probes):
         raise ConfigError(
             f"combine={combine!r} is not one of {', '.join(map(repr, get_args(Probes)))}"
             f"{did_you_mean(combine, get_args(Probes))}"
         )
     least = min(probes, default=1)
-    for name, number in (("rows", rows), ("dim", dim), ("features", features), ("probes", least), ("tables", tables)):
+    for name, number in (("rows", min(rows, default=0)), ("dim", dim), ("features", features), ("probes", least)):
         if number < 1:
             raise ConfigError(f"{name}={number}; a hashed table has at least one")
     if len(probes) != features:

@@ -14,7 +14,7 @@ from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Timestamp
 from motet.errors import ConfigError, DataError, did_you_mean
-from motet.layers import Combine, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.layers import BucketEmbedding, Combine, Embedding, NumberEmbedding, TimestampEmbedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
 
@@ -29,7 +29,7 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
         names: Which of them; None for all.
 
     Returns:
-        By column: the number of categories (the unknown included), "numeric" or "timestamp".
+        By column: the number of categories (the unknown included), "numeric", "8 buckets" or "timestamp".
 
     Raises:
         ConfigError: If a name is not a declared context feature.
@@ -50,8 +50,8 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
             listed = ", ".join(declared) or "none"
             raise ConfigError(f"{name!r} is no context feature{hint} Declared context features: {listed}.")
         match declared[name]:
-            case Numeric():
-                kinds[name] = "numeric"
+            case Numeric(buckets):
+                kinds[name] = "numeric" if buckets is None else f"{buckets} buckets"
             case Timestamp():
                 kinds[name] = "timestamp"
             case _:
@@ -69,7 +69,7 @@ class ContextTower(Tower):
     Args:
         entities: The users or the items.
         context: Columns of the batch and how to read them, as `context_columns(log)` says: the number of categories,
-            "numeric" or "timestamp". The log's time column may be one of them.
+            "numeric", "8 buckets" (any number) or "timestamp". The log's time column may be one of them.
         dim: Width of the vectors.
         features: Names of the entities' features to read. None reads every declared one, `()` none.
         hidden: Widths of the hidden layers. Without hidden and cross layers all vectors are summed.
@@ -146,7 +146,7 @@ class ContextTower(Tower):
         self.features.fit(batch[self.entities.key])
         for place, (name, embed) in enumerate(zip(self.context, self.events, strict=True)):
             self.usual[place] = _usual(batch[name], self.kinds[name])
-            if isinstance(embed, NumberEmbedding | TimestampEmbedding):
+            if isinstance(embed, NumberEmbedding | BucketEmbedding | TimestampEmbedding):
                 embed.fit(batch[name])
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
@@ -197,6 +197,8 @@ def _embedding(name: str, kind: Kind, dim: int, init_scale: float) -> nn.Module:
             return NumberEmbedding(dim, init_scale=init_scale)
         case "timestamp":
             return TimestampEmbedding(dim, init_scale=init_scale)
+        case str() if (buckets := kind.removesuffix(" buckets")).isdecimal() and kind != buckets and int(buckets) > 1:
+            return BucketEmbedding(dim, int(buckets), init_scale=init_scale)
         case int() if kind > 0:
             return Embedding(kind, dim, init_scale=init_scale)
     raise ConfigError(

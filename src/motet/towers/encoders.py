@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet.data.entities import Bag, Codes, Entities, Numbers
-from motet.data.schema import Timestamp
+from motet.data.schema import Numeric, Timestamp
 from motet.errors import ConfigError, did_you_mean
-from motet.layers import BagEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.layers import BagEmbedding, BucketEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
 
 
 class Encoder(nn.Module, ABC):
@@ -121,7 +121,7 @@ class NumberEncoder(Encoder):
 
     values: Tensor
 
-    def __init__(self, column: Numbers, embedding: NumberEmbedding | TimestampEmbedding) -> None:
+    def __init__(self, column: Numbers, embedding: NumberEmbedding | BucketEmbedding | TimestampEmbedding) -> None:
         super().__init__()
         self.register_buffer("values", column.values, persistent=False)
         self.embedding = embedding
@@ -195,8 +195,11 @@ def encoder(entities: Entities, name: str, *, dim: int, init_scale: float, spars
         return CodeEncoder(column, dim=dim, init_scale=init_scale, sparse=sparse)
     if isinstance(column, Bag):
         return BagEncoder(column, dim=dim, init_scale=init_scale, sparse=sparse)
-    if isinstance(entities.kinds[name], Timestamp):
+    kind = entities.kinds[name]
+    if isinstance(kind, Timestamp):
         return NumberEncoder(column, TimestampEmbedding(dim, init_scale=init_scale))
+    if isinstance(kind, Numeric) and kind.buckets is not None:
+        return NumberEncoder(column, BucketEmbedding(dim, kind.buckets, init_scale=init_scale))
     return NumberEncoder(column, NumberEmbedding(dim, init_scale=init_scale))
 
 

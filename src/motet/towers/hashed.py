@@ -29,12 +29,12 @@ class HashedTower(Tower):
 
     Args:
         entities: The users or the items.
-        rows: Of each table; it holds `rows * dim / probes` numbers.
+        rows: Of the table; it holds `rows * dim / probes` numbers. Or one number a table, where there are several: the
+            reads of one value go round them.
         dim: Width of the vectors.
         features: Names of features to read. None reads every declared one, `()` the id alone.
         probes: How many rows a value reads, of which `dim` is a multiple; or numbers by column, the id's among them:
             more for columns of many values, 2 where one is not named.
-        tables: How many tables of that size; the reads of one value go round them.
         hidden: Widths of the hidden layers.
         dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
         sparse: Whether the table's gradient holds only the rows read.
@@ -59,11 +59,10 @@ class HashedTower(Tower):
         self,
         entities: Entities,
         *,
-        rows: int,
+        rows: int | Sequence[int],
         dim: int = 32,
         features: Iterable[str] | None = None,
         probes: int | Mapping[str, int] = 2,
-        tables: int = 1,
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         sparse: bool = False,
@@ -73,18 +72,17 @@ class HashedTower(Tower):
         self.entities = entities
         self.dim = dim
         self._config = {
-            "rows": rows,
+            "rows": rows if isinstance(rows, int) else list(rows),
             "dim": dim,
             "features": names,
             "probes": probes if isinstance(probes, int) else dict(probes),
-            "tables": tables,
             "hidden": list(hidden),
             "dropout": dropout,
             "sparse": sparse,
         }
         self.combine = Combine(1 + len(names), dim, hidden=hidden, dropout=dropout)
         reads = _reads(probes, [entities.key, *names])
-        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=reads, tables=tables, sparse=sparse)
+        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=reads, sparse=sparse)
         self.columns = nn.ModuleList(_column(entities, name, dim) for name in names)
 
     def config(self) -> dict[str, Any]:
