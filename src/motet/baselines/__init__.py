@@ -13,6 +13,8 @@ from motet.baselines.ease import EASE
 from motet.baselines.global_mean import GlobalMean
 from motet.baselines.item_knn import ItemKNN
 from motet.baselines.popularity import Popularity
+from motet.baselines.ranking import Ranking
+from motet.baselines.rating import RatingBaseline
 from motet.baselines.touched import Touched
 from motet.baselines.user_item_bias import UserItemBias
 
@@ -27,6 +29,8 @@ __all__ = [
     "GlobalMean",
     "ItemKNN",
     "Popularity",
+    "Ranking",
+    "RatingBaseline",
     "Recommends",
     "Touched",
     "UserItemBias",

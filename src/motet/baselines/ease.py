@@ -19,7 +19,8 @@ class EASE(Ranking):
     $$ \min_B \lVert X - X B \rVert^2 + \lambda \lVert B \rVert^2, \; diag(B) = 0
        \quad\Rightarrow\quad P = (X^T X + \lambda I)^{-1}, \; B_{ij} = -P_{ij} / P_{jj} $$
 
-    One matrix of items x items is inverted and one is kept: 10,000 items take 2 GB for a minute, 0.4 GB afterwards.
+    One matrix of items x items is inverted and one is kept: 10,000 items take some 2 GB while they are
+    fitted, 0.4 GB afterwards.
 
     Args:
         train: The training log.
