@@ -14,6 +14,7 @@ from motet.tasks.rows import Rows
 from motet.tasks.sampled import SampledTask
 from motet.tasks.sampled_binary import SampledBinary
 from motet.tasks.whole_catalogue import WholeCatalogue
+from motet.tasks.with_context import WithContext
 
 __all__ = [
     "BPR",
@@ -34,4 +35,5 @@ __all__ = [
     "SampledTask",
     "Task",
     "WholeCatalogue",
+    "WithContext",
 ]
