@@ -40,6 +40,9 @@ class Conflict:
     first batch that holds both tasks. Those of two logs never share one: their cosine is over the users and items that
     stand in the first batch of both, NaN where there are none.
 
+    A batch that is measured costs half a step more, with the heads of the MovieLens tutorial: a twentieth of an epoch
+    of ten batches, and less than a hundredth of one of a hundred.
+
     Args:
         tasks: The order in which figures name the tasks; that of their appearance where not given.
 
