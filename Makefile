@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-tfrs
+.PHONY: help demo test check docs bench bench-tfrs bench-evaluation
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -53,3 +53,15 @@ bench: $(VENV)/.dev ## speed and quality of motet
 
 bench-tfrs: $(VENV)/.dev .venv-tfrs/.tfrs ## beside TensorFlow Recommenders, some 20 minutes; PART=parity, tutorial, large or ranks
 	$(BIN)/python -m benchmarks.tfrs $(PART)
+
+EVALUATORS := ranx rectools recbole recometrics
+NO_ISOLATION_recometrics := --no-build-isolation
+
+.venv-%/.evaluation: benchmarks/evaluation/requirements/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet cython numpy setuptools wheel
+	.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet $(NO_ISOLATION_$*) -r $<
+	@touch $@
+
+bench-evaluation: $(VENV)/.dev $(EVALUATORS:%=.venv-%/.evaluation) ## beside ranx, RecTools, RecBole and recometrics, some 6 minutes; PART=small, lists or factors
+	$(BIN)/python -m benchmarks.evaluation $(PART)

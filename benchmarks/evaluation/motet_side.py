@@ -1,0 +1,75 @@
+"""motet's side: figures from vectors, from lists, and by `evaluate`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from benchmarks.measure import command, peak_mb
+
+from motet import EventLog, FeatureTower, Model, Schema, evaluate
+from motet.data.batch import Batch
+from motet.data.history import History
+from motet.evaluation import served
+from motet.metrics import MRR, NDCG, Pairs, Precision, Recall, dot, ranks
+from motet.tasks import Retrieval
+
+K = 10
+
+
+def _read(folder: Path, *names: str) -> list[torch.Tensor]:
+    return [torch.from_numpy(np.load(folder / f"{name}.npy")) for name in names]
+
+
+def factors(folder: Path) -> dict[str, Any]:
+    """Exact ranks of all held-out items among what their users had not had, and what metrics make of them."""
+    user, item, test, seen = _read(folder, "user", "item", "test", "seen")
+    start = time.perf_counter()
+    found = ranks(dot(user, item), Pairs(*test), candidates=len(item), exclude=Pairs(*seen))
+    metrics = {"recall": Recall(K), "precision": Precision(K), "ndcg": NDCG(K), "mrr": MRR(K)}
+    for metric in metrics.values():
+        metric.update(found, test[0])
+    figures = {name: metric.compute() for name, metric in metrics.items()}
+    return {"seconds": time.perf_counter() - start, "figures": figures, "rows": test.shape[1], "peak_mb": peak_mb()}
+
+
+def lists(folder: Path) -> dict[str, Any]:
+    """Lists that are there already; item rows count from 1."""
+    top, test, seen = _read(folder, "lists", "test", "seen")
+    items = np.load(folder / "item.npy", mmap_mode="r").shape[0]
+    history = History.of(Batch({"user_id": seen[0], "item_id": seen[1] + 1}), len(top), items + 1)
+
+    def judge(rows: torch.Tensor) -> dict[str, float]:
+        users, lines = rows[0].unique(return_inverse=True)
+        demand = served.Demand(users, lines, rows[1] + 1, lines, history, items, 0, 0)
+        return served.evidence(top[users] + 1, demand, [K]).figures()
+
+    judge(test[:, :200])  # as ranx has its code compiled before
+    start = time.perf_counter()
+    found = judge(test)
+    figures = {name: found[f"{served.PLACE}/{name}@{K}"] for name in ("recall", "precision", "ndcg", "mrr")}
+    return {"seconds": time.perf_counter() - start, "figures": figures, "rows": test.shape[1], "peak_mb": peak_mb()}
+
+
+def whole(folder: Path) -> dict[str, Any]:
+    """What a user calls: `evaluate` of a model on an event log, hit rates at five lengths included."""
+    test, seen = (pl.DataFrame({"user_id": u, "item_id": i}) for u, i in (np.load(folder / f) for f in FILES))
+    log = EventLog.read(pl.concat([seen, test]), Schema())
+    train, held_out = log.take(slice(0, len(seen))), log.take(slice(len(seen), None))
+    towers = {side: FeatureTower(getattr(log, f"{side}s"), dim=64) for side in ("user", "item")}
+    model = Model(**towers, tasks=[Retrieval()])  # type: ignore[arg-type]
+    start = time.perf_counter()
+    report = evaluate(model, held_out, train=train, protocols=["unseen"], baselines=False)
+    taken = time.perf_counter() - start
+    return {"seconds": taken, "figures": dict(report), "rows": len(held_out), "peak_mb": peak_mb()}
+
+
+FILES = ("test.npy", "seen.npy")
+
+
+if __name__ == "__main__":
+    command({"factors": factors, "lists": lists, "whole": whole})
