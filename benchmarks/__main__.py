@@ -19,6 +19,7 @@ for name in (
     "startup",
     "transfer",
     "trunks",
+    "tune",
 ):
     print(f"\n## {name}\n", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -70,7 +70,8 @@ def test_the_best_third_goes_on() -> None:
     assert _rungs(2) == [1, 2]
     ended = [Trial(number, {}, rungs={3: float(number)}) for number in range(6)]
     assert _bar(ended, 3) == 4.0
-    assert _bar(ended[:2], 3) == _bar(ended, 10) == float("-inf")
+    assert _bar(ended[:2], 3) == 1.0
+    assert _bar([], 3) == _bar(ended, 10) == float("-inf")
 
 
 def test_the_space_is_what_the_parts_take(project: Project) -> None:
@@ -96,6 +97,8 @@ def test_time_ends_it(project: Project) -> None:
 
 
 def test_mistakes(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"training.epochs is found in every tuning; say with epochs how far"):
+        tune(project, trials=1, over={"training.epochs": [1]}, progress=False)
     with pytest.raises(ConfigError, match="epochs=0; a trial takes at least one"):
         tune(project, trials=1, epochs=0, progress=False)
     with pytest.raises(ConfigError, match="'stars/rms' is no validation figure of this project; did you mean"):

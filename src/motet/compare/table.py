@@ -28,7 +28,7 @@ def table(found: Sweep) -> Table:
     keys = list(dict.fromkeys(key for trial in found.trials for key in trial.settings))
     drawn.add_column("trial", justify="right")
     for name in (*keys, *found.objectives, "s"):
-        drawn.add_column(name, justify="right")
+        drawn.add_column(name, justify="right", overflow="fold")
     front = {trial.number for trial in found.front}
     for trial in found.trials:
         mark = ON_FRONT if trial.number in front else " "

@@ -125,6 +125,8 @@ def tune(
     score = _score(yardstick, objective)
     dimensions, beside = tuning_space(project, yardstick.weights, yardstick.rows)
     if over:
+        if "training.epochs" in over:
+            raise ConfigError("training.epochs is found in every tuning; say with epochs how far a trial may go")
         dimensions, beside = space(project, over), {}
     declared = int(project.training.given.get("epochs", 10))
     rungs = _rungs(LONGER * declared if epochs is None else epochs)
@@ -186,7 +188,7 @@ def _rungs(epochs: int) -> list[int]:
 def _bar(ended: Sequence[Trial], rung: int) -> float:
     """What the last of the best third was worth at a rung."""
     worth = sorted((trial.rungs[rung] for trial in ended if rung in trial.rungs), reverse=True)
-    return worth[len(worth) // KEPT - 1] if len(worth) >= KEPT else -math.inf
+    return worth[max(len(worth) // KEPT, 1) - 1] if worth else -math.inf
 
 
 def _going(minutes: float | None, trials: int | None) -> Callable[[int], bool]:
