@@ -322,6 +322,7 @@ def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
 def test_absent_context_is_refused(parts: split.Split) -> None:
     train, test = parts
     user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
+    user.remembers = False
     model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Rating("rating")])
     columns = {name: column for name, column in test.columns.items() if name != "hour"}
     without = EventLog(test.schema, test.users, test.items, columns)
