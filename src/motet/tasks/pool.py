@@ -243,7 +243,8 @@ class InBatch(Pool):
             outside = everything.first >= len(batch)
             vectors = item.new_empty(len(everything.rows), item.shape[1])
             vectors[~outside] = item[everything.first[~outside]]
-            vectors[outside] = embed(everything.rows[outside])
+            if outside.any():
+                vectors[outside] = embed(everything.rows[outside])
             pool = Candidates(everything.rows, vectors, everything.index[: len(batch)], everything.counts)
         return pool._replace(log_q=self._log_share(pool.rows, len(batch)) if self.log_q else None)
 

@@ -61,8 +61,6 @@ class Vectors:
         Returns:
             One vector a row.
         """
-        if not len(rows):
-            return torch.zeros(0, self._tower.dim, device=rows.device)
         places = self._found(rows)
         missing = rows[places[rows] < 0].unique()
         if len(missing):
