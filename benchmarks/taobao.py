@@ -47,6 +47,7 @@ EVENTS = Schema(user="user", item="item", event="event")
 PAIRS = Schema(user="user", item="item", signals=("bought",))
 ROUNDS = 2  # purchases of each user that are hidden in turn
 USERS = 1024  # ranked at once
+WEIGHTS = {"view": 0.1, "cart": 0.2, "buy": 1.0}
 CASES = ("all", "visited", "unvisited", "unvisited among unvisited")
 Scores = Callable[[Tensor], Tensor]
 
@@ -120,6 +121,7 @@ def build(log: EventLog, kinds: tuple[str, ...], context: tuple[str, ...] = ()) 
         user=FeatureTower(log.users, dim=64),
         item=FeatureTower(log.items, dim=64),
         tasks=[*retrieve, *rank],
+        weights={name: weight for name, weight in WEIGHTS.items() if name in kinds},
     )
 
 
@@ -238,7 +240,9 @@ def judged(shop: Shop, near: Neighbours, seed: int) -> tuple[dict[str, list[floa
     torch.manual_seed(seed)
     pairs = labelled(shop, near, seed)
     context = tuple(name for name in pairs.schema.context_features if name != "pair_buy")  # 0 throughout
-    joint = train(build(shop.log, KINDS, context), Mix([shop.log, pairs]), epochs=5, batch_size=8192, seed=seed)
+    joint = train(
+        build(shop.log, KINDS, context), Mix([shop.log, pairs], ratio=(2, 1)), epochs=7, batch_size=8192, seed=seed
+    )
     buys = shop.log.take(shop.log.columns["event"] == int(shop.log.vocabs["event"].encode(["buy"])[0]))
     alone = train(build(shop.log, ("buy",)), buys, epochs=12, batch_size=4096, seed=seed)
     retrieve = retrieved(joint, shop.log)
