@@ -1,4 +1,4 @@
-"""sweep and tune."""
+"""sweep, tune and compare."""
 
 from __future__ import annotations
 
@@ -54,3 +54,16 @@ def test_validation_rows_are_needed(motet: Run, folder: Path) -> None:
     assert ran.code == 2
     assert ran.err.startswith("motet: motet.toml has no validation rows to choose by")
     assert not (folder / "sweep").exists()
+
+
+def test_compare(motet: Run, folder: Path) -> None:
+    arguments = ("compare", "motet.toml", *CHANGES, "--seeds", 1, "--draws", 20)
+    ran = motet(*arguments)
+    assert ran.code == 0
+    for words in ("1 seed,", "stars only", "popularity", "joint over specialist", "Joint training ", "of users alone"):
+        assert words in ran.out
+    shown = json.loads(motet(*arguments, "--json").out)
+    assert shown == json.loads((folder / "compare" / "compare.json").read_text())
+    ran = motet("compare", "motet.toml", "--set", "baselines=['Popularty']")
+    assert ran.code == 2
+    assert "did you mean 'Popularity'?" in ran.err

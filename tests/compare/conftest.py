@@ -48,8 +48,7 @@ batch_size = 64
 """
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+def written(folder: Path) -> Path:
     """A project of two tasks over a log in which even users like even items."""
     rows = [
         {"user": user, "item": f"i{item}", "stars": float(4 - 3 * ((user + item) % 2) + (item % 3) / 2)}
@@ -57,10 +56,15 @@ def file(tmp_path: Path) -> Path:
         for item in range(14)
         if (user * item) % 3
     ]
-    pl.DataFrame(rows).write_csv(tmp_path / "log.csv")
-    path = tmp_path / "motet.toml"
+    pl.DataFrame(rows).write_csv(folder / "log.csv")
+    path = folder / "motet.toml"
     path.write_text(TEXT)
     return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return written(tmp_path)
 
 
 @pytest.fixture

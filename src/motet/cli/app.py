@@ -10,6 +10,7 @@ import typer
 from motet import __version__
 from motet.cli.ask import predict, recommend, similar
 from motet.cli.check import check
+from motet.cli.compare import compare
 from motet.cli.demo import demo
 from motet.cli.evaluate import evaluate
 from motet.cli.init import init
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="A mistake in what you ask exits with 2 and one line on stderr; a mistake of motet itself exits with 1.",
 )
-for command in (demo, init, check, train, sweep, tune, evaluate, recommend, predict, similar):
+for command in (demo, init, check, train, compare, sweep, tune, evaluate, recommend, predict, similar):
     app.command()(command)
 
 

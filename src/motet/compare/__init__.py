@@ -1,8 +1,10 @@
 """Many trainings of one project beside each other: what a setting changes, and what one objective costs in another."""
 
+from motet.compare.compare import compare
+from motet.compare.comparison import Comparison
 from motet.compare.found import Sweep
 from motet.compare.pareto import hypervolume, pareto_front
 from motet.compare.sweep import choose, sweep
 from motet.compare.tune import Tuned, tune
 
-__all__ = ["Sweep", "Tuned", "choose", "hypervolume", "pareto_front", "sweep", "tune"]
+__all__ = ["Comparison", "Sweep", "Tuned", "choose", "compare", "hypervolume", "pareto_front", "sweep", "tune"]

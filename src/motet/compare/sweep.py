@@ -15,7 +15,7 @@ from motet.compare.run import Propose, run
 from motet.compare.sampler import Optuna, Sampler, listed
 from motet.compare.space import Dimension, Range, Settings, grid, shares, space, spread
 from motet.compare.trial import Trial
-from motet.compare.work import Declaration, judge
+from motet.compare.work import Declaration, data_sizes, judge
 from motet.compare.workers import workers
 from motet.errors import ConfigError, TrainingError
 from motet.metrics.direction import lower_is_better
@@ -92,7 +92,7 @@ def sweep(
     declaration = Declaration.of(project)
     plan = {
         "project": _rest(project, declaration, swept),
-        "data": _sizes(project),
+        "data": data_sizes(project),
         **{"over": over, "weights": weights, "objectives": keys, "sampler": sampler},
         **{"seeds": seeds, "seed": seed, "units": units},
     }
@@ -177,10 +177,3 @@ def _rest(project: Project, declaration: Declaration, swept: Iterable[str]) -> d
     """What all trials share: the tables without what is tried."""
     tables = with_settings(declaration.tables, dict.fromkeys(spread(project, dict.fromkeys(swept))))
     return {name: table for name, table in tables.items() if name not in ("sweep", "tune")}
-
-
-def _sizes(project: Project) -> dict[str, int]:
-    """Of the data files: other data make another sweep."""
-    named = project.document.data.model_dump(exclude_none=True)
-    files = {name: project.path(written) for name, written in named.items()}
-    return {name: file.stat().st_size for name, file in files.items() if file.is_file()}

@@ -75,7 +75,7 @@ def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial
     found: dict[str, list[float]] = {}
     for seed in seeds:
         project = declaration.project({**trial.settings, "training.seed": seed})
-        rows = _rows(project)
+        rows = rows_of(project)
         assert rows.validation is not None
         model = project.model(rows.train)
         watched = rows.validation if "early_stopping" in project.training.given else None
@@ -103,7 +103,7 @@ def race(trial: Trial, declaration: Declaration, score: Score, bars: Mapping[int
     """
     started = time.perf_counter()
     project = declaration.project({**trial.settings, "training.early_stopping": None})
-    rows = _rows(project)
+    rows = rows_of(project)
     model = project.model(rows.train)
     ended = replace(trial, state="done")
     with tempfile.TemporaryDirectory() as folder:
@@ -134,10 +134,31 @@ def _validation(row: Mapping[str, Any]) -> dict[str, float]:
     return {key: figure for key, figure in own.items() if not math.isnan(figure)}
 
 
-def _rows(project: Project) -> Divided:
-    """The rows of a project, read once by a process for all trials that share them."""
+def rows_of(project: Project) -> Divided:
+    """The rows of a project, read once by a process for all trials that share them.
+
+    Args:
+        project: Of a trial.
+
+    Returns:
+        Its rows.
+    """
     tables = {name: project.tables[name] for name in READING if name in project.tables}
     return _read(pickle.dumps(tables), project.file)
+
+
+def data_sizes(project: Project) -> dict[str, int]:
+    """Of the data files, for the plan of a run: other data make another run.
+
+    Args:
+        project: Whose data.
+
+    Returns:
+        Bytes by name; what is no single file is left out.
+    """
+    named = project.document.data.model_dump(exclude_none=True)
+    files = {name: project.path(written) for name, written in named.items()}
+    return {name: file.stat().st_size for name, file in files.items() if file.is_file()}
 
 
 @lru_cache(maxsize=2)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -61,6 +62,8 @@ class Document(_Table):
         preference: Trains one model for every weighting: the arguments of `Preference`. For `weights` alone where not
             given.
         training: The arguments of `fit`; its seed also draws the first weights.
+        baselines: What the model has to beat in `motet compare`, one table each. Not read in training.
+        compare: The arguments of `compare.compare`: what `motet compare` does. Not read in training.
         sweep: The arguments of `compare.sweep`: which settings `motet sweep` tries. Not read in training.
         tune: The arguments of `compare.tune`: how `motet tune` looks for better settings. Not read in training.
     """
@@ -77,6 +80,8 @@ class Document(_Table):
     balancer: dict[str, Any] | str | None = None
     preference: dict[str, Any] | str | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    baselines: list[dict[str, Any] | str] = Field(default_factory=list)
+    compare: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, Any] = Field(default_factory=dict)
     tune: dict[str, Any] = Field(default_factory=dict)
 
@@ -104,6 +109,23 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name} is no TOML: {error}") from error
+
+
+def as_toml(tables: Mapping[str, Any]) -> str:
+    """The text of a file that holds some tables.
+
+    Args:
+        tables: As TOML gives them; what is None is left out.
+
+    Returns:
+        TOML.
+
+    Example:
+        >>> print(as_toml({"training": {"epochs": 3, "average": None}}), end="")
+        [training]
+        epochs = 3
+    """
+    return tomlkit.dumps(_known(tables))
 
 
 def parse(tables: Mapping[str, Any], name: str) -> Document:
@@ -235,6 +257,13 @@ def parsed(text: str) -> Any:
         except tomllib.TOMLDecodeError:
             continue
     return text
+
+
+def _known(value: Any) -> Any:
+    """TOML has no null."""
+    if isinstance(value, Mapping):
+        return {key: _known(each) for key, each in value.items() if each is not None}
+    return [_known(each) for each in value] if isinstance(value, list) else value
 
 
 def _copy(value: Any) -> Any:

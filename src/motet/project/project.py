@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from motet.balancers import Balancer
+from motet.baselines import Baseline
 from motet.data.log import EventLog
 from motet.data.recent import recent
 from motet.data.schema import Schema
@@ -104,6 +105,10 @@ class Project:
         self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
         self.preference = self._optional(document.preference, {"Preference": Preference}, "preference")
         self.training = self._part(document.training, {"fit": fit}, "training")
+        rules = offered(Baseline)
+        self.baselines = [
+            Part.of(raw, rules, f"{self.name} [[baselines]] {row}") for row, raw in enumerate(document.baselines, 1)
+        ]
         if "early_stopping" in self.training.given and self.validation is None:
             raise ConfigError(
                 f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "

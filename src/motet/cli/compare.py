@@ -1,0 +1,57 @@
+"""The command that holds a joint model against its specialists and against baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motet.cli.options import Changes, Json
+
+
+def compare(
+    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml) with a split.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Where trainings are kept.", show_default="compare"),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="How often all is trained.", show_default="3")] = None,
+    level: Annotated[float | None, typer.Option(help="Of the intervals.", show_default="0.95")] = None,
+    draws: Annotated[int | None, typer.Option(help="Samples of users for the intervals.", show_default="1000")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    change: Changes = None,
+    json: Json = False,
+) -> None:
+    """Train the joint model, a specialist for each task and baselines, and say whether joint training paid off.
+
+    Figures are those of the test rows, with intervals over users and seeds. A task is hurt where the interval of the
+    difference to its specialist lies on the wrong side of 0. An interrupted comparison goes on where it was. What
+    options do not say, a table [[compare]] of the project may; tables [[[baselines]]] name what to beat.
+
+    [bold]Examples[/bold]
+
+    motet compare motet.toml --seeds 3 --jobs 2
+
+    motet compare motet.toml --set 'baselines=["Popularity", "EASE", "BayesianMF"]' -o beat/
+    """
+    from motet.compare import compare as run
+    from motet.compare.declared import declared
+    from motet.project import Project
+
+    read = Project.read(project, change or [])
+    folder = None if output is None else str(output)
+    options = {"folder": folder, "seeds": seeds, "level": level, "draws": draws, "jobs": jobs}
+    given = declared(read, run, {name: value for name, value in options.items() if value is not None})
+    found = run(read, **given)
+    if json:
+        print(found.model_dump_json())
+        return
+
+    from rich.console import Console
+
+    Console(highlight=False).print(found.table())
+    print("\n".join(found.notes))
+    for warning in found.warnings:
+        print(f"Warning: {warning}")
+    print("\n" + "\n".join(found.verdict))

@@ -1,0 +1,80 @@
+"""What a worker does: one system on one seed, judged by the test rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from motet.compare.rules import PROTOCOLS, judged, rules
+from motet.compare.systems import Contender
+from motet.compare.trial import Trial
+from motet.compare.work import Declaration, rows_of
+from motet.evaluation import Report, evaluate
+from motet.evaluation.intervals import counts
+from motet.project import Divided, Project
+
+
+def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: Mapping[str, int], draws: int) -> Trial:
+    """Train or fit a system, and take its figures, of the test rows and of samples of users.
+
+    Args:
+        trial: Started.
+        declaration: The project.
+        contender: The system.
+        seed: The settings that the seed gives.
+        draws: How many samples of users.
+
+    Returns:
+        The trial, done. Its memory holds `draws`, the figures of every sample by key, and of trained systems the
+        `history`; of the joint model also `about`, `notes`, `warnings` and `curves`.
+    """
+    started = time.perf_counter()
+    project = declaration.project({**seed, **contender.changes})
+    rows = rows_of(project)
+    assert rows.test is not None
+    told: dict[str, Any] = {}
+    if contender.kind == "baseline":
+        report = _ruled(project, rows, contender.name)
+    else:
+        report, told = _trained(project, rows, joint=contender.kind == "joint")
+    memory = {"draws": _resampled(report, len(rows.train.users), draws), **told}
+    figures = {key: figure for key, figure in report.items() if not math.isnan(figure)}
+    return replace(trial, state="done", figures=figures, memory=memory, seconds=time.perf_counter() - started)
+
+
+def _ruled(project: Project, rows: Divided, name: str) -> Report:
+    assert rows.test is not None
+    model = project.model(rows.train)
+    tasks = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
+    return judged(rules(project, tasks)[name], model, rows.test, rows.train)
+
+
+def _trained(project: Project, rows: Divided, *, joint: bool) -> tuple[Report, dict[str, Any]]:
+    assert rows.test is not None
+    model = project.model(rows.train)
+    history = project.training.make(model, rows.train, validation=rows.validation, progress=False)
+    report = evaluate(model, rows.test, train=rows.train, protocols=PROTOCOLS, baselines=joint, thorough=joint)
+    told: dict[str, Any] = {"history": history.to_dicts()}
+    if joint:
+        curves = report.to_dict()["curves"]
+        told |= {"about": rows.report, "notes": [*report.notes], "warnings": [*report.warnings], "curves": curves}
+    return report, told
+
+
+def _resampled(report: Report, users: int, draws: int) -> dict[str, list[float]]:
+    """Figures of samples of users.
+
+    Users go by their row in the vocabulary, which no split changes: sample n is the same users for every task, system
+    and seed, so that differences are paired and means over tasks and seeds have the variance they should have.
+    """
+    found: dict[str, list[torch.Tensor]] = {}
+    parts = [(key, part.by_user(key, part.users, users)) for part in report.evidence if len(part) for key in part.keys]
+    for block in counts(users, draws, 0):
+        for key, figure in parts:
+            found.setdefault(key, []).append(figure(block))
+    return {key: [float(f"{each:.7g}") for each in torch.cat(blocks).tolist()] for key, blocks in found.items()}

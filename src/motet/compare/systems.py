@@ -1,0 +1,116 @@
+"""Systems: the joint model, its specialists and the rules, as changes to one project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from motet.compare.comparison import Kind
+from motet.compare.objective import headlines
+from motet.compare.rules import PROTOCOLS, rules
+from motet.errors import ConfigError
+from motet.metrics.base import CorpusMetric
+from motet.model import Model
+from motet.project import Project
+from motet.tasks.base import Task
+
+SEEDED = ("split", "validation")  # tables whose rows a seed may draw
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A system that is about to be trained or fitted.
+
+    Attributes:
+        name: Of the system.
+        kind: What it is.
+        task: The one task of a specialist.
+        changes: What makes it of the project, by `table.key`.
+    """
+
+    name: str
+    kind: Kind
+    task: str | None
+    changes: Mapping[str, Any]
+
+
+def contenders(project: Project, model: Model) -> list[Contender]:
+    """Everything that is compared.
+
+    A specialist is the joint model with the weights of the other tasks at 0: towers, rows, epochs and the first weights
+    are the same. What is there for several tasks alone is left out: balancer and preference. Where training stops by
+    the figure of another task, a specialist's stops by its own.
+
+    Args:
+        project: As declared.
+        model: Made from it, untrained.
+
+    Returns:
+        The joint model, a specialist a task, and the rules.
+
+    Raises:
+        ConfigError: If fewer than two tasks are trained, or a rule is called as a model is.
+    """
+    trained = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
+    if len(trained) < 2:
+        raise ConfigError(
+            f"{project.name} trains {' and '.join(map(repr, trained)) or 'no task'} alone, so that there is nothing "
+            "joint to compare; add another table [[tasks]], or give one a weight above 0; motet train judges a single "
+            "task"
+        )
+    alone = [Contender(f"{name} only", "specialist", name, _alone(project, model, name)) for name in trained]
+    found = [Contender("joint", "joint", None, {}), *alone]
+    named = {each.name for each in found}
+    for name in rules(project, trained):
+        if name in named:
+            raise ConfigError(f"a baseline is called {name!r}, as a model of the comparison is; give it another name")
+        found.append(Contender(name, "baseline", None, {}))
+    return found
+
+
+def seeds(project: Project, count: int) -> list[dict[str, int]]:
+    """What differs from seed to seed; the first is the project as it is.
+
+    Args:
+        project: As declared.
+        count: How many.
+
+    Returns:
+        Settings by `table.key`, a seed each: of the training, and of a split and of validation rows that are drawn.
+
+    Raises:
+        ConfigError: If there is not one.
+    """
+    if count < 1:
+        raise ConfigError(f"seeds={count}; at least one training has to be made, and 3 show how far chance goes")
+    declared = {"training.seed": project.seed}
+    for table in SEEDED:
+        part = getattr(project, table)
+        if part is not None and part.target.__name__ == "random":
+            declared[f"{table}.seed"] = int(part.given.get("seed", 0))
+    return [{key: seed + number for key, seed in declared.items()} for number in range(count)]
+
+
+def _alone(project: Project, model: Model, task: str) -> dict[str, Any]:
+    weights = {f"weights.{name}": 0.0 for name in model.tasks if name != task}
+    return {**weights, "balancer": None, "preference": None, **_watching(project, model, task)}
+
+
+def _watching(project: Project, model: Model, task: str) -> dict[str, Any]:
+    """Early stopping by a figure of the task's own."""
+    stopping = project.training.given.get("early_stopping")
+    if stopping is None or str(stopping.given["metric"]).startswith(f"{task}/"):
+        return {}
+    own = headlines(_keys(model.tasks[task]), [task])[task]
+    return {"training.early_stopping.metric": own, "training.early_stopping.lower_is_better": None}
+
+
+def _keys(task: Task) -> list[str]:
+    """The figures of a task, before anything is measured."""
+    return [
+        f"{task.name}/{protocol}{key}"
+        for name, metric in task.metrics().items()
+        for protocol in ([f"{each}/" for each in PROTOCOLS] if isinstance(metric, CorpusMetric) else [""])
+        for key in metric.parts(name)
+    ]

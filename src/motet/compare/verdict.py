@@ -1,0 +1,126 @@
+"""The verdict: whether joint training paid off, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from motet.compare.comparison import Estimate, System, Versus
+
+NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "auc": "AUC",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "map": "MAP",
+    "ece": "ECE",
+    "log_loss": "log loss",
+    "hit_rate": "hit rate",
+}
+
+
+def verdict(
+    tasks: Sequence[str], systems: Sequence[System], versus: Sequence[Versus], mean_gain: Estimate | None
+) -> list[str]:
+    """Say what a comparison found.
+
+    Args:
+        tasks: Names of all tasks that were trained.
+        systems: All.
+        versus: All paired differences.
+        mean_gain: Over the tasks.
+
+    Returns:
+        Sentences: what joint training did to each task, its mean gain, and whether the joint model beats the rules.
+    """
+    alone = {each.name: each for each in systems if each.kind == "specialist"}
+    transfers = {each.task: each for each in versus if each.headline and each.system in alone}
+    found = [_paid_off(transfers)] if transfers else []
+    found += [_missing(each) for each in alone.values() if each.task in tasks and each.task not in transfers]
+    if mean_gain is not None and len(transfers) > 1:
+        found.append(f"Over {len(transfers)} tasks it gained {_share(mean_gain)} on average.")
+    rules = [each for each in versus if each.headline and each.system not in alone]
+    return found + [_beside(task, [each for each in rules if each.task == task]) for task in tasks if task in transfers]
+
+
+def figure_name(key: str) -> str:
+    """What people call a figure.
+
+    Args:
+        key: Of the figure.
+
+    Returns:
+        Its name, with its protocol.
+
+    Example:
+        >>> figure_name("retrieval/unseen/ndcg@10"), figure_name("rating/rmse")
+        ('unseen NDCG@10', 'RMSE')
+    """
+    *place, metric = key.split("/")[1:]
+    name, at, k = metric.partition("@")
+    return " ".join([*place, f"{NAMES.get(name, name)}{at}{k}"])
+
+
+def _paid_off(transfers: Mapping[str, Versus]) -> str:
+    """The sentence that a person came for."""
+    by_outcome: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+    for each in transfers.values():
+        by_outcome[each.outcome].append(f"{each.task} ({_change(each)})")
+    helped, hurt, open_ = by_outcome.values()
+    told = []
+    if helped:
+        told.append(f"helped {_listed(helped)}")
+    if hurt:
+        told.append(f"hurt {_listed(hurt)}")
+    if helped and not hurt:
+        told.append("hurt nothing")
+    if hurt and not helped:
+        told.append("helped nothing")
+    if not told:
+        return f"Joint training made no difference that the test rows can tell: {_listed(open_)}."
+    rest = f"; too close to call: {_listed(open_)}" if open_ else ""
+    return f"Joint training {' and '.join(told)}{rest}."
+
+
+def _change(each: Versus) -> str:
+    """From the specialist's figure to the joint model's, with the sign of the figure."""
+    figures = f"{figure_name(each.key)} {_plain(each.joint)} vs {_plain(each.other)}"
+    if not each.other:
+        return figures
+    ends = [100 * end / abs(each.other) for end in (each.difference.low, each.difference.high)]
+    change = 100 * each.difference.value / abs(each.other)
+    return f"{figures}, {change:+.1f} % [{ends[0]:.1f}, {ends[1]:.1f}]"
+
+
+def _missing(system: System) -> str:
+    error = next((each for each in system.errors if each), "")
+    why = f"could not be trained ({error})" if error else "has no figure on the test rows"
+    return f"Of {system.task} nothing can be said: {system.name!r} {why}."
+
+
+def _beside(task: str, rules: Sequence[Versus]) -> str:
+    """Whether the model is worth its trouble."""
+    if not rules:
+        return f"No baseline says anything of {task}."
+    ahead = [each for each in rules if each.outcome == "worse"]
+    level = [each for each in rules if each.outcome == "undecided"]
+    if ahead:
+        told = [f"{each.system} ({_change(each)})" for each in ahead]
+        return f"In {task} it is behind {_listed(told)}."
+    if level:
+        told = [f"{each.system} ({_change(each)})" for each in level]
+        return f"In {task} it is not told apart from {_listed(told)}."
+    return f"In {task} it beats {_listed([f'{each.system} ({_change(each)})' for each in rules])}."
+
+
+def _share(estimate: Estimate) -> str:
+    low, high = (100 * end for end in (estimate.low, estimate.high))
+    return f"{100 * estimate.value:+.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def _plain(figure: float) -> str:
+    return f"{figure:.3f}" if abs(figure) >= 0.1 else f"{figure:.3g}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from motet.compare import Comparison, compare
+from motet.compare.comparison import FILE
+from motet.compare.folder import TRIALS, RunFolder
+from motet.compare.rules import rules
+from motet.compare.systems import contenders, seeds
+from motet.errors import ConfigError, DataError, TrainingError
+from motet.evaluation import evaluate
+from motet.project import Project
+
+from .conftest import written
+
+FAST = {"seeds": 2, "draws": 20, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a comparison has ended."""
+    folder = tmp_path_factory.mktemp("compare")
+    compare(Project.read(written(folder)), folder=folder, **FAST)
+    return folder
+
+
+@pytest.fixture
+def found(folder: Path) -> Comparison:
+    return Comparison.read(folder)
+
+
+def test_joint_specialists_and_baselines(found: Comparison) -> None:
+    kinds = [(each.name, each.kind) for each in found.systems]
+    assert kinds == [
+        ("joint", "joint"),
+        ("stars only", "specialist"),
+        ("retrieval only", "specialist"),
+        ("global mean", "baseline"),
+        ("user + item bias", "baseline"),
+        ("popularity", "baseline"),
+        ("item kNN", "baseline"),
+    ]
+    assert found.tasks == {"stars": "stars/rmse", "retrieval": "retrieval/unseen/ndcg@10"}
+    assert found.seeds == [{"training.seed": n, "split.seed": n, "validation.seed": n} for n in (0, 1)]
+    assert list(found.transfers) == ["stars", "retrieval"]
+    assert set(found.conflicts["stars"]) == {"retrieval"}
+    joint = found.system("joint")
+    assert [len(history) for history in joint.histories] == [2, 2]
+    assert {"loss/stars", "gradient/stars", "cosine/stars/retrieval"} <= joint.histories[0][0].keys()
+    assert len(set(joint.by_seed["stars/rmse"])) == 2
+    assert found.verdict[0].startswith("Joint training ")
+    assert any(note.startswith("2 seeds: training.seed 0, 1, split.seed 0, 1") for note in found.notes)
+
+
+def test_a_seed_is_the_project_with_that_seed(project: Project, found: Comparison) -> None:
+    seed = {"training.seed": 1, "split.seed": 1, "validation.seed": 1}
+    for name, weights in (("joint", {}), ("stars only", {"weights.retrieval": 0.0})):
+        changed = project.changed(seed | weights)
+        rows = changed.divide(changed.log())
+        model = changed.model(rows.train)
+        changed.training.make(model, rows.train, progress=False)
+        assert rows.test is not None
+        report = evaluate(model, rows.test, train=rows.train)
+        for key in ("stars/rmse", "retrieval/unseen/ndcg@10"):
+            assert found.system(name).by_seed[key][1] == pytest.approx(report[key])
+            ruled = {"popularity", "global mean"} & {each.name for each in found.systems if key in each.figures}
+            for rule in ruled:
+                assert found.system(rule).by_seed[key][1] == pytest.approx(report.beside[rule][key])
+
+
+def test_one_of_more_seeds_goes_on_from_one_of_fewer(found: Comparison, folder: Path, tmp_path: Path) -> None:
+    project = Project.read(folder / "motet.toml")
+    lines = (folder / TRIALS).read_text()
+    one = compare(project, folder=tmp_path / "a", **{**FAST, "seeds": 1})
+    assert compare(project, folder=tmp_path / "a", **FAST).systems[0].by_seed == found.systems[0].by_seed
+    fewer = compare(project, folder=folder, **{**FAST, "seeds": 1})
+    assert (folder / TRIALS).read_text() == lines
+    assert [each.figures for each in fewer.systems] == [each.figures for each in one.systems]
+    found.write(folder)
+
+
+def test_the_file(found: Comparison, folder: Path, tmp_path: Path) -> None:
+    """No NaN, which is no JSON, and nothing left of the writing."""
+    json.loads((folder / FILE).read_text(), parse_constant=pytest.fail)
+    lost = found.model_copy(update={"conflicts": {"stars": {"retrieval": math.nan}}})
+    assert lost.write(tmp_path) == tmp_path / FILE
+    assert '"retrieval": null' in (tmp_path / FILE).read_text()
+    assert math.isnan(Comparison.read(tmp_path).conflicts["stars"]["retrieval"])
+    assert [file.name for file in tmp_path.iterdir()] == [FILE]
+    with pytest.raises(KeyError, match="'jiont' is no system of this comparison; did you mean 'joint'"):
+        found.system("jiont")
+
+
+def test_folders_of_other_runs(project: Project, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"holds another run: project\.training\.epochs is 2 there and 3 here"):
+        compare(Project.read(folder / "motet.toml", ["training.epochs=3"]), folder=folder, **FAST)
+    with RunFolder(tmp_path / "b", {}), pytest.raises(ConfigError, match="is at work in"):
+        compare(project, folder=tmp_path / "b", **FAST)
+
+
+def test_the_table(found: Comparison) -> None:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(found.table())
+    shown = captured.get()
+    for words in ("2 seeds", "stars/rmse", "retrieval only", "joint over specialist", "gradient cosine with", "["):
+        assert words in shown
+
+
+def test_nothing_to_compare(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"motet\.toml trains 'stars' alone, so that there is nothing joint"):
+        compare(project.changed({"weights.retrieval": 0.0}), folder=tmp_path / "a", **FAST)
+    with pytest.raises(ConfigError, match="has no test rows to judge by"):
+        compare(project.changed({"split": None}), folder=tmp_path / "a", **FAST)
+    for name, value, told in (("seeds", 0, "at least one"), ("level", 2, "between 0 and 1"), ("draws", 1, "two")):
+        with pytest.raises(ConfigError, match=told):
+            compare(project, folder=tmp_path / "a", **{**FAST, name: value})
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_joint_model_that_cannot_be_trained(project: Project, tmp_path: Path) -> None:
+    wild = {"training.optimizer": {"kind": "SGD", "lr": 1e30}, "training.epochs": 9}
+    with pytest.raises(TrainingError, match="the joint model could not be trained on any of 1 seeds: "):
+        compare(project.changed(wild), folder=tmp_path / "a", **{**FAST, "seeds": 1})
+
+
+def test_seeds_of_a_split_that_is_not_drawn(project: Project) -> None:
+    whole = project.changed({"split": {"kind": "leave_last_out"}, "validation": None, "training.seed": 5})
+    assert seeds(whole, 2) == [{"training.seed": 5}, {"training.seed": 6}]
+
+
+def test_what_a_specialist_leaves_out(project: Project) -> None:
+    changed = project.changed(
+        {
+            "balancer": "Uncertainty",
+            "preference": {},
+            "training.early_stopping": {"metric": "stars/rmse", "lower_is_better": True},
+        }
+    )
+    rows = changed.divide(changed.log())
+    stars, retrieval = contenders(changed, changed.model(rows.train))[1:3]
+    assert stars.changes == {"weights.retrieval": 0.0, "balancer": None, "preference": None}
+    assert retrieval.changes["training.early_stopping.metric"] == "retrieval/unseen/ndcg@10"
+    alone = changed.changed(retrieval.changes)
+    assert alone.balancer is None
+    stopping = alone.training.given["early_stopping"].given
+    assert "lower_is_better" not in stopping
+
+
+def test_declared_baselines(project: Project) -> None:
+    declared = project.changed(
+        {"baselines": [{"kind": "EASE", "regularization": 10.0}, {"kind": "GlobalMean", "label": "stars"}]}
+    )
+    train = declared.divide(declared.log()).train
+    model = declared.model(train)
+    found = rules(declared, model.tasks)
+    assert {name: [place.task for place in places] for name, places in found.items()} == {
+        "EASE": ["retrieval"],
+        "global mean": ["stars"],
+    }
+    assert evaluate(found["EASE"][0].make(train), train, train=train)
+    for tables, told in (
+        (["EASES"], r"\[\[baselines\]\] 1: there is no kind 'EASES'; did you mean 'EASE'"),
+        (["GlobalMean"], r"GlobalMean predicts 'rating', by which no task is judged.*; labels: stars"),
+        (["EASE", {"kind": "EASE"}], "two baselines are called 'EASE'"),
+        ([{"kind": "EASE", "name": "joint"}], "a baseline is called 'joint', as a model of the comparison is"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            contenders(project.changed({"baselines": tables}), model)
+    stars = {name: task for name, task in model.tasks.items() if name == "stars"}
+    with pytest.raises(ConfigError, match="EASE ranks the catalogue, and no task of this project does"):
+        rules(project.changed({"baselines": ["EASE"]}), stars)
+
+
+def test_a_file_that_is_no_comparison(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no .*compare\.json; make one with: motet compare"):
+        Comparison.read(tmp_path)
+    (tmp_path / "compare.json").write_text('{"format": 2}')
+    with pytest.raises(DataError, match="is no comparison of format 1"):
+        Comparison.read(tmp_path)
+    (tmp_path / "compare.json").write_text("{")
+    with pytest.raises(DataError, match="is no comparison of format 1"):
+        Comparison.read(tmp_path)

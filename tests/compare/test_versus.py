@@ -1,0 +1,123 @@
+"""Made-up trials: what is said of them is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from motet.compare.comparison import Estimate
+from motet.compare.objective import relative_gain
+from motet.compare.systems import Contender
+from motet.compare.trial import Trial
+from motet.compare.verdict import figure_name, verdict
+from motet.compare.versus import Tally, Versus, conflicts, mean_gain, versus
+
+HEADLINES = {"rating": "rating/rmse", "find": "find/unseen/ndcg@10"}
+DRAWS = 200
+JOINT = Contender("joint", "joint", None, {})
+RATING, FIND = (Contender(f"{task} only", "specialist", task, {}) for task in HEADLINES)
+POPULAR = Contender("popularity", "baseline", None, {})
+
+
+def tally(contender: Contender, figures: Sequence[dict[str, float] | None], sd: float = 0.001) -> Tally:
+    """A system whose figures in samples of users lie around those it has; None where it could not be trained."""
+    noise = sd * torch.linspace(-1.7, 1.7, DRAWS, dtype=torch.float64)
+    trials = []
+    for number, each in enumerate(figures):
+        trial = Trial(number, {"system": contender.name, "seed": number})
+        if each is None:
+            trials.append(trial.failed(ValueError("no luck")))
+            continue
+        draws = {key: (figure + noise).tolist() for key, figure in each.items()}
+        memory = {"draws": draws, "history": [{"epoch": 1, "cosine/rating/find": -0.2 - 0.1 * number}]}
+        trials.append(Trial(number, trial.settings, state="done", figures=each, memory=memory))
+    return Tally(contender, trials=trials, draws=DRAWS)
+
+
+def both(rmse: float, ndcg: float) -> dict[str, float]:
+    return {HEADLINES["rating"]: rmse, HEADLINES["find"]: ndcg}
+
+
+def compared(joint: Tally, *others: Tally) -> tuple[list[Versus], Estimate | None, list[str]]:
+    pairs = [each for other in others for each in versus(joint, other, HEADLINES, 0.95)]
+    alone = {other.contender.task: other for other in others if other.contender.task is not None}
+    gain = mean_gain(joint, alone, HEADLINES, 0.95)
+    systems = [each.system(0.95) for each in (joint, *others)]
+    return pairs, gain, verdict(list(alone), systems, pairs, gain)
+
+
+def test_helped_and_hurt_nothing() -> None:
+    joint = tally(JOINT, [both(0.888, 0.30), both(0.889, 0.31), both(0.887, 0.29)])
+    rating = tally(RATING, [both(0.917, 0.01), both(0.918, 0.01), both(0.916, 0.01)])
+    find = tally(FIND, [both(3.7, 0.31), both(3.7, 0.29), both(3.7, 0.30)])
+    pairs, gain, told = compared(joint, rating, find)
+    assert [each.outcome for each in pairs] == ["better", "undecided"]
+    assert [each.task for each in pairs] == ["rating", "find"]  # of a specialist its own task alone
+    assert told[0].startswith(
+        "Joint training helped rating (RMSE 0.888 vs 0.917, -3.2 % [-3.2, -3.2]) and hurt nothing"
+    )
+    assert "; too close to call: find (unseen NDCG@10 0.300 vs 0.300, +0.0 %" in told[0]
+    assert gain is not None
+    expected = (relative_gain("rating/rmse", 0.888, 0.917) + 0) / 2
+    assert gain.value == pytest.approx(expected)
+    assert told[1].startswith("Over 2 tasks it gained +1.6 % [")
+    assert told[2] == "No baseline says anything of rating."
+
+
+def test_hurt() -> None:
+    joint = tally(JOINT, [both(0.95, 0.30), both(0.96, 0.31), both(0.94, 0.29)])
+    rating = tally(RATING, [both(0.90, 0), both(0.91, 0), both(0.89, 0)])
+    find = tally(FIND, [both(3, 0.25), both(3, 0.26), both(3, 0.24)])
+    popular = tally(POPULAR, [{HEADLINES["find"]: x} for x in (0.40, 0.41, 0.39)])
+    pairs, _, told = compared(joint, rating, find, popular)
+    assert [each.outcome for each in pairs] == ["worse", "better", "worse"]
+    assert told[0] == (
+        "Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [20.0, 20.0]) and hurt rating "
+        "(RMSE 0.950 vs 0.900, +5.6 % [5.6, 5.6])."
+    )
+    assert "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, -25.0 % [-25.0, -25.0])." in told
+    assert pairs[0].gain.value == pytest.approx(-0.05 / 0.9)
+
+
+def test_no_difference() -> None:
+    joint = tally(JOINT, [both(0.90, 0.30), both(0.95, 0.31)])
+    others = [tally(each, [both(0.95, 0.31), both(0.90, 0.30)]) for each in (RATING, FIND)]
+    pairs, _, told = compared(joint, *others)
+    assert {each.outcome for each in pairs} == {"undecided"}
+    assert told[0].startswith("Joint training made no difference that the test rows can tell: rating (")
+
+
+def test_one_seed_is_judged_by_its_users() -> None:
+    joint, rating, find = (tally(each, [both(0.9, 0.3)], sd=0.1) for each in (JOINT, RATING, FIND))
+    pairs, _, _ = compared(joint, rating, find)
+    # The same users for both: what a sample does to both cancels.
+    assert pairs[0].difference.high == pytest.approx(0, abs=1e-9)
+    assert joint.system(0.95).figures["rating/rmse"].high == pytest.approx(0.9 + 1.96 * 0.0986, abs=1e-3)
+
+
+def test_what_could_not_be_trained_leaves_the_rest() -> None:
+    joint = tally(JOINT, [both(0.88, 0.3), both(0.88, 0.3), None])
+    rating = tally(RATING, [None, None, None])
+    find = tally(FIND, [None, both(3, 0.2), both(3, 0.2)])
+    pairs, gain, told = compared(joint, rating, find)
+    assert [each.task for each in pairs] == ["find"]
+    assert pairs[0].joint == pytest.approx(0.3)
+    assert gain is None
+    assert told[1] == "Of rating nothing can be said: 'rating only' could not be trained (ValueError: no luck)."
+    assert [bool(error) for error in find.system(0.95).errors] == [True, False, False]
+    assert [math.isnan(x) for x in find.system(0.95).by_seed["find/unseen/ndcg@10"]] == [True, False, False]
+
+
+def test_conflicts_are_the_mean_over_epochs_and_seeds() -> None:
+    joint = tally(JOINT, [both(0.9, 0.3), both(0.9, 0.3), None])
+    found = conflicts(joint.trials, ["find", "rating"])
+    assert found == {"find": {"rating": pytest.approx(-0.25)}, "rating": {"find": pytest.approx(-0.25)}}
+    assert conflicts([], ["find", "rating"]) == {"find": {}, "rating": {}}
+
+
+def test_names_of_figures() -> None:
+    assert figure_name("funnel/buy/log_loss") == "buy log loss"
+    assert figure_name("find/all items/hit_rate@100") == "all items hit rate@100"
