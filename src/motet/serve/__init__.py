@@ -1,0 +1,1 @@
+"""A trained model as an HTTP service: recommendations, events that are kept, and a page to look at them."""

@@ -1,0 +1,114 @@
+"""Where events live: one table, in SQLite or PostgreSQL, told to put every commit on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from motet.errors import ConfigError
+
+TIMEOUT_S = 5  # a statement, or the wait for another writer; a request waits no longer for its events
+CONNECT_TIMEOUT_S = 2
+
+
+def connect(url: str) -> tuple[Engine, Table]:
+    """A pool of connections, none of them open yet, and the table of events.
+
+    Args:
+        url: Path of a SQLite file, or `postgresql://...`.
+
+    Returns:
+        The engine and the table.
+
+    Raises:
+        ConfigError: If the url is of another kind of database.
+    """
+    parsed = _parse(url)
+    engine = _postgresql(parsed) if parsed.drivername.startswith("postgresql") else _sqlite(parsed)
+    return engine, _events()
+
+
+def describe(url: str) -> str:
+    """The database in words, without its password.
+
+    Args:
+        url: As in `connect`.
+
+    Returns:
+        Such as `the event store events.db`.
+    """
+    parsed = _parse(url)
+    place = parsed.database if parsed.drivername == "sqlite" else parsed.render_as_string(hide_password=True)
+    return f"the event store {place}"
+
+
+def _parse(url: str) -> URL:
+    if "://" not in url:
+        return URL.create("sqlite", database=url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(f"the event store cannot be read as an address: {error}") from error
+    kind = parsed.get_backend_name() if parsed.drivername.partition("+")[0] in ("sqlite", "postgresql") else ""
+    if kind not in ("sqlite", "postgresql") or (kind == "sqlite" and not parsed.database):
+        raise ConfigError(
+            f"the event store {parsed.drivername}:// is no database motet knows; give the path of a SQLite file, or "
+            "postgresql://user@host/database"
+        )
+    return parsed.set(drivername=kind)
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": TIMEOUT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: sqlite3.Connection, _record: Any) -> None:
+        # With a write-ahead log readers and the writer do not wait for each other; FULL syncs it at every commit.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    options = f"-c synchronous_commit=on -c statement_timeout={TIMEOUT_S * 1000} -c lock_timeout={TIMEOUT_S * 1000}"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,  # a connection may have died with a restart of the server
+        pool_timeout=TIMEOUT_S,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "tcp_user_timeout": TIMEOUT_S * 1000,
+            "options": options,
+            "application_name": "motet",
+        },
+    )
+
+
+def _events() -> Table:
+    columns = (
+        Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("id", Text, nullable=False, unique=True),
+        Column("user_id", Text, nullable=False),
+        Column("item_id", Text, nullable=False),
+        Column("time", Double, nullable=False),
+        Column("event", Text),
+        Column("value", Double),
+    )
+    return Table("motet_events", MetaData(), *columns, Index("motet_events_of_user", "user_id", "time"))

@@ -1,0 +1,61 @@
+// The service, as this page asks it. One place that knows addresses, the token and what an error looks like.
+
+const TOKEN = "motet-token";
+let askForToken = null;
+
+/** An answer that is no 2xx; `field` names the part of the request that was wrong. */
+export class ServiceError extends Error {
+  constructor(status, { message, code, field } = {}) {
+    super(message ?? `The service answered ${status}.`);
+    Object.assign(this, { status, code, field });
+    if (status === 503) this.title = "The service is busy. ";
+    if (status === 403) this.title = "This token may not read that. ";
+  }
+}
+
+/** `ask()` resolves to a token; it is called when the service wants one. */
+export function onTokenWanted(ask) {
+  askForToken = ask;
+}
+
+export const token = () => sessionStorage.getItem(TOKEN);
+
+async function call(path, { body, signal, raw } = {}, again = true) {
+  const headers = { Accept: raw ? "*/*" : "application/json" };
+  if (body) headers["Content-Type"] = "application/json";
+  if (token()) headers.Authorization = `Bearer ${token()}`;
+  const answer = await reach(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+  if (answer.status === 401 && again && askForToken) {
+    sessionStorage.setItem(TOKEN, await askForToken(Boolean(token())));
+    return call(path, { body, signal, raw }, body === undefined || !signal?.aborted);
+  }
+  if (!answer.ok) throw new ServiceError(answer.status, (await answer.json().catch(() => ({}))).error);
+  return raw ? answer.blob() : answer.json();
+}
+
+async function reach(path, request) {
+  try {
+    return await fetch(path, request);
+  } catch (error) {
+    if (request.signal?.aborted) throw error;
+    const lost = new Error("Is it still running? The page keeps what you have set.");
+    throw Object.assign(lost, { title: "The service does not answer. " });
+  }
+}
+
+function query(path, parameters) {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const text = new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+const prune = (body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== undefined));
+
+export const model = (name, signal) => call(query("v1/model", { model: name }), { signal });
+export const items = (parameters, signal) => call(query("v1/items", parameters), { signal });
+export const users = (parameters, signal) => call(query("v1/users", parameters), { signal });
+export const history = (user, signal) => call(`v1/users/${encodeURIComponent(user)}/history`, { signal });
+export const map = (limit, signal) => call(query("v1/map", { limit }), { signal });
+export const recommend = (body, signal) => call("v1/recommend", { body: prune(body), signal });
+export const similar = (body, signal) => call("v1/similar", { body: prune(body), signal });
+export const report = () => call("v1/report", { raw: true });

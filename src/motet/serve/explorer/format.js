@@ -1,0 +1,38 @@
+// Numbers, dates and units as a reader expects them.
+
+const whole = new Intl.NumberFormat("en");
+const day = new Intl.DateTimeFormat("en", { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
+
+export const count = (number) => whole.format(number);
+
+/** Three significant digits, without an exponent where people read none. */
+export function short(number) {
+  if (typeof number !== "number" || !Number.isFinite(number)) return "–";
+  const size = Math.abs(number);
+  if (Number.isInteger(number)) return whole.format(number);
+  if (size >= 100) return whole.format(Math.round(number));
+  return number.toLocaleString("en", { maximumSignificantDigits: 3, minimumFractionDigits: size >= 1 && size < 10 ? 2 : 0 });
+}
+
+/** A task's score with its unit: a probability as per cent, anything else as a number and the unit's name. */
+export function score(number, unit) {
+  if (unit === "probability") return `${short(100 * number)} %`;
+  return unit && unit !== "score" ? `${short(number)} ${unit}` : short(number);
+}
+
+/** Seconds or ISO 8601 as a day; nothing where there is no time. */
+export function date(time) {
+  if (time === null || time === undefined || time === "") return "";
+  const moment = new Date(typeof time === "number" ? time * 1000 : time);
+  return Number.isNaN(moment.getTime()) ? String(time) : day.format(moment);
+}
+
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** A cell of an item or of a card: lists with commas, numbers short, nothing for what is missing. */
+export function cell(value) {
+  if (Array.isArray(value)) return value.map(cell).join(", ");
+  if (typeof value === "number") return short(value);
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
