@@ -44,6 +44,14 @@ def test_best_takes_the_lowest_column_among_equals(scores: list[list[float]], k:
         assert value == [line[column] for column in row]
 
 
+@given(st.integers(0, 2**16), st.integers(1, 3), st.integers(500, 1_000))
+def test_best_of_wide_lines_is_the_best(seed: int, k: int, width: int) -> None:
+    scores = torch.randint(-3, 4, (2, width), generator=torch.Generator().manual_seed(seed)).float()
+    scores[:, ::3] = -math.inf
+    for line, row in zip(scores.tolist(), best(scores, k)[1].tolist(), strict=True):
+        assert row == reference(line, k, set(range(width)))
+
+
 def test_best_leaves_minus_infinity_for_last() -> None:
     scores = torch.tensor([[-math.inf, -math.inf, 1.0, -math.inf]])
     assert best(scores, 3)[1][0, 0] == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from motet.index.approximate import ApproximateIndex
 from motet.index.base import Hits, Index, TopK
 from motet.index.exact import ExactIndex
 
-__all__ = ["ExactIndex", "Hits", "Index", "TopK"]
+__all__ = ["ApproximateIndex", "ExactIndex", "Hits", "Index", "TopK"]

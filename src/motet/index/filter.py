@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -34,6 +35,10 @@ class Pairs(NamedTuple):
             offsets.append(offsets[-1] + len(line))
         return cls(torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long), offsets)
 
+    def longest(self) -> int:
+        """How many rows the longest line has."""
+        return max((end - start for start, end in pairwise(self.offsets)), default=0)
+
     def within(self, queries: slice, rows: slice) -> tuple[Tensor, Tensor]:
         """Where the pairs lie in a block of scores: their line and their column of it."""
         offsets = torch.tensor(self.offsets[queries.start : queries.stop + 1], device=self.rows.device)
@@ -49,29 +54,44 @@ class Filter:
     Args:
         exclude: Rows that must not be found: for all queries, or a tensor for each.
         only: Rows that may be found; all of them where not given.
+        removed: Rows that the index no longer finds, whoever asks.
         queries: How many queries ask.
         rows: How many rows the index holds.
         device: Where the scores will be.
 
     Raises:
         ConfigError: If a filter names a row outside the index or has not one tensor a query.
+
+    Attributes:
+        most: The largest number of rows that are kept from one query, `only` aside.
     """
 
     def __init__(
-        self, *, exclude: Rows | None, only: Rows | None, queries: int, rows: int, device: torch.device
+        self,
+        *,
+        exclude: Rows | None,
+        only: Rows | None,
+        removed: Int[Tensor, " removed"],
+        queries: int,
+        rows: int,
+        device: torch.device,
     ) -> None:
-        self.banned: Bool[Tensor, " rows"] = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.rows = rows
         self.exclude: Pairs | None = None
         self.only: Pairs | None = None
-        if isinstance(only, Tensor):
-            self.banned[:] = True
-            self.banned[_inside("only", only, rows).to(device)] = False
-        elif only is not None:
-            self.only = _pairs("only", only, queries, rows, device)
+        self.mask: Bool[Tensor, " rows"] | None = None
+        self.shared = removed
         if isinstance(exclude, Tensor):
-            self.banned[_inside("exclude", exclude, rows).to(device)] = True
+            self.shared = torch.cat([removed, inside("exclude", exclude, rows).to(device)])
         elif exclude is not None:
             self.exclude = _pairs("exclude", exclude, queries, rows, device)
+        if isinstance(only, Tensor):
+            self.mask = torch.ones(rows, dtype=torch.bool, device=device)
+            self.mask[inside("only", only, rows).to(device)] = False
+            self.mask[self.shared] = True
+        elif only is not None:
+            self.only = _pairs("only", only, queries, rows, device)
+        self.most = len(self.shared) + (self.exclude.longest() if self.exclude else 0)
 
     def apply(self, scores: Float[Tensor, "n m"], queries: slice, rows: slice) -> None:
         """Set what may not be found to minus infinity, in place.
@@ -81,7 +101,11 @@ class Filter:
             queries: Which queries the block holds.
             rows: Which rows of the index it holds.
         """
-        scores.masked_fill_(self.banned[rows], -math.inf)
+        if self.mask is not None:
+            scores.masked_fill_(self.mask[rows], -math.inf)
+        elif len(self.shared):
+            inside = (self.shared >= rows.start) & (self.shared < rows.stop)
+            scores[:, self.shared[inside] - rows.start] = -math.inf
         if self.only is not None:
             banned = torch.ones_like(scores, dtype=torch.bool)
             banned[self.only.within(queries, rows)] = False
@@ -89,15 +113,47 @@ class Filter:
         if self.exclude is not None:
             scores[self.exclude.within(queries, rows)] = -math.inf
 
+    def bans(self, candidates: Int[Tensor, "n m"], queries: slice) -> Bool[Tensor, "n m"]:
+        """Which candidates may not be found; `only` is not looked at.
+
+        Args:
+            candidates: Rows of the index, a line a query; -1 stands for none.
+            queries: Which queries the lines belong to.
+
+        Returns:
+            True where a candidate is kept from its query.
+        """
+        banned = candidates < 0
+        if len(self.shared):
+            banned |= torch.isin(candidates, self.shared)
+        if self.exclude is not None:
+            line, row = self.exclude.within(queries, slice(0, self.rows))
+            keys = candidates + torch.arange(len(candidates), device=candidates.device)[:, None] * self.rows
+            banned |= torch.isin(keys, line * self.rows + row)
+        return banned
+
 
 def _pairs(name: str, lines: Rows, queries: int, rows: int, device: torch.device) -> Pairs:
     if len(lines) != queries:
         raise ConfigError(f"{name!r} has {len(lines)} lines for {queries} queries; give one tensor of rows a query")
     pairs = Pairs.of(lines)
-    return Pairs(_inside(name, pairs.rows, rows).to(device), pairs.offsets)
+    return Pairs(inside(name, pairs.rows, rows).to(device), pairs.offsets)
 
 
-def _inside(name: str, rows: Tensor, size: int) -> Tensor:
+def inside(name: str, rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:
+    """Check that rows are rows of an index.
+
+    Args:
+        name: Of the argument, for the message.
+        rows: Of any whole-number type.
+        size: How many rows the index holds.
+
+    Returns:
+        The rows, as 64-bit numbers.
+
+    Raises:
+        ConfigError: If one is not; the message names the first.
+    """
     outside = rows[(rows < 0) | (rows >= size)]
     if len(outside):
         raise ConfigError(f"{name!r} names row {int(outside[0])}; the index holds rows 0 to {size - 1}")

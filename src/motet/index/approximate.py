@@ -1,0 +1,139 @@
+"""ApproximateIndex: shortlists rows by short codes of the vectors, then compares the vectors themselves."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from motet.errors import ConfigError
+from motet.index.base import Hits, Index, Rows
+from motet.index.codes import Codes
+from motet.index.exact import ExactIndex, best, trimmed
+from motet.index.filter import Filter
+
+FEWEST = 10_000  # rows; fewer are compared so fast that codes gain nothing
+FRACTION = (
+    8  # where more than one row in eight is to be compared in full, gathering them takes longer than comparing all
+)
+GATHERED = 1 << 24  # numbers of vectors that are gathered at once, 64 MB
+
+
+class ApproximateIndex(Index):
+    """Finds nearly all of what a full sort would find, several times faster; filters and lengths hold exactly.
+
+    Each vector is kept a second time as a code of four bits for two numbers, a sixteenth of its size. A query is
+    compared with all codes; the `shortlist` best by them are then compared in full, so that scores are true dot
+    products, and the lowest row comes first among equals. Where `only` allows few rows, these are compared in full, and
+    nothing is missed. Where less than min(k, allowed) rows are found, all rows are compared.
+
+    Nothing depends on the vectors lying in clusters, as it does where only the cells nearest to a query are looked at.
+
+    Args:
+        vectors: One vector a row; they are compared on the processor.
+        shortlist: How many rows are compared in full, at least twice k. The default finds .95 of the best 500 among a
+            million vectors without any structure, and more where there is some; `motet.index.tune` finds a smaller one.
+        seed: Of the sample from which the codes are learned.
+
+    Raises:
+        ConfigError: If the shortlist is below 1, or faiss is not installed.
+        DataError: If a vector is not finite; the message names the first such row.
+
+    Attributes:
+        exact: The vectors themselves.
+        codes: Their codes; None below 10,000 rows, which are all compared. Added rows have none, and are compared
+            in full each time.
+
+    Example:
+        >>> vectors = torch.randn(20_000, 8, generator=torch.Generator().manual_seed(0))
+        >>> ApproximateIndex(vectors).search(vectors[:1], 1).rows.shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(self, vectors: Float[Tensor, "rows width"], *, shortlist: int = 6_000, seed: int = 0) -> None:
+        if shortlist < 1:
+            raise ConfigError(f"shortlist={shortlist}; compare at least 1 row in full")
+        self.shortlist = shortlist
+        self.exact = ExactIndex(vectors.cpu())
+        self.codes = Codes.of(self.exact.vectors, seed=seed) if len(vectors) >= FEWEST else None
+
+    def __len__(self) -> int:
+        return len(self.exact)
+
+    @property
+    def vectors(self) -> Float[Tensor, "rows width"]:
+        """All rows, removed ones included."""
+        return self.exact.vectors
+
+    def add(self, vectors: Float[Tensor, "more width"]) -> None:
+        """Hold more rows, behind those there are; see `Index.add`."""
+        self.exact.add(vectors)
+
+    def remove(self, rows: Int[Tensor, " n"]) -> None:
+        """Never find these rows again; see `Index.remove`."""
+        self.exact.remove(rows)
+
+    @torch.no_grad()
+    def search(
+        self, queries: Float[Tensor, "n *heads width"], k: int, *, exclude: Rows | None = None, only: Rows | None = None
+    ) -> Hits:
+        """Nearly the k best allowed rows for each query; see `Index.search`."""
+        queries = self.exact.asked(queries, k)
+        allowed = self.exact.filter(len(queries), exclude, only)
+        few = None if only is None else _listed(only, len(queries))
+        count = max(self.shortlist, 2 * k) + allowed.most if few is None else few.shape[1]
+        if self.codes is None or count * FRACTION > len(self):
+            return self.exact.search(queries, k, exclude=exclude, only=only)
+        size = max(1, GATHERED // (count * queries[0].numel())) if len(queries) else 1
+        blocks = []
+        for start in range(0, len(queries), size):
+            lines = slice(start, min(start + size, len(queries)))
+            rows = self._shortlisted(queries[lines], count) if few is None else few[lines]
+            blocks.append(self._judged(queries[lines], rows, k, allowed, lines))
+        hits = trimmed(blocks, self.vectors)
+        return hits if few is not None else self._completed(hits, queries, k, exclude)
+
+    def _shortlisted(self, queries: Tensor, count: int) -> Tensor:
+        """The rows that the codes promise most of, and those without a code."""
+        assert self.codes is not None
+        rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes))).view(len(queries), -1)
+        added = torch.arange(len(self.codes), len(self))
+        return torch.cat([rows, added.expand(len(rows), -1)], 1)
+
+    def _judged(self, queries: Tensor, rows: Tensor, k: int, allowed: Filter, lines: slice) -> Hits:
+        """Compare the vectors of some rows with each query; a row that comes twice counts once."""
+        rows = rows.sort(1).values
+        banned = allowed.bans(rows, lines)
+        banned[:, 1:] |= rows[:, 1:] == rows[:, :-1]
+        vectors = self.vectors[rows.clamp(min=0).flatten()].view(*rows.shape, -1)
+        heads = queries.view(len(queries), -1, queries.shape[-1])
+        scores = torch.bmm(vectors, heads.transpose(1, 2)).amax(2).masked_fill_(banned, -math.inf)
+        top, columns = best(scores, k)
+        return Hits(rows.gather(1, columns), top)
+
+    def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
+        """Compare all rows where the filters took so many of the shortlist that less than k are left."""
+        missing = (hits.rows >= 0).sum(1) < k
+        if not missing.any():
+            return hits
+        lines = missing.nonzero()[:, 0]
+        kept = exclude
+        if exclude is not None and not isinstance(exclude, Tensor):
+            kept = [exclude[line] for line in lines.tolist()]
+        whole = self.exact.search(queries[lines], k, exclude=kept)
+        rows, scores = hits.rows.new_full((len(hits.rows), k), -1), hits.scores.new_full((len(hits.rows), k), -math.inf)
+        rows[:, : hits.rows.shape[1]], scores[:, : hits.rows.shape[1]] = hits.rows, hits.scores
+        rows[lines, : whole.rows.shape[1]], scores[lines, : whole.rows.shape[1]] = whole.rows, whole.scores
+        return trimmed([Hits(rows, scores)], self.vectors)
+
+
+def _listed(only: Rows, queries: int) -> Tensor:
+    """The rows that may be found, a line a query; -1 fills up shorter lines."""
+    if isinstance(only, Tensor):
+        return only.long().expand(queries, -1)
+    if not queries:
+        return torch.zeros(0, 0, dtype=torch.long)
+    return pad_sequence([line.long() for line in only], batch_first=True, padding_value=-1)

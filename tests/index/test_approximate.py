@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motet.errors import ConfigError
+from motet.index import ApproximateIndex, ExactIndex, approximate
+from motet.testing import check_index
+
+ROWS = 3_000
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes for catalogues of any size, where 50 rows asked for are few."""
+    monkeypatch.setattr(approximate, "FEWEST", 16)
+
+
+def drawn(rows: int, width: int = 6, seed: int = 0) -> torch.Tensor:
+    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
+
+
+def found(index: ApproximateIndex | ExactIndex, queries: torch.Tensor, k: int, **filters: object) -> torch.Tensor:
+    return index.search(queries, k, **filters).rows
+
+
+@pytest.mark.parametrize("fraction", [8, 0])
+@pytest.mark.parametrize("gathered", [1 << 24, 1])
+def test_the_contract(monkeypatch: pytest.MonkeyPatch, fraction: int, gathered: int) -> None:
+    monkeypatch.setattr(approximate, "FRACTION", fraction)
+    monkeypatch.setattr(approximate, "GATHERED", gathered)
+    check_index(lambda vectors: ApproximateIndex(vectors, shortlist=4), exact=False)
+
+
+def test_few_rows_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "FEWEST", 10_000)
+    check_index(ApproximateIndex)
+
+
+@pytest.mark.parametrize("width", [6, 7])
+def test_finds_nearly_what_a_sort_finds(width: int) -> None:
+    vectors, queries = drawn(ROWS, width), drawn(20, width, seed=1)
+    index = ApproximateIndex(vectors, shortlist=300)
+    hits, truth = index.search(queries, 10), ExactIndex(vectors).search(queries, 10)
+    shared = [len({*mine} & {*theirs}) for mine, theirs in zip(hits.rows.tolist(), truth.rows.tolist(), strict=True)]
+    assert sum(shared) > 0.95 * 10 * len(queries)
+    torch.testing.assert_close(hits.scores[:, 0], truth.scores[:, 0])
+
+
+def test_several_heads_count_by_the_best() -> None:
+    vectors, queries = drawn(ROWS), drawn(10, seed=1).view(5, 2, 6)
+    both = ApproximateIndex(vectors, shortlist=300).search(queries, 5)
+    assert (both.rows == ExactIndex(vectors).search(queries, 5).rows).float().mean() > 0.9
+
+
+def test_where_few_rows_are_allowed_nothing_is_missed() -> None:
+    vectors, queries = drawn(ROWS), drawn(3, seed=1)
+    only = torch.arange(0, ROWS, 30)
+    lines = [only, only[:5], only[:0]]
+    for allowed in (only, lines):
+        mine = found(ApproximateIndex(vectors, shortlist=1), queries, 20, only=allowed, exclude=torch.tensor([0, 30]))
+        assert torch.equal(mine, found(ExactIndex(vectors), queries, 20, only=allowed, exclude=torch.tensor([0, 30])))
+
+
+def test_a_row_named_twice_in_only_comes_once() -> None:
+    rows = found(ApproximateIndex(drawn(ROWS)), drawn(1, seed=1), 5, only=torch.tensor([7, 7, 3]))
+    assert sorted(rows[0].tolist()) == [3, 7]
+
+
+def test_where_filters_take_the_shortlist_all_rows_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "FRACTION", 0)
+    vectors, queries = drawn(ROWS), drawn(2, seed=1)
+    index = ApproximateIndex(vectors, shortlist=1)
+    everything = torch.arange(ROWS)
+    assert found(index, queries, 5, exclude=everything).shape == (2, 0)
+    assert found(index, queries, 5, exclude=[everything[:-3], everything[:0]])[0].tolist().count(-1) == 2
+
+
+def test_added_rows_are_found_and_removed_ones_are_not() -> None:
+    vectors, query = drawn(ROWS), torch.ones(1, 6)
+    for index in (ApproximateIndex(vectors, shortlist=50), ExactIndex(vectors)):
+        first = found(index, query, 3)[0]
+        index.remove(first[:1])
+        assert torch.equal(found(index, query, 2)[0], first[1:])
+        index.add(torch.full((1, 6), 9.0))
+        assert len(index) == ROWS + 1
+        assert found(index, query, 2)[0].tolist() == [ROWS, int(first[1])]
+        index.remove(torch.tensor([ROWS]))
+        assert found(index, query, 2, only=torch.tensor([ROWS, int(first[1])]))[0].tolist() == [int(first[1])]
+
+
+def test_the_same_seed_gives_the_same_answers() -> None:
+    vectors, queries = drawn(ROWS), drawn(5, seed=1)
+    one, other = (ApproximateIndex(vectors, shortlist=20).search(queries, 9) for _ in range(2))
+    assert torch.equal(one.rows, other.rows)
+    assert torch.equal(one.scores, other.scores)
+
+
+def test_refuses() -> None:
+    with pytest.raises(ConfigError, match="shortlist=0; compare at least 1 row in full"):
+        ApproximateIndex(drawn(20), shortlist=0)
+    for index in (ApproximateIndex(drawn(20)), ExactIndex(drawn(20))):
+        with pytest.raises(ConfigError, match="new vectors are 5 wide and those of the index 6"):
+            index.add(drawn(2, 5))
+        with pytest.raises(ConfigError, match="'remove' names row 20; the index holds rows 0 to 19"):
+            index.remove(torch.tensor([20]))
