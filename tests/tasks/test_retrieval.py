@@ -12,7 +12,7 @@ from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import Catalogue, InBatch, Pool, Retrieval
+from motet.tasks import Catalogue, InBatch, Pool, Retrieval, WholeCatalogue
 from motet.towers import FeatureTower
 
 
@@ -54,12 +54,12 @@ def expected(scores: Tensor, batch: Batch, pool: list[int], spared: list[set[int
     return torch.stack(losses)
 
 
-@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("heads", [None, 1, 3])
 @pytest.mark.parametrize("item_bias", [False, True])
 @pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])
 @pytest.mark.parametrize("catalogue", [False, True])
 def test_loss_equals_the_pool_written_out(
-    log: EventLog, heads: int, item_bias: bool, spare: str, catalogue: bool
+    log: EventLog, heads: int | None, item_bias: bool, spare: str, catalogue: bool
 ) -> None:
     pool: Pool = Catalogue(spare=spare) if catalogue else InBatch(spare=spare, log_q=False)  # type: ignore[arg-type]
     model = model_of(log, Retrieval(pool=pool, heads=heads, item_bias=item_bias, temperature=0.5))
@@ -147,10 +147,25 @@ def test_the_score_mask_drops_pairs_of_rows(log: EventLog) -> None:
 
 
 def test_score_is_the_dot_product_of_query_and_candidate(log: EventLog) -> None:
-    for heads in (1, 2):
+    for heads in (None, 1, 2):
         model = model_of(log, Retrieval(heads=heads, item_bias=True, temperature=2.0))
         batch = log.batch()
         torch.testing.assert_close(model.score(batch)["retrieval"], logits(model, batch)[torch.arange(60), batch.items])
+
+
+def test_tasks_with_projections_of_their_own_may_read_parts_of_a_wide_user_vector(log: EventLog) -> None:
+    torch.manual_seed(0)
+    both = [Retrieval("high", positives="rating >= 4", heads=1), WholeCatalogue("any", projected=True)]
+    user, item = FeatureTower(log.users, dim=8, features=()), FeatureTower(log.items, dim=4, features=())
+    model = Model(user=user, item=item, tasks=both)
+    for task, halves in zip(both, (torch.eye(8)[:4], torch.eye(8)[4:]), strict=True):
+        assert task.project is not None
+        task.project.load_state_dict({"weight": halves, "bias": torch.zeros(4)})
+    batch = log.batch()
+    users, items = model(batch)
+    scores = model.score(batch)
+    torch.testing.assert_close(scores["high"], (users[:, :4] * items).sum(1))
+    torch.testing.assert_close(scores["any"], (users[:, 4:] * items).sum(1))
 
 
 def test_the_item_bias_starts_at_log_counts_once(log: EventLog) -> None:
@@ -185,7 +200,9 @@ def test_errors(log: EventLog) -> None:
         Retrieval(temperature=0.0)
     with pytest.raises(ConfigError, match=r"reduction='average'; it must be 'mean' or 'sum'"):
         Retrieval(reduction="average")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"their widths differ: 4 and 6; give both towers the same dim"):
+    with pytest.raises(
+        ConfigError, match=r"their widths differ: 4 and 6; give both towers the same dim, or the task a projection"
+    ):
         model_of(log, Retrieval(), dim=4, item_dim=6)
     with pytest.raises(ConfigError, match=r"spare='histories' is not one of .*; did you mean 'history'"):
         InBatch(spare="histories")  # type: ignore[arg-type]

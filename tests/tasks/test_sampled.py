@@ -42,7 +42,9 @@ def scores(model: Model, users: Tensor, items: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", [BPR, SampledBinary, WholeCatalogue])
-@pytest.mark.parametrize("arguments", [{}, {"positives": "rating >= 3", "item_bias": True}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"positives": "rating >= 3", "item_bias": True}, {"projected": True, "item_bias": True}]
+)
 def test_contract(log: EventLog, kind: Callable[..., DotTask], arguments: dict[str, object]) -> None:
     check_task(partial(kind, **arguments), log)
 
@@ -103,10 +105,11 @@ def test_knowing_nothing_costs_one(log: EventLog, task: DotTask) -> None:
 @pytest.mark.parametrize("confidence", [0.0, 2.0])
 @pytest.mark.parametrize("item_bias", [True, False])
 @pytest.mark.parametrize("positives", [None, "rating >= 3"])
+@pytest.mark.parametrize("projected", [True, False])
 def test_the_whole_catalogue_is_the_dense_loss(
-    log: EventLog, confidence: float, item_bias: bool, positives: str | None
+    log: EventLog, confidence: float, item_bias: bool, positives: str | None, projected: bool
 ) -> None:
-    task = WholeCatalogue(confidence=confidence, item_bias=item_bias, positives=positives)
+    task = WholeCatalogue(confidence=confidence, item_bias=item_bias, positives=positives, projected=projected)
     model = model_of(log, task)
     batch = log.batch()
     mine = batch.take(task.labelled(batch))

@@ -29,6 +29,8 @@ class BPR(SampledTask):
         by: Whether items are drawn `"uniform"`ly, as in the paper, or by their `"popularity"` among the positives.
         spare_seen: Whether items that the user had in training are no negatives of theirs.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
+        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
+            `Retrieval`; otherwise it is the user vector.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.
@@ -46,8 +48,9 @@ class BPR(SampledTask):
         by: By = "uniform",
         spare_seen: bool = True,
         item_bias: bool = False,
+        projected: bool = False,
     ) -> None:
-        super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias)
+        super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias, projected=projected)
         self.spare_seen = spare_seen
 
     def contrast(self, scores: Scores, batch: Batch, drawn: Int[Tensor, " draws"]) -> Float[Tensor, " rows"]:

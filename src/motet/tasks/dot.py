@@ -26,12 +26,15 @@ from motet.towers.vectors import Vectors
 class DotTask(CorpusTask):
     r"""What retrieval tasks share, whatever their loss: queries, candidates, and their dot product.
 
-    $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i $$
+    $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i, \qquad q_h(u) = W_h u + c_h $$
+
+    Without `heads` the query is the user vector u itself.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
-        heads: Query vectors a user, of which the best counts for each item.
+        heads: Query vectors a user, of which the best counts for each item; each is a linear map of the user vector
+            that is this task's own. None takes the user vector as it is.
         temperature: Divides the scores; None learns it, starting from 1.
         item_bias: Whether each item has a learned bias.
         reduction: How row losses become one: their `"mean"`, or their `"sum"`.
@@ -47,13 +50,13 @@ class DotTask(CorpusTask):
         name: str,
         *,
         positives: str | Rows | None = None,
-        heads: int = 1,
+        heads: int | None = None,
         temperature: float | None = 1.0,
         item_bias: bool = False,
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__(name, where=positives, reduction=reduction)
-        if heads < 1:
+        if heads is not None and heads < 1:
             raise ConfigError(f"heads={heads}; a user needs at least one query vector")
         if temperature is not None and not temperature > 0:
             raise ConfigError(f"temperature={temperature}; it divides the scores, so it must be positive")
@@ -66,21 +69,21 @@ class DotTask(CorpusTask):
         )
 
     def build(self, user: Tower, item: Tower) -> None:
-        """Make the projection to several heads, where asked for, and the item biases.
+        """Make the projection to the heads, where asked for, and the item biases.
 
         Args:
             user: The user tower.
             item: The item tower.
 
         Raises:
-            ConfigError: If the towers' widths differ and there is one head, so that no dot product exists.
+            ConfigError: If the towers' widths differ and nothing is projected, so that no dot product exists.
         """
-        if self.heads == 1 and user.dim != item.dim:
+        if self.heads is None and user.dim != item.dim:
             raise ConfigError(
                 f"task {self.name!r} takes the dot product of user and item vectors, and their widths differ: "
-                f"{user.dim} and {item.dim}; give both towers the same dim"
+                f"{user.dim} and {item.dim}; give both towers the same dim, or the task a projection of its own"
             )
-        self.project = linear(user.dim, self.heads * item.dim) if self.heads > 1 else None
+        self.project = None if self.heads is None else linear(user.dim, self.heads * item.dim)
         self.bias = nn.Parameter(torch.zeros(len(item.entities))) if self.item_bias else None
         self.towers = (user, item)  # held in a tuple: their parameters stay the model's alone
 
@@ -129,9 +132,11 @@ class DotTask(CorpusTask):
             batch: Not read.
 
         Returns:
-            One query a row, or `heads` of them.
+            One query a row, or several `heads` of them.
         """
-        vectors = user if self.project is None else self.project(user).unflatten(1, (self.heads, -1))
+        vectors = user if self.project is None else self.project(user)
+        if self.heads is not None and self.heads > 1:
+            vectors = vectors.unflatten(1, (self.heads, -1))
         vectors = vectors * (-self.log_temperature).exp()
         return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[..., :1])], -1)
 

@@ -36,7 +36,8 @@ class Retrieval(DotTask):
             with weights; all rows where not given.
         negatives: Which rows push the item away from the user: returns, dislikes. They are never positives.
         pool: Where negatives come from: `InBatch` (the default, with the log-q correction) or `Catalogue`.
-        heads: Query vectors a user, of which the best counts for each item.
+        heads: Query vectors a user, of which the best counts for each item, each a linear map of the user vector that
+            is this task's own; 1 gives the task one projection. None takes the user vector as it is.
         temperature: Divides the scores; below 1 it sharpens them. None learns it, starting from 1.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
         reduction: How row losses become one: their `"mean"`, or their `"sum"` as in TFRS.
@@ -55,7 +56,7 @@ class Retrieval(DotTask):
         positives: str | Rows | None = None,
         negatives: str | Rows | None = None,
         pool: Pool | None = None,
-        heads: int = 1,
+        heads: int | None = None,
         temperature: float | None = 1.0,
         item_bias: bool = False,
         reduction: Literal["mean", "sum"] = "mean",

@@ -41,6 +41,8 @@ class SampledTask(DotTask):
         by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, each item counted
             once more so that none is never drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
+        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
+            `Retrieval`; otherwise it is the user vector.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.
@@ -56,8 +58,10 @@ class SampledTask(DotTask):
         draws: int = 128,
         by: By = "uniform",
         item_bias: bool = False,
+        projected: bool = False,
     ) -> None:
-        super().__init__(name, positives=positives, item_bias=item_bias)
+        super().__init__(name, positives=positives, heads=1 if projected else None, item_bias=item_bias)
+        self.projected = projected
         if draws < 1:
             raise ConfigError(f"draws={draws}; a positive is set against at least one drawn item")
         if by not in get_args(By):

@@ -33,6 +33,8 @@ class SampledBinary(SampledTask):
         negatives_each: How many negatives a positive counts for, k in the formula. 5 is word2vec's for large corpora.
         log_q: Whether to correct for the popularity with which items are drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
+        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
+            `Retrieval`; otherwise it is the user vector.
 
     Raises:
         ConfigError: If `draws` is below 1, `by` is neither, or `negatives_each` is not positive.
@@ -53,8 +55,9 @@ class SampledBinary(SampledTask):
         negatives_each: float = 5.0,
         log_q: bool = True,
         item_bias: bool = False,
+        projected: bool = False,
     ) -> None:
-        super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias)
+        super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias, projected=projected)
         if not negatives_each > 0:
             raise ConfigError(f"negatives_each={negatives_each}; it must be positive")
         self.negatives_each = negatives_each

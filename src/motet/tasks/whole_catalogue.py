@@ -38,6 +38,8 @@ class WholeCatalogue(DotTask):
         confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula. The paper's 40
             suits sparse logs of large catalogues; the denser the log, the lower.
         item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
+        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
+            `Retrieval`; otherwise it is the user vector.
 
     Raises:
         ConfigError: If the confidence is negative or not a number.
@@ -59,8 +61,10 @@ class WholeCatalogue(DotTask):
         positives: str | Rows | None = None,
         confidence: float = 1.0,
         item_bias: bool = False,
+        projected: bool = False,
     ) -> None:
-        super().__init__(name, positives=positives, item_bias=item_bias)
+        super().__init__(name, positives=positives, heads=1 if projected else None, item_bias=item_bias)
+        self.projected = projected
         if not confidence >= 0:
             raise ConfigError(f"confidence={confidence}; it must be 0 or more")
         self.confidence = confidence
