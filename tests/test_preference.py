@@ -219,8 +219,8 @@ def test_the_preference_is_also_how_scores_are_added_up_unless_by_says_otherwise
 def test_someone_unknown_is_the_mean_user_under_every_preference(trained: Model, log: EventLog) -> None:
     scorer = Recommender(trained, log).scorer
     asked = trained.prefer({"rating": 1.0})
-    everyone = scorer.users(torch.arange(1, len(log.users)), asked)
-    torch.testing.assert_close(scorer.users(torch.tensor([0]), asked)[0], everyone.mean(0))
+    everyone = scorer.preferring(scorer.users(torch.arange(1, len(log.users))), asked)
+    torch.testing.assert_close(scorer.preferring(scorer.users(torch.tensor([0])), asked)[0], everyone.mean(0))
 
 
 def test_saved_and_loaded_bit_for_bit(trained: Model, log: EventLog, tmp_path: Path) -> None:

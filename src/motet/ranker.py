@@ -11,12 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.data.history import History
-from motet.data.log import EventLog
 from motet.fusion import fuse
 from motet.index import ExactIndex, Hits
 from motet.index.exact import best
-from motet.scorer import PAIRS, Scorer
+from motet.scorer import PAIRS, Askers, Scorer
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Request:
         candidates: How many items are retrieved for the tasks to rank.
         exclude: Item rows that must not come.
         only: Item rows that may come; all where None.
-        exclude_seen: Whether the items a user had in training must not come.
+        exclude_seen: Whether the items a user had must not come.
         preference: The weighting the model answers by, as `Model.prefer` tells it.
     """
 
@@ -55,73 +53,70 @@ class Ranker:
 
     Args:
         scorer: Of the trained model.
-        log: The training log, for the items each user has seen.
     """
 
-    def __init__(self, scorer: Scorer, log: EventLog) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
-        self.seen = History.of(log.batch(), len(log.users), len(log.items))
         # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
         counts = scorer.counts[1:, None].float().to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
         self._index = ExactIndex(scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts))
 
-    def rank(self, users: Int[Tensor, " n"], request: Request) -> Ranking:
+    def rank(self, askers: Askers, request: Request) -> Ranking:
         """Answer a request for many users, block by block.
 
         Args:
-            users: User rows.
+            askers: The users.
             request: What is asked for.
 
         Returns:
             One line a user, as wide as the longest.
         """
         k, tasks = request.k, self.scorer.model.tasks
-        rows = torch.zeros(len(users), k, dtype=torch.int64)
-        scores = torch.full((len(users), k), -math.inf)
-        parts = {name: torch.full((len(users), k), math.nan) for name in tasks}
-        known = self.scorer.known[users]
-        for places, answer in ((known, self._personal), (~known, self._popular)):
+        rows = torch.zeros(len(askers), k, dtype=torch.int64)
+        scores = torch.full((len(askers), k), -math.inf)
+        parts = {name: torch.full((len(askers), k), math.nan) for name in tasks}
+        nobody = torch.from_numpy(askers.basis == "popularity")
+        for places, answer in ((~nobody, self._personal), (nobody, self._popular)):
             for block in places.nonzero()[:, 0].split(max(1, PAIRS // self._size(request))):
                 if not len(block):
                     continue
-                found = answer(users[block], request)
+                found = answer(askers.take(block), request)
                 width = found.rows.shape[1]
                 rows[block, :width], scores[block, :width] = found.rows.cpu(), found.scores.cpu()
                 for name, part in found.tasks.items():
                     parts[name][block, :width] = part.cpu()
-        width = int((rows > 0).sum(1).max()) if len(users) else 0
+        width = int((rows > 0).sum(1).max()) if len(askers) else 0
         return Ranking(rows[:, :width], scores[:, :width], {name: part[:, :width] for name, part in parts.items()})
 
-    def _personal(self, users: Tensor, request: Request) -> Ranking:
+    def _personal(self, askers: Askers, request: Request) -> Ranking:
         """Candidates in the order of what the tasks say of them together."""
-        queries = self.scorer.queries(users, request.preference) if self.scorer.corpus else self._ones(users)
-        hits = self._search(self._index, queries, self._size(request), users, request)
-        tasks = self.scorer.scores(users, hits.rows + 1, request.preference)
+        queries = self.scorer.queries(askers, request.preference) if self.scorer.corpus else self._ones(askers)
+        hits = self._search(self._index, queries, self._size(request), askers, request)
+        tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, fuse(tasks, request.weights, hits.rows >= 0), tasks, request.k)
 
-    def _popular(self, users: Tensor, request: Request) -> Ranking:
+    def _popular(self, askers: Askers, request: Request) -> Ranking:
         """What most users had, for those of whom nothing is known."""
-        hits = self._search(self._by_count, self._ones(users), request.k, users, request)
-        tasks = self.scorer.scores(users, hits.rows + 1, request.preference)
+        hits = self._search(self._by_count, self._ones(askers), request.k, askers, request)
+        tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, hits.scores, tasks, request.k)
 
-    def _search(self, index: ExactIndex, queries: Tensor, size: int, users: Tensor, request: Request) -> Hits:
+    def _search(self, index: ExactIndex, queries: Tensor, size: int, askers: Askers, request: Request) -> Hits:
         exclude = request.exclude - 1
-        seen = [self.seen.items[self.seen.starts[user] : self.seen.starts[user + 1]] - 1 for user in users.tolist()]
         return index.search(
             queries,
             size,
-            exclude=[torch.cat([exclude, line]) for line in seen] if request.exclude_seen else exclude,
+            exclude=[torch.cat([exclude, line - 1]) for line in askers.seen] if request.exclude_seen else exclude,
             only=None if request.only is None else request.only - 1,
         )
 
     def _size(self, request: Request) -> int:
         return max(request.candidates, request.k) if self.scorer.corpus else len(self._index)
 
-    def _ones(self, users: Tensor) -> Tensor:
-        return torch.ones(len(users), 1, device=self.scorer.device)
+    def _ones(self, askers: Askers) -> Tensor:
+        return torch.ones(len(askers), 1, device=self.scorer.device)
 
 
 def _cut(rows: Tensor, scores: Tensor, tasks: Mapping[str, Tensor], k: int) -> Ranking:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,10 +20,13 @@ from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.errors import ConfigError, did_you_mean
+from motet.fold_in import FoldIn
 from motet.index import ExactIndex, TopK
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
 from motet.scorer import Scorer
+
+Histories = Mapping[str, Ids] | Mapping[int, Ids]
 
 
 class Recommender:
@@ -43,7 +48,8 @@ class Recommender:
         self.users = log.users
         self.items = log.items
         self.scorer = Scorer(model, log)
-        self.ranker = Ranker(self.scorer, log)
+        self.ranker = Ranker(self.scorer)
+        self.fold_in = FoldIn(self.scorer, log)
 
     def recommend(
         self,
@@ -56,17 +62,19 @@ class Recommender:
         candidates: int = 500,
         by: Mapping[str, float] | None = None,
         preference: Mapping[str, float] | None = None,
+        features: object = None,
+        histories: Histories | None = None,
     ) -> TopK:
         """The k items that the tasks together put first for each user.
 
         The first trained task that ranks the whole catalogue retrieves candidates; without one, every allowed item
-        is a candidate. All tasks score them, and `fuse` adds the scores up. A user whom training has not seen and
-        of whom no features are known gets the items with the most training events, scored by that number.
+        is a candidate. All tasks score them, and `fuse` adds the scores up. A user of whom neither training nor this
+        question knows anything gets the items with the most training events, scored by that number.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.
             k: How many items.
-            exclude_seen: Whether to leave out the items the user had in training.
+            exclude_seen: Whether to leave out the items the user had, in training and as `histories` says.
             exclude: Items that must not be recommended to anyone.
             only: Items that may be recommended; all where not given.
             candidates: How many items are retrieved for the tasks to rank, at least k. More is slower and comes closer
@@ -76,14 +84,21 @@ class Recommender:
             preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it, 0
                 where not named. It changes vectors and scores, where `by` only adds scores up. The weights of the model
                 where not given.
+            features: Declared features that the users' tower reads, of users whom the log does not know, or in place
+                of the log's: a table with one row a user and their id column, or a mapping for a single user, such as
+                `{"age": 24, "gender": "F"}`. Null and values that training never had tell nothing.
+            histories: Item ids by user, the oldest first, on top of what the user had in training. A tower that reads
+                histories or sequences takes them in; for others a linear map stands in, as `FoldIn` says.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
 
         Raises:
             ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names no
-                task or weighs all tasks 0, or the model takes no preference.
-            DataError: If `exclude` or `only` names an unknown item, or ids have the wrong type.
+                task or weighs all tasks 0, the model takes no preference or reads no features, or `histories` names a
+                user who is not asked for.
+            DataError: If `exclude`, `only` or `histories` names an unknown item, ids have the wrong type, or a feature
+                is not one that the tower reads or not as declared.
 
         Source:
             Covington et al., "Deep Neural Networks for YouTube Recommendations", RecSys 2016, for the two stages.
@@ -92,7 +107,6 @@ class Recommender:
         _check("candidates", candidates, None, "items")
         told = self.model.prefer(preference)
         ids, single = listed(users)
-        rows = self.users.vocab.encode(ids)
         request = Request(
             k=k,
             weights=self._weights(preference if by is None else by),
@@ -102,11 +116,17 @@ class Recommender:
             exclude_seen=exclude_seen,
             preference=told,
         )
-        ranking = self.ranker.rank(rows, request)
-        return _top(ranking, self.items, self.scorer.known[rows], single)
+        askers = self.fold_in(ids, features=features, histories=histories)
+        return _top(self.ranker.rank(askers, request), self.items, askers.basis, single)
 
     def predict(
-        self, users: Ids, items: Ids, *, preference: Mapping[str, float] | None = None
+        self,
+        users: Ids,
+        items: Ids,
+        *,
+        preference: Mapping[str, float] | None = None,
+        features: object = None,
+        histories: Histories | None = None,
     ) -> dict[str, Float[Tensor, " *pairs"]]:
         """What every task says of pairs of user and item.
 
@@ -114,14 +134,17 @@ class Recommender:
             users: One id or many.
             items: One id or many; one is paired with each of the other side, many are paired in order.
             preference: As in `recommend`.
+            features: As in `recommend`.
+            histories: As in `recommend`.
 
         Returns:
-            Scores by task, in the task's unit: one number for two single ids, else one a pair. An unknown user is
-            scored as the mean of all users.
+            Scores by task, in the task's unit: one number for two single ids, else one a pair. A user of whom nothing
+            is known is scored as the mean of all users.
 
         Raises:
-            DataError: If an item is unknown.
-            ConfigError: If there are many users and a different number of items, or the preference breaks a rule.
+            DataError: If an item is unknown, or a feature breaks a rule.
+            ConfigError: If there are many users and a different number of items, or the preference, features or
+                histories break a rule.
         """
         told = self.model.prefer(preference)
         (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
@@ -130,9 +153,11 @@ class Recommender:
                 f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
             )
         pairs = max(len(user_ids), len(item_ids)) if user_ids and item_ids else 0
-        user_rows = self.users.vocab.encode(user_ids).expand(pairs)
+        askers = self.fold_in(user_ids, features=features, histories=histories)
+        if len(askers) != pairs:
+            askers = askers.take(torch.zeros(pairs, dtype=torch.int64))
         item_rows = known_rows(self.items, item_ids, "item").expand(pairs)
-        scores = self.scorer.scores(user_rows, item_rows[:, None], told)
+        scores = self.scorer.scores(askers, item_rows[:, None], told)
         return {name: score.cpu().view(() if one_user and one_item else -1) for name, score in scores.items()}
 
     def similar_items(self, items: Ids, k: int = 10) -> TopK:
@@ -167,17 +192,18 @@ class Recommender:
         """
         return self._similar(users, k, self.users, "user", self._user_directions)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, run: str = "") -> None:
         """Write the recommender to a folder; a model that stands there stays whole until the new one is.
 
         Args:
             path: A new or empty folder, or a saved model to replace.
+            run: How the model came to be, for `motet report`: what `motet.report.Record.to_json` returns.
 
         Raises:
             ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
             ArtifactError: If the disk is full or refuses to be written.
         """
-        saved.save(path, self.model, self.log)
+        saved.save(path, self.model, self.log, run)
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
@@ -216,7 +242,8 @@ class Recommender:
         rows = known_rows(entities, many, side)
         itself = [row[None] - 1 for row in rows]
         hits = index.search(index.vectors[rows.to(index.vectors.device) - 1], k, exclude=itself)
-        return _top(Ranking(hits.rows.cpu() + 1, hits.scores.cpu(), {}), entities, rows > 0, single)
+        basis = np.full(len(rows), "known", dtype=object)
+        return _top(Ranking(hits.rows.cpu() + 1, hits.scores.cpu(), {}), entities, basis, single)
 
     @cached_property
     def _item_directions(self) -> ExactIndex:
@@ -224,7 +251,7 @@ class Recommender:
 
     @cached_property
     def _user_directions(self) -> ExactIndex:
-        return ExactIndex(F.normalize(self.scorer.everyone[1:]))
+        return ExactIndex(F.normalize(self.scorer.preferring(self.scorer.everyone)[1:]))
 
 
 def _check(name: str, value: int, most: int | None, things: str) -> None:
@@ -233,11 +260,11 @@ def _check(name: str, value: int, most: int | None, things: str) -> None:
         raise ConfigError(f"{name}={value!r}; it must be at least 1{limit}")
 
 
-def _top(ranking: Ranking, entities: Entities, known: Tensor, single: bool) -> TopK:
+def _top(ranking: Ranking, entities: Entities, basis: npt.NDArray[np.object_], single: bool) -> TopK:
     """Rows become the caller's ids; a single user's answer becomes 1-D."""
     ids = np.array(entities.vocab.decode(ranking.rows.flatten()).to_list(), dtype=object)
-    top = TopK(ids.reshape(ranking.rows.shape), ranking.scores, ranking.tasks, known)
+    top = TopK(ids.reshape(ranking.rows.shape), ranking.scores, ranking.tasks, basis)
     if not single:
         return top
     tasks = {name: scores[0] for name, scores in top.tasks.items()}
-    return TopK(top.ids[0], top.scores[0], tasks, known[0])
+    return TopK(top.ids[0], top.scores[0], tasks, np.array(basis[0], dtype=object))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -17,6 +21,39 @@ from motet.towers.base import Tower
 
 Preferred = Float[Tensor, " tasks"] | None
 PAIRS = 1 << 16  # user-item pairs scored at once: a head of 256 hidden units then holds 64 MB
+
+
+@dataclass(frozen=True)
+class Askers:
+    """Users who ask, one line each, known to training or not.
+
+    Attributes:
+        rows: User rows; 0 for strangers.
+        vectors: What the tower makes of them, before any preference.
+        seen: Rows of the items each had.
+        basis: What the vectors stand on, as `TopK` has it: "known", "features", "history" or "popularity".
+    """
+
+    rows: Int[Tensor, " n"]
+    vectors: Float[Tensor, "n dim"]
+    seen: Sequence[Int[Tensor, " _"]]
+    basis: npt.NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, lines: Int[Tensor, " m"]) -> Askers:
+        """Some of them.
+
+        Args:
+            lines: Which, in any order, repeated or not.
+
+        Returns:
+            The askers.
+        """
+        places = lines.tolist()
+        vectors = self.vectors[lines.to(self.vectors.device)]
+        return Askers(self.rows[lines], vectors, [self.seen[place] for place in places], self.basis[places])
 
 
 class Scorer:
@@ -55,51 +92,45 @@ class Scorer:
         events = torch.bincount(batch.users, minlength=len(log.users))
         self.known: Bool[Tensor, " users"] = (events > 0) | bool(log.users.features)
         self.known[0] = False
-        self.items: Float[Tensor, "items dim"] = self._embed(model.item, torch.arange(len(log.items)))
+        self.items: Float[Tensor, "items dim"] = self.embed(model.item, torch.arange(len(log.items)))
         trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
         self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)
 
     @cached_property
     def everyone(self) -> Float[Tensor, "users dim"]:
-        """Vectors of all user rows, by the weights of the model; those that are not known get the mean of the known."""
-        return self._preferring(self._towered, None)
-
-    @cached_property
-    def _towered(self) -> Float[Tensor, "users dim"]:
-        """The same as the tower gives them."""
-        vectors = self._embed(self.model.user, torch.arange(len(self.known)))
+        """Vectors of all user rows as the tower gives them; those that are not known get the mean of the known."""
+        vectors = self.embed(self.model.user, torch.arange(len(self.known)))
         known = self.known.to(self.device)
         vectors[~known] = vectors[known].mean(0)
         return vectors
 
-    def users(self, rows: Int[Tensor, " n"], preference: Preferred = None) -> Float[Tensor, "n dim"]:
-        """User vectors.
+    def users(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        """User vectors, before any preference.
 
         Args:
             rows: User rows.
-            preference: As `Model.prefer` tells it.
 
         Returns:
             One vector a row; of users who are not known, the mean user.
         """
         if not self.known[rows].all():
-            return self._preferring(self._towered[rows.to(self.device)], preference)
-        return self._preferring(self._embed(self.model.user, rows), preference)
+            return self.everyone[rows.to(self.device)]
+        return self.embed(self.model.user, rows)
 
     @torch.no_grad()
-    def queries(self, rows: Int[Tensor, " n"], preference: Preferred = None) -> Float[Tensor, "n *heads width"]:
+    def queries(self, askers: Askers, preference: Preferred = None) -> Float[Tensor, "n *heads width"]:
         """What an index of `candidates` is asked.
 
         Args:
-            rows: User rows.
+            askers: The users.
             preference: As `Model.prefer` tells it.
 
         Returns:
-            One query a row, or several.
+            One query an asker, or several.
         """
         assert self.corpus is not None
-        batch = Batch({self.keys[0]: rows.to(self.device)}, *self.keys, preference=preference)
-        return self.corpus.queries(self.users(rows, preference), batch)
+        batch = Batch({self.keys[0]: askers.rows.to(self.device)}, *self.keys, preference=preference)
+        return self.corpus.queries(self.preferring(askers.vectors, preference), batch)
 
     @torch.no_grad()
     def candidates(self) -> Float[Tensor, "items width"]:
@@ -114,20 +145,20 @@ class Scorer:
 
     @torch.no_grad()
     def scores(
-        self, users: Int[Tensor, " n"], items: Int[Tensor, "n c"], preference: Preferred = None
+        self, askers: Askers, items: Int[Tensor, "n c"], preference: Preferred = None
     ) -> dict[str, Float[Tensor, "n c"]]:
         """What every task says of each user with each of their items.
 
         Args:
-            users: User rows.
+            askers: The users.
             items: A line of item rows for each user.
             preference: As `Model.prefer` tells it.
 
         Returns:
             By task, in the task's unit.
         """
-        vectors = self.users(users, preference)
-        users = (users * self.known[users]).to(self.device)
+        vectors = self.preferring(askers.vectors, preference)
+        users = askers.rows.to(self.device)
         who = torch.arange(len(users), device=self.device).repeat_interleave(items.shape[1])
         flat = items.to(self.device).flatten()
         parts: dict[str, list[Tensor]] = {name: [] for name in self.model.tasks}
@@ -139,12 +170,29 @@ class Scorer:
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
 
     @torch.no_grad()
-    def _preferring(self, vectors: Tensor, preference: Preferred) -> Tensor:
-        """What the tower gives, under a preference: an affine map, which takes the mean user to the mean of all."""
+    def preferring(self, vectors: Float[Tensor, "n dim"], preference: Preferred = None) -> Float[Tensor, "n dim"]:
+        """User vectors under a preference: an affine map, which takes the mean user to the mean of all.
+
+        Args:
+            vectors: As the tower gives them.
+            preference: As `Model.prefer` tells it.
+
+        Returns:
+            What tasks read.
+        """
         return vectors if self.model.preference is None else self.model.preference(vectors, preference)
 
     @torch.no_grad()
-    def _embed(self, tower: Tower, rows: Tensor) -> Tensor:
+    def embed(self, tower: Tower, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        """What a tower makes of entities, block by block.
+
+        Args:
+            tower: One of the model's, or a twin of it.
+            rows: Its rows.
+
+        Returns:
+            One vector a row.
+        """
         key = tower.entities.key
         blocks = [tower(Batch({key: part.to(self.device)}, *self.keys)) for part in rows.split(PAIRS)]
         return torch.cat(blocks)

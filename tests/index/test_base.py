@@ -12,7 +12,7 @@ def test_each_cuts_the_filling() -> None:
     ids = np.array([[7, 3], [5, None], [None, None]], dtype=object)
     scores = torch.tensor([[2.0, 1.0], [3.0, -math.inf], [-math.inf, -math.inf]])
     tasks = {"rating": torch.tensor([[4.0, 5.0], [3.0, math.nan], [math.nan, math.nan]])}
-    first, second, third = TopK(ids, scores, tasks, torch.tensor([True, True, False])).each()
+    first, second, third = TopK(ids, scores, tasks, np.array(["known", "known", "popularity"], dtype=object)).each()
     assert first.ids.tolist() == [7, 3]
     assert second.ids.tolist() == [5]
     assert second.tasks["rating"].tolist() == [3.0]

@@ -163,4 +163,5 @@ class Baseline(ABC):
         ids = self.items.vocab.decode(items.masked_fill(~allowed, 0).flatten()).to_list()
         named = np.array(ids, dtype=object).reshape(items.shape)
         own = scores.masked_fill(~allowed, torch.nan)
-        return TopK(named[line], scores[line], {self.name: own[line]}, known[line])
+        basis = np.where(known, "known", "popularity").astype(object)
+        return TopK(named[line], scores[line], {self.name: own[line]}, np.asarray(basis[line], dtype=object))

@@ -168,6 +168,8 @@ def _values(series: pl.Series, kind: MultiValued, where: Place) -> pl.Series:
         return series.cast(pl.String).str.split(kind.separator).list.eval(pl.element().str.strip_chars())
     if isinstance(series.dtype, pl.Array):
         series = series.arr.to_list()
+    if series.dtype == pl.List(pl.Null):  # nothing but empty lists
+        return series.cast(pl.List(pl.String))
     if not isinstance(series.dtype, pl.List):
         raise DataError(
             f"{where} is declared MultiValued() but holds {kind_of(series)}; "

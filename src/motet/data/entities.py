@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.data.schema import Feature
@@ -20,6 +21,18 @@ class Codes:
     rows: Int[Tensor, " n"]
     vocab: Vocab
 
+    def said(self) -> Bool[Tensor, " n"]:
+        """Which lines hold a value that is known."""
+        return self.rows > 0
+
+    def take(self, lines: Int[Tensor, " m"]) -> Codes:
+        """Some lines, in any order."""
+        return Codes(self.rows[lines], self.vocab)
+
+    def followed_by(self, other: Codes) -> Codes:
+        """The lines of this column and then those of another with the same vocabulary."""
+        return Codes(torch.cat([self.rows, other.rows]), self.vocab)
+
 
 @dataclass(frozen=True)
 class Bag:
@@ -29,12 +42,58 @@ class Bag:
     offsets: Int[Tensor, " n_plus_1"]
     vocab: Vocab
 
+    def said(self) -> Bool[Tensor, " n"]:
+        """Which lines hold a value that is known."""
+        return self.offsets.diff() > 0
+
+    def take(self, lines: Int[Tensor, " m"]) -> Bag:
+        """Some lines, in any order."""
+        values, starts, sizes = gather_bags(self.offsets, lines)
+        return Bag(self.rows[values], torch.cat([starts, sizes.sum()[None]]), self.vocab)
+
+    def followed_by(self, other: Bag) -> Bag:
+        """The lines of this column and then those of another with the same vocabulary."""
+        offsets = torch.cat([self.offsets, self.offsets[-1] + other.offsets[1:]])
+        return Bag(torch.cat([self.rows, other.rows]), offsets, self.vocab)
+
+
+def gather_bags(
+    offsets: Int[Tensor, " n_plus_1"], rows: Int[Tensor, " batch"]
+) -> tuple[Int[Tensor, " values"], Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+    """Where the values of some bags stand in the column of all.
+
+    Args:
+        offsets: Where each bag of the column begins, and where the last one ends.
+        rows: The bags.
+
+    Returns:
+        Places of the values, one bag after the other; where each bag begins among them; and how many values it has.
+    """
+    begin = offsets[rows]
+    sizes = offsets[rows + 1] - begin
+    starts = sizes.cumsum(0) - sizes
+    # Value j of the batch lies as far behind its bag's start in the column as it does in the batch.
+    shift = (begin - starts).repeat_interleave(sizes)
+    return torch.arange(len(shift), device=rows.device) + shift, starts, sizes
+
 
 @dataclass(frozen=True)
 class Numbers:
     """A numeric column, or a timestamp in seconds since 1970; NaN where the value is not known."""
 
     values: Float[Tensor, " n"]
+
+    def said(self) -> Bool[Tensor, " n"]:
+        """Which lines hold a value that is known."""
+        return ~self.values.isnan()
+
+    def take(self, lines: Int[Tensor, " m"]) -> Numbers:
+        """Some lines, in any order."""
+        return Numbers(self.values[lines])
+
+    def followed_by(self, other: Numbers) -> Numbers:
+        """The lines of this column and then those of another."""
+        return Numbers(torch.cat([self.values, other.values]))
 
 
 Column = Codes | Bag | Numbers

@@ -34,7 +34,22 @@ class History(NamedTuple):
             >>> History.of(Batch(events), users=3, items=6)
             History(starts=tensor([0, 0, 1, 3]), items=tensor([3, 4, 5]))
         """
-        pairs = (batch.users * items + batch.items).unique()
+        return cls.of_pairs(batch.users, batch.items, users, items)
+
+    @classmethod
+    def of_pairs(cls, who: Int[Tensor, " n"], had: Int[Tensor, " n"], users: int, items: int) -> Self:
+        """Collect pairs, in any order, repeated or not.
+
+        Args:
+            who: Users, or lines of users.
+            had: An item of each.
+            users: How many users or lines there are.
+            items: How many item rows there are, the unknown included.
+
+        Returns:
+            The history of every user.
+        """
+        pairs = (who * items + had).unique()
         ends = torch.bincount(pairs // items, minlength=users).cumsum(0)
         return cls(torch.cat([ends.new_zeros(1), ends]), pairs % items)
 

@@ -110,6 +110,30 @@ def read_ids(table: Table, key: str) -> pl.Series:
     return ids
 
 
+def read_ids_once(table: Table, key: str) -> pl.Series:
+    """The id column of a table with one row an id.
+
+    Args:
+        table: Of the users or the items.
+        key: The column.
+
+    Returns:
+        Text, or 64-bit integers, all different.
+
+    Raises:
+        DataError: As `read_ids`, and if an id comes twice.
+    """
+    ids, where = read_ids(table, key), table.where(key)
+    twice = ids.filter(ids.is_duplicated())
+    if len(twice):
+        first, second = (ids == twice[0]).arg_true().head(2)
+        raise DataError(
+            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; an id has one row: "
+            f"drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
+        )
+    return ids
+
+
 def text_columns(kinds: Mapping[str, Feature]) -> list[str]:
     """The features to read as text from a file that does not say: 00501 is a zip code, not a number.
 
@@ -124,19 +148,12 @@ def text_columns(kinds: Mapping[str, Feature]) -> list[str]:
 
 def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.Series]:
     """The ids of a log and of its table together, and the table row of each; null for those it does not list."""
-    known = read_ids(listed, key)
+    known = read_ids_once(listed, key)
     where = listed.where(key)
     if known.dtype != ids.dtype:
         raise DataError(
             f"{where} holds {kind_of(known)} such as {known[0]!r}, but {log.where(key)} holds "
             f"{kind_of(ids)} such as {ids[0]!r}; convert one of them, or no {role} will be found"
-        )
-    twice = known.filter(known.is_duplicated())
-    if len(twice):
-        first, second = (known == twice[0]).arg_true().head(2)
-        raise DataError(
-            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; an id has one row: "
-            f"drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
         )
     vocab = Vocab.build(pl.concat([ids.rename(key), known.rename(key)]), key)
     return vocab, _sources(vocab, vocab.encode(known), pl.int_range(len(known), eager=True))

@@ -29,7 +29,7 @@ class Index(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many vectors the index holds."""
+        """How many vectors the index holds, removed ones included: the number of the next row."""
 
     @abstractmethod
     def search(
@@ -54,6 +54,29 @@ class Index(ABC):
                 the index does not hold, or there is not one filter a query.
         """
 
+    @abstractmethod
+    def add(self, vectors: Float[Tensor, "more width"]) -> None:
+        """Hold more rows, behind those there are. All vectors are copied: add many at once.
+
+        Args:
+            vectors: One a row.
+
+        Raises:
+            ConfigError: If their width is not that of the index.
+            DataError: If one is not finite.
+        """
+
+    @abstractmethod
+    def remove(self, rows: Int[Tensor, " n"]) -> None:
+        """Never find these rows again; the others keep their numbers.
+
+        Args:
+            rows: Those that the index holds; removed ones may be named again.
+
+        Raises:
+            ConfigError: If one is not a row of the index.
+        """
+
 
 @dataclass(frozen=True)
 class TopK:
@@ -66,13 +89,20 @@ class TopK:
         ids: The caller's ids, strings or ints; shape [k] or [users, k].
         scores: What the ids are ordered by; higher is better; shape of `ids`.
         tasks: Each task's score in its own unit, by task name; shape of `ids`.
-        known: Whether the user is one the model knows; shape [] or [users]. Others get what is popular.
+        basis: What each answer stands on: `"known"`, a user with events or features in the training log; `"history"` or
+            `"features"`, a stranger of whom the question told these; `"popularity"`, one of whom nothing is known.
+            Shape [] or [users].
     """
 
     ids: npt.NDArray[np.object_]
     scores: Float[Tensor, "*users k"]
     tasks: Mapping[str, Float[Tensor, "*users k"]] = field(default_factory=dict)
-    known: Bool[Tensor, " *users"] = field(default_factory=lambda: torch.tensor(True))
+    basis: npt.NDArray[np.object_] = field(default_factory=lambda: np.array("known", dtype=object))
+
+    @property
+    def known(self) -> Bool[Tensor, " *users"]:
+        """Whether the user is one the model knows; shape [] or [users]."""
+        return torch.from_numpy(np.asarray(self.basis == "known"))
 
     def each(self) -> Iterator[TopK]:
         """One answer for each user, each with exactly as many ids as were allowed.
@@ -83,16 +113,17 @@ class TopK:
         Example:
             >>> ids = np.array([["a", "b"], ["c", None]], dtype=object)
             >>> scores = torch.tensor([[2.0, 1.0], [3.0, float("-inf")]])
-            >>> [list(top.ids) for top in TopK(ids, scores, known=torch.tensor([True, True])).each()]
+            >>> [list(top.ids) for top in TopK(ids, scores).each()]
             [['a', 'b'], ['c']]
         """
         if self.ids.ndim == 1:
             yield self
             return
+        basis = np.broadcast_to(self.basis, len(self.ids))
         for user, ids in enumerate(self.ids):
             size = sum(id is not None for id in ids)
             tasks = {name: scores[user, :size] for name, scores in self.tasks.items()}
-            yield TopK(ids[:size], self.scores[user, :size], tasks, self.known.expand(len(self.ids))[user])
+            yield TopK(ids[:size], self.scores[user, :size], tasks, np.array(basis[user], dtype=object))
 
     def __str__(self) -> str:
         return "\n\n".join(top._table() for top in self.each())

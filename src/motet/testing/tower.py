@@ -7,6 +7,7 @@ import json
 import torch
 
 from motet.data.batch import Batch
+from motet.data.visitors import Visitors
 from motet.towers.base import Tower
 
 
@@ -34,6 +35,8 @@ def check_tower(tower: Tower, batch: Batch) -> None:
     with torch.no_grad():
         _check_rows(tower, batch)
         _check_unknown(tower, batch)
+        if tower.reads or tower.reads_history:
+            _check_visitors(tower, batch)
         if type(tower).config is not Tower.config:
             _check_twin(tower, batch)
     _check_gradients(tower, batch)
@@ -63,6 +66,17 @@ def _check_unknown(tower: Tower, batch: Batch) -> None:
     }
     unknown = tower(Batch(columns, batch.user_key, batch.item_key))
     assert unknown.isfinite().all(), "the unknown entity's vector is not finite"
+
+
+def _check_visitors(tower: Tower, batch: Batch) -> None:
+    """Who comes as they are in the log is embedded as they are."""
+    key = tower.entities.key
+    rows = batch[key]
+    features = {name: tower.entities.features[name].take(rows) for name in tower.reads}
+    twin = tower.over(Visitors(rows, features))
+    same = twin(Batch({key: torch.arange(len(rows))}, batch.user_key, batch.item_key))
+    own = tower(Batch({key: rows}, batch.user_key, batch.item_key))
+    assert torch.allclose(same, own, atol=1e-6), "a user of whom nothing new is told gets another vector from `over`"
 
 
 def _check_twin(tower: Tower, batch: Batch) -> None:

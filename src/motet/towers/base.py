@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError
 
 
@@ -23,12 +24,16 @@ class Tower(nn.Module, ABC):
             and `Model` embeds each distinct id of a batch once.
         remembers: Whether it embeds a row without that context too, by what `prepare` has seen: a request to a
             `Recommender` has none.
+        reads: Declared features it reads, and so can be told of somebody whom training has not seen.
+        reads_history: Whether it reads the items of a history, and so can be told of further ones.
     """
 
     entities: Entities
     dim: int
     context: tuple[str, ...] = ()
     remembers: bool = False
+    reads: tuple[str, ...] = ()
+    reads_history: bool = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
@@ -46,6 +51,33 @@ class Tower(nn.Module, ABC):
 
         Args:
             train: The training log.
+        """
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin with the same weights that embeds visitors: their features and histories as they are now.
+
+        Args:
+            visitors: With all features in `reads`; their lines are the twin's rows.
+
+        Returns:
+            The twin; it shares what it does not read anew.
+
+        Raises:
+            ConfigError: If the class cannot; such a one leaves `reads` and `reads_history` as they are here.
+        """
+        raise ConfigError(
+            f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and say "
+            "in `reads` and `reads_history` what it reads"
+        )
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """What stands for the vector of an id that was not trained.
+
+        Args:
+            rows: Entities with events in training.
+
+        Returns:
+            The mean of the vectors of their ids; None where ids have none.
         """
 
     def config(self) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from jaxtyping import Float
 from torch import Tensor
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.visitors import Visitors
 from motet.layers import Combine
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import twin
 
 
 class ContentTower(Tower):
@@ -61,6 +63,7 @@ class ContentTower(Tower):
         super().__init__()
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         self._config = {
             "dim": dim,
@@ -85,6 +88,10 @@ class ContentTower(Tower):
             train: The training log.
         """
         self.features.fit(train.batch()[self.entities.key])
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their features."""
+        return twin(self, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed the features of `batch[entities.key]`.

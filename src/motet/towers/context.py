@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Timestamp
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.layers import BucketEmbedding, Combine, Embedding, NumberEmbedding, TimestampEmbedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import table, twin
 
 Kind = int | str
 
@@ -110,6 +112,7 @@ class ContextTower(Tower):
         super().__init__()
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         self.context = tuple(context)
         self.kinds = dict(context)
@@ -148,6 +151,16 @@ class ContextTower(Tower):
             self.usual[place] = _usual(batch[name], self.kinds[name])
             if isinstance(embed, NumberEmbedding | BucketEmbedding | TimestampEmbedding):
                 embed.fit(batch[name])
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids."""
+        mean: Tensor = self.ids(rows).mean(0)
+        return mean
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their features and ids."""
+        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]` in the context of each row.

@@ -14,10 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from motet.data.entities import Bag, Codes, Entities, Numbers
+from motet.data.entities import Bag, Codes, Entities, Numbers, gather_bags
 from motet.data.schema import Numeric, Timestamp
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, did_you_mean
 from motet.layers import BagEmbedding, BucketEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.towers.twin import over, twin
 
 
 class Encoder(nn.Module, ABC):
@@ -91,26 +93,6 @@ class BagEncoder(Encoder):
         return out
 
 
-def gather_bags(
-    offsets: Int[Tensor, " n_plus_1"], rows: Int[Tensor, " batch"]
-) -> tuple[Int[Tensor, " values"], Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-    """Where the values of some bags stand in the column of all.
-
-    Args:
-        offsets: Where each bag of the column begins, and where the last one ends.
-        rows: The bags.
-
-    Returns:
-        Places of the values, one bag after the other; where each bag begins among them; and how many values it has.
-    """
-    begin = offsets[rows]
-    sizes = offsets[rows + 1] - begin
-    starts = sizes.cumsum(0) - sizes
-    # Value j of the batch lies as far behind its bag's start in the column as it does in the batch.
-    shift = (begin - starts).repeat_interleave(sizes)
-    return torch.arange(len(shift), device=rows.device) + shift, starts, sizes
-
-
 class NumberEncoder(Encoder):
     """A numeric feature, or a timestamp.
 
@@ -150,9 +132,10 @@ class Features(nn.Module):
 
     def __init__(self, entities: Entities, names: Iterable[str], *, dim: int, init_scale: float, sparse: bool) -> None:
         super().__init__()
+        self.names = list(names)
         # A list, not a dictionary: a column may have any name, a module may not.
         self.encoders = nn.ModuleList(
-            encoder(entities, name, dim=dim, init_scale=init_scale, sparse=sparse) for name in names
+            encoder(entities, name, dim=dim, init_scale=init_scale, sparse=sparse) for name in self.names
         )
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
@@ -164,6 +147,18 @@ class Features(nn.Module):
         seen = torch.unique(rows)
         for encode in cast(Iterable[Encoder], self.encoders):
             encode.fit(seen)
+
+    def over(self, visitors: Visitors) -> Features:
+        """The same features of visitors.
+
+        Args:
+            visitors: With all these features.
+
+        Returns:
+            A twin whose rows are the visitors' lines.
+        """
+        pairs = zip(cast(Iterable[Encoder], self.encoders), self.names, strict=True)
+        return twin(self, encoders=nn.ModuleList(over(encode, visitors.features[name]) for encode, name in pairs))
 
     def forward(self, rows: Int[Tensor, " batch"]) -> list[Tensor]:
         """Embed every feature of each entity.

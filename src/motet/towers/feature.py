@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.visitors import Visitors
 from motet.layers import Combine, Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import table, twin
 
 
 class FeatureTower(Tower):
@@ -68,6 +70,7 @@ class FeatureTower(Tower):
         super().__init__()
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         self._config = {
             "dim": dim,
@@ -93,6 +96,16 @@ class FeatureTower(Tower):
             train: The training log.
         """
         self.features.fit(train.batch()[self.entities.key])
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids."""
+        mean: Tensor = self.ids(rows).mean(0)
+        return mean
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their features and ids."""
+        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

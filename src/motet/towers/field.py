@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError
 from motet.layers import Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import table, twin
 
 
 class FieldTower(Tower):
@@ -55,6 +57,7 @@ class FieldTower(Tower):
             raise ConfigError(f"field_dim={field_dim}; a field has at least width 1")
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.field_dim = field_dim
         self.dim = field_dim * (1 + len(names))
         self._config = {"field_dim": field_dim, "features": names, "init_scale": init_scale, "sparse": sparse}
@@ -72,6 +75,16 @@ class FieldTower(Tower):
             train: The training log.
         """
         self.features.fit(train.batch()[self.entities.key])
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids."""
+        mean: Tensor = self.ids(rows).mean(0)
+        return mean
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their features and ids."""
+        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
-from motet.data.entities import Bag, Codes, Entities, Numbers
+from motet.data.entities import Bag, Codes, Entities, Numbers, gather_bags
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, did_you_mean
 from motet.layers import Combine
 from motet.layers.hashed import HashedEmbedding
 from motet.towers.base import Tower
-from motet.towers.encoders import Encoder, chosen, encoder, gather_bags
+from motet.towers.encoders import Encoder, chosen, encoder
+from motet.towers.twin import over, twin
 
 PROBES = 2  # two tell most values apart
 
@@ -55,6 +58,8 @@ class HashedTower(Tower):
         2000
     """
 
+    own: Tensor | None = None  # vectors of ids, where they are not those of the table
+
     def __init__(
         self,
         entities: Entities,
@@ -70,6 +75,7 @@ class HashedTower(Tower):
         super().__init__()
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         self._config = {
             "rows": rows if isinstance(rows, int) else list(rows),
@@ -100,6 +106,18 @@ class HashedTower(Tower):
             if isinstance(column, Encoder):
                 column.fit(seen)
 
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids."""
+        mean: Tensor = self.table(rows, 0).mean(0)
+        return mean
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their features and ids."""
+        pairs = zip(self.columns, self.reads, strict=True)
+        copied = twin(self, columns=nn.ModuleList(over(column, visitors.features[name]) for column, name in pairs))
+        copied.own = visitors.ids(partial(self.table, feature=0), next(self.table.parameters()).device)
+        return copied
+
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.
 
@@ -110,7 +128,7 @@ class HashedTower(Tower):
             One vector for each row of the batch.
         """
         rows = batch[self.entities.key]
-        parts = [self.table(rows, 0)]
+        parts = [self.table(rows, 0) if self.own is None else self.own[rows]]
         for feature, column in enumerate(self.columns, start=1):
             parts.append(column(rows) if isinstance(column, Encoder) else column(rows, self.table, feature))
         out: Tensor = self.combine(parts)

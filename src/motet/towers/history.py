@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,10 +14,12 @@ from motet.data.batch import Batch, Columns, Distinct, distinct
 from motet.data.entities import Entities
 from motet.data.expression import Expression
 from motet.data.history import History
+from motet.data.visitors import Visitors
 from motet.errors import DataError
 from motet.layers import Combine, Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import table, twin
 
 
 class HistoryTower(Tower):
@@ -69,6 +71,7 @@ class HistoryTower(Tower):
 
     starts: Tensor
     had: Tensor
+    reads_history = True
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class HistoryTower(Tower):
         super().__init__()
         names = chosen(entities, features)
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         key, size = (others.key, len(others)) if isinstance(others, Entities) else others
         self.other_key = str(key)
@@ -129,6 +133,25 @@ class HistoryTower(Tower):
         events = Batch(pairs, self.entities.key, self.other_key)
         history = History.of(events, len(self.entities), len(self.others.weight))
         self.starts, self.had = history.to(self.ids.weight.device)
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids."""
+        mean: Tensor = self.ids(rows).mean(0)
+        return mean
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by ids and features, and by what they had before and now together."""
+        device = self.had.device
+        rows = visitors.rows.to(device)
+        who, had = History(self.starts, self.had).of_users(rows)
+        trained = rows[who] > 0
+        who, had = (
+            torch.cat([who[trained], visitors.who.to(device)]),
+            torch.cat([had[trained], visitors.items.to(device)]),
+        )
+        starts, had = History.of_pairs(who, had, len(visitors), len(self.others.weight))
+        ids = table(self.ids, visitors.ids(self.ids, device))
+        return twin(self, ids=ids, features=self.features.over(visitors), starts=starts, had=had)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`, in training without what stands in the same row.

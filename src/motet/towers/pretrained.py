@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.ids import Ids
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
+from motet.towers.twin import table, twin
 
 
 def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) -> Float[Tensor, "entities width"]:
@@ -125,6 +127,7 @@ class PretrainedTower(Tower):
                 f"{entities.key!r}, the unknown included; align them: aligned(entities, ids, vectors)"
             )
         self.entities = entities
+        self.reads = tuple(names)
         self.dim = dim
         self._config = {
             "vectors": table.shape[1],
@@ -154,6 +157,19 @@ class PretrainedTower(Tower):
             train: The training log.
         """
         self.features.fit(train.batch()[self.entities.key])
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean vector of some ids, where they have vectors."""
+        return None if self.ids is None else self.ids(rows).mean(0)
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by features and ids; a stranger has no vector made elsewhere."""
+        copied = twin(
+            self, features=self.features.over(visitors), vectors=self.vectors[visitors.rows.to(self.vectors.device)]
+        )
+        if self.ids is not None:
+            copied.ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+        return copied
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

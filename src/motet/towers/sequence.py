@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.recent import check_recent, latest
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Embedding
 from motet.layers.sequence import Encoding, sequence_encoder
 from motet.towers.base import Tower
+from motet.towers.twin import twin
 
 
 class SequenceTower(Tower):
@@ -58,6 +60,7 @@ class SequenceTower(Tower):
 
     last: Tensor
     remembers = True
+    reads_history = True
 
     def __init__(
         self,
@@ -109,6 +112,14 @@ class SequenceTower(Tower):
         (column,) = self.context
         check_recent(train, name=column)
         self.last.copy_(latest(train, len(self.entities), self.length, name=column))
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by what they had at the end of the training log and now, in this order."""
+        last = self.last[visitors.rows.to(self.last.device)]
+        added = torch.bincount(visitors.who, minlength=len(visitors)).tolist()
+        for line, items in enumerate(visitors.items.to(last.device).split(added)):
+            last[line] = torch.cat([last[line], items])[-self.length :]
+        return twin(self, last=last)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Encode each row's recent items.

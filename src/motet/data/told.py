@@ -1,0 +1,127 @@
+"""Told: features of users that a caller gives with a question, in the codes of the training log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from motet.data import columns as encode
+from motet.data.entities import Bag, Codes, Column, Entities, Numbers
+from motet.data.sides import read_ids_once, text_columns
+from motet.data.table import Table
+from motet.errors import ConfigError, DataError, did_you_mean
+
+NAME = "the table of features"
+
+
+def told_features(
+    source: object,
+    ids: Sequence[str] | Sequence[int],
+    rows: Int[Tensor, " n"],
+    entities: Entities,
+    reads: Sequence[str],
+) -> tuple[dict[str, Column], Bool[Tensor, " n"]]:
+    """What a caller tells of users takes the place of what the log has; null and values it never had tell nothing.
+
+    Args:
+        source: One row a user, in any form that `Table.open` takes, with their id column: users who are not asked for
+            and columns that are not read may be there too. Or a mapping from feature to value, of a single user. None
+            where nothing is told.
+        ids: Whom the question is about.
+        rows: Their rows, 0 where the log does not know them.
+        entities: The users of the log.
+        reads: The features that can be told.
+
+    Returns:
+        All features in `reads`, one line an id; and of whom anything was told.
+
+    Raises:
+        ConfigError: If nothing can be told, or a mapping comes with several users.
+        DataError: If a feature of the mapping, or every column of the table, is none that can be told; or a column
+            does not hold what was declared.
+    """
+    features = {name: entities.features[name].take(rows) for name in reads}
+    told = torch.zeros(len(rows), dtype=torch.bool)
+    if source is None or (isinstance(source, Mapping) and not source):
+        return features, told
+    table = _open(source, ids, entities, reads)
+    at = _places(table, ids, entities)
+    for name in reads:
+        if name in table:
+            column, kind = features[name], entities.kinds[name]
+            vocab = None if isinstance(column, Numbers) else column.vocab
+            new = encode.feature(table.column(name), kind, table.where(name), vocab)
+            known = (at >= 0) & new.said()[at]
+            both = _joined(column, new)
+            features[name] = both.take(torch.where(known, at + len(rows), torch.arange(len(rows))))
+            told |= known
+    return features, told
+
+
+def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequence[str]) -> Table:
+    """The table that was given, checked for columns that can be read."""
+    key = entities.key
+    if not reads:
+        raise ConfigError(
+            f"the tower of {key!r} reads no features, so that telling it any changes nothing; train one that does, "
+            "such as FeatureTower, on a log that declares them: Schema(user_features=...)"
+        )
+    if isinstance(source, Mapping):
+        if len(ids) != 1:
+            raise ConfigError(
+                f"features={dict(source)!r} are those of one user, and {len(ids)} are asked for; give a table with one "
+                f"row a user and the column {key!r}"
+            )
+        for name in source:
+            if name not in reads:
+                raise _unread(f"{name!r} is no", name, key, reads)
+        source = _frame({key: ids[0], **source})
+    table = Table.open(source, NAME, needs=[key], wanted=(key, *reads), text=text_columns(entities.kinds))
+    if not any(name in table for name in reads):
+        others = [name for name in table.columns if name != key]
+        raise _unread(f"none of the columns {', '.join(map(repr, others))} is a", (others or [""])[0], key, reads)
+    return table
+
+
+def _unread(what: str, name: object, key: str, reads: Sequence[str]) -> DataError:
+    hint = did_you_mean(str(name), reads) or "."
+    return DataError(f"{what} feature that the tower of {key!r} reads{hint} It reads: {', '.join(reads)}.")
+
+
+def _frame(values: Mapping[str, object]) -> pl.DataFrame:
+    """A table of one row."""
+    columns = []
+    for name, value in values.items():
+        try:
+            columns.append(pl.Series(name, [value]))
+        except (TypeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"feature {name!r} is told as {value!r}; give a number, a text, a moment or a list of them"
+            ) from error
+    return pl.DataFrame(columns)
+
+
+def _places(table: Table, ids: Sequence[Any], entities: Entities) -> Int[Tensor, " n"]:
+    """The table row of each id, -1 where there is none."""
+    listed = read_ids_once(table, entities.key)
+    entities.vocab.encode(listed)  # refuses ids of another type
+    asked = pl.DataFrame({"id": pl.Series(ids, dtype=listed.dtype)})
+    places = pl.DataFrame({"id": listed, "at": pl.int_range(len(listed), eager=True)})
+    at = asked.join(places, on="id", how="left", maintain_order="left")["at"].fill_null(-1)
+    return torch.from_numpy(at.to_numpy(writable=True))
+
+
+def _joined(column: Column, new: Column) -> Column:
+    match column, new:
+        case (Codes(), Codes()):
+            return column.followed_by(new)
+        case (Bag(), Bag()):
+            return column.followed_by(new)
+        case (Numbers(), Numbers()):
+            return column.followed_by(new)
+    raise AssertionError("one declaration gives one kind of column")

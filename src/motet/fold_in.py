@@ -1,0 +1,156 @@
+"""FoldIn: from ids, and what a question tells of them, to vectors; without training anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.history import History
+from motet.data.log import EventLog
+from motet.data.lookup import Ids, known_rows, listed
+from motet.data.told import told_features
+from motet.data.visitors import Visitors
+from motet.errors import ConfigError, did_you_mean
+from motet.scorer import Askers, Scorer
+
+SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
+RIDGE = 0.1  # share of the mean variance that is added to every direction
+
+
+class FoldIn:
+    r"""Users as they ask now: those of the training log, and strangers.
+
+    What a question tells counts as if the log had it: features take the place of the log's, items come on top of the
+    user's own. A tower that reads these embeds them with the weights it has, a stranger's id as the mean of all. For a
+    tower that reads no history a linear map stands in, from the mean item vector of known users' histories to their
+    vectors:
+
+    $$ x(N) = \frac{1}{|N| + 3} \sum_{j \in N} (v_j - \bar v), \qquad
+       u' = u + W \, [x(N \cup H) - x(N)], \qquad W = \arg\min_W \sum_k \lVert u_k - \bar u - W x(N_k) \rVert^2
+       + \lambda \lVert W \rVert^2 $$
+
+    where H is the history told, N that of the log, u the user's vector, or the mean of all for a stranger, and
+    $\bar v$ the mean over users of the mean vector of their items. `benchmarks/strangers.py` measured it beside a mean
+    of alike users and a ridge regression on item vectors.
+
+    Args:
+        scorer: Of the trained model.
+        log: The training log.
+
+    Source:
+        Paterek, "Improving Regularized Singular Value Decomposition for Collaborative Filtering", KDD Cup 2007, for
+        user vectors as functions of their items' vectors.
+    """
+
+    def __init__(self, scorer: Scorer, log: EventLog) -> None:
+        self.scorer = scorer
+        self.users = log.users
+        self.items = log.items
+        self.seen = History.of(log.batch(), len(log.users), len(log.items))
+
+    def __call__(
+        self,
+        ids: Sequence[str] | Sequence[int],
+        *,
+        features: object = None,
+        histories: Mapping[str, Ids] | Mapping[int, Ids] | None = None,
+    ) -> Askers:
+        """Look users up, and take in what is told of them.
+
+        Args:
+            ids: Known or not.
+            features: A table with one row a user, or a mapping from feature to value of a single one.
+            histories: Items by user.
+
+        Returns:
+            One line an id.
+
+        Raises:
+            ConfigError: If the tower reads no features, or histories name a user who is not asked for.
+            DataError: If a feature breaks its declaration, or an item is unknown.
+        """
+        scorer, tower = self.scorer, self.scorer.model.user
+        rows = self.users.vocab.encode(ids)
+        rows = rows * scorer.known[rows]
+        who, items = self._added(ids, histories or {})
+        told, said = told_features(features, ids, rows, self.users, tower.reads)
+        visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
+        added = visitors.added()
+        vectors = scorer.users(rows)
+        anew = (said | (added & tower.reads_history)).nonzero()[:, 0]
+        if len(anew):
+            twin = tower.over(visitors.take(anew))
+            vectors = vectors.index_put(
+                (anew.to(scorer.device),), scorer.embed(twin, torch.arange(len(anew), device=scorer.device))
+            )
+        if len(who) and not tower.reads_history:
+            vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map
+        basis = np.array(["popularity", "features", "history", "known"], dtype=object)
+        best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
+        return Askers(rows, vectors, self._seen(visitors), basis[best.amax(0).numpy()])
+
+    def _added(
+        self, ids: Sequence[str] | Sequence[int], histories: Mapping[str, Ids] | Mapping[int, Ids]
+    ) -> tuple[Int[Tensor, " added"], Int[Tensor, " added"]]:
+        """Lines and item rows of the histories told."""
+        for user in histories:
+            if user not in ids:
+                hint = did_you_mean(str(user), [str(id) for id in ids[:1000]])
+                raise ConfigError(f"histories names the user {user!r}, who is not asked for{hint}")
+        given = dict[str | int, Ids](histories)  # type: ignore[arg-type]  # keys are invariant
+        items = [known_rows(self.items, listed(given.get(id, ()))[0], "item") for id in ids]
+        who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items], dtype=torch.int64))
+        return who, torch.cat([*items, torch.zeros(0, dtype=torch.int64)])
+
+    def _had(self, visitors: Visitors) -> History:
+        """What each had, in the log and as told."""
+        who, items = self.seen.of_users(visitors.rows)
+        trained = (visitors.rows[who] > 0) & (items > 0)
+        who, items = torch.cat([who[trained], visitors.who]), torch.cat([items[trained], visitors.items])
+        return History.of_pairs(who, items, len(visitors), len(self.items))
+
+    def _seen(self, visitors: Visitors) -> Sequence[Tensor]:
+        had = self._had(visitors)
+        lines: Sequence[Tensor] = had.items.split(had.starts.diff().tolist())
+        return lines
+
+    @torch.no_grad()
+    def _summary(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
+        """The mean item vector of each history, drawn towards the typical one, and as the difference from that."""
+        had = self._had(visitors).to(self.scorer.device)
+        return self._sums(had, self.scorer.items - self._typical) / (had.starts.diff() + SHRINK)[:, None]
+
+    @staticmethod
+    def _sums(had: History, vectors: Tensor) -> Float[Tensor, "n dim"]:
+        return torch.nn.functional.embedding_bag(had.items, vectors, had.starts[:-1], mode="sum")
+
+    @cached_property
+    def _trained(self) -> Int[Tensor, " n"]:
+        """Rows of the users with events."""
+        rows = (self.seen.starts.diff() > 0).nonzero()[:, 0]
+        return rows[rows > 0]
+
+    @cached_property
+    @torch.no_grad()
+    def _mean_id(self) -> Tensor | None:
+        return self.scorer.model.user.mean_id(self._trained.to(self.scorer.device))
+
+    @cached_property
+    def _typical(self) -> Float[Tensor, " dim"]:
+        had = self._had(Visitors(self._trained)).to(self.scorer.device)
+        return (self._sums(had, self.scorer.items) / had.starts.diff().clamp(min=1)[:, None]).mean(0)
+
+    @cached_property
+    def _map(self) -> Float[Tensor, "item_dim user_dim"]:
+        """W."""
+        x, vectors = self._summary(Visitors(self._trained)), self.scorer.users(self._trained)
+        square = x.T @ x
+        ridge = (RIDGE * square.diagonal().mean()).clamp(min=1e-12)
+        square = square + ridge * torch.eye(len(square), device=square.device)
+        solved: Tensor = torch.linalg.solve(square, x.T @ (vectors - vectors.mean(0)))
+        return solved

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.data.log import EventLog
+from motet.data.recent import recent
+from motet.data.schema import Categorical, MultiValued, Numeric, Schema
+from motet.data.visitors import Visitors
+from motet.errors import ConfigError, DataError
+from motet.model import Model
+from motet.recommender import Recommender
+from motet.tasks import Rating, Retrieval
+from motet.towers import (
+    ContentTower,
+    ContextTower,
+    FeatureTower,
+    FieldTower,
+    HashedTower,
+    HistoryTower,
+    PretrainedTower,
+    SequenceTower,
+    Tower,
+)
+from motet.towers.context import context_columns
+
+USERS = 12
+TOWERS: dict[str, Callable[[EventLog], Tower]] = {
+    "feature": lambda log: FeatureTower(log.users, dim=8),
+    "deep": lambda log: FeatureTower(log.users, dim=8, hidden=(8,), cross_layers=1),
+    "field": lambda log: FieldTower(log.users, field_dim=2),
+    "hashed": lambda log: HashedTower(log.users, rows=40, dim=8),
+    "history": lambda log: HistoryTower(log.users, log.items, dim=8),
+    "context": lambda log: ContextTower(log.users, context=context_columns(log), dim=8),
+    "pretrained": lambda log: PretrainedTower(log.users, torch.full((len(log.users), 3), torch.nan), dim=8),
+    "content": lambda log: ContentTower(log.users, dim=8),
+}
+
+
+def make_log() -> EventLog:
+    """Users 1 to 12 with features, 13 in no table; items a00 to a19."""
+    generator = torch.Generator().manual_seed(3)
+    size = 90
+    users = torch.randint(1, USERS + 1, (size,), generator=generator).tolist()
+    items = [f"a{item:02d}" for item in torch.randint(0, 20, (size,), generator=generator).tolist()]
+    events = pl.DataFrame(
+        {"user": users, "item": items, "stars": [1.0, 4.0, 5.0] * (size // 3), "time": range(size)}
+    ).with_columns(device=pl.Series(["tv", "phone"] * (size // 2)))
+    table = pl.DataFrame(
+        {
+            "user": range(1, USERS + 1),
+            "age": range(20, 20 + USERS),
+            "gender": ["F", "M", None] * 4,
+            "tags": [["x"], ["x", "y"], [], None] * 3,
+        }
+    )
+    schema = Schema(
+        user="user",
+        item="item",
+        time="time",
+        signals=("stars",),
+        user_features={"age": Numeric(), "gender": Categorical(), "tags": MultiValued()},
+        context_features={"device": Categorical()},
+    )
+    return recent(EventLog.read(events, schema, users=table), 4)
+
+
+def make(tower: Callable[[EventLog], Tower], log: EventLog) -> Recommender:
+    torch.manual_seed(1)
+    user = tower(log)
+    model = Model(user=user, item=FeatureTower(log.items, dim=8), tasks=[Retrieval(), Rating("stars", biases=True)])
+    user.prepare(log)
+    return Recommender(model, log)
+
+
+@pytest.fixture(scope="module")
+def log() -> EventLog:
+    return make_log()
+
+
+@pytest.fixture(scope="module")
+def featured(log: EventLog) -> Recommender:
+    return make(TOWERS["feature"], log)
+
+
+def told(log: EventLog, row: int) -> dict[str, object]:
+    return {name: log.users.table[name][row - 1] for name in ("age", "gender")} | {
+        "tags": log.users.table["tags"].to_list()[row - 1]
+    }
+
+
+def vector(recommender: Recommender, user: int, **asked: object) -> Tensor:
+    return recommender.fold_in([user], **asked).vectors[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", TOWERS)
+def test_a_stranger_with_the_features_of_a_known_user_differs_by_the_id_alone(log: EventLog, kind: str) -> None:
+    recommender = make(TOWERS[kind], log)
+    tower = recommender.model.user
+    for row in (1, 2, 3, 4):
+        stranger = vector(recommender, 99, features=told(log, row))
+        if isinstance(tower, HashedTower):
+            tower.own = tower.table(torch.arange(len(log.users)), 0).detach()
+            tower.own[row] = tower.own[1:].mean(0)
+        elif not isinstance(tower, ContentTower):
+            own = tower.ids.weight.data[row].clone()  # type: ignore[union-attr]
+            tower.ids.weight.data[row] = tower.ids.weight.data[1:].mean(0)  # type: ignore[union-attr]
+        if isinstance(tower, HistoryTower):
+            stranger_history = log.frame().filter(pl.col("user") == row)["item"].to_list()
+            stranger = vector(recommender, 99, features=told(log, row), histories={99: stranger_history})
+        as_known = recommender.scorer.users(torch.tensor([row]))[0]
+        if isinstance(tower, HashedTower):
+            tower.own = None
+        elif not isinstance(tower, ContentTower):
+            tower.ids.weight.data[row] = own  # type: ignore[union-attr]
+        torch.testing.assert_close(stranger, as_known)
+
+
+def test_a_known_user_who_is_told_what_the_log_has_stays_the_same(log: EventLog, featured: Recommender) -> None:
+    for row in (1, 2, 3, 4):
+        assert torch.equal(vector(featured, row, features=told(log, row)), vector(featured, row))
+    older = vector(featured, 1, features={"age": 60})
+    both = vector(featured, 1, features={"age": 60, "gender": None, "tags": ["never had"]})
+    assert not torch.equal(older, vector(featured, 1))
+    assert torch.equal(older, both)  # null, and what training never had, tell nothing
+
+
+def test_a_history_is_the_trained_users_sum(log: EventLog) -> None:
+    recommender = make(TOWERS["history"], log)
+    tower = recommender.model.user
+    assert isinstance(tower, HistoryTower)
+    items = ["a03", "a07", "a03", "a11"]
+    rows = log.items.vocab.encode(["a03", "a07", "a11"])
+    nobody = vector(recommender, 99, features={"age": 30})
+    told = vector(recommender, 99, features={"age": 30}, histories={99: items})
+    torch.testing.assert_close(told - nobody, tower.others.weight[rows].sum(0).detach() / 3**0.5)
+    frame = log.frame()
+    rest = frame.filter(pl.col("user") == 5)["item"].unique().to_list()
+    torch.testing.assert_close(vector(recommender, 5, histories={5: rest[:2]}), vector(recommender, 5))
+
+
+def test_a_sequence_goes_on_where_the_log_ends(log: EventLog) -> None:
+    recommender = make(lambda log: SequenceTower(log.users, log.items, length=4, dim=8), log)
+    tower = recommender.model.user
+    assert isinstance(tower, SequenceTower)
+    last = log.items.vocab.decode(tower.last[5]).drop_nulls().to_list()
+    torch.testing.assert_close(vector(recommender, 99, histories={99: last}), vector(recommender, 5))
+    gone_on = vector(recommender, 5, histories={5: ["a01"]})
+    torch.testing.assert_close(gone_on, vector(recommender, 99, histories={99: [*last, "a01"]}))
+    assert not torch.allclose(gone_on, vector(recommender, 5, histories={5: ["a02"]}))
+
+
+def test_a_linear_map_stands_in_where_a_tower_reads_no_history(featured: Recommender) -> None:
+    """The vectors of users are made a linear function of their histories; then the map finds it again."""
+    fold = featured.fold_in
+    askers = fold(list(range(1, USERS + 1)))
+    torch.testing.assert_close(vector(featured, 3, histories={3: []}), vector(featured, 3))
+    had = featured.items.vocab.decode(askers.seen[2]).to_list()
+    torch.testing.assert_close(vector(featured, 3, histories={3: had}), vector(featured, 3))
+    stranger, mean = vector(featured, 99, histories={99: had}), vector(featured, 99)
+    known = vector(featured, 3) - vector(featured, 3, histories={3: had})
+    assert known.abs().max() < 1e-6
+    items = featured.scorer.items
+    profile = (items[askers.seen[2]] - fold._typical).sum(0) / (len(had) + 3)
+    torch.testing.assert_close(stranger - mean, profile @ fold._map)
+    toward = vector(featured, 3, histories={3: ["a01", "a02"]}) - vector(featured, 3)
+    both = vector(featured, 3, features={"age": 60}, histories={3: ["a01", "a02"]})
+    torch.testing.assert_close(both - vector(featured, 3, features={"age": 60}), toward)
+
+
+def test_what_is_told_is_said_and_left_out(log: EventLog, featured: Recommender) -> None:
+    users = [5, 96, 97, 98, 99]
+    table = pl.DataFrame({"user": [97, 98, 1, 99], "age": [33, None, 50, None], "shoe": [1, 2, 3, 4]})
+    histories = {98: ["a00", "a01"], 97: "a02", 5: ["a03"]}
+    top = featured.recommend(users, 20, features=table, histories=histories)
+    assert top.basis.tolist() == ["known", "popularity", "history", "history", "popularity"]
+    assert top.known.tolist() == [True, False, False, False, False]
+    for user, answer in zip(users, top.each(), strict=True):
+        gone = set(log.frame().filter(pl.col("user") == user)["item"]) | set(
+            [histories.get(user, [])] if isinstance(histories.get(user), str) else histories.get(user, [])
+        )
+        assert set(answer.ids) == set(log.items.vocab.ids) - gone
+    assert featured.recommend(97, 3, features={"age": 33}).basis == "features"
+    assert len(featured.recommend(98, 20, histories={98: ["a00"]}, exclude_seen=False).ids) == 20
+
+
+def test_nothing_told_is_popularity(featured: Recommender) -> None:
+    plain = featured.recommend(99, 5)
+    for nothing in (
+        {"features": {}},
+        {"features": {"age": None}},
+        {"features": {"gender": "X"}},
+        {"histories": {}},
+        {"histories": {99: []}},
+    ):
+        top = featured.recommend(99, 5, **nothing)  # type: ignore[arg-type]
+        assert top.basis == "popularity"
+        assert top.ids.tolist() == plain.ids.tolist()
+        assert torch.equal(top.scores, plain.scores)
+
+
+def test_many_are_answered_like_each_and_the_same_after_loading(featured: Recommender, tmp_path: Path) -> None:
+    featured.save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model")
+    table = pl.DataFrame({"user": [98, 99, 2], "age": [21, 70, 44], "tags": [["y"], ["x", "y"], None]})
+    histories = {99: ["a04"], 2: ["a05", "a06"]}
+    many = featured.recommend([2, 98, 99, 3], 6, features=table, histories=histories)
+    loaded = again.recommend([2, 98, 99, 3], 6, features=table.to_pandas(), histories=histories)
+    assert many.ids.tolist() == loaded.ids.tolist()
+    torch.testing.assert_close(many.scores, loaded.scores, rtol=0, atol=0)
+    for user, answer in zip([2, 98, 99, 3], many.each(), strict=True):
+        own = {user: histories[user]} if user in histories else {}
+        one = featured.recommend(user, 6, features=table, histories=own)
+        assert one.ids.tolist() == answer.ids.tolist()
+        torch.testing.assert_close(one.scores, answer.scores)
+
+
+def test_predict_is_what_recommend_says(featured: Recommender) -> None:
+    asked: dict[str, object] = {"features": {"age": 41, "gender": "M"}, "histories": {99: ["a04", "a05"]}}
+    top = featured.recommend(99, 4, **asked)  # type: ignore[arg-type]
+    told = featured.predict(99, top.ids.tolist(), **asked)  # type: ignore[arg-type]
+    for name, scores in told.items():
+        torch.testing.assert_close(scores, top.tasks[name])
+    assert not torch.equal(told["stars"], featured.predict(99, top.ids.tolist())["stars"])
+
+
+def test_refuses(log: EventLog, featured: Recommender) -> None:
+    bare = make(lambda log: FeatureTower(log.users, dim=8, features=()), log)
+    ask = partial(featured.recommend, 99, 3)
+    cases: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (
+            lambda: bare.recommend(99, 3, features={"age": 3}),
+            ConfigError,
+            r"the tower of 'user' reads no features, so that telling it any changes nothing; train one that does",
+        ),
+        (
+            lambda: featured.recommend([98, 99], 3, features={"age": 3}),
+            ConfigError,
+            r"features=\{'age': 3\} are those of one user, and 2 are asked for; give a table .* the column 'user'",
+        ),
+        (lambda: ask(features={"age": "old"}), DataError, r"column 'age' of the table of features holds text, .*'old'"),
+        (lambda: ask(features={"age": float("nan")}), DataError, r"has nan in row 0 .*numbers must be finite"),
+        (lambda: ask(features={"gender": 3}), DataError, r"column 'gender' holds whole numbers such as 3"),
+        (
+            lambda: ask(features={"tags": [1, "a"]}),
+            DataError,
+            r"feature 'tags' is told as \[1, 'a'\]; give a number, a text, a moment or a list of them",
+        ),
+        (
+            lambda: ask(features=pl.DataFrame({"user": [99], "agee": [3]})),
+            DataError,
+            r"none of the columns 'agee' is a feature that the tower of 'user' reads; did you mean 'age'\?",
+        ),
+        (
+            lambda: ask(features=pl.DataFrame({"user": [99, 99], "age": [3, 4]})),
+            DataError,
+            r"column 'user' of the table of features has the id 99 in row 0 and again in row 1",
+        ),
+        (
+            lambda: ask(features=pl.DataFrame({"user": ["99"], "age": [3]})),
+            DataError,
+            r"holds text such as '99', but its known ids are whole numbers",
+        ),
+        (lambda: ask(features=pl.DataFrame({"age": [3]})), DataError, r"column 'user' is not in the table of features"),
+        (
+            lambda: ask(histories={9: ["a01"]}),
+            ConfigError,
+            r"histories names the user 9, who is not asked for; did you mean '99'\?",
+        ),
+        (lambda: ask(histories={99: ["b01"]}), DataError, r"item 'b01' is not among the 20 known items"),
+    ]
+    for call, kind, words in cases:
+        with pytest.raises(kind, match=words):
+            call()
+    with pytest.raises(
+        DataError,
+        match=r"'agee' is no feature that the tower of 'user' reads; did you mean 'age'\? It reads: age, gender",
+    ):
+        ask(features={"agee": 3})
+
+
+def test_a_tower_that_does_not_say_how_is_told_nothing(log: EventLog) -> None:
+    class Bare(Tower):
+        def __init__(self) -> None:
+            super().__init__()
+            self.entities, self.dim = log.users, 8
+            self.table = torch.nn.Parameter(torch.randn(len(log.users), 8))
+
+        def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+            return self.table[batch["user"]]
+
+    recommender = make(lambda _: Bare(), log)
+    assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"  # the linear map needs no `over`
+    with pytest.raises(ConfigError, match=r"a Bare cannot be told of 2 users: give the class a method `over`"):
+        recommender.model.user.over(Visitors(torch.tensor([0, 1])))
