@@ -8,6 +8,7 @@ import sys
 # Each runs as a process of its own, so that none warms up or slows down the next.
 for name in (
     "balancers",
+    "compare",
     "funnel",
     "masks",
     "parity",

@@ -74,11 +74,10 @@ def test_hurt() -> None:
     popular = tally(POPULAR, [{HEADLINES["find"]: x} for x in (0.40, 0.41, 0.39)])
     pairs, _, told = compared(joint, rating, find, popular)
     assert [each.outcome for each in pairs] == ["worse", "better", "worse"]
-    assert told[0] == (
-        "Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [20.0, 20.0]) and hurt rating "
-        "(RMSE 0.950 vs 0.900, +5.6 % [5.6, 5.6])."
-    )
-    assert "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, -25.0 % [-25.0, -25.0])." in told
+    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [18.")
+    assert " and hurt rating (RMSE 0.950 vs 0.900, +5.6 % [5." in told[0]  # the sign is that of the figure
+    behind = "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, -25.0 % [-2"
+    assert [each.startswith(behind) for each in told] == [False, False, False, True]
     assert pairs[0].gain.value == pytest.approx(-0.05 / 0.9)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from motet.compare.comparison import Estimate, System, Versus
+from motet.metrics.direction import lower_is_better
 
 NAMES = {
     "rmse": "RMSE",
@@ -83,13 +85,14 @@ def _paid_off(transfers: Mapping[str, Versus]) -> str:
 
 
 def _change(each: Versus) -> str:
-    """From the specialist's figure to the joint model's, with the sign of the figure."""
+    """From the other's figure to the joint model's: the gain, with the sign of the figure."""
     figures = f"{figure_name(each.key)} {_plain(each.joint)} vs {_plain(each.other)}"
-    if not each.other:
+    if math.isnan(each.gain.value):
         return figures
-    ends = [100 * end / abs(each.other) for end in (each.difference.low, each.difference.high)]
-    change = 100 * each.difference.value / abs(each.other)
-    return f"{figures}, {change:+.1f} % [{ends[0]:.1f}, {ends[1]:.1f}]"
+    gain = each.gain
+    if lower_is_better(each.key):
+        gain = Estimate(value=-gain.value, low=-gain.high, high=-gain.low)
+    return f"{figures}, {_share(gain)}"
 
 
 def _missing(system: System) -> str:
