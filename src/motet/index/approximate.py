@@ -60,6 +60,22 @@ class ApproximateIndex(Index):
         self.exact = ExactIndex(vectors.cpu())
         self.codes = Codes.of(self.exact.vectors, seed=seed) if len(vectors) >= FEWEST else None
 
+    @classmethod
+    def of(cls, exact: ExactIndex, codes: Codes | None, *, shortlist: int) -> ApproximateIndex:
+        """An index of vectors whose codes are known.
+
+        Args:
+            exact: The vectors.
+            codes: Of the first of them.
+            shortlist: As in the constructor.
+
+        Returns:
+            The index.
+        """
+        index = cls(exact.vectors[:0], shortlist=shortlist)
+        index.exact, index.codes = exact, codes
+        return index
+
     def __len__(self) -> int:
         return len(self.exact)
 

@@ -1,0 +1,125 @@
+"""An index as one file: safetensors, so that reading one runs no code from it, with a checksum of what it holds.
+
+| tensor | holds |
+|---|---|
+| `vectors` | all rows, removed ones included |
+| `removed` | the rows that are no longer found |
+| `centroids`, `codes` | those of an `ApproximateIndex` that has them |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from motet.errors import ArtifactError, ConfigError
+from motet.index.approximate import ApproximateIndex
+from motet.index.base import Index
+from motet.index.codes import Codes
+from motet.index.exact import ExactIndex
+
+FORMAT = "1"  # raised when an older motet could no longer read what is written
+FIX = "restore it from a copy, or build and save the index again"
+
+
+def save(index: Index, path: str | Path) -> None:
+    """Write an index to a file; an older file at `path` stays whole until the new one is.
+
+    Args:
+        index: An `ExactIndex` or an `ApproximateIndex`.
+        path: Of the file.
+
+    Raises:
+        ConfigError: If the index is of another class.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     save(ExactIndex(torch.eye(3)), f"{folder}/index.safetensors")
+        ...     len(load(f"{folder}/index.safetensors"))
+        3
+    """
+    target = Path(path)
+    new = target.with_name(f".{target.name}.saving")
+    new.write_bytes(to_bytes(index))
+    new.replace(target)
+
+
+def to_bytes(index: Index) -> bytes:
+    """What the file of an index holds.
+
+    Args:
+        index: An `ExactIndex` or an `ApproximateIndex`.
+
+    Returns:
+        The content.
+
+    Raises:
+        ConfigError: If the index is of another class.
+    """
+    if not isinstance(index, ExactIndex | ApproximateIndex):
+        raise ConfigError(f"a {type(index).__name__} cannot be saved; save an ExactIndex or an ApproximateIndex")
+    exact = index.exact if isinstance(index, ApproximateIndex) else index
+    tensors = {"vectors": exact.vectors.cpu().contiguous(), "removed": exact.removed.cpu()}
+    told = {"format": FORMAT, "index": type(index).__name__}
+    if isinstance(index, ApproximateIndex):
+        told["shortlist"] = str(index.shortlist)
+        if index.codes is not None:
+            tensors |= {"centroids": index.codes.centroids, "codes": index.codes.codes}
+    return to_safetensors(tensors, {**told, "sha256": _checksum(tensors, told)})
+
+
+def load(path: str | Path) -> ExactIndex | ApproximateIndex:
+    """Read what `save` wrote; it gives the same answers bit for bit.
+
+    The vectors stay in the file and are read where they are looked at, so that several processes share one copy.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The index, on the processor.
+
+    Raises:
+        ArtifactError: If the file is missing, damaged, changed or from a newer motet.
+        ConfigError: If it holds an approximate index and faiss is not installed.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            told: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise ArtifactError(f"there is no index at {str(path)!r}; check the path") from None
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{str(path)!r} is damaged: {error}; {FIX}") from error
+    if told.get("format", FORMAT) != FORMAT:
+        raise ArtifactError(
+            f"{str(path)!r} has format {told['format']}, and this motet reads format {FORMAT}; upgrade: "
+            "pip install --upgrade motet"
+        )
+    if told.pop("sha256", None) != _checksum(tensors, told):
+        raise ArtifactError(f"{str(path)!r} was changed: its checksum does not fit what it holds; {FIX}")
+    return _built(told, tensors)
+
+
+def _built(told: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ExactIndex | ApproximateIndex:
+    exact = ExactIndex(tensors["vectors"])
+    exact.remove(tensors["removed"])
+    if told["index"] == ExactIndex.__name__:
+        return exact
+    codes = Codes(tensors["centroids"], tensors["codes"]) if "codes" in tensors else None
+    return ApproximateIndex.of(exact, codes, shortlist=int(told["shortlist"]))
+
+
+def _checksum(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(repr(sorted(told.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
