@@ -20,14 +20,14 @@ export function onTokenWanted(ask) {
 
 export const token = () => sessionStorage.getItem(TOKEN);
 
-async function call(path, { body, signal, raw } = {}, again = true) {
+async function call(path, { body, signal, raw } = {}) {
   const headers = { Accept: raw ? "*/*" : "application/json" };
   if (body) headers["Content-Type"] = "application/json";
   if (token()) headers.Authorization = `Bearer ${token()}`;
   const answer = await reach(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
-  if (answer.status === 401 && again && askForToken) {
+  if (answer.status === 401 && askForToken) {
     sessionStorage.setItem(TOKEN, await askForToken(Boolean(token())));
-    return call(path, { body, signal, raw }, body === undefined || !signal?.aborted);
+    return call(path, { body, signal, raw });
   }
   if (!answer.ok) throw new ServiceError(answer.status, (await answer.json().catch(() => ({}))).error);
   return raw ? answer.blob() : answer.json();
@@ -51,7 +51,7 @@ function query(path, parameters) {
 
 const prune = (body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== undefined));
 
-export const model = (name, signal) => call(query("v1/model", { model: name }), { signal });
+export const model = () => call("v1/model");
 export const items = (parameters, signal) => call(query("v1/items", parameters), { signal });
 export const users = (parameters, signal) => call(query("v1/users", parameters), { signal });
 export const history = (user, signal) => call(`v1/users/${encodeURIComponent(user)}/history`, { signal });

@@ -7,18 +7,12 @@ const ADDRESS = 6000; // characters of ids in one request: well under what serve
 
 const known = new Map();
 let named = null;
-let numbers = { user: false, item: false };
 
-/** Learns from a first look what kind of ids there are and which column holds the name. */
-export function learn(firstItems, firstUsers) {
-  const first = firstItems.items[0] ?? {};
-  named = NAMES.find((name) => name in first) ?? null;
-  numbers = { item: typeof first.id === "number", user: typeof firstUsers?.users[0]?.id === "number" };
-  firstItems.items.forEach(keep);
+/** Learns from a first look at the catalogue which column holds the name. */
+export function learn({ items }) {
+  named = NAMES.find((name) => name in (items[0] ?? {})) ?? null;
+  items.forEach(keep);
 }
-
-/** The id as the service knows it: an address holds text, a log may hold whole numbers. */
-export const typed = (kind, id) => (numbers[kind] && /^-?\d+$/.test(id) ? Number(id) : id);
 
 export function keep(item) {
   known.set(String(item.id), item);

@@ -11,13 +11,17 @@ export function short(number) {
   const size = Math.abs(number);
   if (Number.isInteger(number)) return whole.format(number);
   if (size >= 100) return whole.format(Math.round(number));
-  return number.toLocaleString("en", { maximumSignificantDigits: 3, minimumFractionDigits: size >= 1 && size < 10 ? 2 : 0 });
+  return number.toLocaleString("en", { minimumSignificantDigits: size < 0.01 ? 1 : 3, maximumSignificantDigits: 3 });
 }
 
-/** A task's score with its unit: a probability as per cent, anything else as a number and the unit's name. */
+const PROBABILITIES = ["probability", "event", "funnel"];
+const NUMBERS = ["rating", "ordinal", "score", "retrieval", "sampledretrieval", "wholecatalogue", "wholecatalogueretrieval", "bpr", "listwise"];
+
+/** A task's score in its unit: a probability as per cent, stars and dot products as they are, anything else with the unit's name. */
 export function score(number, unit) {
-  if (unit === "probability") return `${short(100 * number)} %`;
-  return unit && unit !== "score" ? `${short(number)} ${unit}` : short(number);
+  if (!Number.isFinite(number)) return "–";
+  if (PROBABILITIES.includes(unit)) return `${short(100 * number)} %`;
+  return unit && !NUMBERS.includes(unit) ? `${short(number)} ${unit}` : short(number);
 }
 
 /** Seconds or ISO 8601 as a day; nothing where there is no time. */

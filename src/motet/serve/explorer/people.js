@@ -1,0 +1,262 @@
+// A user: the history beside what is recommended, with sliders, additions and a second model.
+
+import * as api from "./api.js";
+import * as catalogue from "./catalogue.js";
+import { announce, debounce, empty, failure, h, latest, skeleton } from "./dom.js";
+import { cell, date, plural } from "./format.js";
+import { objectives } from "./objectives.js";
+import * as ranking from "./ranking.js";
+import { searchField } from "./search.js";
+import * as state from "./state.js";
+
+const SUGGESTED = 6;
+const SHOWN = 30;
+
+export const somebody = (current) => current.user !== null || current.guest;
+
+/** The view of people for the models the service holds; `refresh(state, changed)` follows the state. */
+export function people(model, firstUsers) {
+  const search = searchField({
+    label: "Find a user", placeholder: "Type an id", nothing: "No user with such an id.",
+    find: async (text, signal) =>
+      (await api.users({ search: text, limit: 8 }, signal)).users.map(({ id, events }) => ({ id, text: String(id), note: plural(events, "event") })),
+    choose: ({ id }) => choose({ user: String(id), guest: false }),
+  });
+  const log = historyPanel();
+  const picks = picksPanel(model, log.mark);
+  const sliders = objectives(model);
+  const body = h("div", { class: "desk" });
+  const view = h(
+    "div",
+    { class: "people" },
+    h("div", { class: "finder" }, search.field, newcomer()),
+    body,
+  );
+
+  function layout(current) {
+    if (!somebody(current)) return body.replaceChildren(welcome(firstUsers));
+    if (!body.contains(log.panel)) body.replaceChildren(log.panel, picks.panel, sliders.panel);
+    return null;
+  }
+
+  return {
+    view,
+    search: search.input,
+    refresh(current, changed) {
+      layout(current);
+      sliders.update(current);
+      if (!somebody(current)) return;
+      if (changed.has("user") || changed.has("guest")) log.load(current);
+      if (changed.has("with")) log.additions(current);
+      if (["user", "guest", "by", "asked", "with", "model", "beside", "k"].some((name) => changed.has(name)) && decides(current)) picks.ask(current, changed);
+    },
+  };
+}
+
+/** With every objective at 0 there is nothing to order by: the last list stays, and the panel says so. */
+const decides = ({ by }) => by === null || Object.values(by).some(Boolean);
+
+const choose = (who) => state.set({ ...who, with: [] });
+
+function newcomer() {
+  return h("button", { type: "button", onclick: () => choose({ user: null, guest: true }) }, "Somebody new");
+}
+
+function welcome(first) {
+  const buttons = first.users.slice(0, SUGGESTED).map(({ id, events }) =>
+    h("li", {}, h("button", { type: "button", class: "card", onclick: () => choose({ user: String(id), guest: false }) }, h("strong", {}, String(id)), h("span", { class: "faint" }, plural(events, "event")))),
+  );
+  return h(
+    "section",
+    { class: "welcome", "aria-labelledby": "welcome-title" },
+    h("h1", { id: "welcome-title" }, "Whose recommendations?"),
+    h("p", {}, "Find a user by id, or see what somebody new would get. The history stands beside the list, with the scores behind every place in it."),
+    buttons.length > 0 ? h("ul", { class: "cards", "aria-label": "Some users" }, buttons) : empty("The service knows no users by name."),
+  );
+}
+
+function historyPanel() {
+  const title = h("h1", { id: "who" });
+  const note = h("p", { class: "note" });
+  const list = h("ol", { class: "history", "aria-label": "History, newest first" });
+  const chips = h("ul", { class: "chips", "aria-label": "Added for a what-if" });
+  const what = searchField({
+    label: "What if there was also …", placeholder: "Search items", nothing: "No such item.",
+    find: async (text, signal) => {
+      const { items } = await api.items({ search: text, limit: 8 }, signal);
+      items.forEach(catalogue.keep);
+      return items.map(({ id }) => ({ id, text: catalogue.title(id) }));
+    },
+    choose: ({ id }) => !state.get().with.includes(String(id)) && state.set({ with: [...state.get().with, String(id)] }),
+  });
+  const box = h("div", {}, list);
+  const panel = h("section", { class: "panel log", "aria-labelledby": "who" }, title, note, what.field, chips, box);
+  const run = latest();
+
+  async function load(current) {
+    title.textContent = current.guest ? "Somebody new" : `User ${current.user}`;
+    note.textContent = "";
+    if (current.guest) return box.replaceChildren(empty("No history yet. Add items above and see what they change."));
+    box.replaceChildren(skeleton(8));
+    try {
+      const answer = await run(async (signal) => {
+        const answer = await api.history(current.user, signal);
+        await catalogue.fetchItems(answer.items.slice(0, SHOWN).map((item) => item.id), signal);
+        return answer;
+      });
+      if (answer) fill(answer);
+    } catch (error) {
+      box.replaceChildren(failure(error, () => load(current)));
+    }
+    return null;
+  }
+
+  function fill({ known, items }) {
+    note.textContent = known ? plural(items.length, "event") : "The model has never seen this user: it answers with what suits everybody.";
+    list.replaceChildren(...items.slice(0, SHOWN).map(event));
+    const rest = items.length - SHOWN;
+    box.replaceChildren(items.length ? list : empty("No events."));
+    if (rest > 0) box.append(h("button", { type: "button", class: "quiet", onclick: (click) => more(items, click.target) }, `Show ${plural(rest, "older event")}`));
+  }
+
+  async function more(items, button) {
+    button.disabled = true;
+    await catalogue.fetchItems(items.map((item) => item.id));
+    list.append(...items.slice(SHOWN).map(event));
+    button.remove();
+    list.children[SHOWN].querySelector("button").focus();
+  }
+
+  const name = (id) => h("li", {}, h("span", {}, catalogue.title(id)), h("button", { type: "button", "aria-label": `Remove ${catalogue.title(id)}`, onclick: () => remove(id) }, "×"));
+  const remove = (id) => {
+    state.set({ with: state.get().with.filter((other) => other !== id) });
+    what.input.focus();
+  };
+
+  async function additions(current) {
+    await catalogue.fetchItems(current.with);
+    chips.replaceChildren(...current.with.map(name));
+  }
+
+  /** Lights up the events that are reasons for what is being looked at. */
+  function mark(ids) {
+    for (const row of list.children) row.classList.toggle("reason", ids.includes(row.dataset.id));
+  }
+  return { panel, load, additions, mark };
+}
+
+function event({ id, event: kind, value, time }) {
+  const facts = [kind && value !== null && value !== undefined ? `${kind} ${cell(value)}` : kind, date(time)].filter(Boolean);
+  return h(
+    "li",
+    { dataset: { id: String(id) } },
+    h("button", { type: "button", class: "title", onclick: () => state.set({ item: String(id) }) }, catalogue.title(id)),
+    h("span", { class: "faint" }, facts.join(" · ")),
+  );
+}
+
+function picksPanel(model, mark) {
+  const columns = h("div", { class: "columns" });
+  const title = h("h2", { id: "picks-title" });
+  const note = h("p", { class: "note" });
+  const length = h("select", { "aria-label": "How many", onchange: () => state.set({ k: Number(length.value) }) }, [10, 20, 50].map((k) => h("option", { value: k }, `${k} items`)));
+  const pickers = model.models?.length > 1 ? pick(model.models) : null;
+  const panel = h(
+    "section",
+    { class: "panel picks", "aria-labelledby": "picks-title" },
+    h("div", { class: "head" }, title, h("div", { class: "tools" }, pickers?.element, length)),
+    note,
+    columns,
+  );
+  const run = latest();
+  const lists = new Map();
+  const untouched = new Map(); // answers under the model's own weights and history, by user, model and k
+
+  async function ask(current) {
+    length.value = current.k;
+    title.textContent = `Recommended to ${current.guest ? "somebody new" : `user ${current.user}`}`;
+    pickers?.update(current);
+    panel.setAttribute("aria-busy", "true");
+    if (!columns.childElementCount) columns.replaceChildren(skeleton(10));
+    try {
+      const answers = await run((signal) => Promise.all(asked(current).map((name) => both(current, name, signal))));
+      if (answers) fill(current, answers);
+    } catch (error) {
+      lists.clear();
+      columns.replaceChildren(failure(error, () => ask(state.get())));
+    }
+    panel.removeAttribute("aria-busy");
+  }
+
+  const asked = (current) => (current.beside ? [current.model, current.beside] : [current.model]);
+
+  async function both(current, name, signal) {
+    const key = JSON.stringify([current.user, name, current.k]);
+    const plain = !current.by && !current.with.length;
+    if (!plain && !untouched.has(key)) untouched.set(key, await answer({ ...current, by: null, with: [] }, name, signal));
+    const now = await answer(current, name, signal);
+    if (plain) untouched.set(key, now);
+    await catalogue.fetchItems(now.items.flatMap((item) => [item.id, ...(item.reasons ?? []).map((reason) => reason.id)]), signal);
+    return { ...now, before: plain ? null : untouched.get(key).items.map((item) => String(item.id)) };
+  }
+
+  function fill(current, answers) {
+    if (!answers.every(({ key }) => lists.has(key)) || lists.size !== answers.length) build(answers);
+    const ends = ranking.scales(model.tasks, answers.map(({ items }) => items));
+    const orders = answers.map(({ items }) => items.map((item) => String(item.id)));
+    answers.forEach(({ key, items, before, tasks }, at) => {
+      const beside = answers.length > 1 ? orders[1 - at] : null;
+      ranking.draw(lists.get(key), items, { tasks: tasks ?? model.tasks, ends, before, beside, onlook: mark });
+    });
+    note.textContent = words(answers, orders);
+    const first = answers[0].items[0];
+    announce(first ? `${plural(answers[0].items.length, "recommendation")}; first ${catalogue.title(first.id)}` : "Nothing to recommend");
+  }
+
+  function build(answers) {
+    lists.clear();
+    const parts = answers.map(({ key, model: from }) => {
+      const list = h("ol", { class: "ranking", "aria-label": `Recommendations of ${from.name}` });
+      lists.set(key, list);
+      return h("div", { class: "column" }, answers.length > 1 && h("h3", {}, from.name, " ", h("span", { class: "faint" }, from.version)), list);
+    });
+    columns.classList.toggle("two", answers.length > 1);
+    columns.replaceChildren(...parts);
+  }
+  return { panel, ask: debounce(ask, 40) };
+}
+
+async function answer(current, name, signal) {
+  const { model, results } = await api.recommend(
+    {
+      user: current.guest ? "somebody new" : current.user,
+      k: current.k, reasons: true, model: name,
+      by: current.asked === "by" ? current.by : null,
+      preference: current.asked === "preference" ? current.by : null,
+      history: current.with.length ? current.with : null,
+    },
+    signal,
+  );
+  return { model, key: name ?? model.name, known: results[0].known, items: results[0].items };
+}
+
+function words(answers, orders) {
+  if (!orders[0].length) return "Nothing is left to recommend: everything has been seen.";
+  if (answers.length < 2) return answers[0].known ? "" : "Unknown to the model: what suits most people, or what the added items suggest.";
+  const shared = orders[0].filter((id) => orders[1].includes(id)).length;
+  return `${shared} of ${orders[0].length} stand in both lists.`;
+}
+
+/** Which model answers, and which one stands beside it. */
+function pick(models) {
+  const options = () => models.map(({ name, version }) => h("option", { value: name }, version ? `${name} ${version}` : name));
+  const main = h("select", { "aria-label": "Model", onchange: () => state.set({ model: main.value }) }, options());
+  const other = h("select", { "aria-label": "Beside it", onchange: () => state.set({ beside: other.value || null }) }, h("option", { value: "" }, "no other model"), options());
+  return {
+    element: h("span", { class: "models" }, main, h("span", { class: "faint" }, "beside"), other),
+    update(current) {
+      main.value = current.model ?? models[0].name;
+      other.value = current.beside ?? "";
+    },
+  };
+}
