@@ -19,6 +19,12 @@ from motet.index import TopK
 
 DESCRIBING = 2  # columns of the item table that stand beside an id: enough for a title and its genres
 
+UNKNOWN = {
+    "popularity": ": not known to the model, so what is popular",
+    "features": ": not known to the model, so what the features say",
+    "history": ": not known to the model, so what the history says",
+}
+
 
 def as_ids(texts: Sequence[str], vocab: Vocab) -> list[str] | list[int]:
     """What was typed, in the type of the known ids.
@@ -91,7 +97,7 @@ def show(top: TopK, asked: Sequence[str] | Sequence[int], side: str, found: Enti
         print_json([record(answer, id, side) for id, answer in pairs])
         return
     for id, answer in pairs:
-        title = f"{side} {id}" if answer.known else f"{side} {id}: not known to the model, so what is popular"
+        title = f"{side} {id}{UNKNOWN.get(str(answer.basis), '')}"
         scores = {"score": answer.scores, **answer.tasks}
         _print(_table(title, answer.ids.tolist(), scores, found))
 
@@ -127,14 +133,14 @@ def record(top: TopK, id: str | int, side: str) -> dict[str, Any]:
         side: What that is: `"user"` or `"item"`.
 
     Returns:
-        The id, whether the model knows it, and what was found, best first.
+        The id, whether the model knows it, what the answer stands on, and what was found, best first.
     """
     tasks = {name: part.tolist() for name, part in top.tasks.items()}
     items = [
         {"id": item, "score": score, "tasks": {name: part[place] for name, part in tasks.items()}}
         for place, (item, score) in enumerate(zip(top.ids.tolist(), top.scores.tolist(), strict=True))
     ]
-    return {side: id, "known": bool(top.known), "found": items}
+    return {side: id, "known": bool(top.known), "basis": str(top.basis), "found": items}
 
 
 def _print(table: Table) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import Asked, Count, Json, SavedModel
+from motet.cli.options import Asked, Count, Had, Json, SavedModel, Told
 
 Items = Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")]
 
@@ -30,6 +30,8 @@ def recommend(
     candidates: Annotated[int, typer.Option(metavar="N", help="Items retrieved for the tasks to rank.")] = 500,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items the user had in training.")] = False,
     preference: Asked = None,
+    feature: Told = None,
+    history: Had = None,
     json: Json = False,
 ) -> None:
     """Recommend items to users.
@@ -43,8 +45,10 @@ def recommend(
     motet recommend model/ 42 --exclude 50 --exclude 181 --json
 
     motet recommend model/ 42 --preference retrieval=.8,rating=.2
+
+    motet recommend model/ 10000 --feature age=24 --feature gender=F --history 50,181
     """
-    from motet.cli import answers
+    from motet.cli import answers, told
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
@@ -58,6 +62,8 @@ def recommend(
         candidates=candidates,
         by=None if by is None else answers.as_weights(by),
         preference=None if preference is None else answers.as_weights(preference.split(",")),
+        features=told.as_features(feature or [], recommender.users),
+        histories=told.as_histories(history or [], ids, recommender.items),
     )
     answers.show(top, ids, "user", recommender.items, json=json)
 
@@ -67,6 +73,8 @@ def predict(
     user: Annotated[str, typer.Argument(metavar="USER", help="User id.")],
     items: Items,
     preference: Asked = None,
+    feature: Told = None,
+    history: Had = None,
     json: Json = False,
 ) -> None:
     """Say what every task expects of a user and an item.
@@ -76,15 +84,19 @@ def predict(
     motet predict model/ 42 97
 
     motet predict model/ 42 97 50 1 --json
+
+    motet predict model/ 10000 97 --feature age=24 --history 50,181
     """
-    from motet.cli import answers
+    from motet.cli import answers, told
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
     (user_id,) = answers.as_ids([user], recommender.users.vocab)
     item_ids = answers.as_ids(items, recommender.items.vocab)
     asked = None if preference is None else answers.as_weights(preference.split(","))
-    scores = recommender.predict(user_id, item_ids, preference=asked)
+    features = told.as_features(feature or [], recommender.users)
+    histories = told.as_histories(history or [], [user_id], recommender.items)
+    scores = recommender.predict(user_id, item_ids, preference=asked, features=features, histories=histories)
     answers.show_pairs(scores, user_id, item_ids, recommender.items, json=json)
 
 

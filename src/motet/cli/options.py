@@ -24,3 +24,19 @@ Changes = Annotated[
         "--set", metavar="TABLE.KEY=VALUE", help="Change a setting of the project, as in training.epochs=3. Repeatable."
     ),
 ]
+Told = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--feature",
+        metavar="FEATURE=VALUE",
+        help="What is known of the user, in place of what the log says. Repeatable.",
+    ),
+]
+Had = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--history",
+        metavar="ITEM",
+        help="An item the user had besides those of the log; ids that are numbers may be joined by commas. Repeatable.",
+    ),
+]
