@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.errors import ConfigError
 from motet.fusion import fuse
-from motet.index import ExactIndex, Hits
+from motet.index import ApproximateIndex, ExactIndex, Hits, Index
 from motet.index.exact import best
 from motet.scorer import PAIRS, Askers, Scorer
 
@@ -53,15 +54,20 @@ class Ranker:
 
     Args:
         scorer: Of the trained model.
+        index: Of `scorer.candidates()` less row 0; an exact one where not given.
+
+    Raises:
+        ConfigError: If the index is not of these vectors.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, index: ExactIndex | ApproximateIndex | None = None) -> None:
         self.scorer = scorer
         # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
         counts = scorer.counts[1:, None].float().to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
-        self._index = ExactIndex(scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts))
+        vectors = scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts)
+        self.index = ExactIndex(vectors) if index is None else _belonging(index, vectors)
 
     def rank(self, askers: Askers, request: Request) -> Ranking:
         """Answer a request for many users, block by block.
@@ -93,7 +99,7 @@ class Ranker:
     def _personal(self, askers: Askers, request: Request) -> Ranking:
         """Candidates in the order of what the tasks say of them together."""
         queries = self.scorer.queries(askers, request.preference) if self.scorer.corpus else self._ones(askers)
-        hits = self._search(self._index, queries, self._size(request), askers, request)
+        hits = self._search(self.index, queries, self._size(request), askers, request)
         tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, fuse(tasks, request.weights, hits.rows >= 0), tasks, request.k)
 
@@ -103,7 +109,7 @@ class Ranker:
         tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, hits.scores, tasks, request.k)
 
-    def _search(self, index: ExactIndex, queries: Tensor, size: int, askers: Askers, request: Request) -> Hits:
+    def _search(self, index: Index, queries: Tensor, size: int, askers: Askers, request: Request) -> Hits:
         exclude = request.exclude - 1
         return index.search(
             queries,
@@ -113,10 +119,24 @@ class Ranker:
         )
 
     def _size(self, request: Request) -> int:
-        return max(request.candidates, request.k) if self.scorer.corpus else len(self._index)
+        return max(request.candidates, request.k) if self.scorer.corpus else len(self.index)
 
     def _ones(self, askers: Askers) -> Tensor:
         return torch.ones(len(askers), 1, device=self.scorer.device)
+
+
+def _belonging(
+    index: ExactIndex | ApproximateIndex, vectors: Float[Tensor, "rows width"]
+) -> ExactIndex | ApproximateIndex:
+    """Refuse an index of other vectors; another processor may round the same ones differently."""
+    held = index.vectors
+    near = held.shape == vectors.shape and torch.allclose(held.to(vectors), vectors, rtol=1e-3, atol=1e-4)
+    if not near:
+        raise ConfigError(
+            f"the index holds {len(held):,} vectors {held.shape[1]} wide that are not those of the model's "
+            f"{len(vectors):,} items; make it anew: motet index MODEL"
+        )
+    return index
 
 
 def _cut(rows: Tensor, scores: Tensor, tasks: Mapping[str, Tensor], k: int) -> Ranking:

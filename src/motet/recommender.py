@@ -21,7 +21,8 @@ from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.errors import ConfigError, did_you_mean
 from motet.fold_in import FoldIn
-from motet.index import ExactIndex, TopK
+from motet.index import ApproximateIndex, ExactIndex, TopK, beside
+from motet.index import load as load_index
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
 from motet.scorer import Scorer
@@ -37,18 +38,20 @@ class Recommender:
     Args:
         model: Trained; it is put in evaluation mode.
         log: The training log: its items can be recommended, its pairs are what users have seen.
+        index: Finds the candidates; an exact one where not given. `motet index` writes one beside a saved model.
 
     Raises:
-        ConfigError: If the model has no task, or a tower of it needs context: a request has none.
+        ConfigError: If the model has no task, a tower of it needs context, which a request has not, or the index is
+            not of the model's items.
     """
 
-    def __init__(self, model: Model, log: EventLog) -> None:
+    def __init__(self, model: Model, log: EventLog, *, index: ExactIndex | ApproximateIndex | None = None) -> None:
         self.model = model
         self.log = log
         self.users = log.users
         self.items = log.items
         self.scorer = Scorer(model, log)
-        self.ranker = Ranker(self.scorer)
+        self.ranker = Ranker(self.scorer, index)
         self.fold_in = FoldIn(self.scorer, log)
 
     def recommend(
@@ -207,7 +210,7 @@ class Recommender:
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
-        """Read what `save` wrote; it gives the same answers bit for bit.
+        """Read what `save` wrote; it gives the same answers bit for bit. An index that lies beside it is used.
 
         Args:
             path: Of the folder.
@@ -218,9 +221,10 @@ class Recommender:
 
         Raises:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-            ConfigError: If `model` is needed, or does not fit the saved weights.
+            ConfigError: If `model` is needed, or does not fit the saved weights, or the index beside them is of others.
         """
-        return cls(*saved.load(path, model))
+        index = load_index(beside(path)) if beside(path).exists() else None
+        return cls(*saved.load(path, model), index=index)
 
     def _weights(self, by: Mapping[str, float] | None) -> Mapping[str, float]:
         tasks, weights = self.model.tasks, self.model.weights if by is None else by

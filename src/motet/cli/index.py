@@ -1,0 +1,112 @@
+"""The command that makes and checks the index of a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from motet.cli.options import Json, SavedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from motet.recommender import Recommender
+
+USERS = 200  # whose searches are timed and compared: a second or two for a million items
+CANDIDATES = 500  # what `recommend` retrieves unless told otherwise
+
+
+def index(
+    model: SavedModel,
+    recall: Annotated[
+        float, typer.Option("--recall", metavar="SHARE", help="The share of the best K items to be found, on average.")
+    ] = 0.95,
+    k: Annotated[int, typer.Option("-k", metavar="K", help="How many items a search retrieves.")] = CANDIDATES,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say how good and how fast the index is that is there.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
+
+    It is written beside the folder of the model, as MODEL.index.safetensors; without that file, searches are exact. The
+    figures are those of 200 of the users. A model that is trained anew needs its index anew.
+
+    [bold]Examples[/bold]
+
+    motet index model/ --recall .95
+
+    motet index model/ --check
+    """
+    from motet.cli import answers
+    from motet.index import beside
+    from motet.recommender import Recommender
+
+    file = beside(model)
+    recommender = Recommender.load(model) if check else _unindexed(model)
+    if not check:
+        _build(recommender, file, k, recall)
+    found = _figures(recommender, k)
+    if json:
+        answers.print_json({"index": str(file) if file.exists() else None, **found})
+        return
+    print(f"{file.name}" if file.exists() else "No index beside the model: searches are exact.")
+    print(
+        f"{found['items']:,} items · recall@{k} {found['recall']:.3f} · p50 {found['p50_ms']:.2f} ms · "
+        f"p99 {found['p99_ms']:.2f} ms · exact: p50 {found['exact_p50_ms']:.2f} ms · p99 {found['exact_p99_ms']:.2f} ms"
+    )
+
+
+def _unindexed(model: Path) -> Recommender:
+    """The model without the index beside it, which may be of older weights."""
+    from motet.artifact import saved
+    from motet.recommender import Recommender
+
+    return Recommender(*saved.load(model))
+
+
+def _build(recommender: Recommender, file: Path, k: int, recall: float) -> None:
+    from motet.index import ApproximateIndex, ExactIndex, save
+    from motet.index.check import tune
+
+    ranker = recommender.ranker
+    exact = ExactIndex(ranker.index.vectors.cpu())
+    index = ApproximateIndex(exact.vectors)
+    tune(index, _queries(recommender), k, recall=recall, truth=exact)
+    save(index, file)
+    ranker.index = index
+
+
+def _figures(recommender: Recommender, k: int) -> dict[str, float]:
+    from motet.index import ExactIndex
+    from motet.index.check import check
+
+    index, queries = recommender.ranker.index, _queries(recommender)
+    exact = ExactIndex(index.vectors)
+    mine, truth = check(index, queries, k, truth=exact), check(exact, queries, k, truth=exact)
+    return {
+        "items": len(index),
+        "k": k,
+        "recall": mine.recall,
+        "p50_ms": mine.p50_ms,
+        "p99_ms": mine.p99_ms,
+        "exact_p50_ms": truth.p50_ms,
+        "exact_p99_ms": truth.p99_ms,
+    }
+
+
+def _queries(recommender: Recommender) -> Tensor:
+    """What users ask the index, evenly spread over those whom training knows."""
+    from motet.errors import ConfigError
+
+    scorer = recommender.scorer
+    if scorer.corpus is None:
+        raise ConfigError(
+            "the model has no task that retrieves, and so no vectors to index; add one, such as Retrieval"
+        )
+    rows = scorer.known.nonzero()[:, 0]
+    some = rows[:: max(1, len(rows) // USERS)][:USERS]
+    askers = recommender.fold_in(recommender.users.vocab.decode(some).to_list())
+    return scorer.queries(askers)

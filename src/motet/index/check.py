@@ -1,0 +1,96 @@
+"""What an index finds of what there is, and how long it takes; and the shortlist that finds enough."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.errors import ConfigError
+from motet.index.approximate import ApproximateIndex
+from motet.index.base import Hits, Index
+from motet.index.exact import ExactIndex
+
+FIRST = 128  # rows: the shortest shortlist that is tried
+
+
+class Checked(NamedTuple):
+    """Figures of an index.
+
+    Attributes:
+        recall: The share of the k best rows that it finds, the mean over queries.
+        p50_ms: The time of a search for one query, in milliseconds: half take no longer.
+        p99_ms: The same, of 99 in a hundred.
+    """
+
+    recall: float
+    p50_ms: float
+    p99_ms: float
+
+
+def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, truth: Index) -> Checked:
+    r"""Search for one query after the other, and compare with what an exact search finds.
+
+    $$ recall@k = |found \cap best| / |best| $$
+
+    Args:
+        index: Of the same vectors as `truth`.
+        queries: At least one.
+        k: How many rows each asks for.
+        truth: An exact index.
+
+    Returns:
+        Recall and times.
+
+    Raises:
+        ConfigError: If there is no query.
+
+    Example:
+        >>> index = ExactIndex(torch.eye(3))
+        >>> check(index, torch.ones(2, 3), 2, truth=index).recall
+        1.0
+    """
+    if not len(queries):
+        raise ConfigError("there is no query to check an index with; give at least one")
+    index.search(queries[:1], k)  # the first search pays for what later ones find in place
+    times, hits = [], []
+    for query in queries.split(1):
+        start = time.perf_counter()
+        hits.append(index.search(query, k))
+        times.append(time.perf_counter() - start)
+    p50, p99 = (float(1e3 * quantile) for quantile in np.quantile(times, [0.5, 0.99]))
+    return Checked(_recall(hits, [truth.search(query, k) for query in queries.split(1)]), p50, p99)
+
+
+def tune(
+    index: ApproximateIndex, queries: Float[Tensor, "n *heads width"], k: int, *, recall: float, truth: ExactIndex
+) -> None:
+    """Set the shortest shortlist, to within a quarter, that reaches a recall.
+
+    Args:
+        index: Its `shortlist` is set.
+        queries: Like those it will answer; each counts alike.
+        k: How many rows each asks for.
+        recall: In (0, 1].
+        truth: Of the same vectors.
+
+    Raises:
+        ConfigError: If the recall is not above 0 and at most 1, or there is no query.
+    """
+    if not 0 < recall <= 1:
+        raise ConfigError(f"recall={recall}; it must be above 0 and at most 1")
+    if not len(queries):
+        raise ConfigError("there is no query to tune an index with; give at least one")
+    best = [truth.search(query, k) for query in queries.split(1)]
+    index.shortlist = FIRST
+    while _recall([index.search(query, k) for query in queries.split(1)], best) < recall:
+        index.shortlist += index.shortlist // 4  # ends, because a shortlist of many rows is an exact search
+
+
+def _recall(found: list[Hits], best: list[Hits]) -> float:
+    shares = [torch.isin(b.rows, a.rows).double().mean() for a, b in zip(found, best, strict=True)]
+    return float(torch.stack(shares).mean())

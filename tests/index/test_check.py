@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motet.errors import ConfigError
+from motet.index import ApproximateIndex, ExactIndex, approximate
+from motet.index.check import check, tune
+
+
+@pytest.fixture
+def indexes(monkeypatch: pytest.MonkeyPatch) -> tuple[ApproximateIndex, ExactIndex, torch.Tensor]:
+    monkeypatch.setattr(approximate, "FEWEST", 16)
+    vectors = torch.randn(6_000, 8, generator=torch.Generator().manual_seed(0))
+    return ApproximateIndex(vectors, shortlist=1), ExactIndex(vectors), vectors[:30]
+
+
+def test_an_exact_index_finds_everything(indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor]) -> None:
+    _, exact, queries = indexes
+    figures = check(exact, queries, 5, truth=exact)
+    assert figures.recall == 1
+    assert 0 < figures.p50_ms <= figures.p99_ms
+
+
+def test_tuning_reaches_the_recall(indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor]) -> None:
+    index, exact, queries = indexes
+    assert check(index, queries, 20, truth=exact).recall < 0.95
+    tune(index, queries, 20, recall=0.95, truth=exact)
+    assert check(index, queries, 20, truth=exact).recall >= 0.95
+    assert 128 <= index.shortlist < 750
+
+
+def test_everything_is_found_by_comparing_everything(
+    indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor],
+) -> None:
+    index, exact, queries = indexes
+    tune(index, queries, 500, recall=1.0, truth=exact)
+    assert check(index, queries, 500, truth=exact).recall == 1
+
+
+def test_refuses(indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor]) -> None:
+    index, exact, queries = indexes
+    for recall in (0.0, 1.1):
+        with pytest.raises(ConfigError, match=f"recall={recall}; it must be above 0 and at most 1"):
+            tune(index, queries, 5, recall=recall, truth=exact)
+    with pytest.raises(ConfigError, match="no query to tune an index with"):
+        tune(index, queries[:0], 5, recall=0.9, truth=exact)
+    with pytest.raises(ConfigError, match="no query to check an index with"):
+        check(index, queries[:0], 5, truth=exact)
