@@ -128,8 +128,9 @@ class Filter:
             banned |= torch.isin(candidates, self.shared)
         if self.exclude is not None:
             line, row = self.exclude.within(queries, slice(0, self.rows))
-            keys = candidates + torch.arange(len(candidates), device=candidates.device)[:, None] * self.rows
-            banned |= torch.isin(keys, line * self.rows + row)
+            kept = banned.new_zeros(len(candidates), self.rows)  # a look at each is quicker than a sort of both
+            kept[line, row] = True
+            banned |= kept.gather(1, candidates.clamp(min=0))
         return banned
 
 
