@@ -1,4 +1,4 @@
-"""Save and load: a model and what is needed to serve it, as six files that need no pickle.
+"""Save and load: a model and what is needed to serve it, as files that need no pickle.
 
 | file | holds |
 |---|---|
@@ -7,6 +7,7 @@
 | `model.safetensors` | parameters and buffers |
 | `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
 | `events.parquet` | user row, item row, time and signals of every training event |
+| `run.json` | how the model came to be and how good it is, for `motet report`; only where that was given |
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -30,20 +32,24 @@ from motet.data.vocab import Vocab
 from motet.errors import ConfigError
 from motet.model import Model
 
+RUN = "run.json"
 
-def save(path: str | Path, model: Model, log: EventLog) -> None:
+
+def save(path: str | Path, model: Model, log: EventLog, run: str = "") -> None:
     """Write a model and the log it serves; nothing of an older model at `path` is lost before all is written.
 
     Args:
         path: Of the folder.
         model: Trained.
         log: Whose users, items and seen pairs it serves.
+        run: JSON text of how the model came to be; none where empty.
 
     Raises:
         ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
         ArtifactError: If the disk is full or refuses to be written.
     """
-    write_folder(path, _files(model, log))
+    told = [(RUN, run.encode())] if run else []
+    write_folder(path, chain(_files(model, log), told))
 
 
 def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]:

@@ -15,6 +15,7 @@ from motet.cli.demo import demo
 from motet.cli.evaluate import evaluate
 from motet.cli.index import index
 from motet.cli.init import init
+from motet.cli.report import report
 from motet.cli.sweep import sweep
 from motet.cli.train import train
 from motet.cli.tune import tune
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="A mistake in what you ask exits with 2 and one line on stderr; a mistake of motet itself exits with 1.",
 )
-for command in (demo, init, check, train, compare, sweep, tune, evaluate, recommend, predict, similar, index):
+for command in (demo, init, check, train, compare, sweep, tune, evaluate, recommend, predict, similar, index, report):
     app.command()(command)
 
 

@@ -82,6 +82,7 @@ def train(
     from motet.project import Project
     from motet.project.document import override
     from motet.recommender import Recommender
+    from motet.report import Record
 
     check_free(output)
     options = {
@@ -96,7 +97,8 @@ def train(
     else:
         project = Project(override(declare.tables(log, given), change or []))
     trained = project.train()
-    Recommender(trained.model, trained.rows.train).save(output)
+    record = Record.of_project(project, trained)
+    Recommender(trained.model, trained.rows.train).save(output, run=record.to_json())
     _show(trained, output, json=json)
 
 

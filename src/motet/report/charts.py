@@ -1,0 +1,189 @@
+"""Charts: Vega-Lite by altair, in colours that a page or a file fills in."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from motet.errors import ConfigError
+from motet.metrics.direction import lower_is_better
+from motet.report.blocks import spoken
+from motet.report.palette import CONFIG, GREY, OWN, SERIES
+
+STEP, HEIGHT = 28, 240  # pixels a line of intervals, and of every other chart
+LABELS = 130  # pixels of the longest name, so that a phone has room for the rest
+Row = Mapping[str, Any]
+
+
+def package(name: str) -> ModuleType:
+    """A package that draws, imported where it is needed.
+
+    Args:
+        name: Of the module.
+
+    Returns:
+        The module.
+
+    Raises:
+        ConfigError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"a report needs the package {name}, which is not installed: pip install 'motet[report]'"
+        ) from error
+
+
+def intervals(rows: Sequence[Row], key: str) -> dict[str, Any]:
+    """A dot and its interval a line.
+
+    Args:
+        rows: Each with `name`, `value`, `low`, `high`, and `own`, whether it is about the model itself; more stands in
+            the hover.
+        key: Of the figure.
+
+    Returns:
+        The chart.
+    """
+    alt = package("altair")
+    names = [row["name"] for row in rows]
+    y = alt.Y(
+        "name:N", sort=names, title=None, axis=alt.Axis(labelLimit=LABELS, grid=False, ticks=False, labelPadding=8)
+    )
+    colour = alt.Color("own:N", legend=None, scale=alt.Scale(domain=[True, False], range=[OWN, "var(--quiet)"]))
+    base = alt.Chart(_data(alt, rows)).encode(y=y, color=colour, tooltip=_hover(alt, rows))
+    scale = alt.Scale(zero=False, nice=False, padding=10)
+    reach = alt.X("low:Q", title=better(key), scale=scale, axis=alt.Axis(tickCount=5))
+    lines = base.mark_rule(strokeWidth=2).encode(x=reach, x2=alt.X2("high:Q"))
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x="value:Q")
+    return _spec(lines + dots, height=STEP * len(rows))
+
+
+def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = None) -> dict[str, Any]:
+    """A line a series over the epochs, with a band where there are several seeds.
+
+    Args:
+        rows: Each with `epoch`, `series`, `value`, and `low` and `high` of the seeds.
+        title: Of the axis.
+        domain: Of the axis, where it is known.
+
+    Returns:
+        The chart.
+    """
+    alt = package("altair")
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    legend = None if len(series) < 2 else alt.Legend()
+    scale = alt.Scale(domain=series, range=[SERIES[place % len(SERIES)] for place in range(len(series))])
+    y = alt.Y(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(zero=False) if domain is None else alt.Scale(domain=list(domain)),
+        axis=alt.Axis(tickCount=5),
+    )
+    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    base = alt.Chart(_data(alt, rows)).encode(x=x, color=alt.Color("series:N", scale=scale, legend=legend))
+    hover = _hover(alt, [{name: row[name] for name in ("series", "epoch", "value")} for row in rows])
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=25)).encode(y=y, tooltip=hover)
+    if all(row["low"] == row["high"] for row in rows):
+        return _spec(line)
+    return _spec(base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q") + line)
+
+
+def trade_off(rows: Sequence[Row], keys: tuple[str, str]) -> dict[str, Any]:
+    """Points in the space of two objectives: those on the front in colour and joined, dominated ones grey.
+
+    Args:
+        rows: Each with `x`, `y`, `front`, and what stands in the hover.
+        keys: Of the two figures.
+
+    Returns:
+        The chart.
+    """
+    alt = package("altair")
+    x, y = (
+        kind(
+            f"{field}:Q",
+            title=[spoken(key), better(key)],
+            scale=alt.Scale(zero=False, padding=12),
+            axis=alt.Axis(tickCount=5),
+        )
+        for kind, field, key in ((alt.X, "x", keys[0]), (alt.Y, "y", keys[1]))
+    )
+    hover = _hover(alt, [{name: value for name, value in row.items() if name not in ("x", "y")} for row in rows])
+    scale = alt.Scale(domain=["on the front", "dominated"], range=[OWN, GREY])
+    base = alt.Chart(_data(alt, rows)).encode(x=x, y=y)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(
+        color=alt.Color("front:N", scale=scale, legend=alt.Legend()), tooltip=hover
+    )
+    front = base.transform_filter("datum.front === 'on the front'")
+    return _spec(front.mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True) + points, height=320)
+
+
+def reliability(rows: Sequence[Row]) -> dict[str, Any]:
+    """What happened beside what was foretold; on the diagonal is calibrated.
+
+    Args:
+        rows: Each with `predicted`, `observed`, `rows`, and the ends of the bin.
+
+    Returns:
+        The chart.
+    """
+    alt = package("altair")
+    ends = [math.floor(10 * min(min(row["predicted"], row["observed"]) for row in rows)) / 10]
+    ends.append(math.ceil(10 * max(max(row["predicted"], row["observed"]) for row in rows)) / 10)
+    scale = alt.Scale(domain=ends)
+    x = alt.X("predicted:Q", title="predicted probability", scale=scale, axis=alt.Axis(tickCount=5))
+    y = alt.Y("observed:Q", title="what happened", scale=scale, axis=alt.Axis(tickCount=5))
+    ideal = alt.Chart(_data(alt, [{"predicted": end, "observed": end} for end in ends]))
+    diagonal = ideal.mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y)
+    found = alt.Chart(_data(alt, rows)).mark_line(color=OWN, point=alt.OverlayMarkDef(size=50, color=OWN))
+    return _spec(diagonal + found.encode(x=x, y=y, tooltip=_hover(alt, rows)))
+
+
+def _spec(chart: Any, *, height: int = HEIGHT) -> dict[str, Any]:
+    found: dict[str, Any] = chart.properties(width="container", height=height).configure(**CONFIG).to_dict()
+    return found
+
+
+def _data(alt: ModuleType, rows: Sequence[Row]) -> Any:
+    """JSON has no NaN."""
+    finite = [{name: None if _unknown(value) else value for name, value in row.items()} for row in rows]
+    return alt.Data(values=finite)
+
+
+def _unknown(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _hover(alt: ModuleType, rows: Sequence[Row]) -> list[Any]:
+    """Every field of the rows, numbers with four digits."""
+    found = []
+    for name in dict.fromkeys(name for row in rows for name in row):
+        if name == "own":
+            continue
+        values = [row[name] for row in rows if row.get(name) is not None]
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        given = {"type": "quantitative", "format": ",.4~r"} if numbers else {"type": "nominal"}
+        found.append(alt.Tooltip(field=_escaped(name), title=name, **given))
+    return found
+
+
+def _escaped(name: str) -> str:
+    """A field may be called `weights.rating`, which Vega-Lite would look for inside a field `weights`."""
+    return name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
+
+
+def better(key: str) -> str:
+    """Which way a figure gets better.
+
+    Args:
+        key: Of the figure.
+
+    Returns:
+        The title of an axis.
+    """
+    return f"{'less' if lower_is_better(key) else 'more'} is better"

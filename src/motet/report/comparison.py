@@ -1,0 +1,114 @@
+"""The sections about a comparison: a joint model beside its specialists and simple rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from motet.compare.comparison import Comparison, Estimate, System, Versus
+from motet.project.document import as_toml
+from motet.report import charts
+from motet.report.blocks import (
+    Block,
+    Code,
+    Facts,
+    Figure,
+    Figures,
+    Section,
+    Table,
+    Text,
+    interval,
+    named,
+    number,
+    spoken,
+)
+from motet.report.calibration import calibration
+from motet.report.history import trained
+
+
+def sections(name: str, found: Comparison) -> Iterator[Section]:
+    """What there is to say of a comparison.
+
+    Args:
+        name: Of its folder.
+        found: What the folder holds.
+
+    Yields:
+        Sections; those without data are left out.
+    """
+    yield Section("The comparison", list(_table(name, found)))
+    yield Section("What joint training gained", list(_gained(found)))
+    histories = {each.name: [epochs for epochs in each.histories if epochs] for each in found.systems}
+    known = {system: each for system, each in histories.items() if each}
+    yield from trained(known, found.tasks, name=name, title="Training")
+    yield from calibration(found.curves, name=name, title="Calibration of the joint model")
+    yield Section("What was compared", list(_told(found)))
+
+
+def _table(name: str, found: Comparison) -> Iterator[Block]:
+    figures = []
+    for key in found.tasks.values():
+        rows = [
+            {"name": each.name, **each.figures[key].model_dump(), "own": each.kind == "joint"}
+            for each in found.systems
+            if key in each.figures
+        ]
+        if rows:
+            figures.append(Figure(named(name, "compare", key), spoken(key), charts.intervals(rows, key)))
+    yield Figures(figures)
+    keys = list(found.tasks.values())
+    columns = ["system", "kind", *(column for key in keys for column in (spoken(key), "interval")), "seconds"]
+    lines = [_line(each, keys) for each in found.systems]
+    own = [place for place, each in enumerate(found.systems) if each.kind == "joint"]
+    title = f"Means over {len(found.seeds)} seeds, with {found.level:.0%} intervals"
+    yield Table(title, columns, lines, words=2, own=own)
+    yield Text(found.notes, tone="note")
+
+
+def _line(system: System, keys: list[str]) -> list[str]:
+    cells = []
+    for key in keys:
+        known = system.figures.get(key)
+        cells += ["-", ""] if known is None else [number(known.value), interval(known)]
+    seconds = [each for each in system.seconds if each == each]
+    failed = sum(bool(error) for error in system.errors)
+    time = number(sum(seconds) / len(seconds)) if seconds else "-"
+    return [system.name + (f" (failed on {failed} seeds)" if failed else ""), system.kind, *cells, time]
+
+
+def _gained(found: Comparison) -> Iterator[Block]:
+    yield Text(found.verdict)
+    rows = [_versus(each) for each in found.versus if each.headline]
+    if rows:
+        columns = ["joint beside", "figure", "outcome", "joint", "other", "difference", "interval", "gain", "interval"]
+        yield Table("Paired differences, in the same samples of users", columns, rows, words=3)
+    if found.mean_gain is not None:
+        gain = f"{_percent(found.mean_gain.value)}, {_percents(found.mean_gain)}"
+        yield Facts({"mean gain over the specialists": gain})
+    pairs = {
+        f"{a} and {b}": number(cosine)
+        for place, (a, others) in enumerate(found.conflicts.items())
+        for b, cosine in others.items()
+        if b not in list(found.conflicts)[:place]
+    }
+    if pairs:
+        yield Facts({f"cosine of the gradients of {pair}": cosine for pair, cosine in pairs.items()})
+
+
+def _versus(each: Versus) -> list[str]:
+    figures = [number(each.joint), number(each.other), number(each.difference.value), interval(each.difference)]
+    return [each.system, spoken(each.key), each.outcome, *figures, _percent(each.gain.value), _percents(each.gain)]
+
+
+def _percent(value: float) -> str:
+    return "-" if value != value else f"{value:+.1%}"
+
+
+def _percents(gain: Estimate) -> str:
+    return "" if gain.low != gain.low else f"{_percent(gain.low)} to {_percent(gain.high)}"
+
+
+def _told(found: Comparison) -> Iterator[Block]:
+    seeds = "; ".join(", ".join(f"{key} {value}" for key, value in each.items()) for each in found.seeds)
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    yield Facts({"project": found.project, "seeds": seeds, "draws": f"{found.draws:,}", "versions": versions})
+    yield Code("The project as declared", as_toml(found.tables))

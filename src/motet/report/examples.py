@@ -1,0 +1,85 @@
+"""Examples: some users, what they had, what they are recommended, and what each task says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.recommender import Recommender
+from motet.report.blocks import Cards, Section, Table, Text, number
+
+USERS, SHOWN = 10, 10
+DESCRIBING = 2  # columns of the item table that stand beside an id: enough for a title and its genres
+
+
+def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
+    """Ten users, from the one with the most events to the one with the fewest, evenly spread over the ranking.
+
+    Args:
+        recommender: Who recommends.
+        title: Of the section.
+
+    Yields:
+        One section.
+    """
+    log = recommender.log
+    events = torch.bincount(log.batch().users, minlength=len(log.users))
+    ranking = events[1:].argsort(descending=True, stable=True)
+    ranking = ranking[events[1:][ranking] > 0]
+    places = torch.linspace(0, len(ranking) - 1, min(USERS, len(ranking))).round().long()
+    rows = ranking[places] + 1
+    ids = log.users.vocab.decode(rows).to_list()
+    top = recommender.recommend(ids, min(SHOWN, len(log.items) - 1))
+    cards: dict[str, Sequence[Text | Table]] = {}
+    for row, id, answer in zip(rows.tolist(), ids, top.each(), strict=True):
+        found = [item for item in answer.ids.tolist() if item is not None]
+        scores = {"score": answer.scores, **answer.tasks}
+        recommended = _described(found, recommender.items, {name: part.tolist() for name, part in scores.items()})
+        card = f"{log.users.key} {id}: {int(events[row]):,} events"
+        cards[card] = [_history(log, row), Table("Recommended, with each task's score", *recommended)]
+    text = (
+        "Users from the one with the most events in training to the one with the fewest, evenly spread. The score is "
+        "what the order goes by; beside it stands what each task says, in its own unit."
+    )
+    yield Section(title, [Text([text], tone="note"), Cards(cards)])
+
+
+def _history(log: EventLog, user: int) -> Table:
+    """The latest events of a user, the last one first."""
+    own = (log.batch().users == user).nonzero()[:, 0]
+    if log.schema.time is not None:
+        own = own[log.columns[log.schema.time][own].argsort(stable=True)]
+    own = own.flip(0)[:SHOWN]
+    frame = log.take(own).frame()
+    told = [name for name in (log.schema.event, *log.schema.signals) if name is not None]
+    ids = frame[log.items.key].to_list()
+    table = _described(ids, log.items, {name: frame[name].to_list() for name in told})
+    order = "The latest events" if log.schema.time is not None else "The last events of the log"
+    return Table(f"{order}, of those in training", *table)
+
+
+def _described(
+    ids: Sequence[Any], items: Entities, values: dict[str, list[object]]
+) -> tuple[list[str], list[list[str]], int]:
+    """Columns, rows, and how many columns are words: ids, what their table says of them, and values."""
+    readable = (pl.String, pl.List(pl.String))
+    names = [name for name, kind in items.table.schema.items() if kind in readable and name != items.key][:DESCRIBING]
+    rows: Tensor = items.vocab.encode(ids)
+    table = []
+    for place, (id, row) in enumerate(zip(ids, rows.tolist(), strict=True)):
+        told = items.table.select(names).row(row - 1) if names and row else [""] * len(names)
+        words = [str(id), *(each if isinstance(each, str) else ", ".join(each or []) for each in told)]
+        table.append([*words, *(_text(column[place]) for column in values.values())])
+    return [items.key, *names, *values], table, 1 + len(names)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}" if value == round(value, 1) else number(value)
+    return "" if value is None else str(value)

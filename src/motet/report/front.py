@@ -1,0 +1,64 @@
+"""The sections about a sweep: what one objective costs in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from motet.compare.found import Sweep
+from motet.compare.trial import Trial
+from motet.report import charts
+from motet.report.blocks import Block, Figure, Figures, Section, Table, Text, named, number, spoken
+
+MOST = 3  # objectives whose pairs are drawn
+
+
+def sections(name: str, found: Sweep) -> Iterator[Section]:
+    """What there is to say of a sweep.
+
+    Args:
+        name: Of its folder.
+        found: What the folder holds.
+
+    Yields:
+        One section.
+    """
+    yield Section("The trade-off", list(_blocks(name, found)))
+
+
+def _blocks(name: str, found: Sweep) -> Iterator[Block]:
+    front = {trial.number for trial in found.front}
+    figures = [_figure(name, found, front, pair) for pair in combinations(found.objectives[:MOST], 2)]
+    if figures:
+        yield Figures(figures)
+    done = [trial for trial in found.trials if trial.state == "done"]
+    states = [trial.state for trial in found.trials]
+    others = ", ".join(f"{states.count(state)} {state}" for state in ("pruned", "failed", "started") if state in states)
+    told = f"{len(done)} trials were trained, {len(front)} are on the front" + (f"; {others}" if others else "")
+    yield Text([f"{told}. Figures are those of validation rows. A trial on the front is beaten by no other in all."])
+    settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
+    columns = ["trial", *(spoken(key) for key in found.objectives), *settings]
+    rows = [
+        [str(trial.number), *(number(trial.figure(key)) for key in found.objectives)]
+        + [_setting(trial.settings.get(key)) for key in settings]
+        for trial in sorted(found.front, key=lambda trial: trial.figure(found.objectives[0]))
+    ]
+    yield Table("On the front", columns, rows)
+
+
+def _figure(name: str, found: Sweep, front: set[int], keys: tuple[str, str]) -> Figure:
+    rows = [_point(trial, front, keys) for trial in found.trials if all(key in trial.figures for key in keys)]
+    return Figure(
+        named(name, "front", *keys), " against ".join(map(spoken, reversed(keys))), charts.trade_off(rows, keys)
+    )
+
+
+def _point(trial: Trial, front: set[int], keys: tuple[str, str]) -> dict[str, object]:
+    place = {"x": trial.figures[keys[0]], "y": trial.figures[keys[1]]}
+    told = {key: value if isinstance(value, int | float) else str(value) for key, value in trial.settings.items()}
+    where = "on the front" if trial.number in front else "dominated"
+    return {**place, "trial": trial.number, "front": where, **{key: trial.figures[key] for key in keys}, **told}
+
+
+def _setting(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)

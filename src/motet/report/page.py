@@ -1,0 +1,117 @@
+"""Page: sections as one HTML file that loads nothing, with the scripts that draw its charts inside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+from motet import __version__
+from motet.report import comparison, front, training
+from motet.report.blocks import Figure, Figures, Section
+from motet.report.charts import package
+from motet.report.palette import style_sheet
+from motet.report.runs import Runs
+
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
+END = re.compile(r"</(script)", re.IGNORECASE)  # in a string, where `\/` is a slash
+
+
+def sections(runs: Runs) -> list[Section]:
+    """Everything there is to say, the answers first.
+
+    Args:
+        runs: What the folders hold.
+
+    Returns:
+        Sections; those without data are left out.
+    """
+    return [section for section in _sections(runs) if section.blocks]
+
+
+def figures(parts: Sequence[Section]) -> list[Figure]:
+    """The charts of some sections.
+
+    Args:
+        parts: The sections.
+
+    Returns:
+        Charts, in their order.
+    """
+    groups = [block for section in parts for block in section.blocks if isinstance(block, Figures)]
+    return [figure for group in groups for figure in group.figures]
+
+
+def page(runs: Runs, parts: Sequence[Section]) -> str:
+    """The page.
+
+    Args:
+        runs: What it is about.
+        parts: Its sections.
+
+    Returns:
+        HTML.
+
+    Raises:
+        ConfigError: If a package that draws is not installed.
+    """
+    jinja2 = package("jinja2")
+    text = files("motet.report")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(text.joinpath("page.html").read_text(encoding="utf-8"))
+    specs = {figure.name: figure.spec for figure in figures(parts)}
+    found: str = template.render(
+        title="Report: " + ", ".join([*runs.comparisons, *runs.trainings, *runs.sweeps]),
+        version=__version__,
+        head=list(_head(runs)),
+        sections=parts,
+        colours=style_sheet(),
+        styles=text.joinpath("page.css").read_text(encoding="utf-8"),
+        specs=json.dumps(specs).replace("<", "\\u003c") if specs else "",
+        bundle=_bundle() if specs else "",
+    )
+    return found
+
+
+def _sections(runs: Runs) -> Iterator[Section]:
+    told: list[tuple[str, Iterator[Section]]] = [
+        *((name, comparison.sections(name, each)) for name, each in runs.comparisons.items()),
+        *((name, front.sections(name, each)) for name, each in runs.sweeps.items()),
+        *((name, training.sections(name, each)) for name, each in runs.trainings.items()),
+    ]
+    for name, parts in told:
+        for part in parts:
+            yield part if len(told) == 1 else replace(part, title=f"{part.title}: {name}")
+
+
+def _head(runs: Runs) -> Iterator[tuple[str, Sequence[str]]]:
+    """The verdict, and what makes it doubtful."""
+    records = {name: each.record for name, each in runs.trainings.items() if each.record is not None}
+    for compared in runs.comparisons.values():
+        yield "verdict", compared.verdict
+    for record in records.values():
+        yield "verdict", training.verdict(record)
+    doubts = dict.fromkeys(warning for each in runs.comparisons.values() for warning in each.warnings)
+    doubts |= dict.fromkeys(warning for record in records.values() for warning in record.warnings)
+    if doubts:
+        yield "warning", [f"Warning: {warning}." for warning in doubts]
+
+
+@cache  # it takes seconds, and is the same for every page
+def _bundle() -> str:
+    """Vega, Vega-Lite and vega-embed, from the package that draws the files."""
+    bundle: str = package("vl_convert").javascript_bundle(SNIPPET, vl_version=vega_lite())
+    return END.sub(r"<\\/\1", bundle)
+
+
+def vega_lite() -> str:
+    """The version of Vega-Lite that altair writes.
+
+    Returns:
+        As `"6.1"`.
+    """
+    version: str = package("altair").SCHEMA_VERSION
+    return ".".join(version.removeprefix("v").split(".")[:2])

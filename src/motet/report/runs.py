@@ -1,0 +1,127 @@
+"""Runs: what folders hold, told apart by their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motet.artifact.folder import MANIFEST, read_folder
+from motet.compare.comparison import FILE as COMPARISON
+from motet.compare.comparison import Comparison
+from motet.compare.folder import PLAN, TRIALS
+from motet.compare.found import Sweep
+from motet.compare.objective import Yardstick
+from motet.compare.trial import Trial
+from motet.errors import ConfigError, DataError
+from motet.recommender import Recommender
+from motet.report.record import Record
+
+KNOWN = (
+    f"a run folder is a saved model ({MANIFEST}), which `motet train -o` writes, a comparison ({COMPARISON}), which "
+    f"`motet compare` writes, or a sweep ({PLAN} and {TRIALS}), which `motet sweep` writes"
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A saved model.
+
+    Attributes:
+        record: How it came to be; None where it was saved without.
+        recommender: The model, ready to be asked; None where it needs what a page has not: a class of someone's own,
+            or the context of a request.
+    """
+
+    record: Record | None
+    recommender: Recommender | None
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What there is to report, by the name of its folder.
+
+    Attributes:
+        trainings: Saved models.
+        comparisons: Of a joint model with its specialists and with simple rules.
+        sweeps: Trainings with many settings.
+    """
+
+    trainings: dict[str, Training] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+
+
+def read_runs(folders: Sequence[str | Path]) -> Runs:
+    """Read saved models, comparisons and sweeps, in any number.
+
+    Args:
+        folders: Of the runs.
+
+    Returns:
+        What they hold.
+
+    Raises:
+        ConfigError: If there is none, or one is not there or holds no run.
+        ArtifactError: If a saved model is damaged or from a newer motet.
+        DataError: If a file of a comparison or a sweep is damaged.
+    """
+    if not folders:
+        raise ConfigError(f"there is nothing to report on; give at least one run folder: {KNOWN}")
+    runs = Runs()
+    for given in dict.fromkeys(map(Path, folders)):
+        known = {*runs.trainings, *runs.comparisons, *runs.sweeps}
+        name = str(given) if given.name in known or not given.name else given.name
+        if not given.is_dir():
+            raise ConfigError(f"there is no folder {str(given)!r}; {KNOWN}")
+        if (given / MANIFEST).exists():
+            runs.trainings[name] = _training(given)
+        elif (given / COMPARISON).exists():
+            runs.comparisons[name] = Comparison.read(given)
+        elif (given / PLAN).exists():
+            runs.sweeps[name] = _sweep(given)
+        else:
+            held = sorted(file.name for file in given.iterdir())[:3]
+            raise ConfigError(f"{str(given)!r} holds no run but {', '.join(held) or 'nothing'}; {KNOWN}")
+    return runs
+
+
+def _training(folder: Path) -> Training:
+    record = Record.read(read_folder(folder))
+    try:
+        return Training(record, Recommender.load(folder))
+    except ConfigError:
+        return Training(record, None)
+
+
+def _sweep(folder: Path) -> Sweep:
+    """What a sweep wrote down so far; it may be at work."""
+    plan = _json(folder / PLAN)
+    keys = plan.get("objectives")
+    if not keys:
+        raise ConfigError(f"{str(folder)!r} holds a run that has not ended; wait for it, or let it go on")
+    trials: dict[int, Trial] = {}
+    file = folder / TRIALS
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []  # the last one may be half written
+    for number, line in enumerate(lines, 1):
+        try:
+            trial = Trial.of(line.decode())
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"line {number} of {file} is no trial ({error}); take the line out, or sweep anew"
+            ) from error
+        trials[trial.number] = trial
+    if not any(trial.state == "done" for trial in trials.values()):
+        raise ConfigError(f"not one trial of {str(folder)!r} has ended; wait for the sweep, or let it go on")
+    ordered = tuple(trial for _, trial in sorted(trials.items()))
+    return Sweep(tuple(keys), ordered, Yardstick((), {}, (), plan.get("units") or {}))
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{file} is damaged ({error}); restore it from a copy, or sweep anew") from error
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,66 @@
+"""write_report: a page and its figures, in a folder that is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from motet.artifact.folder import MANIFEST, write_folder
+from motet.errors import ConfigError
+from motet.report.blocks import Section
+from motet.report.charts import package
+from motet.report.page import figures, page, sections, vega_lite
+from motet.report.palette import in_light
+from motet.report.runs import Runs
+
+PAGE, FIGURES = "report.html", "figures"
+WIDTH, SCALE = 560, 2  # of a figure in a file, and how many pixels of a PNG to one of it
+
+
+def write_report(runs: Runs, output: str | Path) -> Path:
+    """Write the page, and its figures as PNG and SVG beside it; a report that stands there stays whole until then.
+
+    Args:
+        runs: What there is to report.
+        output: A new or empty folder, or that of a report.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: If the extra `report` is not installed, or `output` is a file or a folder of something else.
+        ArtifactError: If the disk is full or refuses to be written.
+
+    Example:
+        >>> write_report(read_runs(["model/", "sweep/"]), "report")  # doctest: +SKIP
+    """
+    check_output(output)
+    parts = sections(runs)
+    write_folder(output, _files(page(runs, parts), parts))
+    return Path(output) / PAGE
+
+
+def check_output(output: str | Path) -> None:
+    """Refuse to write where a model was saved; what else may stand in the way, `write_folder` refuses.
+
+    Args:
+        output: Where a report is to be written.
+
+    Raises:
+        ConfigError: If a saved model stands there.
+    """
+    folder = Path(output)
+    if (folder / MANIFEST).exists() and not (folder / PAGE).exists():
+        raise ConfigError(f"{str(output)!r} holds a saved model, which a report would replace; choose another folder")
+
+
+def _files(html: str, parts: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
+    drawn = package("vl_convert")
+    version = vega_lite()
+    yield PAGE, html.encode()
+    for figure in figures(parts):
+        spec = json.dumps(in_light({**figure.spec, "width": WIDTH}))
+        svg = drawn.vegalite_to_svg(spec, vl_version=version)
+        yield f"{FIGURES}/{figure.name}.svg", svg.encode()
+        yield f"{FIGURES}/{figure.name}.png", drawn.svg_to_png(svg, scale=SCALE)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from motet.artifact import folder as artifact
+from motet.errors import ArtifactError, ConfigError, DataError
+from motet.recommender import Recommender
+from motet.report import Record, charts, read_runs, write_report
+
+from .conftest import SCRIPT
+
+MOST = 5_000_000  # bytes of a page
+
+
+def test_a_page_and_its_figures(page: Path) -> None:
+    text = page.read_text()
+    assert page.stat().st_size < MOST
+    for words in (
+        *(
+            "What was trained: model",
+            "How good it is: model",
+            "Calibration: model",
+            "Training: model",
+            "Ten users: model",
+        ),
+        *("The trade-off: sweep", "The comparison: comparison", "Joint training hurt stars.", "failed on 1 seeds"),
+        *("3 trials were trained, 2 are on the front; 1 started", "Warning: one of them is odd.", "war &amp; peace"),
+        *("popularity", "global mean", "95% interval", "FeatureTower", "kind = &#34;Ordinal&#34;", "coverage@10"),
+    ):
+        assert words in text
+    assert "alert(1)</script>" not in text
+    drawn = {file.stem: file.suffix for file in (page.parent / "figures").glob("*.svg")}
+    assert drawn.keys() == {file.stem for file in (page.parent / "figures").glob("*.png")}
+    assert {"sweep-front-stars-rmse-retrieval-unseen-ndcg-10", "model-loss-stars", "model-gradient"} <= drawn.keys()
+    assert "var(--" not in (page.parent / "figures" / "model-gradient.svg").read_text()
+
+
+def test_what_is_not_there_is_left_out(sweep: Path, tmp_path: Path) -> None:
+    text = write_report(read_runs([sweep]), tmp_path / "report").read_text()
+    assert "The trade-off" in text
+    assert "Calibration" not in text
+    assert "Ten users" not in text
+
+
+def test_a_model_without_a_record_is_asked_all_the_same(model: Path, tmp_path: Path) -> None:
+    Recommender.load(model).save(tmp_path / "model")
+    runs = read_runs([tmp_path / "model"])
+    assert runs.trainings["model"].record is None
+    text = write_report(runs, tmp_path / "report").read_text()
+    assert "Ten users" in text
+    assert "What was trained" not in text
+
+
+def test_the_record_comes_back(model: Path) -> None:
+    record = Record.read(model)
+    assert record is not None
+    assert record == Record.model_validate_json(record.to_json())
+    assert record.rows.keys() == {"train", "validation", "test"}
+    assert record.headlines.keys() == {"stars", "retrieval"}
+    for key in record.headlines.values():
+        assert record.figures[key].low <= record.figures[key].value <= record.figures[key].high
+    assert {lead.system for lead in record.leads} == {"popularity", "global mean"}
+
+
+def test_a_full_disk_leaves_the_old_report(
+    model: Path, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = write_report(read_runs([sweep]), tmp_path / "report")
+    before = {file: file.read_bytes() for file in old.parent.rglob("*") if file.is_file()}
+    write, room = artifact._write, iter([True, False])
+
+    def full(file: Path, content: bytes) -> dict[str, int | str]:
+        if not next(room):
+            raise OSError(28, "No space left on device")
+        return write(file, content)
+
+    monkeypatch.setattr(artifact, "_write", full)
+    with pytest.raises(ArtifactError, match=r"could not save to .*No space left on device; what was there before"):
+        write_report(read_runs([model, sweep]), tmp_path / "report")
+    assert before == {file: file.read_bytes() for file in old.parent.rglob("*") if file.is_file()}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["report"]
+
+
+def test_refuses_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing to report on; give at least one run folder"):
+        read_runs([])
+    with pytest.raises(ConfigError, match=r"there is no folder '.*nowhere'; a run folder is a saved model"):
+        read_runs([tmp_path / "nowhere"])
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(
+        ConfigError, match=r"holds no run but notes.txt; a run folder is .*motet train -o.*motet compare"
+    ):
+        read_runs([tmp_path])
+
+
+def test_refuses_damage_and_what_is_newer(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    (copy / "run.json").write_bytes(b"{")
+    with pytest.raises(ArtifactError, match=r"'run.json' in .* was shortened"):
+        read_runs([copy])
+    with pytest.raises(ArtifactError, match=r"'run.json' in .* is no record of a training"):
+        Record.read(copy)
+    newer = json.loads((model / "run.json").read_bytes()) | {"format": 2, "mood": "good"}
+    (copy / "run.json").write_text(json.dumps(newer))
+    with pytest.raises(ArtifactError, match=r"has format 2, and this motet .* reads formats up to 1; upgrade"):
+        Record.read(copy)
+
+
+def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "sweep"
+    shutil.copytree(sweep, copy)
+    (copy / "trials.jsonl").write_text('{"number": 0, "settings": {}}\n{"number":\n')
+    with pytest.raises(DataError, match=r"line 2 of .*trials.jsonl is no trial"):
+        read_runs([copy])
+    (copy / "trials.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"not one trial of '.*sweep' has ended"):
+        read_runs([copy])
+    (copy / "plan.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"holds a run that has not ended"):
+        read_runs([copy])
+    (copy / "plan.json").write_text("{")
+    with pytest.raises(DataError, match=r"plan.json is damaged"):
+        read_runs([copy])
+
+
+def test_does_not_replace_a_model(model: Path, sweep: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'.*model' holds a saved model, which a report would replace"):
+        write_report(read_runs([sweep]), model)
+
+
+def test_says_what_to_install() -> None:
+    with pytest.raises(ConfigError, match=r"needs the package altaire, .* pip install 'motet\[report\]'"):
+        charts.package("altaire")
+
+
+def test_names_of_items_do_not_break_the_page(page: Path) -> None:
+    assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in page.read_text()
