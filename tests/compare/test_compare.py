@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from motet.compare import Comparison, compare
 from motet.compare.comparison import FILE
 from motet.compare.folder import TRIALS, RunFolder
 from motet.compare.rules import rules
+from motet.compare.seeded import on_seed
 from motet.compare.systems import contenders, seeds
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
@@ -148,6 +150,7 @@ def test_what_a_specialist_leaves_out(project: Project) -> None:
     assert retrieval.changes["training.early_stopping.metric"] == "retrieval/unseen/ndcg@10"
     alone = changed.changed(retrieval.changes)
     assert alone.balancer is None
+    assert pickle.loads(pickle.dumps((on_seed, retrieval)))[1] == retrieval  # it travels to a worker
     stopping = alone.training.given["early_stopping"].given
     assert "lower_is_better" not in stopping
 

@@ -81,6 +81,17 @@ def test_hurt() -> None:
     assert pairs[0].gain.value == pytest.approx(-0.05 / 0.9)
 
 
+def test_every_baseline_is_told() -> None:
+    joint, rating, find = (tally(each, [both(0.9, 0.3)] * 2) for each in (JOINT, RATING, FIND))
+    rules = [
+        tally(Contender(name, "baseline", None, {}), [{HEADLINES["find"]: figure}] * 2)
+        for name, figure in (("popularity", 0.2), ("item kNN", 0.3), ("EASE", 0.4))
+    ]
+    told = compared(joint, rating, find, *rules)[2][-1]
+    for words in ("In find it is behind EASE (", "; it is not told apart from item kNN (", "; it beats popularity ("):
+        assert words in told
+
+
 def test_no_difference() -> None:
     joint = tally(JOINT, [both(0.90, 0.30), both(0.95, 0.31)])
     others = [tally(each, [both(0.95, 0.31), both(0.90, 0.30)]) for each in (RATING, FIND)]

@@ -158,7 +158,7 @@ def _notes(first: Mapping[str, Any], given: Sequence[Mapping[str, int]], level: 
     return [
         f"{len(given)} seed{'s' * several}: {drawn}.{same}",
         f"Rows{' of the first' * several}: {first['about']}",
-        f"Intervals hold {level:.0%} of the chance {chance}, by {draws:,} samples of users.",
+        f"Intervals of {level:.0%} hold the chance {chance}; {draws:,} samples of users, the same for every system.",
         "A specialist is the joint model with the weights of the other tasks at 0.",
         *first["notes"],
     ]

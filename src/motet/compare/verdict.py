@@ -105,15 +105,13 @@ def _beside(task: str, rules: Sequence[Versus]) -> str:
     """Whether the model is worth its trouble."""
     if not rules:
         return f"No baseline says anything of {task}."
-    ahead = [each for each in rules if each.outcome == "worse"]
-    level = [each for each in rules if each.outcome == "undecided"]
-    if ahead:
-        told = [f"{each.system} ({_change(each)})" for each in ahead]
-        return f"In {task} it is behind {_listed(told)}."
-    if level:
-        told = [f"{each.system} ({_change(each)})" for each in level]
-        return f"In {task} it is not told apart from {_listed(told)}."
-    return f"In {task} it beats {_listed([f'{each.system} ({_change(each)})' for each in rules])}."
+    words = {"worse": "is behind", "undecided": "is not told apart from", "better": "beats"}
+    told = [
+        f"{word} {_listed([f'{each.system} ({_change(each)})' for each in rules if each.outcome == outcome])}"
+        for outcome, word in words.items()
+        if any(each.outcome == outcome for each in rules)
+    ]
+    return f"In {task} it {'; it '.join(told)}."
 
 
 def _share(estimate: Estimate) -> str:
