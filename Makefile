@@ -24,7 +24,11 @@ $(VENV)/.dev: $(VENV)/.library
 	$(PIP) -e '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.library ## train the tutorial's models and the best one on MovieLens 100K, then recommend
+$(VENV)/.report: $(VENV)/.library
+	$(PIP) -e '.[report]'
+	@touch $@
+
+demo: $(VENV)/.report ## train the tutorial's models and the best one on MovieLens 100K, then recommend
 	$(BIN)/motet demo
 
 # The tensors of the tests are small: more threads would only wait for each other.

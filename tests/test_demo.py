@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -63,7 +64,10 @@ def test_trains_compares_saves_and_asks(found: Demonstration, folder: Path, told
         assert 0 <= found.lines["best"].figures[key] < 5
     assert "800 to train on and 200 to test" in found.split
     assert told[0].startswith("MovieLens 100K: fetching")
-    assert told[1:] == [f"{name}: training and evaluating" for name in SYSTEMS]
+    assert told[1:] == [*(f"{name}: training and evaluating" for name in SYSTEMS), "report: drawing"]
+    assert found.page == folder.with_name("model-report") / "report.html"
+    for words in ("joint (1, 1)", "global mean", f"Random rows, seed {demo.SEED}", "Ten users", "Loss of rating"):
+        assert words in found.page.read_text()
     saved = Recommender.load(folder)
     assert found.top.ids.tolist() == saved.recommend(USER, 10).ids.tolist()
     assert found.stars == float(saved.predict(USER, FILM)["rating"])
@@ -91,11 +95,17 @@ def test_for_people(found: Demonstration, motet: Run, monkeypatch: pytest.Monkey
         f"user {USER}",
         f"User {USER} would give {FILM!r} {found.stars:.2f} stars of 5.",
         "motet recommend model 42",
+        "The report is in ",
     ):
         assert words in ran.out
     rows = [line for line in ran.out.splitlines() if "all items" in line]
     assert f"{found.lines['global mean'].figures['global mean/rmse']:.3f}" in rows[0]
     assert f"{found.lines['popularity'].figures['popularity/all items/hit_rate@50']:.3f}" in rows[1]
+
+
+def test_says_what_a_report_needs(found: Demonstration, motet: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(demo, "run", lambda *_, **__: replace(found, page=None))
+    assert "No report was written, for it needs packages: pip install 'motet[report]'" in motet("demo").out
 
 
 def test_refuses_a_folder_of_something_else_before_it_begins(tmp_path: Path) -> None:

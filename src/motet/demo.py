@@ -9,20 +9,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+import polars as pl
 import torch
 
 from motet.artifact.folder import check_free
 from motet.baselines import GlobalMean, Popularity
 from motet.data import datasets, split
 from motet.data.log import EventLog
-from motet.evaluation import evaluate
+from motet.evaluation import Report, evaluate
 from motet.index import TopK
 from motet.model import Model
 from motet.optim import Adagrad
+from motet.project import Divided
 from motet.recommender import Recommender
+from motet.report import Record, read_runs, write_report
 from motet.tasks import Catalogue, InBatch, Rating, Retrieval
 from motet.towers import FeatureTower
 from motet.train import EarlyStopping, fit
@@ -32,6 +36,7 @@ System = TypeVar("System", bound=Model | GlobalMean | Popularity)
 TRAIN, TEST, SEED = 80_000, 20_000, 42
 USER = 42
 FILM = "Dances with Wolves (1990)"
+DRAWING = ("altair", "vl_convert")  # what a report needs
 BALANCE = {"rating": 1.0, "retrieval": 15.0}
 
 
@@ -44,7 +49,7 @@ class Line:
         seconds: To train and evaluate it.
     """
 
-    figures: Mapping[str, float]
+    figures: Report
     seconds: float
 
 
@@ -58,6 +63,7 @@ class Demonstration:
         recommender: The best model.
         top: What it recommends to `USER`.
         stars: What it expects `USER` to give `FILM`.
+        page: The report; None where the extra `report` is not installed.
     """
 
     split: str
@@ -65,13 +71,14 @@ class Demonstration:
     recommender: Recommender
     top: TopK
     stars: float
+    page: Path | None
 
 
 def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: bool = True) -> Demonstration:
-    """Fetch the data, train four models, compare them, save the best and ask it.
+    """Fetch the data, train four models, compare them, save the best, ask it and report.
 
     Args:
-        folder: Receives the best model.
+        folder: Receives the best model; a report goes beside it.
         say: Told what begins.
         progress: Whether to show bars while data arrive and models train.
 
@@ -79,6 +86,8 @@ def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: boo
         Everything that was found out.
     """
     check_free(folder)
+    report = Path(folder).with_name(f"{Path(folder).name}-report")
+    check_free(report)
     say("MovieLens 100K: fetching the data, unless they are in the cache")
     log = datasets.movielens("100k", item="title", progress=progress)
     parts = split.random(log, train=TRAIN, test=TEST, seed=SEED)
@@ -94,11 +103,27 @@ def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: boo
         say(f"{name}: training and evaluating")
         _, lines[name] = _judged(make, parts)
     say("best: training and evaluating")
-    model, lines["best"] = _judged(partial(best, progress=progress), parts)
+    histories: list[pl.DataFrame] = []
+    model, lines["best"] = _judged(partial(best, progress=progress, told=histories.append), parts)
     recommender = Recommender(model, parts.train)
-    recommender.save(folder)
+    others = {name: line.figures for name, line in lines.items() if "(" in name}
+    recommender.save(folder, run=_record(recommender, parts, histories[0], others).to_json())
     stars = float(recommender.predict(USER, FILM)["rating"])
-    return Demonstration(parts.report, lines, recommender, recommender.recommend(USER, 10), stars)
+    page = None
+    if all(map(find_spec, DRAWING)):
+        say("report: drawing")
+        page = write_report(read_runs([folder]), report)
+    return Demonstration(parts.report, lines, recommender, recommender.recommend(USER, 10), stars, page)
+
+
+def _record(
+    recommender: Recommender, parts: split.Split, history: pl.DataFrame, others: Mapping[str, Report]
+) -> Record:
+    """How the best model came to be, beside simple rules and the tutorial's models."""
+    rows = Divided(parts.train, None, parts.test, parts.report)
+    report = evaluate(recommender, parts.test, train=parts.train, about=parts.report)
+    found = (recommender.model, rows, history, report)
+    return Record.of(*found, name="the best model of motet demo", seed=SEED, others=others)
 
 
 def _judged(make: Callable[[EventLog], System], parts: split.Split) -> tuple[System, Line]:
@@ -132,7 +157,14 @@ def tutorial(train: EventLog, *, rating: float, retrieval: float, progress: bool
     return model
 
 
-def best(train: EventLog, *, seed: int = SEED, weights: Mapping[str, float] = BALANCE, progress: bool = True) -> Model:
+def best(
+    train: EventLog,
+    *,
+    seed: int = SEED,
+    weights: Mapping[str, float] = BALANCE,
+    progress: bool = True,
+    told: Callable[[pl.DataFrame], None] | None = None,
+) -> Model:
     """One joint model that rates and retrieves better than a specialist for either.
 
     A twentieth of the training rows is held out to say when to stop.
@@ -142,6 +174,7 @@ def best(train: EventLog, *, seed: int = SEED, weights: Mapping[str, float] = BA
         seed: Of the first weights, the rows held out and their order.
         weights: What each task counts for; a weight of 0 makes a specialist for the other.
         progress: Whether to show a bar.
+        told: Hears the history of the training, where given.
 
     Returns:
         The trained model.
@@ -158,7 +191,7 @@ def best(train: EventLog, *, seed: int = SEED, weights: Mapping[str, float] = BA
         weights=weights,
     )
     metric = "rating/rmse" if weights["rating"] else "retrieval/unseen/hit_rate@100"
-    fit(
+    history = fit(
         model,
         learn,
         epochs=40,
@@ -170,4 +203,6 @@ def best(train: EventLog, *, seed: int = SEED, weights: Mapping[str, float] = BA
         seed=seed,
         progress=progress,
     )
+    if told is not None:
+        told(history)
     return model

@@ -19,7 +19,7 @@ def demo(
     """Train, compare, recommend and rate on MovieLens 100K.
 
     Trains the three models of the multi-task tutorial of TensorFlow Recommenders and a better joint one, compares
-    them with popularity and the global mean, saves the best and asks it.
+    them with popularity and the global mean, saves the best, asks it, and writes a report beside it.
 
     [bold]Examples[/bold]
 

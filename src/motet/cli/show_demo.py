@@ -34,6 +34,8 @@ def print_for_people(found: Demonstration, folder: Path) -> None:
     console.print(f"\nUser {USER} would give {FILM!r} {found.stars:.2f} stars of 5.")
     console.print(f"\nThe best model is in {folder}. Ask it:\n  motet recommend {folder} {USER}")
     console.print(f"  motet similar {folder} {FILM!r}")
+    told = "" if found.page is None else f"\nThe report is in {found.page}: open it in a browser."
+    console.print(told or "\nNo report was written, for it needs packages: pip install 'motet[report]'")
 
 
 def print_as_json(found: Demonstration, folder: Path) -> None:
@@ -52,6 +54,7 @@ def print_as_json(found: Demonstration, folder: Path) -> None:
             "recommended": answers.record(found.top, USER, "user"),
             "predicted": {"user": USER, "item": FILM, "tasks": {"rating": found.stars}},
             "model": str(folder),
+            "report": None if found.page is None else str(found.page),
         }
     )
 
