@@ -1,4 +1,4 @@
-"""Views, carts and purchases in one model: `python -m benchmarks.taobao [SEEDS] [test | valid]`.
+"""Views, carts and purchases in one model: `python -m benchmarks.taobao [SEEDS] [test | valid]`; 0 seeds: rules alone.
 
 The data are `../shared/data/taobao_mb.npz`, or the file that TAOBAO names. Protocol of the papers: the held-out
 purchase of each of 15,449 users is ranked among all items, only the purchases the user made in training removed; equal
@@ -14,8 +14,9 @@ row of a user in `buy` is that of `buy_valid`, which is put there).
 One model, two stages. `view`, `cart` and `buy` retrieve from shared towers. `bought` ranks what the user viewed or
 carted and did not buy: one purchase of each user is hidden, features are counted on what is left, and the label is
 which of the touched items was the hidden one, as in the test. Its head reads these counts and no vectors, since the
-vectors are trained on the hidden purchases. Touched items come first in the answer, by `bought`; all others follow, by
-`buy`.
+vectors are trained on the hidden purchases. Touched items come first in the answer, by `bought`; then those that share
+viewers with what the user bought, by how many they share; all others follow, by `buy`. A model of purchases alone has
+the same parts but `bought`: first what shares buyers with the purchases of the user, then `buy`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import torch
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from torch import Tensor
 
 from motet import EventLog, FeatureTower, Model, Schema, fit, tasks
@@ -85,6 +87,10 @@ def read(held_out: str) -> Shop:
         side.vocab.encode(column.tolist()) for side, column in zip((log.users, log.items), held.T, strict=True)
     )
     return Shop(events, log, users, items, *(History.of(batch.take(rows), *sizes) for rows in (buy, ~buy)))
+
+
+def of_kind(log: EventLog, kind: str) -> EventLog:
+    return log.take(log.columns["event"] == int(log.vocabs["event"].encode([kind])[0]))
 
 
 def without(events: pl.DataFrame, hidden: pl.DataFrame) -> pl.DataFrame:
@@ -160,6 +166,22 @@ def first(history: History, probs: Tensor, others: Scores) -> Scores:
     return scores
 
 
+def beside(near: Neighbours, bought: History, others: Scores) -> Scores:
+    """Neighbours of what the user bought before all others, by the sum of their similarities."""
+    pairs, size = near.pairs.numpy(), near.items
+    table = csr_matrix((near.similarities.numpy(), (pairs // size, pairs % size)), (size, size))
+
+    def scores(users: Tensor) -> Tensor:
+        found = others(users)
+        low, high = found.aminmax(dim=1, keepdim=True)
+        who, items = (part.numpy() for part in bought.of_users(users))
+        known = csr_matrix((np.ones(len(who), np.float32), (who, items)), (len(users), size))
+        rest = (found - low) / (high - low).clamp(min=1e-12)
+        return torch.from_numpy((known @ table).toarray()) + 1e-4 * rest  # below every similarity worth the name
+
+    return scores
+
+
 @torch.no_grad()
 def ranked(model: Model, shop: Shop, near: Neighbours, others: Scores) -> tuple[Scores, EventLog]:
     """The answer end to end, and the pairs that `bought` ranked in it."""
@@ -203,8 +225,8 @@ def figures(found: Places) -> list[float]:
     return cells
 
 
-def rules(shop: Shop) -> dict[str, list[float]]:
-    """Popularity, and the rule: touched items first, both by purchases a view."""
+def rules(shop: Shop, near: Neighbours, near_buys: Neighbours) -> dict[str, list[float]]:
+    """Popularity; touched items first, both by purchases a view; neighbours of the user's purchases."""
     batch, vocab = shop.log.batch(), shop.log.vocabs["event"]
     of = {kind: batch["event"] == int(vocab.encode([kind])[0]) for kind in KINDS}
     buys, views = (
@@ -217,7 +239,13 @@ def rules(shop: Shop) -> dict[str, list[float]]:
         return lambda users: counts.expand(len(users), -1)
 
     rule = first(shop.touched, share[shop.touched.items], alike(share))
-    return {"buy popularity": figures(places(alike(buys), shop)), "the three-line rule": figures(places(rule, shop))}
+    found = {
+        "buy popularity": alike(buys),
+        "the three-line rule": rule,
+        "what was viewed with the user's purchases": beside(near, shop.bought, alike(buys)),
+        "what was bought with the user's purchases": beside(near_buys, shop.bought, alike(buys)),
+    }
+    return {name: figures(places(scores, shop)) for name, scores in found.items()}
 
 
 @torch.no_grad()
@@ -235,7 +263,9 @@ def learned(model: Model, pairs: EventLog) -> dict[str, float]:
     return found
 
 
-def judged(shop: Shop, near: Neighbours, seed: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+def judged(
+    shop: Shop, near: Neighbours, near_buys: Neighbours, seed: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
     """The figures of the joint model and of the one that knows purchases alone."""
     torch.manual_seed(seed)
     pairs = labelled(shop, near, seed)
@@ -243,14 +273,17 @@ def judged(shop: Shop, near: Neighbours, seed: int) -> tuple[dict[str, list[floa
     joint = train(
         build(shop.log, KINDS, context), Mix([shop.log, pairs], ratio=(2, 1)), epochs=7, batch_size=8192, seed=seed
     )
-    buys = shop.log.take(shop.log.columns["event"] == int(shop.log.vocabs["event"].encode(["buy"])[0]))
-    alone = train(build(shop.log, ("buy",)), buys, epochs=12, batch_size=4096, seed=seed)
+    alone = train(build(shop.log, ("buy",)), of_kind(shop.log, "buy"), epochs=12, batch_size=4096, seed=seed)
     retrieve = retrieved(joint, shop.log)
-    answer, ranked_pairs = ranked(joint, shop, near, retrieve)
+    untouched = beside(near, shop.bought, retrieve)
+    answer, ranked_pairs = ranked(joint, shop, near, untouched)
+    retrieve_alone = retrieved(alone, shop.log)
     found = {
         "joint: retrieve and rank": answer,
+        "joint: without `bought`": untouched,
+        "the same, trained on purchases alone": beside(near_buys, shop.bought, retrieve_alone),
         "joint: task `buy` alone": retrieve,
-        "the same, trained on purchases alone": retrieved(alone, shop.log),
+        "task `buy`, trained on purchases alone": retrieve_alone,
     }
     return {name: figures(places(scores, shop)) for name, scores in found.items()}, learned(joint, ranked_pairs)
 
@@ -258,15 +291,19 @@ def judged(shop: Shop, near: Neighbours, seed: int) -> tuple[dict[str, list[floa
 def main(seeds: int = 3, held_out: str = "test") -> None:
     shop = read(held_out)
     log = shop.log
-    views = log.take(log.columns["event"] == int(log.vocabs["event"].encode(["view"])[0]))
-    near = Neighbours.of(views.batch(), users=len(log.users), items=len(log.items))
+    near, near_buys = (
+        Neighbours.of(of_kind(log, kind).batch(), users=len(log.users), items=len(log.items))
+        for kind in ("view", "buy")
+    )
     found = []
     for seed in range(1, seeds + 1):
-        found.append(judged(shop, near, seed))
+        found.append(judged(shop, near, near_buys, seed))
         print(f"seed {seed}: {found[-1]}", file=sys.stderr, flush=True)
     print(f"| | {' | '.join(f'{case}: HR@10 | NDCG@10' for case in CASES)} |\n|---|{'---|' * 2 * len(CASES)}")
-    for name, cells in rules(shop).items():
-        print(f"| {name} | {' | '.join(f'{cell:.4f}' for cell in cells)} |")
+    for name, values in rules(shop, near, near_buys).items():
+        print(f"| {name} | {' | '.join(f'{value:.4f}' for value in values)} |", flush=True)
+    if not found:
+        return
     for name in found[0][0]:
         columns = zip(*(each[name] for each, _ in found), strict=True)
         cells = [f"{mean(column):.4f}" + (f" +- {stdev(column):.4f}" if seeds > 1 else "") for column in columns]
