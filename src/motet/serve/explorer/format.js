@@ -33,10 +33,10 @@ export function date(time) {
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** A cell of an item or of a card: lists with commas, numbers short, nothing for what is missing. */
+/** A cell of an item or of a card: lists with commas, whole numbers as they are (a year has no comma), nothing for what is missing. */
 export function cell(value) {
   if (Array.isArray(value)) return value.map(cell).join(", ");
-  if (typeof value === "number") return short(value);
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : short(value);
   if (value === null || value === undefined) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
