@@ -15,6 +15,7 @@ from motet.report.palette import CONFIG, GREY, OWN, SERIES
 
 STEP, HEIGHT = 28, 240  # pixels a line of intervals, and of every other chart
 LABELS = 130  # pixels of the longest name, so that a phone has room for the rest
+TICKS = 8  # epochs that are named
 Row = Mapping[str, Any]
 
 
@@ -84,7 +85,9 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
         scale=alt.Scale(zero=False) if domain is None else alt.Scale(domain=list(domain)),
         axis=alt.Axis(tickCount=5),
     )
-    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    epochs = sorted({row["epoch"] for row in rows})
+    ticks = epochs[:: -(-len(epochs) // TICKS)]  # whole epochs alone, which Vega would also halve
+    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d", grid=False))
     base = alt.Chart(_data(alt, rows)).encode(x=x, color=alt.Color("series:N", scale=scale, legend=legend))
     hover = _hover(alt, [{name: row[name] for name in ("series", "epoch", "value")} for row in rows])
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=25)).encode(y=y, tooltip=hover)

@@ -110,5 +110,7 @@ def _percents(gain: Estimate) -> str:
 def _told(found: Comparison) -> Iterator[Block]:
     seeds = "; ".join(", ".join(f"{key} {value}" for key, value in each.items()) for each in found.seeds)
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-    yield Facts({"project": found.project, "seeds": seeds, "draws": f"{found.draws:,}", "versions": versions})
+    yield Facts(
+        {"project": found.project, "seeds": seeds, "samples of users": f"{found.draws:,}", "versions": versions}
+    )
     yield Code("The project as declared", as_toml(found.tables))

@@ -44,7 +44,7 @@ CONFIG: Mapping[str, Any] = {
     },
     "legend": {
         **{"labelColor": TEXT, "labelFontSize": 12, "orient": "top", "title": None, "columns": 3, "labelLimit": 150},
-        **{"symbolStrokeWidth": 2, "offset": 6, "padding": 0},
+        **{"symbolStrokeWidth": 2, "symbolOpacity": 1, "offset": 6, "padding": 0},
     },
     "range": {"category": SERIES},
     "rule": {"color": TEXT},
