@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+ELSEWHERE = {"serve_without_torch"}  # needs an artifact: tests/export runs it
+FOUND = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+EXAMPLES = [example for example in FOUND if example.stem not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)

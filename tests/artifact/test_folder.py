@@ -6,14 +6,18 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from motet.artifact import folder
 from motet.artifact.folder import read_folder, write_folder
+from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
 FILES = [("a.json", b"{}"), ("sub/b.bin", b"12345")]
@@ -143,8 +147,10 @@ def test_damage_is_named(saved: Path) -> None:
         ("notes.txt", b"", "'notes.txt' in '.*model' is not part of the saved model; move it out of the folder"),
         ("manifest.json", b'{"format": 1', "'manifest.json' in '.*model' is damaged; restore it"),
         ("manifest.json", b"[]", "'manifest.json' in '.*model' is damaged; restore it"),
-        ("manifest.json", b'{"format": 1, "files": {"a.json": 3}}', "'manifest.json' in '.*model' is damaged"),
-        ("manifest.json", b'{"format": "one", "files": {}}', "'manifest.json' in '.*model' is damaged"),
+        ("manifest.json", seal({"format": 1, "files": {"a.json": 3}}), "'manifest.json' in '.*model' is damaged"),
+        ("manifest.json", seal({"format": "one", "files": {}}), "'manifest.json' in '.*model' is damaged"),
+        ("manifest.json", b"[" * 100_000, "'manifest.json' in '.*model' is damaged; restore it"),
+        ("manifest.sig", b"", "'manifest.sig' in '.*model' is damaged; restore it"),
         ("manifest.json", None, "there is no saved model in '.*model': it has no manifest.json; check the path"),
     ]
     for name, content, words in cases:
@@ -163,7 +169,7 @@ def test_damage_is_named(saved: Path) -> None:
 
 def test_a_newer_format_is_named(saved: Path) -> None:
     manifest = {"format": 7, "motet": "9.1.0", "layout": "anything"}
-    (saved / "manifest.json").write_text(json.dumps(manifest))
+    (saved / "manifest.json").write_bytes(seal(manifest))
     words = (
         "'.*model' was saved by motet 9.1.0 in format 7, and this motet .* reads formats up to 1; upgrade: pip install"
     )
@@ -199,3 +205,30 @@ def test_what_cannot_be_read_is_not_replaced(saved: Path) -> None:
     words = r"cannot replace what is there: 'manifest.json' in 'model' is damaged; .* Or remove the folder, or choose"
     with pytest.raises(ConfigError, match=words):
         write_folder(saved, FILES)
+
+
+def test_a_link_is_no_part_of_a_model(saved: Path) -> None:
+    (saved / "more").symlink_to(saved.parent)
+    with pytest.raises(ArtifactError, match=r"'more' in '.*model' is not part of the saved model"):
+        read_folder(saved)
+
+
+@given(st.data())
+def test_one_flipped_bit_is_refused_by_name(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "model"
+        write_folder(path, FILES, sign=lambda manifest: {"digest": str(len(manifest))})
+        name = data.draw(st.sampled_from(["a.json", "sub/b.bin", "manifest.json", "manifest.sig"]))
+        content = bytearray((path / name).read_bytes())
+        bit = data.draw(st.integers(0, 8 * len(content) - 1))
+        content[bit // 8] ^= 1 << bit % 8
+        (path / name).write_bytes(content)
+        with pytest.raises(ArtifactError, match=re.escape(repr(name))):
+            read_folder(path)
+
+
+@given(st.binary(max_size=60))
+def test_only_what_was_sealed_is_unsealed(content: bytes) -> None:
+    assert unseal(seal({"of": content.hex()})) == {"of": content.hex()}
+    with pytest.raises(ValueError, match=r".+"):
+        unseal(content)

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 import tomlkit
 
+from motet.artifact.sealed import seal, unseal
+
 from .conftest import Run
 
 ROWS = 120
@@ -148,5 +150,5 @@ def test_a_saved_model_is_asked_for_what_it_has_not(motet: Run, folder: Path) ->
     refused(motet("recommend", "model", 3), "model.safetensors")
     manifest = folder / "model" / "manifest.json"
     weights.write_bytes(whole)
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+    manifest.write_bytes(seal(unseal(manifest.read_bytes()) | {"format": 99}))
     refused(motet("recommend", "model", 3), "in format 99, and this motet ")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motet import __version__
+from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
 FORMAT = 1  # raised when an older motet could no longer read what is written
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
 FIX = "restore it from a copy, or train and save the model again"
 
 
-def write_folder(path: str | Path, files: Iterable[tuple[str, bytes]]) -> None:
+def write_folder(
+    path: str | Path, files: Iterable[tuple[str, bytes]], sign: Callable[[bytes], dict[str, str]] | None = None
+) -> None:
     """Write files and a manifest of their checksums; what stood at `path` stays whole until all of it is on disk.
 
     The files go to a hidden sibling, which then takes the place of the old folder by renaming. The old one is
@@ -29,6 +32,7 @@ def write_folder(path: str | Path, files: Iterable[tuple[str, bytes]]) -> None:
     Args:
         path: Of the folder: new, empty, or one that this function wrote before.
         files: Names and contents; drawn one at a time, so that a generator holds only one in memory.
+        sign: Makes of the manifest's bytes what stands in `manifest.sig`; none where not given.
 
     Raises:
         ConfigError: If something else stands at `path`.
@@ -43,8 +47,10 @@ def write_folder(path: str | Path, files: Iterable[tuple[str, bytes]]) -> None:
             shutil.rmtree(new)
         new.mkdir()
         entries = {name: _write(new / name, content) for name, content in files}
-        manifest = {"format": FORMAT, "motet": __version__, "files": entries}
-        _write(new / MANIFEST, json.dumps(manifest, indent=2).encode())
+        manifest = seal({"format": FORMAT, "motet": __version__, "files": entries})
+        _write(new / MANIFEST, manifest)
+        if sign is not None:
+            _write(new / SIGNATURE, seal(sign(manifest)))
         _sync(new)
         _swap(new, target, old)
     except OSError as error:
@@ -72,9 +78,11 @@ def read_folder(path: str | Path) -> Path:
     target = Path(path).resolve()
     old = _siblings(target)[1]
     folder = old if not target.exists() and old.exists() else target
-    manifest = _manifest(folder, str(path))
-    files: dict[str, dict[str, Any]] = manifest["files"]
-    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir()} - {MANIFEST}
+    files: dict[str, dict[str, Any]] = _manifest(folder, str(path))["files"]
+    read_signature(folder, str(path))
+    # A link counts as a file wherever it leads, so that nothing outside the folder passes for a part of it.
+    paths = [file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()]
+    present = {file.relative_to(folder).as_posix() for file in paths} - {MANIFEST, SIGNATURE}
     for name in sorted(files.keys() | present):
         where = f"{name!r} in {str(path)!r}"
         if name not in present:
@@ -83,6 +91,28 @@ def read_folder(path: str | Path) -> Path:
             raise ArtifactError(f"{where} is not part of the saved model; move it out of the folder")
         _check(folder / name, files[name], where)
     return folder
+
+
+def read_signature(folder: Path, path: str) -> dict[str, str] | None:
+    """What stands in `manifest.sig`.
+
+    Args:
+        folder: Where the files lie.
+        path: What the caller calls it.
+
+    Returns:
+        What `sign` made of the manifest; None where the folder is not signed.
+
+    Raises:
+        ArtifactError: If the file was changed.
+    """
+    file = folder / SIGNATURE
+    if not file.exists():
+        return None
+    try:
+        return unseal(file.read_bytes())
+    except ValueError:
+        raise ArtifactError(f"{SIGNATURE!r} in {path!r} is damaged; {FIX}") from None
 
 
 def check_free(path: str | Path) -> None:
@@ -109,7 +139,7 @@ def check_free(path: str | Path) -> None:
         known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]} if names else set()
     except ArtifactError as error:
         raise ConfigError(f"cannot replace what is there: {error}. Or remove the folder, or choose another") from error
-    if extra := names - known - {MANIFEST}:
+    if extra := names - known - {MANIFEST, SIGNATURE}:
         raise ConfigError(
             f"the folder {target.name!r} holds {min(extra)!r} beside a saved model, and saving would remove it; "
             "move it away, or choose another folder"
@@ -156,7 +186,7 @@ def _sync(folder: Path) -> None:
 
 def _manifest(folder: Path, path: str) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = unseal((folder / MANIFEST).read_bytes())
         version = manifest["format"]
         newer = version > FORMAT
         whole = newer or all({"bytes", "sha256"} <= entry.keys() for entry in manifest["files"].values())

@@ -13,6 +13,7 @@ from motet.cli.check import check
 from motet.cli.compare import compare
 from motet.cli.demo import demo
 from motet.cli.evaluate import evaluate
+from motet.cli.export import export, verify
 from motet.cli.index import index
 from motet.cli.init import init
 from motet.cli.report import report
@@ -28,7 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="A mistake in what you ask exits with 2 and one line on stderr; a mistake of motet itself exits with 1.",
 )
-for command in (demo, init, check, train, compare, sweep, tune, evaluate, recommend, predict, similar, index, report):
+for command in (
+    demo,
+    init,
+    check,
+    train,
+    compare,
+    sweep,
+    tune,
+    evaluate,
+    export,
+    verify,
+    recommend,
+    predict,
+    similar,
+    report,
+    index,
+):
     app.command()(command)
 
 

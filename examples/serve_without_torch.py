@@ -1,0 +1,40 @@
+"""Serve recommendations from an artifact with onnxruntime and numpy: neither torch nor motet is imported.
+
+motet export model/ -o artifact/
+python examples/serve_without_torch.py artifact/ USER
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+
+def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
+    """Print the k best items of a user."""
+    folder = Path(artifact) / "serving"
+    ids, about = (json.loads((folder / name).read_text("utf-8")) for name in ("ids.json", "serving.json"))
+    programs = {name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("user", "rank")}
+    vectors, items, seen, ends = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("vectors", "candidates", "seen", "seen_ends")
+    )
+    row = list(map(str, ids["users"])).index(user) + 1  # row 0 is the unknown
+    told = {"preference": np.zeros(len(about["preference"]), np.float32)} if about["preference"] else {}
+    vector, query = programs["user"].run(["vector", "query"], {"user": np.array([row]), **told})
+    reach = (items @ query.reshape(-1, items.shape[1]).T).max(1)  # the best of several heads
+    reach[[0, *seen[ends[row - 1] : ends[row]]]] = -np.inf
+    found = np.argsort(-reach, kind="stable")[: min(candidates, np.isfinite(reach).sum())]
+    rows, vector = np.full(len(found), row), np.repeat(vector, len(found), 0)
+    pairs = {"user_vector": vector, "item_vector": vectors[found], "user": rows, "item": found}
+    scores = programs["rank"].run(list(about["scores"].values()), pairs)
+    weights, by_task = about["fusion"]["weights"], dict(zip(about["scores"], scores, strict=True))
+    fused = sum(weights[task] * (each - each.mean()) / (each.std() or 1) for task, each in by_task.items())
+    for place in np.argsort(-fused, kind="stable")[:k]:
+        shown = ", ".join(f"{task} {each[place]:.3f}" for task, each in by_task.items())
+        print(f"{ids['items'][found[place] - 1]}\t{fused[place]:.4f}\t{shown}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

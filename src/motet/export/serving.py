@@ -1,0 +1,127 @@
+"""What a process without torch needs to serve a model, as files for onnxruntime and numpy."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motet.data.batch import Batch
+from motet.export.onnx import to_onnx
+from motet.export.programs import programs
+from motet.recommender import Recommender
+from motet.scorer import Scorer
+
+USER, RANK = "serving/user.onnx", "serving/rank.onnx"
+PAIR = ("user_vector", "item_vector", "user", "item")
+FILES = {
+    USER: "from rows of users to vectors and queries",
+    RANK: "from vectors and rows of pairs to the score of every task",
+    "serving/vectors.npy": "item vectors, by row; row 0 is the unknown item",
+    "serving/candidates.npy": "items as queries meet them, by row",
+    "serving/seen.npy": "rows of the items that users had, one user after the other",
+    "serving/seen_ends.npy": "where each user's end in it, by row",
+    "serving/ids.json": "ids of users and items, from row 1 on",
+    "serving/serving.json": "names of outputs, fusion weights, tasks of a preference",
+}
+
+
+def score_names(scorer: Scorer) -> list[str]:
+    """What the outputs of the ranking program are called, apart from its inputs whatever tasks are called.
+
+    Args:
+        scorer: Of the model.
+
+    Returns:
+        One name a task.
+    """
+    return [f"score/{name}" for name in scorer.model.tasks]
+
+
+def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
+    """Everything in `serving/`.
+
+    Args:
+        recommender: The model and its log.
+
+    Yields:
+        Names and contents.
+
+    Raises:
+        ConfigError: If the extra `onnx` is not installed.
+    """
+    scorer, model = recommender.scorer, recommender.model
+    traced = programs(scorer)
+    asked = ["user"] if model.preference is None else ["user", "preference"]
+    given = ["vector"] if scorer.corpus is None else ["vector", "query"]
+    yield USER, to_onnx(traced.user, asked, given)
+    yield RANK, to_onnx(traced.rank, PAIR, score_names(scorer))
+    yield "serving/vectors.npy", _array(scorer.items)
+    if scorer.corpus is not None:
+        yield "serving/candidates.npy", _array(scorer.candidates())
+    yield from _seen(recommender)
+    ids = {"users": recommender.users.vocab.ids.to_list(), "items": recommender.items.vocab.ids.to_list()}
+    yield "serving/ids.json", json.dumps(ids).encode()
+    about = {
+        "scores": dict(zip(model.tasks, score_names(scorer), strict=True)),
+        "fusion": {"method": "weighted sum of scores standardised over the candidates", "weights": model.weights},
+        "preference": None if model.preference is None else list(model.tasks),
+        "user": traced.table or "tower",
+    }
+    yield "serving/serving.json", json.dumps(about, indent=2).encode()
+
+
+@torch.no_grad()
+def asked(scorer: Scorer, rows: Tensor, told: Tensor | None) -> dict[str, Tensor]:
+    """What the user program is to give.
+
+    Args:
+        scorer: Of the model.
+        rows: User rows.
+        told: A preference, where the model takes one.
+
+    Returns:
+        Outputs by name.
+    """
+    vectors = scorer.preferring(scorer.users(rows), told)
+    if scorer.corpus is None:
+        return {"vector": vectors}
+    batch = Batch({scorer.keys[0]: rows.to(scorer.device)}, *scorer.keys, preference=told)
+    return {"vector": vectors, "query": scorer.corpus.queries(vectors, batch)}
+
+
+@torch.no_grad()
+def scored(scorer: Scorer, vectors: Tensor, rows: Tensor, items: Tensor) -> dict[str, Tensor]:
+    """What the ranking program is to give.
+
+    Args:
+        scorer: Of the model.
+        vectors: Of the user of each pair.
+        rows: Its user's row.
+        items: Its item's row.
+
+    Returns:
+        Outputs by name.
+    """
+    batch = Batch(dict(zip(scorer.keys, (rows, items), strict=True)), *scorer.keys)
+    found = scorer.model.score_vectors(vectors, scorer.items[items], batch)
+    return dict(zip(score_names(scorer), found.values(), strict=True))
+
+
+def _seen(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
+    batch = recommender.log.batch()
+    pairs = torch.stack([batch.users, batch.items]).unique(dim=1).cpu()
+    yield "serving/seen.npy", _array(pairs[1])
+    yield "serving/seen_ends.npy", _array(torch.bincount(pairs[0], minlength=len(recommender.users)).cumsum(0))
+
+
+def _array(values: Tensor) -> bytes:
+    stream = io.BytesIO()
+    array: np.ndarray[Any, Any] = values.detach().cpu().numpy()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,76 @@
+"""Signing: who made an artifact, by ed25519 over its manifest, which covers every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from motet.artifact.folder import MANIFEST, SIGNATURE, read_signature
+from motet.errors import ArtifactError, ConfigError
+from motet.export.onnx import imported
+
+ALGORITHM = "ed25519"
+PURPOSE = b"motet artifact\0"  # before what is signed, so that a signature of something else never fits
+
+
+def signer(key: str | Path) -> Callable[[bytes], dict[str, str]]:
+    """Read a private key.
+
+    Args:
+        key: PEM file without a password; `openssl genpkey -algorithm ed25519 -out key.pem` makes one.
+
+    Returns:
+        What makes of a manifest the content of `manifest.sig`.
+
+    Raises:
+        ConfigError: If the file is no such key, or the package `cryptography` is not installed.
+    """
+    private = _read(key, "private")
+
+    def sign(manifest: bytes) -> dict[str, str]:
+        return {"algorithm": ALGORITHM, "signature": private.sign(PURPOSE + manifest).hex()}
+
+    return sign
+
+
+def check_signature(folder: Path, path: str | Path, key: str | Path) -> None:
+    """Check that the owner of a key made an artifact.
+
+    Args:
+        folder: Where its files lie, already checked against the manifest.
+        path: What the caller calls it.
+        key: PEM file of the public key; `openssl pkey -in key.pem -pubout -out key.pub.pem` makes one.
+
+    Raises:
+        ArtifactError: If the artifact is not signed, or by another key.
+        ConfigError: If the file is no such key, or the package `cryptography` is not installed.
+    """
+    public = _read(key, "public")
+    signature = read_signature(folder, str(path))
+    if signature is None:
+        raise ArtifactError(
+            f"{str(path)!r} is not signed: it has no {SIGNATURE}; sign it where it is made: motet export --sign KEY"
+        )
+    try:
+        public.verify(bytes.fromhex(signature["signature"]), PURPOSE + (folder / MANIFEST).read_bytes())
+    except (imported("cryptography.exceptions", "a signature", "sign").InvalidSignature, KeyError, ValueError):
+        raise ArtifactError(
+            f"{str(path)!r} was not signed by the owner of {str(key)!r}; do not use it, or ask for the right key"
+        ) from None
+
+
+def _read(key: str | Path, kind: str) -> Any:
+    """A key of either kind."""
+    module = imported("cryptography.hazmat.primitives.serialization", "a signature", "sign")
+    ed25519 = imported("cryptography.hazmat.primitives.asymmetric.ed25519", "a signature", "sign")
+    try:
+        content = Path(key).read_bytes()
+        found = module.load_pem_private_key(content, None) if kind == "private" else module.load_pem_public_key(content)
+    except OSError as error:
+        raise ConfigError(f"cannot read the key {str(key)!r}: {error.strerror}; check the path") from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{str(key)!r} is no {kind} key in PEM without a password; make one with openssl") from error
+    if not isinstance(found, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
+        raise ConfigError(f"{str(key)!r} is no ed25519 key; make one: openssl genpkey -algorithm ed25519")
+    return found

@@ -1,0 +1,72 @@
+"""verify: whether an artifact is whole, whose it is, and whether its programs say what its model says."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from motet.artifact.folder import read_folder
+from motet.errors import ConfigError
+from motet.export import serving
+from motet.export.onnx import check_equal, run
+from motet.export.signing import check_signature
+from motet.model import Model
+from motet.recommender import Recommender
+
+ROWS = 64  # pairs on which programs and model are compared
+
+
+def verify(path: str | Path, *, key: str | Path | None = None, model: Model | None = None, seed: int = 0) -> list[str]:
+    """Check an artifact or a saved model; nothing in it is run before its checksums hold, and then only its graphs.
+
+    Args:
+        path: Of the folder.
+        key: File of the public ed25519 key whose owner must have signed it; not asked where not given.
+        model: Takes the saved weights, where a class of the model is not motet's own.
+        seed: Of the users and items on which programs and model are compared.
+
+    Returns:
+        What was found to hold, and what could not be looked at, one sentence each.
+
+    Raises:
+        ArtifactError: If a file was changed, added or removed, the format is newer, the weights do not fit the
+            declaration, the signature is another's, or a program differs from the model by more than 1e-5.
+        ConfigError: If the key is none, or an extra is missing.
+    """
+    folder = read_folder(path)
+    found = ["every file is there, none beside, and all have their checksums"]
+    if key is not None:
+        check_signature(folder, path, key)
+        found.append(f"signed by the owner of {str(key)!r}")
+    try:
+        recommender = Recommender.load(path, model=model)
+    except ConfigError as error:
+        if model is not None or "pass it: load" not in str(error):
+            raise
+        return [*found, "the weights were not looked at: a class of the model is not motet's own"]
+    found.append("the weights fit the declaration")
+    if not (folder / serving.USER).exists():
+        return [*found, "there are no programs"]
+    if find_spec("onnxruntime") is None:
+        return [*found, "the programs were not run: pip install 'motet[onnx]'"]
+    _compare(recommender, folder, seed)
+    return [*found, "the programs give what the model gives, within 1e-5"]
+
+
+def _compare(recommender: Recommender, folder: Path, seed: int) -> None:
+    """Ask programs and model about the same random users and items."""
+    scorer, model = recommender.scorer, recommender.model
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(0, len(recommender.users), (ROWS,), generator=generator)
+    items = torch.randint(0, len(recommender.items), (ROWS,), generator=generator)
+    told = None if model.preference is None else -torch.rand(len(model.tasks), generator=generator)
+    feeds = {"user": rows.numpy()} | ({} if told is None else {"preference": told.numpy()})
+    found = run(serving.USER, (folder / serving.USER).read_bytes(), feeds)
+    eager = serving.asked(scorer, rows, told)
+    check_equal(serving.USER, found, eager.items())
+    pairs = (eager["vector"].cpu(), scorer.items[items].cpu(), rows, items)
+    feeds = {name: values.numpy() for name, values in zip(serving.PAIR, pairs, strict=True)}
+    scores = run(serving.RANK, (folder / serving.RANK).read_bytes(), feeds)
+    check_equal(serving.RANK, scores, serving.scored(scorer, eager["vector"], rows, items).items())

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from motet.artifact import folder
+from motet.artifact.folder import read_folder
+from motet.data.log import EventLog
+from motet.errors import ArtifactError, ConfigError
+from motet.export import export, verify
+from motet.recommender import Recommender
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "serve_without_torch.py"
+ALONE = """
+import runpy, sys
+sys.modules["torch"] = sys.modules["motet"] = None
+sys.argv[0] = sys.argv.pop(1)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_an_artifact_is_a_saved_model(saved: Path, artifact: Path) -> None:
+    before, after = (Recommender.load(path).recommend([1, 2, 3], 5) for path in (saved, artifact))
+    assert (before.ids == after.ids).all()
+    assert torch.equal(before.scores, after.scores)
+
+
+def test_equal_models_give_equal_artifacts(saved: Path, artifact: Path, tmp_path: Path) -> None:
+    export(artifact, tmp_path / "again")  # of an artifact: its model is taken, all else is made anew
+    assert (tmp_path / "again" / "manifest.json").read_bytes() == (artifact / "manifest.json").read_bytes()
+    export(saved, tmp_path / "again", onnx=False)
+    assert not (tmp_path / "again" / "serving").exists()
+
+
+def test_serves_without_torch(shop: EventLog, artifact: Path) -> None:
+    recommender = Recommender.load(artifact)
+    for user in (1, 5):
+        command = [sys.executable, "-c", ALONE, str(EXAMPLE), str(artifact), str(user)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        lines = [line.split("\t") for line in ran.stdout.splitlines()]
+        seen = shop.frame().filter(user_id=user)["item_id"].n_unique()
+        expected = recommender.recommend(user, 10)
+        assert len(lines) == min(10, 12 - seen)
+        assert [line[0] for line in lines] == expected.ids.tolist()
+        assert [float(line[1]) for line in lines] == pytest.approx(expected.scores.tolist(), abs=1e-3)
+
+
+def test_nothing_is_pickled_and_no_path_is_told(artifact: Path) -> None:
+    manifest = json.loads((artifact / "manifest.json").read_bytes())
+    assert {Path(name).suffix for name in manifest["files"]} == {
+        ".json",
+        ".md",
+        ".npy",
+        ".onnx",
+        ".parquet",
+        ".safetensors",
+    }
+    here = str(Path(folder.__file__).parents[2]).encode()
+    assert not any(here in (artifact / name).read_bytes() for name in manifest["files"])
+
+
+def test_a_full_disk_leaves_the_old_artifact_whole(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(saved, tmp_path / "artifact", onnx=False)
+    before = (tmp_path / "artifact" / "manifest.json").read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_write", refuse)
+        with pytest.raises(ArtifactError, match="No space left on device; what was there before is untouched"):
+            export(saved, tmp_path / "artifact", onnx=False)
+    assert (read_folder(tmp_path / "artifact") / "manifest.json").read_bytes() == before
+
+
+def test_does_not_replace_what_it_is_made_of(saved: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the artifact '.*model' would replace the model it is made of; choose"):
+        export(saved, saved)
+
+
+def test_a_missing_extra_is_named(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(
+        ConfigError, match=r"writing ONNX needs more packages .*; install them: pip install 'motet\[onnx\]'"
+    ):
+        export(saved, tmp_path / "artifact")
+    assert not (tmp_path / "artifact").exists()
+
+
+def test_a_newer_format_is_refused(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "FORMAT", 2)
+        export(saved, tmp_path / "artifact", onnx=False)
+    with pytest.raises(ArtifactError, match=r"in format 2, and this motet .* reads formats up to 1; upgrade"):
+        verify(tmp_path / "artifact")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from motet.artifact.folder import write_folder
+from motet.errors import ArtifactError
+from motet.export import verify
+
+FLIPS = settings(max_examples=60)
+
+
+def test_says_what_holds(saved: Path, artifact: Path) -> None:
+    assert verify(artifact) == [
+        "every file is there, none beside, and all have their checksums",
+        "the weights fit the declaration",
+        "the programs give what the model gives, within 1e-5",
+    ]
+    assert verify(saved)[-1] == "there are no programs"
+
+
+@FLIPS
+@given(st.data())
+def test_one_flipped_bit_is_refused_by_name(artifact: Path, data: st.DataObject) -> None:
+    names = ["manifest.json", *json.loads((artifact / "manifest.json").read_bytes())["files"]]
+    file = artifact / data.draw(st.sampled_from(names))
+    whole = file.read_bytes()
+    bit = data.draw(st.integers(0, 8 * len(whole) - 1))
+    flipped = bytearray(whole)
+    flipped[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(flipped)
+    try:
+        with pytest.raises(ArtifactError, match=f"'{file.relative_to(artifact).as_posix()}' in '.*artifact'"):
+            verify(artifact)
+    finally:
+        file.write_bytes(whole)
+
+
+def test_a_program_of_another_model_is_refused(artifact: Path, tmp_path: Path) -> None:
+    names = json.loads((artifact / "manifest.json").read_bytes())["files"]
+    files = {name: (artifact / name).read_bytes() for name in names}
+    user, rank = files["serving/user.onnx"], files["serving/rank.onnx"]
+    write_folder(tmp_path / "a", (files | {"serving/user.onnx": rank}).items())
+    with pytest.raises(ArtifactError, match=r"'serving/user.onnx' does not run: .+; export again"):
+        verify(tmp_path / "a")
+    write_folder(tmp_path / "a", (files | {"serving/user.onnx": user[:-300]}).items())
+    with pytest.raises(ArtifactError, match=r"'serving/user.onnx' does not run: .+; export again"):
+        verify(tmp_path / "a")
+
+
+def test_what_is_not_there_is_not_run(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(artifact, tmp_path / "artifact")
+    monkeypatch.setattr("motet.export.verification.find_spec", lambda _: None)
+    assert verify(tmp_path / "artifact")[-1] == "the programs were not run: pip install 'motet[onnx]'"
