@@ -54,7 +54,7 @@ const prune = (body) => Object.fromEntries(Object.entries(body).filter(([, value
 export const model = () => call("v1/model");
 export const items = (parameters, signal) => call(query("v1/items", parameters), { signal });
 export const users = (parameters, signal) => call(query("v1/users", parameters), { signal });
-export const history = (user, signal) => call(`v1/users/${encodeURIComponent(user)}/history`, { signal });
+export const history = (user, limit, signal) => call(query(`v1/users/${encodeURIComponent(user)}/history`, { limit }), { signal });
 export const map = (limit, signal) => call(query("v1/map", { limit }), { signal });
 export const recommend = (body, signal) => call("v1/recommend", { body: prune(body), signal });
 export const similar = (body, signal) => call("v1/similar", { body: prune(body), signal });

@@ -11,6 +11,7 @@ import * as state from "./state.js";
 const LIMIT = 5000;
 const LISTED = 40;
 const FOUND_ZOOM = 8;
+const EVENTS = 1000;
 
 export function mapView() {
   const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": "Map of the catalogue", "aria-describedby": "map-keys" });
@@ -63,7 +64,7 @@ export function mapView() {
 
   /** Where the user's history and the added items lie. */
   async function highlight(current) {
-    const seen = current.user === null ? [] : (await api.history(current.user).catch(() => ({ items: [] }))).items;
+    const seen = current.user === null ? [] : (await api.history(current.user, EVENTS).catch(() => ({ items: [] }))).items;
     legend.show(seen.length > 0, current.with.length > 0, wanted !== null);
     plot.colours = legend.colours();
     const mark = (ids, colour, size) => ({ ids: new Set(ids.map(String)), colour, size });

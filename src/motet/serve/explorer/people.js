@@ -11,6 +11,7 @@ import * as state from "./state.js";
 
 const SUGGESTED = 6;
 const SHOWN = 30;
+const EVENTS = 200;
 
 export const somebody = (current) => current.user !== null || current.guest;
 
@@ -100,7 +101,7 @@ function historyPanel() {
     box.replaceChildren(skeleton(8));
     try {
       const answer = await run(async (signal) => {
-        const answer = await api.history(current.user, signal);
+        const answer = await api.history(current.user, EVENTS, signal);
         await catalogue.fetchItems(answer.items.slice(0, SHOWN).map((item) => item.id), signal);
         return answer;
       });
@@ -112,7 +113,8 @@ function historyPanel() {
   }
 
   function fill({ known, items }) {
-    note.textContent = known ? plural(items.length, "event") : "The model has never seen this user: it answers with what suits everybody.";
+    const many = items.length === EVENTS ? `The newest ${EVENTS} events` : plural(items.length, "event");
+    note.textContent = known ? many : "The model has never seen this user: it answers with what suits everybody.";
     list.replaceChildren(...items.slice(0, SHOWN).map(event));
     const rest = items.length - SHOWN;
     box.replaceChildren(items.length ? list : empty("No events."));
