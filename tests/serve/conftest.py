@@ -1,13 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
+import polars as pl
 import psycopg
 import pytest
+import torch
+from starlette.types import ASGIApp
 
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+from motet.model import Model
+from motet.recommender import Recommender
+from motet.serve.app import create_app
+from motet.serve.served import ServedModel
+from motet.serve.service import Service
 from motet.serve.store import EventStore
+from motet.tasks import Rating, Retrieval
+from motet.towers import FeatureTower
 
 POSTGRES = "MOTET_TEST_POSTGRES"
 
@@ -34,3 +49,88 @@ def store(url: str) -> Iterator[EventStore]:
     store = EventStore(url)
     yield store
     store.close()
+
+
+class Caller:
+    """Asks an application without a socket."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
+        self.app = app
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def __call__(self, method: str, path: str, json: Any = None, **arguments: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost", headers=self.headers
+            ) as http:
+                sent = arguments if json is None else {"json": json, **arguments}
+                return await http.request(method, path, **sent)
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **arguments: Any) -> Any:
+        answer = self("GET", path, **arguments)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, json: Any) -> Any:
+        answer = self("POST", path, json)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def refused(self, status: int, method: str, path: str, json: Any = None, **arguments: Any) -> dict[str, Any]:
+        answer = self(method, path, json, **arguments)
+        assert answer.status_code == status, answer.text
+        assert set(answer.json()) == {"error"}
+        assert set(answer.json()["error"]) == {"code", "message", "field"}
+        error: dict[str, Any] = answer.json()["error"]
+        return error
+
+
+def films() -> EventLog:
+    """Customers 1 to 8, twelve films, stars and moments."""
+    generator = torch.Generator().manual_seed(4)
+    customers = torch.randint(1, 9, (40,), generator=generator).tolist()
+    titles = [f"Film {number}" for number in torch.randint(0, 12, (40,), generator=generator).tolist()]
+    stars = torch.randint(1, 6, (40,), generator=generator).tolist()
+    table = pl.DataFrame(
+        {
+            "title": [f"Film {number}" for number in range(12)],
+            "genres": [["war", "drama"], ["jazz"]] * 6,
+            "year": [*range(1980, 1991), None],
+            "country": ["Mali", "Peru", None] * 4,
+        }
+    )
+    events = pl.DataFrame({"customer": customers, "title": titles, "stars": stars, "at": range(40)})
+    schema = Schema(user="customer", item="title", time="at", signals=("stars",))
+    return EventLog.read(events, schema, items=table)
+
+
+@pytest.fixture(scope="session")
+def recommender() -> Recommender:
+    """A tiny model of films, as it was initialised."""
+    log = films()
+    torch.manual_seed(0)
+    user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
+    return Recommender(Model(user=user, item=item, tasks=[Retrieval(), Rating("stars")]), log)
+
+
+@pytest.fixture(scope="session")
+def served(recommender: Recommender) -> ServedModel:
+    return ServedModel(recommender, name="films", version="1")
+
+
+@pytest.fixture
+def service(served: ServedModel, tmp_path: Path) -> Iterator[Service]:
+    """With events in SQLite and without tokens; its clock stands at 1000."""
+    store = EventStore(str(tmp_path / "service.db"))
+    service = Service(served, store=store, now=lambda: 1000.0)
+    yield service
+    service.gate.close()
+    store.close()
+
+
+@pytest.fixture
+def ask(service: Service) -> Caller:
+    return Caller(create_app(service))

@@ -17,6 +17,7 @@ from motet.cli.export import export, verify
 from motet.cli.index import index
 from motet.cli.init import init
 from motet.cli.report import report
+from motet.cli.serve import serve
 from motet.cli.sweep import sweep
 from motet.cli.train import train
 from motet.cli.tune import tune
@@ -45,6 +46,7 @@ for command in (
     similar,
     report,
     index,
+    serve,
 ):
     app.command()(command)
 

@@ -1,0 +1,70 @@
+"""Gate: so much work at a time and no more; whoever comes beyond is told to come again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from motet.serve.problem import Problem
+
+Answer = TypeVar("Answer")
+RETRY_AFTER_S = 1
+
+
+class Gate:
+    """Runs work in threads, a few at once, with a short queue before them.
+
+    Args:
+        threads: How many run at once.
+        waiting: How many may wait beyond those. What waits longer than it takes to be served is answered late, so the
+            queue is short and the rest refused at once.
+        timeout_s: Seconds until a request is given up. Work that has begun cannot be stopped, and counts until it ends.
+
+    Raises:
+        Problem: From `run`, 503, when the queue is full or the time is over.
+    """
+
+    def __init__(self, *, threads: int = 2, waiting: int = 64, timeout_s: float = 10.0) -> None:
+        self.places = threads + waiting
+        self.timeout_s = timeout_s
+        self.inside = 0
+        self._counting = threading.Lock()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="motet")
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """Do some work in a thread.
+
+        Args:
+            work: Takes nothing.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            Problem: If the gate is full, or the time is over.
+        """
+        with self._counting:
+            if self.inside >= self.places:
+                raise _busy("busy", f"{self.inside} requests are being served or wait; try again")
+            self.inside += 1
+        begun = self._threads.submit(work)
+        begun.add_done_callback(self._leave)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(begun), self.timeout_s)
+        except TimeoutError:
+            raise _busy("timeout", f"no answer within {self.timeout_s:g} s; try again") from None
+
+    def close(self) -> None:
+        """Wait for what has begun, and take no more."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _leave(self, _done: Future[Answer]) -> None:
+        with self._counting:
+            self.inside -= 1
+
+
+def _busy(code: str, message: str) -> Problem:
+    return Problem(503, message, code=code, headers={"Retry-After": str(RETRY_AFTER_S)})

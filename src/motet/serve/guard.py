@@ -1,0 +1,139 @@
+"""Guard: what happens to every request before and after its route: limits, headers, a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import traceback
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from motet.serve.metrics import Measured
+from motet.serve.problem import Problem
+
+log = logging.getLogger("motet.serve")
+
+LARGEST_BODY = 1 << 20
+BODY_TIMEOUT_S = 10.0
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+PORT = re.compile(r":\d+$")
+HERE = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guard:
+    """Wraps an application.
+
+    Args:
+        app: The application.
+        measured: Counts requests.
+        anybody: Whether requests need no token. Then only those that were meant for this machine are answered: a page
+            of another site may make a browser ask 127.0.0.1 under that site's name.
+    """
+
+    def __init__(self, app: ASGIApp, *, measured: Measured, anybody: bool) -> None:
+        self.app = app
+        self.measured = measured
+        self.anybody = anybody
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Args:
+            scope: As ASGI has it.
+            receive: As ASGI has it.
+            send: As ASGI has it.
+        """
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_headers(message["headers"])
+            await send(message)
+
+        with self.measured.inside.track_inprogress():
+            try:
+                await self.app(scope, await self._body(scope, receive), sending)
+            except Problem as problem:
+                await problem.answer()(scope, receive, sending)
+            except Exception:
+                _say("error", where=traceback.format_exc())
+        self._count(scope, status, time.perf_counter() - began)
+
+    async def _body(self, scope: Scope, receive: Receive) -> Receive:
+        """The body, read whole before anything else is done, or refused."""
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self.anybody and PORT.sub("", host) not in HERE:
+            raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            raise _too_large()
+        try:
+            body = await asyncio.wait_for(_read(receive), BODY_TIMEOUT_S)
+        except TimeoutError:
+            raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", code="timeout") from None
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return again
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
+        self.measured.requests.labels(route, method, status).inc()
+        self.measured.seconds.labels(route).observe(seconds)
+        _say("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
+
+
+async def _read(receive: Receive) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > LARGEST_BODY:
+            raise _too_large()
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _too_large() -> Problem:
+    return Problem(413, f"the body has more than {LARGEST_BODY:,} bytes; send less at a time")
+
+
+def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The answer's own headers, and those of every answer that it does not set itself."""
+    own = {name.lower() for name, _ in headers}
+    return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]
+
+
+def _say(event: str, **facts: object) -> None:
+    """One line of JSON: the route's pattern, never its path or query, which hold ids of people."""
+    log.info(json.dumps({"time": round(time.time(), 3), "event": event, **facts}))

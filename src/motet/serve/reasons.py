@@ -1,0 +1,51 @@
+"""Reasons: the items of a user's history that lie nearest to a recommended one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from motet.data.history import History
+from motet.recommender import Recommender
+
+NAMED = 3
+
+
+class Reasons:
+    """Names the items of a history that explain a recommendation, by the cosine of their vectors.
+
+    Args:
+        recommender: The trained model.
+    """
+
+    def __init__(self, recommender: Recommender) -> None:
+        self.recommender = recommender
+
+    def add(self, row: int, told: list[str] | list[int], items: Sequence[dict[str, Any]]) -> None:
+        """Give each recommended item its `reasons`.
+
+        Args:
+            row: The row of the user whom the items are for; 0 of a stranger.
+            told: Known items the user had beside those of the training log.
+            items: The recommended ones; each gets a list, nearest first.
+        """
+        recommender = self.recommender
+        vocab, vectors = recommender.items.vocab, recommender.scorer.items
+        seen: History = recommender.fold_in.seen
+        trained = seen.items[seen.starts[row] : seen.starts[row + 1]] if row else seen.items[:0]
+        had = torch.cat([trained, vocab.encode(told)])
+        had = had[had > 0].unique()
+        if not len(had) or not items:
+            for item in items:
+                item["reasons"] = []
+            return
+        found = F.normalize(vectors[vocab.encode([item["id"] for item in items])])
+        near = (found @ F.normalize(vectors[had]).T).topk(min(NAMED, len(had)))
+        names = vocab.decode(had).to_list()
+        for item, scores, places in zip(items, near.values.tolist(), near.indices.tolist(), strict=True):
+            item["reasons"] = [
+                {"id": names[place], "similarity": score} for place, score in zip(places, scores, strict=True)
+            ]

@@ -1,0 +1,169 @@
+"""Routes: what a service answers, and the scope that each asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import JSONResponse, Response
+
+from motet.serve.bodies import EventsBody, Name, RecommendBody, ScoreBody, SimilarBody, refusals
+from motet.serve.problem import Problem
+from motet.serve.service import Service
+
+bearer = HTTPBearer(auto_error=False, description="A token of the service; needed where it is reached from elsewhere.")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request reached.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The service.
+    """
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(service_of)]
+
+
+class Scope:
+    """Lets a request in if its token has a scope.
+
+    Args:
+        name: Of the scope.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def __call__(self, service: Serving, token: Bearer) -> None:
+        """Check a request.
+
+        Args:
+            service: Has the tokens.
+            token: As the request has it.
+
+        Raises:
+            Problem: If it has none, or one that nobody has (401), or one of another scope (403).
+        """
+        if service.tokens is None:
+            return
+        scopes = service.tokens.scopes(token.credentials) if token else frozenset()
+        if not scopes:
+            raise Problem(
+                401,
+                "a token is needed: send the header 'Authorization: Bearer TOKEN'",
+                code="no_token",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if self.name not in scopes:
+            raise Problem(403, f"the token does not allow to {self.name}", code="wrong_scope")
+
+
+ASKED = refusals(400, 401, 403, 404, 413, 422, 503)
+LOOKED_UP = refusals(401, 403, 404, 422, 503)
+reading = APIRouter(prefix="/v1", dependencies=[Depends(Scope("read"))], responses=LOOKED_UP)
+writing = APIRouter(prefix="/v1", dependencies=[Depends(Scope("write"))], responses=ASKED)
+watching = APIRouter()
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+Offset = Annotated[int, Query(ge=0, lt=2**31)]
+Search = Annotated[str, Query(max_length=200)]
+
+
+@reading.post("/recommend", responses=ASKED)
+async def recommend(asked: RecommendBody, service: Serving) -> Response:
+    """The best items of one user or of many: retrieved, filtered, ranked by every task and fused."""
+    return JSONResponse(await service.gate.run(lambda: service.recommend(asked)))
+
+
+@reading.post("/score", responses=ASKED)
+async def score(asked: ScoreBody, service: Serving) -> Response:
+    """What every task expects of a user and some items."""
+    return JSONResponse(await service.gate.run(lambda: service.score(asked)))
+
+
+@reading.post("/similar", responses=ASKED)
+async def similar(asked: SimilarBody, service: Serving) -> Response:
+    """The nearest items of an item, or users of a user."""
+    return JSONResponse(await service.gate.run(lambda: service.named(asked.model).similar(asked)))
+
+
+@writing.post("/events")
+async def events(told: EventsBody, service: Serving) -> Response:
+    """Keep what users did: on the disk before the answer, each event once, and out of recommendations at once."""
+    return JSONResponse(await service.gate.run(lambda: service.add(told)))
+
+
+@reading.get("/items")
+async def items(
+    service: Serving,
+    search: Search = "",
+    limit: Limit = 20,
+    offset: Offset = 0,
+    ids: Annotated[
+        list[Name], Query(max_length=1_000, description="only these; once for each, as in ids=1&ids=2")
+    ] = [],  # noqa: B006
+) -> Response:
+    """Items, with the columns of their table."""
+    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.items(search, limit, offset, ids)))
+
+
+@reading.get("/users")
+async def users(service: Serving, search: Search = "", limit: Limit = 20, offset: Offset = 0) -> Response:
+    """Users of the training log."""
+    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.users(search, limit, offset)))
+
+
+@reading.get("/users/{user}/history")
+async def history(service: Serving, user: str, limit: Limit = 200) -> Response:
+    """What a user did, in the training log and since, the newest first."""
+    if "\x00" in user or len(user) > 256:
+        raise Problem(422, "user: an id has at most 256 characters, none of them NUL", field="user")
+    return JSONResponse(await service.gate.run(lambda: service.history(user, limit)))
+
+
+@reading.get("/map")
+async def map_of_items(service: Serving, limit: Annotated[int, Query(ge=1, le=20_000)] = 2_000) -> Response:
+    """Items as points: their vectors along the two directions of largest variance."""
+    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.map(limit)))
+
+
+@reading.get("/model")
+async def model(service: Serving) -> dict[str, Any]:
+    """Which model answers."""
+    label = service.model.label
+    return {**service.model.describe(), "models": [{**label, "share": 1.0, "role": "live"}]}
+
+
+@reading.get("/report")
+async def report(service: Serving) -> Response:
+    """The HTML report of the training, if the model came with one; its scripts run in a sandbox."""
+    if service.model.report is None:
+        raise Problem(404, "the model came without a report")
+    policy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+    policy += "style-src 'unsafe-inline'; img-src data:; font-src data:"
+    return Response(service.model.report, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+@watching.get("/healthz")
+async def healthy() -> dict[str, str]:
+    """Whether the process lives."""
+    return {"status": "ok"}
+
+
+@watching.get("/readyz")
+async def ready(service: Serving) -> Response:
+    """Whether it serves, and whether its events can be reached."""
+    return JSONResponse(await service.gate.run(service.ready))
+
+
+@watching.get("/metrics", dependencies=[Depends(Scope("read"))], responses=refusals(401, 403))
+async def metrics(service: Serving) -> Response:
+    """What the service counts, for Prometheus."""
+    return Response(service.measured.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

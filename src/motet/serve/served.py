@@ -1,0 +1,240 @@
+"""ServedModel: a recommender that is asked in ids of any spelling and answers what JSON can hold."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from motet.index import TopK
+from motet.recommender import Recommender
+from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
+from motet.serve.catalogue import Catalogue
+from motet.serve.problem import Problem
+from motet.serve.reasons import Reasons
+from motet.serve.spelling import name_users, sort_out
+from motet.serve.where import allowed
+
+Stored = Mapping[str, Sequence[str]]
+
+
+class ServedModel:
+    """One model of a service.
+
+    Args:
+        recommender: The trained model.
+        name: What requests call it.
+        version: Changes whenever the model does.
+        report: The HTML report of its training, if there is one.
+        card: What its artifact says of it.
+    """
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        *,
+        name: str = "model",
+        version: str = "0",
+        report: str | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.recommender = recommender
+        self.name = name
+        self.version = version
+        self.report = report
+        self.card = dict(card or {})
+        self.catalogue = Catalogue(recommender)
+        self._reasons = Reasons(recommender)
+
+    @classmethod
+    def load(cls, path: str | Path, *, name: str | None = None) -> Self:
+        """Read a saved model; its version is the checksum of its manifest, which holds those of all its files.
+
+        Args:
+            path: Of the folder.
+            name: What requests call it; the name of the folder where not given.
+
+        Returns:
+            The model.
+
+        Raises:
+            ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
+            ConfigError: If a class of the model is not motet's own.
+        """
+        folder = Path(path)
+        recommender = Recommender.load(folder)
+        manifest = (folder / "manifest.json").read_bytes()
+        report = folder / "report.html"
+        return cls(
+            recommender,
+            name=name or folder.resolve().name,
+            version=hashlib.sha256(manifest).hexdigest()[:12],
+            report=report.read_text(encoding="utf-8") if report.exists() else None,
+        )
+
+    @cached_property
+    def label(self) -> dict[str, str]:
+        """Name and version, as every answer carries them."""
+        return {"name": self.name, "version": self.version}
+
+    def recommend(self, asked: RecommendBody, stored: Stored) -> dict[str, Any]:
+        """Answer `POST /v1/recommend`.
+
+        Args:
+            asked: The body.
+            stored: Items of the events stored since training, by user, the newest first.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If a filter names no column of the item table.
+            MotetError: If the question breaks a rule of the model.
+        """
+        items = self.recommender.items
+        exclude, unknown = sort_out(items.vocab, asked.exclude)
+        ignored = {"exclude": unknown, "only": [], "history": sort_out(items.vocab, asked.history)[1]}
+        users = name_users(self.recommender.users.vocab, asked.asking)
+        histories = self._histories(asked, asked.asking, users, stored)
+        only = allowed(items.table, items.key, asked.where)
+        if asked.only is not None:
+            named, ignored["only"] = sort_out(items.vocab, asked.only)
+            only = named if only is None else _both(named, only)
+        top = self.recommender.recommend(
+            users,
+            min(asked.k, len(items) - 1),
+            exclude=exclude,
+            only=only,
+            exclude_seen=asked.exclude_seen,
+            candidates=asked.candidates,
+            by=asked.by,
+            preference=asked.preference,
+            features=asked.features,
+            histories=histories,
+        )
+        results: list[dict[str, Any]] = [
+            {"user": asking, "known": bool(line.known), "basis": str(line.basis), "items": _items(line)}
+            for asking, line in zip(asked.asking, top.each(), strict=True)
+        ]
+        if asked.reasons:
+            rows = self.recommender.users.vocab.encode(users).tolist()
+            for user, row, result in zip(users, rows, results, strict=True):
+                self._reasons.add(row, histories.get(user, []), result["items"])
+        return {"model": self.label, "results": results, "ignored": ignored}
+
+    def score(self, asked: ScoreBody, stored: Stored) -> dict[str, Any]:
+        """Answer `POST /v1/score`.
+
+        Args:
+            asked: The body.
+            stored: As in `recommend`.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If an item is unknown.
+            MotetError: If the question breaks a rule of the model.
+        """
+        items = self._known("items", asked.items)
+        users = name_users(self.recommender.users.vocab, [asked.user])
+        scores = self.recommender.predict(
+            users[0],
+            items,
+            preference=asked.preference,
+            features=asked.features,
+            histories=self._histories(asked, [asked.user], users, stored),
+        )
+        rows = zip(asked.items, _lines(scores, len(items)), strict=True)
+        known = bool(self.recommender.scorer.known[self.recommender.users.vocab.encode(users)].all())
+        return {
+            "model": self.label,
+            "user": asked.user,
+            "known": known,
+            "items": [{"id": id, "tasks": tasks} for id, tasks in rows],
+        }
+
+    def similar(self, asked: SimilarBody) -> dict[str, Any]:
+        """Answer `POST /v1/similar`.
+
+        Args:
+            asked: The body.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If the item or user is unknown.
+        """
+        recommender = self.recommender
+        side, field = (recommender.items, "item") if asked.user is None else (recommender.users, "user")
+        ids = self._known(field, [asked.item if asked.user is None else asked.user])  # type: ignore[list-item]
+        k = min(asked.k, len(side) - 2)
+        find = recommender.similar_items if field == "item" else recommender.similar_users
+        found = _items(find(ids[0], k)) if k else []
+        return {"model": self.label, "items": [{"id": item["id"], "score": item["score"]} for item in found]}
+
+    def describe(self) -> dict[str, Any]:
+        """What the model is, for `GET /v1/model`.
+
+        Returns:
+            What JSON can hold.
+        """
+        model = self.recommender.model
+        tasks = [
+            {"name": name, "unit": type(task).__name__.lower(), "weight": model.weights[name]}
+            for name, task in model.tasks.items()
+        ]
+        return {
+            **self.label,
+            "tasks": tasks,
+            "preference": model.preference is not None,
+            "items": len(self.recommender.items) - 1,
+            "users": len(self.recommender.users) - 1,
+            "card": self.card,
+        }
+
+    def _histories(
+        self, asked: Asker, asking: Sequence[str | int], users: Sequence[str] | Sequence[int], stored: Stored
+    ) -> dict[Any, Any]:
+        """What users had since training and as the question says, the oldest first, by the model's own ids."""
+        histories = {}
+        for name, user in zip(asking, users, strict=True):
+            told = [*reversed(stored.get(str(name), ())), *asked.history]
+            known, _ = sort_out(self.recommender.items.vocab, told)
+            if known:
+                histories[user] = known
+        return histories
+
+    def _known(self, field: str, ids: Sequence[str | int]) -> list[str] | list[int]:
+        side = self.recommender.users if field == "user" else self.recommender.items
+        known, unknown = sort_out(side.vocab, ids)
+        if unknown:
+            raise Problem(
+                404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
+            )
+        return known
+
+
+def _both(some: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    return list(set(some).intersection(others))
+
+
+def _items(top: TopK) -> list[dict[str, Any]]:
+    ids = top.ids.tolist()
+    rows = zip(ids, top.scores.tolist(), _lines(top.tasks, len(ids)), strict=True)
+    return [{"id": id, "score": _finite(score), "tasks": tasks} for id, score, tasks in rows]
+
+
+def _lines(scores: Mapping[str, Tensor], size: int) -> list[dict[str, float | None]]:
+    columns = {name: part.tolist() for name, part in scores.items()}
+    return [{name: _finite(column[place]) for name, column in columns.items()} for place in range(size)]
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
