@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import SavedModel
+from motet.cli.options import Json, SavedModel
 
 
 def export(
@@ -19,6 +19,7 @@ def export(
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Private ed25519 key (PEM) to sign the artifact with.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Make an artifact: the model, a card, and programs that serve it without torch.
 
@@ -28,10 +29,14 @@ def export(
 
     motet export model/ -o artifact/ --sign key.pem
     """
+    from motet.cli.answers import print_json
     from motet.export import export as write
 
     write(model, output, onnx=onnx, sign=sign)
-    print(f"Wrote {output}. Check it: motet verify {output}")
+    if json:
+        print_json({"artifact": str(output)})
+    else:
+        print(f"Wrote {output}. Check it: motet verify {output}")
 
 
 def verify(
@@ -39,6 +44,7 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Public ed25519 key (PEM) whose owner must have signed it.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Check that an artifact is whole, whose it is, and that its programs say what its model says.
 
@@ -48,7 +54,12 @@ def verify(
 
     motet verify artifact/ --key key.pub.pem
     """
+    from motet.cli.answers import print_json
     from motet.export import verify as check
 
-    for line in check(artifact, key=key):
+    checked = list(check(artifact, key=key))
+    if json:
+        print_json({"artifact": str(artifact), "checked": checked})
+        return
+    for line in checked:
         print(f"{line}.")
