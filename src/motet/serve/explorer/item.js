@@ -11,23 +11,34 @@ const NEIGHBOURS = 10;
 export function itemDialog() {
   const dialog = document.getElementById("item");
   const run = latest();
-  dialog.addEventListener("close", () => state.get().item !== null && state.set({ item: null }));
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  const leave = () => state.set({ item: null });
+  let shown = null; // the browser tells of a closed dialog late: another item may be asked for by then
+  dialog.addEventListener("close", () => shown !== null && state.get().item === shown && leave());
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    leave();
+  });
+  dialog.addEventListener("click", (event) => event.target === dialog && leave());
 
   async function show(current) {
-    if (current.item === null) return dialog.open && dialog.close();
+    if (current.item === null) {
+      shown = null;
+      return dialog.open && dialog.close();
+    }
     const id = current.item;
     await catalogue.fetchItems([id]);
+    if (state.get().item !== id) return null;
     const near = h("div", { class: "near", "aria-busy": "true" }, skeleton(6));
     const title = h("h2", { id: "item-title", tabindex: "-1" }, catalogue.title(id));
     dialog.replaceChildren(
-      h("div", { class: "head" }, title, h("button", { type: "button", class: "round", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
+      h("div", { class: "head" }, title, h("button", { type: "button", class: "round", "aria-label": "Close", onclick: leave }, "×")),
       facts(id),
       h("div", { class: "tools" }, whatIf(id, current), onMap(id)),
       h("h3", { id: "near-title" }, "Nearest items"),
       near,
     );
     if (!dialog.open) dialog.showModal();
+    shown = id;
     title.focus();
     await neighbours(id, current, near);
     return null;
