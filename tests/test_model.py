@@ -124,10 +124,12 @@ def test_task_names_and_weights_are_checked() -> None:
         model_of(log, tasks=[Retrieval(), Retrieval()])
     with pytest.raises(ConfigError, match="for 'ratings', which is no task; did you mean 'rating'"):
         model_of(log, weights={"ratings": 1.0})
-    with pytest.raises(ConfigError, match=r"weight of task 'rating' is -1.0; it must be 0 or more"):
+    with pytest.raises(ConfigError, match=r"weight of task 'rating' is -1.0; it must be finite, and 0 or more"):
         model_of(log, weights={"rating": -1.0})
-    with pytest.raises(ConfigError, match="is nan; it must be 0 or more"):
+    with pytest.raises(ConfigError, match="is nan; it must be finite"):
         model_of(log, weights={"rating": float("nan")})
+    with pytest.raises(ConfigError, match="every task has weight 0 .*; give one of them a weight above 0"):
+        model_of(log, weights={"rating": 0, "retrieval": 0})
 
 
 def test_any_task_name_will_do() -> None:

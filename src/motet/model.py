@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ class Model(nn.Module):
         preference: Trains one model for every weighting around `weights`; for these alone where not given.
 
     Raises:
-        ConfigError: If two tasks share a name, a weight names no task or is negative, or no task reads the trunk.
+        ConfigError: If two tasks share a name, a weight names no task or is negative, all are 0, or no task reads the trunk.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -129,9 +130,11 @@ class Model(nn.Module):
                     f"weight {weight} is for {name!r}, which is no task{did_you_mean(name, tasks)}; "
                     f"tasks: {', '.join(tasks)}"
                 )
-            if not weight >= 0:
-                raise ConfigError(f"the weight of task {name!r} is {weight}; it must be 0 or more")
+            if not 0 <= weight < math.inf:
+                raise ConfigError(f"the weight of task {name!r} is {weight}; it must be finite, and 0 or more")
         self._weights = {name: float(weights.get(name, 1.0)) for name in tasks}
+        if tasks and not any(self._weights.values()):
+            raise ConfigError(f"every task has weight 0 ({', '.join(tasks)}); give one of them a weight above 0")
 
     def prefer(self, preference: Mapping[str, float] | None) -> Float[Tensor, " tasks"] | None:
         """A preference as a `Batch` carries it to towers, heads and losses.

@@ -81,7 +81,7 @@ def test_override_takes_toml_and_bare_words() -> None:
         (".epochs=3", "'.epochs=3' changes no setting"),
         ("tasks.2.name=a", "'tasks.2.name' goes into tasks.2, which is none of 1; they count from 1"),
         ("tasks.buy.name=a", "goes into tasks.buy, which is none of 1"),
-        ("data.events.name=a", "goes into data.events, which is 'log.csv' and no table"),
+        ("data.events.name=a", "goes into data.events, which is 'log.csv' and no table; set the whole of it"),
         ("tasks.1=a", "'tasks.1' names no key of tasks; write TABLE.KEY=VALUE"),
     ],
 )

@@ -233,7 +233,7 @@ def _into(table: Any, key: str, told: str, new: Callable[[], Any]) -> Any:
         table[place] = new()
         table[place]["kind"] = str(inside)
     elif not isinstance(inside, dict | list):
-        raise ConfigError(f"{told}, which is {inside!r} and no table")
+        raise ConfigError(f"{told}, which is {inside!r} and no table; set the whole of it")
     return table[place]
 
 
