@@ -128,7 +128,7 @@ def test_task_names_and_weights_are_checked() -> None:
         model_of(log, weights={"rating": -1.0})
     with pytest.raises(ConfigError, match="is nan; it must be finite"):
         model_of(log, weights={"rating": float("nan")})
-    with pytest.raises(ConfigError, match="every task has weight 0 .*; give one of them a weight above 0"):
+    with pytest.raises(ConfigError, match=r"every task has weight 0 .*; give one of them a weight above 0"):
         model_of(log, weights={"rating": 0, "retrieval": 0})
 
 

@@ -63,7 +63,8 @@ class Model(nn.Module):
         preference: Trains one model for every weighting around `weights`; for these alone where not given.
 
     Raises:
-        ConfigError: If two tasks share a name, a weight names no task or is negative, all are 0, or no task reads the trunk.
+        ConfigError: If two tasks share a name, a weight names no task, is negative or not finite, all weights are 0, or
+            no task reads the trunk.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
