@@ -19,10 +19,9 @@ from motet.artifact import saved
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, MotetError, did_you_mean
 from motet.fold_in import FoldIn
-from motet.index import ApproximateIndex, ExactIndex, TopK, beside
-from motet.index import load as load_index
+from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
 from motet.scorer import Scorer
@@ -38,14 +37,23 @@ class Recommender:
     Args:
         model: Trained; it is put in evaluation mode.
         log: The training log: its items can be recommended, its pairs are what users have seen.
-        index: Finds the candidates; an exact one where not given. `motet index` writes one beside a saved model.
+        index: Finds the candidates; an exact one where not given. `motet index` puts one into a saved model.
+        by: What each task counts for in recommendations, unless a question says otherwise, 0 where not named; the
+            weights of the model, which are those of its losses, where not given.
 
     Raises:
-        ConfigError: If the model has no task, a tower of it needs context, which a request has not, or the index is
-            not of the model's items.
+        ConfigError: If the model has no task, a tower of it needs context, which a request has not, the index is not
+            of the model's items, or `by` names no task or weighs all tasks 0.
     """
 
-    def __init__(self, model: Model, log: EventLog, *, index: ExactIndex | ApproximateIndex | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        log: EventLog,
+        *,
+        index: ExactIndex | ApproximateIndex | None = None,
+        by: Mapping[str, float] | None = None,
+    ) -> None:
         self.model = model
         self.log = log
         self.users = log.users
@@ -53,6 +61,13 @@ class Recommender:
         self.scorer = Scorer(model, log)
         self.ranker = Ranker(self.scorer, index)
         self.fold_in = FoldIn(self.scorer, log)
+        self._index = index
+        self._by = None if by is None else dict(self._checked(by))
+
+    @property
+    def by(self) -> dict[str, float]:
+        """What each task counts for in recommendations, unless a question says otherwise."""
+        return self.model.weights if self._by is None else {name: self._by.get(name, 0.0) for name in self.model.tasks}
 
     def recommend(
         self,
@@ -83,7 +98,7 @@ class Recommender:
             candidates: How many items are retrieved for the tasks to rank, at least k. More is slower and comes closer
                 to ranking the whole catalogue; 500 costs milliseconds.
             by: What each task counts for in the fused order of this call, 0 where not named; where not given, the
-                preference, or else the weights of the model.
+                preference, or else `Recommender.by`.
             preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it, 0
                 where not named. It changes vectors and scores, where `by` only adds scores up. The weights of the model
                 where not given.
@@ -112,7 +127,7 @@ class Recommender:
         ids, single = listed(users)
         request = Request(
             k=k,
-            weights=self._weights(preference if by is None else by),
+            weights=self._checked(next(each for each in (by, preference, self.by) if each is not None)),
             candidates=candidates,
             exclude=known_rows(self.items, listed(exclude)[0], "item"),
             only=None if only is None else known_rows(self.items, listed(only)[0], "item"),
@@ -196,7 +211,7 @@ class Recommender:
         return self._similar(users, k, self.users, "user", self._user_directions)
 
     def save(self, path: str | Path, *, run: str = "") -> None:
-        """Write the recommender to a folder; a model that stands there stays whole until the new one is.
+        """Write the recommender, with the index and `by` it was given; a model there stays whole until it is written.
 
         Args:
             path: A new or empty folder, or a saved model to replace.
@@ -206,11 +221,11 @@ class Recommender:
             ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
             ArtifactError: If the disk is full or refuses to be written.
         """
-        saved.save(path, self.model, self.log, run)
+        saved.save(path, self.model, self.log, run, index=self._index, by=self._by)
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
-        """Read what `save` wrote; it gives the same answers bit for bit. An index that lies beside it is used.
+        """Read what `save` wrote; it gives the same answers bit for bit, by the index that was saved, if one was.
 
         Args:
             path: Of the folder.
@@ -221,24 +236,27 @@ class Recommender:
 
         Raises:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-            ConfigError: If `model` is needed, or does not fit the saved weights, or the index beside them is of others.
+            ConfigError: If `model` is needed, or does not fit the saved weights, or the index is of other weights.
         """
-        index = load_index(beside(path)) if beside(path).exists() else None
-        return cls(*saved.load(path, model), index=index)
+        found = saved.load(path, model)
+        try:
+            return cls(found.model, found.log, index=found.index, by=found.by)
+        except MotetError as error:
+            raise type(error)(f"{str(path)!r}: {error}") from error
 
-    def _weights(self, by: Mapping[str, float] | None) -> Mapping[str, float]:
-        tasks, weights = self.model.tasks, self.model.weights if by is None else by
-        for name, weight in weights.items():
+    def _checked(self, by: Mapping[str, float]) -> Mapping[str, float]:
+        tasks = self.model.tasks
+        for name, weight in by.items():
             if name not in tasks:
                 hint = did_you_mean(name, tasks)
                 raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
             if not math.isfinite(weight):
                 raise ConfigError(f"by gives task {name!r} the weight {weight}; it must be a finite number")
-        if not any(weights.values()):
+        if not any(by.values()):
             raise ConfigError(
                 f"every task weighs 0, so that nothing is better than anything; tasks: {', '.join(tasks)}"
             )
-        return weights
+        return by
 
     def _similar(self, ids: Ids, k: int, entities: Entities, side: str, index: ExactIndex) -> TopK:
         _check("k", k, len(entities) - 2, f"other {side}s")

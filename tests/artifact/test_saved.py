@@ -12,6 +12,7 @@ from motet.artifact.saved import load, save
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.errors import ArtifactError, ConfigError
+from motet.index import ExactIndex
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.tasks import Rating, Retrieval
@@ -96,6 +97,29 @@ def test_same_answers_bit_for_bit(log: EventLog, tmp_path: Path) -> None:
     assert again.log.columns.keys() == log.columns.keys()
     for name, column in log.columns.items():
         torch.testing.assert_close(again.log.columns[name], column, rtol=0, atol=0, equal_nan=True)
+
+
+def test_an_index_and_what_tasks_count_for_are_kept(log: EventLog, tmp_path: Path) -> None:
+    plain = Recommender(make_model(log), log)
+    index = ExactIndex(plain.ranker.index.vectors)
+    index.remove(torch.tensor([2, 3]))
+    Recommender(plain.model, log, index=index, by={"stars": 2.0}).save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model")
+    assert again.ranker.index.removed.tolist() == [2, 3]
+    assert again.by == {"retrieval": 0.0, "stars": 2.0}
+    assert again.model.weights == {"retrieval": 1.0, "stars": 0.3}
+    assert again.recommend(3, 5).ids.tolist() == again.recommend(3, 5, by={"stars": 1.0}).ids.tolist()
+    assert again.recommend(3, 5).ids.tolist() != plain.recommend(3, 5).ids.tolist()
+    again.save(tmp_path / "again")
+    assert (tmp_path / "again" / "fusion.json").read_bytes() == (tmp_path / "model" / "fusion.json").read_bytes()
+
+
+def test_what_tasks_count_for_is_checked(log: EventLog, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"by names 'star', which is no task of the model; did you mean 'stars'"):
+        Recommender(make_model(log), log, by={"star": 1.0})
+    save(tmp_path / "model", make_model(log), log, by={"star": 1.0})
+    with pytest.raises(ConfigError, match=r"'.*model': by names 'star', which is no task"):
+        Recommender.load(tmp_path / "model")
 
 
 def test_context_is_left_out(tmp_path: Path) -> None:

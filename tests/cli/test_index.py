@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from motet import index
+from motet.artifact import saved as artifacts
+from motet.artifact.folder import write_folder
 from motet.errors import ConfigError
+from motet.export import export
 from motet.index import ApproximateIndex, ExactIndex, approximate
 from motet.model import Model
 from motet.recommender import Recommender
@@ -20,17 +22,17 @@ from .conftest import Run, shop
 
 @pytest.fixture
 def model(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A saved model with nothing beside it, and codes for its dozen items, repeated."""
+    """A saved model without an index, and codes for its dozen items, repeated."""
     monkeypatch.setattr(approximate, "FEWEST", 16)
     return Path(shutil.copytree(saved, tmp_path / "model"))
 
 
-def test_an_index_is_written_beside_the_model_and_used(motet: Run, model: Path) -> None:
+def test_an_index_is_put_into_the_model_and_used(motet: Run, model: Path) -> None:
     before = Recommender.load(model).recommend(3, 5)
     ran = motet("index", model, "--recall", "1", "-k", 5, "--json")
     assert (ran.code, ran.err) == (0, "")
     told = json.loads(ran.out)
-    assert told["index"] == str(index.beside(model))
+    assert told["index"] == str(model / "index.safetensors")
     assert told["recall"] == 1
     assert told["items"] == 12
     again = Recommender.load(model)
@@ -39,23 +41,41 @@ def test_an_index_is_written_beside_the_model_and_used(motet: Run, model: Path) 
 
 
 def test_check_says_what_is_there(motet: Run, model: Path) -> None:
-    assert "No index beside the model: searches are exact.\n" in motet("index", model, "--check", "-k", 3).out
-    assert not index.beside(model).exists()
+    assert "The model has no index: searches are exact.\n" in motet("index", model, "--check", "-k", 3).out
+    assert not (model / "index.safetensors").exists()
     motet("index", model)
+    motet("index", model)  # takes the place of the first
     ran = motet("index", model, "--check", "-k", 3)
-    assert ran.out.startswith("model.index.safetensors\n12 items · recall@3 1.000 · p50 ")
+    assert ran.out.startswith(f"{model / 'index.safetensors'}\n12 items · recall@3 1.000 · p50 ")
+
+
+def test_an_index_travels_with_the_model(motet: Run, model: Path, tmp_path: Path) -> None:
+    motet("index", model)
+    Recommender.load(model).save(tmp_path / "copy")
+    export(model, tmp_path / "artifact", onnx=False)
+    for path in (tmp_path / "copy", tmp_path / "artifact"):
+        assert isinstance(Recommender.load(path).ranker.index, ApproximateIndex)
+
+
+def test_a_signed_model_keeps_its_signature(motet: Run, model: Path) -> None:
+    write_folder(model, list(artifacts.kept(model)), lambda _: {"signature": "of its owner"})
+    ran = motet("index", model)
+    assert ran.code == 2
+    assert "is signed, and with an index it would be another; make the index of the model that it was" in ran.err
+    assert (model / "manifest.sig").exists()
 
 
 def test_an_index_of_other_weights_is_refused(motet: Run, model: Path) -> None:
-    index.save(ExactIndex(torch.randn(12, 3)), index.beside(model))
+    artifacts.put_index(model, ExactIndex(torch.randn(12, 3)))
     ran = motet("recommend", model, 3)
     assert ran.code == 2
-    assert "that are not those of the model's 12 items; make it anew: motet index MODEL" in ran.err
+    assert f"{str(model)!r}: the index holds 12 vectors 3 wide that are not those of the model's 12 items" in ran.err
+    assert "make it anew: motet index MODEL" in ran.err
     assert motet("index", model).code == 0
     assert motet("recommend", model, 3).code == 0
-    vectors = index.load(index.beside(model)).vectors.clone()
+    vectors = Recommender.load(model).ranker.index.vectors.clone()
     vectors[5, 0] += 1
-    index.save(ApproximateIndex(vectors), index.beside(model))
+    artifacts.put_index(model, ApproximateIndex(vectors))
     with pytest.raises(ConfigError, match=r"the index holds 12 vectors \d wide that are not those"):
         Recommender.load(model)
 

@@ -7,6 +7,8 @@
 | `model.safetensors` | parameters and buffers |
 | `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
 | `events.parquet` | user row, item row, time and signals of every training event |
+| `fusion.json` | what each task counts for in recommendations; only where that is not what its loss counted for |
+| `index.safetensors` | the index of the item vectors; only where one was made |
 | `run.json` | how the model came to be and how good it is, for `motet report`; only where that was given |
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -23,19 +25,47 @@ import polars as pl
 import torch
 
 from motet.artifact.declaration import describe, rebuild
-from motet.artifact.folder import read_folder, write_folder
+from motet.artifact.folder import MANIFEST, SIGNATURE, read_folder, write_folder
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.schema import Feature, Schema
 from motet.data.sides import build_entities
 from motet.data.vocab import Vocab
 from motet.errors import ConfigError
+from motet.index import ApproximateIndex, ExactIndex
+from motet.index import load as load_index
+from motet.index.stored import to_bytes
 from motet.model import Model
 
-RUN = "run.json"
+RUN, FUSION, INDEX = "run.json", "fusion.json", "index.safetensors"
 
 
-def save(path: str | Path, model: Model, log: EventLog, run: str = "") -> None:
+@dataclass(frozen=True)
+class Saved:
+    """What a folder holds.
+
+    Attributes:
+        model: In evaluation mode.
+        log: The training log less its context, which no request has.
+        index: Of the item vectors; None where none was made.
+        by: What each task counts for in recommendations; None where that is what its loss counted for.
+    """
+
+    model: Model
+    log: EventLog
+    index: ExactIndex | ApproximateIndex | None
+    by: dict[str, float] | None
+
+
+def save(
+    path: str | Path,
+    model: Model,
+    log: EventLog,
+    run: str = "",
+    *,
+    index: ExactIndex | ApproximateIndex | None = None,
+    by: Mapping[str, float] | None = None,
+) -> None:
     """Write a model and the log it serves; nothing of an older model at `path` is lost before all is written.
 
     Args:
@@ -43,16 +73,69 @@ def save(path: str | Path, model: Model, log: EventLog, run: str = "") -> None:
         model: Trained.
         log: Whose users, items and seen pairs it serves.
         run: JSON text of how the model came to be; none where empty.
+        index: Of the item vectors, to travel with them.
+        by: What each task counts for in recommendations, where that is not what its loss counted for.
 
     Raises:
         ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
         ArtifactError: If the disk is full or refuses to be written.
     """
     told = [(RUN, run.encode())] if run else []
+    if by is not None:
+        told.append((FUSION, fusion(by)))
+    if index is not None:
+        told.append((INDEX, to_bytes(index)))
     write_folder(path, chain(_files(model, log), told))
 
 
-def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]:
+def kept(folder: Path, *less: str) -> Iterator[tuple[str, bytes]]:
+    """The files of a saved model, to be written again.
+
+    Args:
+        folder: Where they lie, already checked against their manifest.
+        *less: Beginnings of the names of those that are left out.
+
+    Yields:
+        Names and contents.
+    """
+    for name in json.loads((folder / MANIFEST).read_bytes())["files"]:
+        if not name.startswith(less):
+            yield name, (folder / name).read_bytes()
+
+
+def put_index(path: str | Path, index: ExactIndex | ApproximateIndex) -> None:
+    """Put an index into a saved model, in the place of the one that is there; all else stays as it is.
+
+    Args:
+        path: Of the folder.
+        index: Of the vectors of the model's items.
+
+    Raises:
+        ArtifactError: If the folder is damaged, or the disk full; what was there before is untouched.
+        ConfigError: If the model is signed: a file more would leave it without its signature.
+    """
+    folder = read_folder(path)
+    if (folder / SIGNATURE).exists():
+        raise ConfigError(
+            f"{str(path)!r} is signed, and with an index it would be another; make the index of the model that it was "
+            "exported of, then export and sign again"
+        )
+    write_folder(path, chain(kept(folder, INDEX), [(INDEX, to_bytes(index))]))
+
+
+def fusion(by: Mapping[str, float]) -> bytes:
+    """What `fusion.json` holds.
+
+    Args:
+        by: What each task counts for in recommendations.
+
+    Returns:
+        JSON.
+    """
+    return json.dumps({"by": dict(by)}, indent=2).encode()
+
+
+def load(path: str | Path, model: Model | None = None) -> Saved:
     """Read what `save` wrote.
 
     Args:
@@ -61,7 +144,7 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
             is not motet's own.
 
     Returns:
-        The model in evaluation mode, and the training log less its context, which no request has.
+        What it holds. The vectors of the index stay in their file, so that several processes share one copy.
 
     Raises:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
@@ -81,7 +164,9 @@ def load(path: str | Path, model: Model | None = None) -> tuple[Model, EventLog]
             "build the model as for training and pass it: load(path, model=...)"
         )
     _load_weights(folder / "model.safetensors", model)
-    return model.eval(), log
+    index = load_index(folder / INDEX) if (folder / INDEX).exists() else None
+    by = json.loads((folder / FUSION).read_bytes())["by"] if (folder / FUSION).exists() else None
+    return Saved(model.eval(), log, index, by)
 
 
 def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:

@@ -31,8 +31,8 @@ def index(
 ) -> None:
     """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
 
-    It is written beside the folder of the model, as MODEL.index.safetensors; without that file, searches are exact. The
-    figures are those of 200 of the users. A model that is trained anew needs its index anew.
+    It is put into the folder of the model, and travels with it when the model is exported; without one, searches are
+    exact. The figures are those of 200 of the users. A model that is trained anew needs its index anew.
 
     [bold]Examples[/bold]
 
@@ -40,19 +40,19 @@ def index(
 
     motet index model/ --check
     """
+    from motet.artifact.saved import INDEX
     from motet.cli import answers
-    from motet.index import beside
     from motet.recommender import Recommender
 
-    file = beside(model)
     recommender = Recommender.load(model) if check else _unindexed(model)
     if not check:
-        _build(recommender, file, k, recall)
+        _build(recommender, model, k, recall)
     found = _figures(recommender, k)
+    there = (model / INDEX).exists()
     if json:
-        answers.print_json({"index": str(file) if file.exists() else None, **found})
+        answers.print_json({"index": str(model / INDEX) if there else None, **found})
         return
-    print(f"{file.name}" if file.exists() else "No index beside the model: searches are exact.")
+    print(model / INDEX if there else "The model has no index: searches are exact.")
     print(
         f"{found['items']:,} items · recall@{k} {found['recall']:.3f} · p50 {found['p50_ms']:.2f} ms · "
         f"p99 {found['p99_ms']:.2f} ms · exact: p50 {found['exact_p50_ms']:.2f} ms · p99 {found['exact_p99_ms']:.2f} ms"
@@ -60,22 +60,24 @@ def index(
 
 
 def _unindexed(model: Path) -> Recommender:
-    """The model without the index beside it, which may be of older weights."""
+    """The model without the index that it has."""
     from motet.artifact import saved
     from motet.recommender import Recommender
 
-    return Recommender(*saved.load(model))
+    found = saved.load(model)
+    return Recommender(found.model, found.log)
 
 
-def _build(recommender: Recommender, file: Path, k: int, recall: float) -> None:
-    from motet.index import ApproximateIndex, ExactIndex, save
+def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None:
+    from motet.artifact.saved import put_index
+    from motet.index import ApproximateIndex, ExactIndex
     from motet.index.check import tune
 
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
     index = ApproximateIndex(exact.vectors)
     tune(index, _queries(recommender), k, recall=recall, truth=exact)
-    save(index, file)
+    put_index(model, index)
     ranker.index = index
 
 

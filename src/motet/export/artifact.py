@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from motet.artifact.folder import MANIFEST, check_free, read_folder, write_folder
-from motet.artifact.saved import RUN
+from motet.artifact.folder import check_free, read_folder, write_folder
+from motet.artifact.saved import RUN, kept
 from motet.errors import ConfigError
 from motet.export import card as cards
 from motet.export import serving
@@ -51,14 +51,7 @@ def export(
     recommender = Recommender.load(path, model=model)
     folder = read_folder(path)
     run = json.loads((folder / RUN).read_bytes()) if (folder / RUN).exists() else {}
-    write_folder(output, chain(_kept(folder), _added(recommender, folder, run, onnx=onnx)), made)
-
-
-def _kept(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of the saved model, as they are."""
-    for name in json.loads((folder / MANIFEST).read_bytes())["files"]:
-        if not name.startswith(MADE):
-            yield name, (folder / name).read_bytes()
+    write_folder(output, chain(kept(folder, *MADE), _added(recommender, folder, run, onnx=onnx)), made)
 
 
 def _added(

@@ -51,23 +51,6 @@ def save(index: Index, path: str | Path) -> None:
     new.replace(target)
 
 
-def beside(model: str | Path) -> Path:
-    """Where the index of a saved model lies: beside its folder, which holds what its manifest names and nothing else.
-
-    Args:
-        model: Of the folder.
-
-    Returns:
-        The file, whether it is there or not.
-
-    Example:
-        >>> beside("models/shop").name
-        'shop.index.safetensors'
-    """
-    folder = Path(model).resolve()
-    return folder.with_name(f"{folder.name}.index.safetensors")
-
-
 def to_bytes(index: Index) -> bytes:
     """What the file of an index holds.
 
