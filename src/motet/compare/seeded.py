@@ -57,7 +57,7 @@ def _ruled(project: Project, rows: Divided, name: str) -> Report:
 def _trained(project: Project, rows: Divided, *, joint: bool) -> tuple[Report, dict[str, Any]]:
     assert rows.test is not None
     model = project.model(rows.train)
-    history = project.training.make(model, rows.train, validation=rows.validation, progress=False)
+    history = project.fit(model, rows.train, validation=rows.validation)
     report = evaluate(model, rows.test, train=rows.train, protocols=PROTOCOLS, baselines=joint, thorough=joint)
     told: dict[str, Any] = {"history": history.to_dicts()}
     if joint:

@@ -19,7 +19,7 @@ from motet.compare.trial import Trial
 from motet.evaluation import evaluate
 from motet.project import Divided, Project
 
-READING = ("data", "schema", "split", "validation", "recent")  # tables that say which rows there are
+READING = ("data", "schema", "mix", "split", "validation", "recent")  # tables that say which rows there are
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial
         assert rows.validation is not None
         model = project.model(rows.train)
         watched = rows.validation if "early_stopping" in project.training.given else None
-        project.training.make(model, rows.train, validation=watched, progress=False)
+        project.fit(model, rows.train, validation=watched)
         for key, figure in evaluate(model, rows.validation, train=rows.train, baselines=False).items():
             found.setdefault(key, []).append(figure)
     known = {key: figures for key, figures in found.items() if not any(map(math.isnan, figures))}
@@ -108,14 +108,9 @@ def race(trial: Trial, declaration: Declaration, score: Score, bars: Mapping[int
     ended = replace(trial, state="done")
     with tempfile.TemporaryDirectory() as folder:
         for epochs, bar in bars.items():
-            history = project.training.make(
-                model,
-                rows.train,
-                validation=rows.validation,
-                epochs=epochs,
-                progress=False,
-                checkpoint=Path(folder) / "checkpoint",
-                resume=True,
+            place = Path(folder) / "checkpoint"
+            history = project.fit(
+                model, rows.train, validation=rows.validation, epochs=epochs, checkpoint=place, resume=True
             )
             figures = [_validation(row) for row in history.to_dicts()]
             worth = [score.of(each) for each in figures]
@@ -157,7 +152,8 @@ def data_sizes(project: Project) -> dict[str, int]:
         Bytes by name; what is no single file is left out.
     """
     named = project.document.data.model_dump(exclude_none=True)
-    files = {name: project.path(written) for name, written in named.items()}
+    further = {f"mix {row}": log.events for row, log in enumerate(project.document.mix, 1)}
+    files = {name: project.path(written) for name, written in {**named, **further}.items()}
     return {name: file.stat().st_size for name, file in files.items() if file.is_file()}
 
 

@@ -15,6 +15,7 @@ from motet.errors import ConfigError, MotetError, did_you_mean
 from motet.evaluation import evaluate
 from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
+from motet.project.logs import ORIGIN
 from motet.project.project import Divided, Project
 
 SAMPLE = 256  # rows that try the model out
@@ -58,6 +59,7 @@ def check(project: Project) -> Findings:
         told = str(error)
         raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error
     found = Findings([str(log), *([rows.report] if rows.report else ["All rows train, and none test."])])
+    _look_at_mix(project, log, found)
     for side in ("user", "item"):
         _look_at_features(side, getattr(log, f"{side}s"), found)
     _look_at_events(log, found)
@@ -85,6 +87,20 @@ def _try(project: Project, model: Model, rows: Divided) -> None:
             f"{stopping.place}: early stopping watches {metric!r}, which is no validation metric"
             f"{did_you_mean(metric, figures)}; metrics: {', '.join(figures)}"
         )
+
+
+def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:
+    """Of each further log, how many rows it has, and how many of them speak of whom the events do not know."""
+    for number, further in enumerate(project.document.mix, 1):
+        part = log.take(log.columns[ORIGIN] == number)
+        found.facts.append(f"Of these, {len(part):,} events are those of {further.events}.")
+        for side in (log.users, log.items):
+            unknown = int((part.columns[side.key] == 0).sum())
+            if unknown:
+                found.warnings.append(
+                    f"{unknown:,} of {len(part):,} rows of {further.events} have a {side.key} that "
+                    f"{project.document.data.events} does not"
+                )
 
 
 def _look_at_features(side: str, entities: Entities, found: Findings) -> None:

@@ -33,6 +33,21 @@ class Data(_Table):
     items: str | None = None
 
 
+class Mixed(_Table):
+    """A further log, for tasks whose labels lie in a file of their own; see `Mix`.
+
+    Attributes:
+        events: As in `data`. Users and items that the events there do not have are unknown.
+        columns: Which column is what: the arguments of `Schema`, with ids and time as in the first table. The table is
+            called `schema`.
+        ratio: How many batches of it there are to one of the events; in proportion to its rows where not given.
+    """
+
+    events: str
+    columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 class Towers(_Table):
     """What turns users and items into vectors.
 
@@ -51,6 +66,7 @@ class Document(_Table):
     Attributes:
         data: Which files.
         columns: Which column is what: the arguments of `Schema`. The table is called `schema`.
+        mix: Further logs, whose batches stand between those of the events, one table each.
         split: Which rows are the test: a function of `split` and its arguments. All rows train where there is none.
         validation: Which of the training rows are watched in training: as `split`. None where not given.
         recent: A column of what the user had before each row: the arguments of `recent`, for a `SequenceTower`.
@@ -70,6 +86,7 @@ class Document(_Table):
 
     data: Data
     columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    mix: list[Mixed] = Field(default_factory=list)
     split: dict[str, Any] | str | None = None
     validation: dict[str, Any] | str | None = None
     recent: dict[str, Any] | None = None
@@ -86,7 +103,7 @@ class Document(_Table):
     tune: dict[str, Any] = Field(default_factory=dict)
 
 
-TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("towers",): Towers}
+TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("mix",): Mixed, ("towers",): Towers}
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -144,7 +161,8 @@ def parse(tables: Mapping[str, Any], name: str) -> Document:
     try:
         return Document.model_validate(dict(tables))
     except ValidationError as error:
-        _refuse(error.errors()[0], name)
+        # a misspelt key is missing too, under its right name: what is written says more
+        _refuse(min(error.errors(), key=lambda each: each["type"] != "extra_forbidden"), name)
 
 
 def override(tables: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -275,9 +293,9 @@ def _copy(value: Any) -> Any:
 def _refuse(error: ErrorDetails, name: str) -> NoReturn:
     """Say what pydantic found, in the words of the file."""
     *table, key = error["loc"]
-    owner = TABLES.get(tuple(map(str, table)), Document)
+    owner = TABLES.get(tuple(each for each in table if isinstance(each, str)), Document)
     known = [field.alias or each for each, field in owner.model_fields.items()]
-    place = f"{name} [{'.'.join(map(str, table))}]" if table else name
+    place = _place(name, table)
     what = "key" if table else "table"
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(str(key), known)
@@ -285,5 +303,15 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
     if error["type"] == "missing":
         raise ConfigError(f"{place} has no {what} {key!r}, and needs one")
     told = error["msg"][0].lower() + error["msg"][1:]
-    where = name + (f" [{'.'.join(map(str, error['loc'][:-1]))}]" if len(error["loc"]) > 1 else "")
-    raise ConfigError(f"{where}: {key} = {error['input']!r}; {told}")
+    raise ConfigError(f"{place}: {key} = {error['input']!r}; {told}")
+
+
+def _place(name: str, table: Sequence[int | str]) -> str:
+    """The file and the table as the file writes it: one of several by its number, from 1."""
+    match table:
+        case ():
+            return name
+        case (str(several), int(row), *inner):
+            return ", ".join([f"{name} [[{several}]] {row + 1}", *map(str, inner)])
+        case _:
+            return f"{name} [{'.'.join(map(str, table))}]"

@@ -12,6 +12,7 @@ import torch
 
 from motet.balancers import Balancer
 from motet.baselines import Baseline
+from motet.calibration import calibrate
 from motet.data.log import EventLog
 from motet.data.recent import recent
 from motet.data.schema import Schema
@@ -22,6 +23,7 @@ from motet.model import Model
 from motet.preference import Preference
 from motet.project.document import override, parse, read_tables, with_settings
 from motet.project.kinds import SPLITS, offered
+from motet.project.logs import join, mixed
 from motet.project.part import Part
 from motet.recommender import Recommender
 from motet.tasks import Task
@@ -93,6 +95,7 @@ class Project:
         self.tables = tables
         self.document = document = parse(tables, self.name)
         self.schema = self._part(document.columns, {"Schema": Schema}, "schema")
+        self.schemas = [self.schema, *(self._further(row, each.columns) for row, each in enumerate(document.mix, 1))]
         self.split = self._optional(document.split, SPLITS, "split")
         self.validation = self._optional(document.validation, SPLITS, "validation")
         self.recent = self._optional(document.recent, {"recent": recent}, "recent")
@@ -166,14 +169,16 @@ class Project:
         """Read the data.
 
         Returns:
-            All rows.
+            All rows; those of further logs have their number in a column `log`.
 
         Raises:
             DataError: If a file is not there, or does not hold what the schema says.
         """
         data = self.document.data
         users, items = (None if each is None else self.path(each) for each in (data.users, data.items))
-        return EventLog.read(self.path(data.events), self.schema.make(), users=users, items=items)
+        events = EventLog.read(self.path(data.events), self.schema.make(), users=users, items=items)
+        further = zip(self.document.mix, self.schemas[1:], strict=True)
+        return join(events, [events.encode(self.path(log.events), schema=schema.make()) for log, schema in further])
 
     def divide(self, log: EventLog) -> Divided:
         """Split the rows.
@@ -226,8 +231,37 @@ class Project:
             except MotetError as error:
                 raise type(error)(str(error) if self.file is None else f"{self.name}: {error}") from error
 
+    def fit(
+        self,
+        model: Model,
+        train: EventLog,
+        *,
+        validation: EventLog | None = None,
+        progress: bool = False,
+        **changes: Any,
+    ) -> pl.DataFrame:
+        """Train as the file says, batches of further logs mixed in.
+
+        Args:
+            model: Made by `model`.
+            train: The rows to train on.
+            validation: Rows to watch.
+            progress: Whether to show a progress bar on stderr.
+            **changes: Arguments of `fit` that stand above those of the file.
+
+        Returns:
+            What `fit` returns.
+
+        Raises:
+            MotetError: If training breaks a rule.
+        """
+        schemas = [schema.make() for schema in self.schemas]
+        rows = mixed(train, model, schemas, [log.ratio for log in self.document.mix])
+        history: pl.DataFrame = self.training.make(model, rows, validation=validation, progress=progress, **changes)
+        return history
+
     def train(self, *, progress: bool = True) -> Trained:
-        """Read, split, train, and evaluate on the test rows.
+        """Read, split, train, calibrate on the validation rows if there are any, and evaluate on the test rows.
 
         Args:
             progress: Whether to show a progress bar on stderr.
@@ -241,9 +275,9 @@ class Project:
         log = self.log()
         rows = self.divide(log)
         model = self.model(rows.train)
-        history = self.training.make(
-            model, rows.train, validation=rows.validation, progress=progress, **self._checkpoint()
-        )
+        history = self.fit(model, rows.train, validation=rows.validation, progress=progress, **self._checkpoint())
+        if rows.validation is not None:
+            calibrate(model, rows.validation)
         report = None
         if rows.test is not None:
             about = f"{rows.report} Training seed {self.seed}."
@@ -253,6 +287,11 @@ class Project:
     def _checkpoint(self) -> dict[str, Any]:
         written = self.training.given.get("checkpoint")
         return {} if written is None else {"checkpoint": self.path(written)}
+
+    def _further(self, row: int, columns: Mapping[str, Any]) -> Part:
+        """Which column is what in a further log: ids and time as in the events."""
+        shared = {name: self.schema.given[name] for name in ("user", "item", "time") if name in self.schema.given}
+        return Part.of({**shared, **columns}, {"Schema": Schema}, f"{self.name} [[mix]] {row}, schema")
 
     def _part(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part:
         return Part.of(raw, kinds, f"{self.name} [{table}]")

@@ -66,6 +66,7 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
     for name in ("validation", "recent", "trunk", "preference"):
         if name not in tables:
             _say(document, f"[{name}] may be added. {_about(name)}{_kinds(name)}")
+    _say(document, f"[[mix]] may be added. {_about('mix')}")
     return tomlkit.dumps(document).strip() + "\n"
 
 
