@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motet import baselines, losses, metrics, optim, tasks, towers, trunks
+    from motet.client import AsyncClient, Client
+    from motet.calibration import calibrate
     from motet.data import datasets, simulate, split
     from motet.data.batch import Batch
     from motet.data.log import EventLog
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
     "Batch",
     "Categorical",
+    "Client",
     "EarlyStopping",
     "EventLog",
     "FeatureTower",
@@ -45,6 +49,7 @@ __all__ = [
     "TopK",
     "Vocab",
     "baselines",
+    "calibrate",
     "datasets",
     "evaluate",
     "fit",
@@ -59,8 +64,10 @@ __all__ = [
 ]
 
 _PLACES = {
+    "AsyncClient": "motet.client:AsyncClient",
     "Batch": "motet.data.batch:Batch",
     "Categorical": "motet.data.schema:Categorical",
+    "Client": "motet.client:Client",
     "EarlyStopping": "motet.train:EarlyStopping",
     "EventLog": "motet.data.log:EventLog",
     "FeatureTower": "motet.towers:FeatureTower",
@@ -77,6 +84,7 @@ _PLACES = {
     "TopK": "motet.index:TopK",
     "Vocab": "motet.data.vocab:Vocab",
     "baselines": "motet.baselines",
+    "calibrate": "motet.calibration:calibrate",
     "datasets": "motet.data.datasets",
     "evaluate": "motet.evaluation:evaluate",
     "fit": "motet.train:fit",

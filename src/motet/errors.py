@@ -30,6 +30,39 @@ class DownloadError(MotetError):
     """A data set could not be fetched, or what came is not what was published."""
 
 
+class ServiceError(MotetError):
+    """A service refused a request, or did not answer it.
+
+    Args:
+        message: What the service said.
+        code: For programs: the service's own, such as `not_found`, or `unreachable`, `timeout`, `not_motet`.
+        status: Of HTTP; None where there was no answer.
+        field: Of the request, where one is to blame.
+        retry_after_s: Seconds after which the service wants to be asked again.
+
+    Example:
+        >>> error = ServiceError("k: Input should be greater than 0", code="invalid", status=422, field="k")
+        >>> error.code, str(error)
+        ('invalid', 'k: Input should be greater than 0')
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int | None = None,
+        field: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.status = status
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the closest of the valid names, as a clause to append to an error message.
 
