@@ -32,6 +32,7 @@ from motet.tasks.base import CorpusTask
 from motet.tasks.rows import Rows
 
 USERS = 1 << 14  # asked for in one call
+PAIRS = 1 << 15  # looked up at once: their lists stay in cache
 LENGTH = 10  # of a list, where nothing else is asked for
 PLACE = "served/unseen"
 JUDGES: Mapping[str, type[HitRate | Recall | Precision | NDCG | MRR]] = {
@@ -131,10 +132,11 @@ class Demand:
             Places from 1; infinity where the item is not on the list.
         """
         places = torch.full((len(self.items),), torch.inf, dtype=torch.float64)
-        for start in range(0, len(places), 1 << 20):
-            here = slice(start, start + (1 << 20))
-            pair, place = (lists[self.lines[here]] == self.items[here, None]).nonzero(as_tuple=True)
-            places[start + pair] = (place + 1).double()
+        for start in range(0, len(places), PAIRS):
+            here = slice(start, start + PAIRS)
+            listed = lists.index_select(0, self.lines[here]) == self.items[here, None]
+            found = listed.flatten().nonzero()[:, 0]
+            places[start + found // listed.shape[1]] = (found % listed.shape[1] + 1).double()
         return places
 
     def notes(self, k: int, described: Described | None) -> list[str]:

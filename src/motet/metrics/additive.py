@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.base import ByUser, Metric
-from motet.metrics.mean import Mean, weighted
+from motet.metrics.mean import Mean, counted, weighted
 
 
 class Additive(Metric, ABC):
@@ -86,7 +86,7 @@ class RowMean(Additive, ABC):
         """The sum of the values and that of the weights; see `Additive.totals`."""
         first, second, weights = columns
         values, kept = weighted(self.values(first, second), weights)
-        return sums(values, kept, groups[weights > 0], size)
+        return sums(values, kept, groups[counted(weights)], size)
 
     def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
         """The mean; see `Additive.finish`."""

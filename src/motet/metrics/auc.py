@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.base import ByUser, PointMetric
-from motet.metrics.mean import same_shape, weighted
+from motet.metrics.mean import counted, joined, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 
 
@@ -59,7 +59,7 @@ class AUC(PointMetric):
         """The area over all rows seen; NaN where a class is missing."""
         if not self.seen:
             return math.nan
-        scores, positives, negatives = (torch.cat(column) for column in zip(*self.seen, strict=True))
+        scores, positives, negatives = joined(self.seen)
         levels, level = scores.unique(return_inverse=True)
         return float(_area(positives, negatives, level, len(levels)))
 
@@ -67,7 +67,7 @@ class AUC(PointMetric):
         """Sorts once for all draws; see `Metric.by_user`."""
         scores, labels, weights = columns
         (scores, kept), (happened, _) = weighted(scores, weights), weighted(labels, weights)
-        positives, negatives, users = kept * happened, kept * (1 - happened), users[weights > 0]
+        positives, negatives, users = kept * happened, kept * (1 - happened), users[counted(weights)]
         levels, level = scores.unique(return_inverse=True)
         order = level.argsort(stable=True)  # neighbours in memory: twice as fast
         positives, negatives, users, level = (part[order] for part in (positives, negatives, users, level))

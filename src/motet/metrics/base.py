@@ -16,7 +16,10 @@ ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
 
 
 class Metric(ABC):
-    """Collects; `merge` of two parts computes the same figure as the whole."""
+    """Collects; `merge` of two parts computes the same figure as the whole.
+
+    What `update` is given may be kept as it is: it must not be changed in place before `compute`.
+    """
 
     def parts(self, name: str) -> dict[str, Metric]:
         """The metrics of which each is one figure: this one, unless it collects for several.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.metrics.additive import Additive
 from motet.metrics.base import PointMetric
-from motet.metrics.mean import same_shape, weighted
+from motet.metrics.mean import counted, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 from motet.metrics.reliability import check_bins, equal_width
 
@@ -95,7 +95,7 @@ class ECE(Additive, PointMetric):
         """The gap of each bin, and the weight of all rows; see `Additive.totals`."""
         scores, labels, weights = columns
         (probs, counts), (happened, _) = weighted(scores, weights), weighted(labels, weights)
-        groups = groups[weights > 0]
+        groups = groups[counted(weights)]
         found = equal_width(probs, self.bins)
         gaps = torch.zeros(size * self.bins, dtype=torch.float64, device=probs.device)
         gaps.index_add_(0, groups * self.bins + found, counts * (happened - probs))

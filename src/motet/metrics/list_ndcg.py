@@ -13,7 +13,7 @@ from motet.errors import ConfigError
 from motet.layers.lists import Lists, discounts, gains
 from motet.metrics.additive import Additive, sums
 from motet.metrics.base import ListMetric
-from motet.metrics.mean import same_shape, weighted
+from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
 class ListNDCG(Additive, ListMetric):
@@ -59,10 +59,9 @@ class ListNDCG(Additive, ListMetric):
         """Add rows; see `ListMetric.update`."""
         same_shape("scores", scores, "labels", labels)
         same_shape("scores", scores, "queries", queries)
-        kept = slice(None) if weights is None else weights > 0
         values, kept_weights = weighted(scores, weights)
         if len(values):
-            self.seen.append((values, weighted(labels, weights)[0], queries[kept], kept_weights))
+            self.seen.append((values, weighted(labels, weights)[0], queries[counted(weights)], kept_weights))
 
     def merge(self, other: ListNDCG) -> None:
         """Add what another has seen; see `Metric.merge`."""
@@ -72,7 +71,7 @@ class ListNDCG(Additive, ListMetric):
         """The mean over all lists seen; NaN where there were none with an order to find."""
         if not self.seen:
             return math.nan
-        columns = [torch.cat(column) for column in zip(*self.seen, strict=True)]
+        columns = joined(self.seen)
         return float(self.finish(self.totals(columns, torch.zeros_like(columns[2]), 1)[0]))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet.errors import DataError
@@ -65,7 +66,8 @@ def weighted(
         weights: One a row; 1 where not given.
 
     Returns:
-        Values and weights, float64, of the rows whose weight is not 0.
+        Values and weights, float64, of the rows whose weight is not 0: the very tensors that were given, where they are
+        float64 and all rows count.
 
     Raises:
         DataError: If a value that counts is NaN, a weight is negative or NaN, or the shapes differ.
@@ -73,6 +75,8 @@ def weighted(
     values = values.detach().double()
     weights = torch.ones_like(values) if weights is None else weights.detach().double()
     same_shape("values", values, "weights", weights)
+    if counted(weights) == slice(None) and not values.sum().isnan():  # two passes and no copy say that all is well
+        return values, weights
     wrong = ~(weights >= 0)
     if wrong.any():
         row = int(wrong.nonzero()[0])
@@ -82,6 +86,32 @@ def weighted(
     if unknown.any():
         raise DataError(f"row {int(kept[unknown][0])} has a score or a label that is NaN; give such rows weight 0")
     return values[kept], weights[kept]
+
+
+def counted(weights: Float[Tensor, " n"] | None) -> slice | Bool[Tensor, " n"]:
+    """Which rows count.
+
+    Args:
+        weights: One a row; all count where not given.
+
+    Returns:
+        An index of those above 0; where that is all of them, the slice that copies nothing.
+    """
+    if weights is None or (len(weights) and weights.amin() > 0):
+        return slice(None)
+    return weights > 0
+
+
+def joined(parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Columns that came in several parts.
+
+    Args:
+        parts: At least one, each with the same columns.
+
+    Returns:
+        The columns; those of a single part as they are.
+    """
+    return parts[0] if len(parts) == 1 else tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def same_shape(name: str, first: Tensor, other: str, second: Tensor) -> None:

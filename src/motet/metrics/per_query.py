@@ -15,7 +15,7 @@ from motet.data.batch import distinct
 from motet.errors import ConfigError
 from motet.metrics.additive import Additive, sums
 from motet.metrics.base import CorpusMetric
-from motet.metrics.mean import same_shape, weighted
+from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
 class PerQuery(Additive, CorpusMetric):
@@ -75,7 +75,7 @@ class PerQuery(Additive, CorpusMetric):
         same_shape("ranks", ranks, "queries", queries)
         ranks, kept_weights = weighted(ranks, weights)
         if len(ranks):
-            self.seen.append((ranks, kept_weights, queries if weights is None else queries[weights > 0]))
+            self.seen.append((ranks, kept_weights, queries[counted(weights)]))
 
     def merge(self, other: Self) -> None:
         """Add what another has seen; see `Metric.merge`."""
@@ -85,14 +85,14 @@ class PerQuery(Additive, CorpusMetric):
         """The mean over all queries seen; NaN where there were none."""
         if not self.seen:
             return math.nan
-        ranks, weights, queries = (torch.cat(column) for column in zip(*self.seen, strict=True))
+        ranks, weights, queries = joined(self.seen)
         return float(self.finish(self.totals((ranks, queries, weights), torch.zeros_like(queries), 1)[0]))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
         """The sum of the queries' figures and that of their weights; see `Additive.totals`."""
         ranks, queries, weights = columns
         ranks, kept = weighted(ranks, weights)
-        queries, groups = queries[weights > 0], groups[weights > 0]
+        queries, groups = queries[counted(weights)], groups[counted(weights)]
         if not len(ranks):
             return torch.zeros(size, 2, dtype=torch.float64, device=ranks.device)
         figures, counts, rows = self._each(ranks, kept, queries)
