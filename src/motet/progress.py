@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+Step = Callable[[int, Mapping[str, float]], None]
 
-class TrainingProgress:
+
+@contextmanager
+def training_progress(*, epochs: int, steps: int, done: int = 0, shown: bool = True) -> Iterator[Step]:
     """A progress bar over all steps of a training.
 
     Args:
@@ -18,38 +20,24 @@ class TrainingProgress:
         steps: Batches an epoch.
         done: Epochs that lie behind, when training goes on from a checkpoint.
         shown: Whether to show anything.
+
+    Yields:
+        What hears of each batch that is done: its epoch, from 0, and the epoch's losses so far, by name.
     """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=Console(stderr=True),
+        disable=not shown,
+    )
+    task = bar.add_task(f"epoch {done + 1}/{epochs}", total=epochs * steps, completed=done * steps, figures="")
 
-    def __init__(self, *, epochs: int, steps: int, done: int = 0, shown: bool = True) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=Console(stderr=True),
-            disable=not shown,
-        )
-        self._epochs = epochs
-        self._task = self._bar.add_task(
-            f"epoch {done + 1}/{epochs}", total=epochs * steps, completed=done * steps, figures=""
-        )
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def step(self, epoch: int, losses: Mapping[str, float]) -> None:
-        """One batch is done.
-
-        Args:
-            epoch: Which epoch it belongs to, from 0.
-            losses: The epoch's losses so far, by name.
-        """
+    def step(epoch: int, losses: Mapping[str, float]) -> None:
         figures = "  ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-        self._bar.update(self._task, advance=1, description=f"epoch {epoch + 1}/{self._epochs}", figures=figures)
+        bar.update(task, advance=1, description=f"epoch {epoch + 1}/{epochs}", figures=figures)
+
+    with bar:
+        yield step

@@ -25,7 +25,7 @@ from motet.evaluation import evaluate
 from motet.metrics.direction import lower_is_better
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
-from motet.progress import TrainingProgress
+from motet.progress import Step, training_progress
 
 Optimizer = torch.optim.Optimizer
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -129,12 +129,12 @@ def fit(
             state.restore(load_checkpoint(checkpoint))
         loader = _loader(train, batch_size, seed, where)
         done = len(state.history)
-        with TrainingProgress(epochs=epochs, steps=len(loader), done=done, shown=progress) as bar:
+        with training_progress(epochs=epochs, steps=len(loader), done=done, shown=progress) as told:
             for epoch in range(done, epochs):
                 if early_stopping is not None and state.epochs_since_best >= early_stopping.patience:
                     break
                 started = time.perf_counter()
-                losses = _train_epoch(state, loader, epoch, clip_norm, bar)
+                losses = _train_epoch(state, loader, epoch, clip_norm, told)
                 figures = _validate(state, validation, log)
                 state.history.append(
                     {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
@@ -240,7 +240,7 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 
 
 def _train_epoch(
-    state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, bar: TrainingProgress
+    state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, told: Step
 ) -> dict[str, float]:
     """One pass over the rows: each loss averaged over the rows that carry it, and who pulls where."""
     state.model.train()
@@ -263,7 +263,7 @@ def _train_epoch(
             sums[name] = sums.get(name, 0.0) + float(loss.detach()) * counted[name]
             rows[name] = rows.get(name, 0.0) + counted[name]
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
-        bar.step(epoch, means)
+        told(epoch, means)
     state.model.balancer.epoch_ended(means)
     gates = {} if trunk is None else trunk.utilisation()
     shares = {f"gate/{task}/{expert}": share for task, each in gates.items() for expert, share in each.items()}

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from motet.compare.comparison import Comparison
+from motet.compare.comparison import SERVED, Comparison
 from motet.compare.folder import RunFolder
 from motet.compare.objective import headlines
-from motet.compare.progress import TrialProgress
+from motet.compare.progress import trial_progress
 from motet.compare.run import Call, run
 from motet.compare.sampler import listed
 from motet.compare.seeded import on_seed
@@ -80,8 +80,8 @@ def compare(
         contender, seed = named[trial.settings["system"]], given[trial.settings["seed"]]
         return on_seed, (trial, declaration, contender, seed, draws)
 
-    with RunFolder(folder, plan) as held, workers(jobs, None) as at_work, TrialProgress(shown=progress) as bar:
-        trials = run(held, at_work, propose=listed(ways, None), call=call, told=bar.told)[: len(ways)]
+    with RunFolder(folder, plan) as held, workers(jobs, None) as at_work, trial_progress(shown=progress) as told:
+        trials = run(held, at_work, propose=listed(ways, None), call=call, told=told)[: len(ways)]
         found = _found(project, entered, trials, given, level=level, draws=draws)
         found.write(held.path)
     return found
@@ -119,7 +119,7 @@ def _found(
     if not joint.figures:
         raise TrainingError(f"the joint model could not be trained on any of {len(given)} seeds: {trials[0].error}")
     alone = {tally.contender.task: tally for tally in others if tally.contender.task is not None}
-    spoken = headlines(joint.figures, alone)
+    spoken = headlines(joint.figures, [*alone, SERVED])
     pairs = [each for other in others for each in versus(joint, other, spoken, level)]
     gain = mean_gain(joint, alone, spoken, level)
     systems = [tally.system(level) for tally in tallies]
@@ -133,7 +133,7 @@ def _found(
         level=level,
         draws=draws,
         seeds=list(given),
-        tasks=spoken,
+        headlines=spoken,
         systems=systems,
         versus=pairs,
         mean_gain=gain,

@@ -9,8 +9,9 @@ from typing import Any
 
 from motet.compare.folder import PLAN, RunFolder, read_trials
 from motet.compare.found import Sweep
-from motet.compare.objective import Yardstick, headlines
-from motet.compare.progress import TrialProgress
+from motet.compare.objective import Yardstick
+from motet.compare.objective import objectives as one_a_task
+from motet.compare.progress import trial_progress
 from motet.compare.run import Propose, run
 from motet.compare.sampler import Optuna, Sampler, listed
 from motet.compare.space import Dimension, Range, Settings, grid, shares, space, spread
@@ -78,7 +79,7 @@ def sweep(
         >>> print(found.frame().filter(pl.col("front")))  # doctest: +SKIP
     """
     yardstick = Yardstick.of(project)
-    keys = tuple(headlines(yardstick.keys, yardstick.weights).values() if objectives is None else objectives)
+    keys = one_a_task(yardstick.keys, yardstick.weights) if objectives is None else tuple(objectives)
     yardstick.check(keys)
     units = _units(Path(folder), yardstick.weights)
     dimensions = space(project, over or {})
@@ -97,9 +98,9 @@ def sweep(
         **{"seeds": seeds, "seed": seed, "units": units},
     }
     drawn = [project.seed] if seeds is None else list(seeds)
-    with RunFolder(folder, plan) as held, workers(jobs, ray) as at_work, TrialProgress(shown=progress) as bar:
+    with RunFolder(folder, plan) as held, workers(jobs, ray) as at_work, trial_progress(shown=progress) as told:
         found = run(
-            held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=bar.told
+            held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=told
         )
     if not any(trial.state == "done" for trial in found):
         raise TrainingError(f"not one of {len(found)} trials could be trained; the first: {found[0].error}")

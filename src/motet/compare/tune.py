@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from motet.compare.folder import RunFolder
-from motet.compare.objective import Score, Yardstick, headlines
-from motet.compare.progress import TrialProgress
+from motet.compare.objective import Score, Yardstick, objectives
+from motet.compare.progress import trial_progress
 from motet.compare.run import Call, run
 from motet.compare.sampler import Optuna
 from motet.compare.space import space, spread
@@ -154,9 +154,9 @@ def tune(
         TemporaryDirectory() as nowhere,
         RunFolder(nowhere if folder is None else folder, plan) as held,
         workers(jobs, None) as at_work,
-        TrialProgress(shown=progress) as bar,
+        trial_progress(shown=progress) as told,
     ):
-        found = run(held, at_work, propose=propose, call=call, told=bar.told)
+        found = run(held, at_work, propose=propose, call=call, told=told)
     if found[0].state == "failed":
         raise TrainingError(
             f"the project as it is cannot be trained, so that there is nothing to tune: {found[0].error}"
@@ -169,7 +169,7 @@ def _score(yardstick: Yardstick, objective: str | None) -> Score:
     if objective is not None:
         yardstick.check([objective])
         return Score((objective,))
-    rules = {key: yardstick.rule(key) for key in headlines(yardstick.keys, yardstick.weights).values()}
+    rules = {key: yardstick.rule(key) for key in objectives(yardstick.keys, yardstick.weights)}
     references = {key: rule for key, rule in rules.items() if rule and not math.isnan(rule)}
     if not references:
         raise ConfigError(
