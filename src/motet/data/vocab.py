@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from motet.data.ids import Ids, as_ids, as_series, kind_of
 from motet.errors import ArtifactError, DataError
+
+FEW = 64  # ids, as in serving: one at a time they are found before a query of Polars has begun
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +88,8 @@ class Vocab:
         Raises:
             DataError: If the values are text and the vocabulary's ids are numbers, or the other way round.
         """
+        if len(values) <= FEW and not isinstance(values, str) and all(type(id) is self._type for id in values):
+            return torch.tensor([self._row(id) for id in values], dtype=torch.int64)
         series = as_series(values, self.name)
         if series.dtype == pl.Null or not len(self.ids):
             return torch.zeros(len(series), dtype=torch.int64)
@@ -94,9 +99,17 @@ class Vocab:
                 f"column {self.name!r} holds {kind_of(ids)} such as {ids.drop_nulls().first()!r}, but its known "
                 f"ids are {kind_of(self.ids)} such as {self.ids.first()!r}; convert one of them"
             )
-        # A handful of ids, as in serving, is not worth a hash table of the whole vocabulary.
+        # Some hundred ids are not worth a hash table of the whole vocabulary.
         rows = self._search(ids) if 64 * len(ids) < len(self.ids) else self._join(ids)
         return torch.from_numpy(rows.to_numpy(writable=True))
+
+    def _row(self, id: str | int) -> int:
+        place = bisect_left(range(len(self.ids)), id, key=self.ids.item)
+        return place + 1 if place < len(self.ids) and self.ids.item(place) == id else 0
+
+    @cached_property
+    def _type(self) -> type[str] | type[int]:
+        return str if self.ids.dtype == pl.String else int
 
     def _join(self, ids: pl.Series) -> pl.Series:
         joined = ids.to_frame("id").join(self._table, on="id", how="left", maintain_order="left")
@@ -124,10 +137,12 @@ class Vocab:
             DataError: If a row is not in the vocabulary.
         """
         index = torch.as_tensor(rows, dtype=torch.int64).cpu()
-        outside = (index < 0) | (index >= len(self))
-        if outside.any():
-            row = int(index[outside][0])
+        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(self):
+            row = int(index[(index < 0) | (index >= len(self))][0])
             raise DataError(f"row {row} is not in the vocabulary {self.name!r}; rows: 0 to {len(self) - 1}")
+        if len(index) <= FEW:
+            few = [self.ids.item(row - 1) if row else None for row in index.tolist()]
+            return pl.Series(self.name, few, dtype=self.ids.dtype)
         positions = pl.Series(self.name, index.numpy()) - 1
         return self.ids.gather(positions.set(positions < 0, None)).rename(self.name)
 

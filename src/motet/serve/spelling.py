@@ -45,9 +45,10 @@ def sort_out(vocab: Vocab, ids: Sequence[str | int]) -> tuple[list[str] | list[i
     Returns:
         Known ids as the vocabulary spells them, and unknown ones as they came.
     """
+    if not ids:
+        return [], []
     spelt = [spell(vocab, id) for id in ids]
-    series = pl.Series(vocab.name, spelt, dtype=vocab.ids.dtype)
-    rows = vocab.encode(series).tolist()
+    rows = vocab.encode(pl.Series(vocab.name, spelt, dtype=vocab.ids.dtype)).tolist()
     known = [id for id, row in zip(spelt, rows, strict=True) if row]
     return known, [id for id, row in zip(ids, rows, strict=True) if not row]  # type: ignore[return-value]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, MetaData, func, select, text
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -52,6 +52,7 @@ class EventStore:
         self.name = describe(url)
         self._engine, self._events = connect(url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        self._items_of = _items_of(self._events)
         self._ready = False
         self._making = threading.Lock()
         self._closed_until = 0.0
@@ -118,15 +119,9 @@ class EventStore:
         Raises:
             StoreError: If the database is down or refuses.
         """
-        columns = self._events.c
-        latest = func.max(columns.time)
-        pairs = select(columns.user_id, columns.item_id).where(columns.user_id.in_(users))
-        pairs = pairs.group_by(columns.user_id, columns.item_id).order_by(
-            latest.desc(), func.max(columns.number).desc()
-        )
         found: dict[str, list[str]] = {user: [] for user in users}
         with self._transaction() as connection:
-            for user, item in connection.execute(pairs):
+            for user, item in connection.execute(self._items_of, {"users": users}):
                 found[user].append(item)
         return found
 
@@ -177,6 +172,14 @@ class EventStore:
             if not self._ready:
                 make_tables(self._engine, self._events.metadata)
                 self._ready = True
+
+
+def _items_of(events: Table) -> Select[str, str]:
+    """Made once: every recommendation asks it, and making it takes longer than asking."""
+    columns = events.c
+    pairs = select(columns.user_id, columns.item_id).where(columns.user_id.in_(bindparam("users", expanding=True)))
+    newest_first = func.max(columns.time).desc(), func.max(columns.number).desc()
+    return pairs.group_by(columns.user_id, columns.item_id).order_by(*newest_first)
 
 
 def make_tables(engine: Engine, tables: MetaData) -> None:
