@@ -18,6 +18,7 @@ from motet.data.schema import Schema
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.serve.app import create_app
+from motet.serve.lineup import Lineup
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
 from motet.serve.store import EventStore
@@ -125,9 +126,9 @@ def served(recommender: Recommender) -> ServedModel:
 def service(served: ServedModel, tmp_path: Path) -> Iterator[Service]:
     """With events in SQLite and without tokens; its clock stands at 1000."""
     store = EventStore(str(tmp_path / "service.db"))
-    service = Service(served, store=store, now=lambda: 1000.0)
+    service = Service(Lineup.alone(served), store=store, now=lambda: 1000.0)
     yield service
-    service.gate.close()
+    service.close()
     store.close()
 
 

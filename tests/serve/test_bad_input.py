@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from motet.serve.app import create_app
+from motet.serve.lineup import Lineup
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
 from motet.serve.store import EventStore
@@ -150,7 +151,7 @@ def test_a_mistake_of_ours_is_told_without_its_traceback(
 
 
 def test_without_its_database_a_service_serves_and_takes_no_events(served: ServedModel, tmp_path: Path) -> None:
-    service = Service(served, store=EventStore(str(tmp_path / "missing" / "events.db")))
+    service = Service(Lineup.alone(served), store=EventStore(str(tmp_path / "missing" / "events.db")))
     ask = Caller(create_app(service))
     body = {"events": [{"id": "1", "user": 3, "item": "Film 1"}]}
     error = ask.refused(503, "POST", "/v1/events", body)
@@ -172,7 +173,7 @@ def test_without_its_database_a_service_serves_and_takes_no_events(served: Serve
 
 
 def test_a_service_that_keeps_no_events(served: ServedModel) -> None:
-    service = Service(served)
+    service = Service(Lineup.alone(served))
     ask = Caller(create_app(service))
     error = ask.refused(503, "POST", "/v1/events", {"events": [{"id": "1", "user": 3, "item": "Film 1"}]})
     assert error["message"] == "this service keeps no events; start it with --events"

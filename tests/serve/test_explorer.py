@@ -17,6 +17,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, e
 
 from motet.recommender import Recommender
 from motet.serve.app import create_app
+from motet.serve.lineup import Lineup
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
 
@@ -33,7 +34,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def address(recommender: Recommender) -> Iterator[str]:
     card = {"protocol": "random split", "metrics": {"stars": {"rmse": 0.912}}, "columns": [{"name": MARKUP}]}
-    service = Service(ServedModel(recommender, name="films", version="1", card=card))
+    service = Service(Lineup.alone(ServedModel(recommender, name="films", version="1", card=card)))
     server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()

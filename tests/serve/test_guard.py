@@ -14,6 +14,7 @@ from motet.errors import ConfigError
 from motet.serve import guard
 from motet.serve.app import create_app
 from motet.serve.gate import Gate
+from motet.serve.lineup import Lineup
 from motet.serve.problem import Problem
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
@@ -136,7 +137,7 @@ def test_a_body_that_does_not_come(ask: Caller, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_full_service_refuses_at_once_and_recovers(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(threads=1, waiting=2, timeout_s=60)
-    service, go = Service(served, gate=gate), threading.Event()
+    service, go = Service(Lineup.alone(served), gate=gate), threading.Event()
     monkeypatch.setattr(service, "recommend", lambda _: {"waited": go.wait(60)})
 
     async def crowd() -> list[int]:

@@ -46,7 +46,7 @@ def test_other_machines_need_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("MOTET_TOKENS", raising=False)
     for host in ("0.0.0.0", "::", "shop.example"):
         with pytest.raises(ConfigError, match="can be reached from other machines, so that requests need tokens"):
-            run(tmp_path, host=host, port=0)
+            run([tmp_path], host=host, port=0)
 
 
 def test_a_port_in_use() -> None:

@@ -1,4 +1,4 @@
-"""The command that serves a saved model over HTTP."""
+"""The command that serves saved models over HTTP."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import SavedModel
+from motet.errors import ConfigError
 
 HERE = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(
-    model: SavedModel,
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="MODEL...", help="Folders of saved models; with --models what was served last if none."),
+    ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHARE", help="Of the users, as in films=.9; the rest is shared equally. Repeatable."
+        ),
+    ] = None,
+    shadow: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MODEL", help="Is asked beside the others and answers nobody; see /metrics. Repeatable."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--models", metavar="DIR", help="Of saved models that may be swapped in; keeps what is served."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on. Any but this machine's own needs tokens.")] = HERE[0],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     events: Annotated[
@@ -29,22 +46,44 @@ def serve(
             metavar="FILE", help="Lines of a token and its scopes (read, write, admin), or else $MOTET_TOKENS."
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Requests that are answered at once.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; they share the memory of large models.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Requests that are answered at once, in each process.")] = 2,
     waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get 503.")] = 64,
     timeout: Annotated[float, typer.Option(min=0.001, metavar="SECONDS", help="When a request is given up.")] = 10.0,
 ) -> None:
-    """Serve a saved model over HTTP, with a page to look at it.
+    """Serve saved models over HTTP, with a page to look at them.
 
     [bold]Examples[/bold]
 
     motet serve model/
+
+    motet serve old/ new/ --share new=.1 --shadow next/ --models . --workers 2
 
     motet serve model/ --host 0.0.0.0 --tokens tokens.txt --events postgresql://motet@db/shop
     """
     try:
         from motet.serve.run import run
     except ModuleNotFoundError as error:
-        from motet.errors import ConfigError
-
         raise ConfigError(f"motet serve needs {error.name}; install it: pip install 'motet[serve]'") from error
-    run(model, host=host, port=port, events=events, tokens=tokens, limits=(threads, waiting, timeout))
+    if not models and folder is None:
+        raise ConfigError("there is nothing to serve; name a saved model, or a folder of them with --models DIR")
+    run(
+        models or [],
+        shadows=shadow or [],
+        shares=dict(map(_share, share or [])),
+        folder=folder,
+        host=host,
+        port=port,
+        events=events,
+        tokens=tokens,
+        limits=(threads, waiting, timeout),
+        workers=workers,
+    )
+
+
+def _share(text: str) -> tuple[str, float]:
+    name, _, share = text.rpartition("=")
+    try:
+        return name, float(share)
+    except ValueError:
+        raise ConfigError(f"--share {text!r} does not say a share; write NAME=SHARE, as in films=.9") from None

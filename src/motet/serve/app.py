@@ -9,7 +9,7 @@ from motet import __version__
 from motet.serve.guard import Guard
 from motet.serve.pages import pages
 from motet.serve.problem import answer_problems
-from motet.serve.routes import reading, watching, writing
+from motet.serve.routes import chief, reading, watching, writing
 from motet.serve.service import Service
 
 
@@ -32,6 +32,6 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     answer_problems(app)
-    for router in (reading, writing, watching, pages()):
+    for router in (reading, writing, chief, watching, pages()):
         app.include_router(router)
     return Guard(app, measured=service.measured, anybody=service.tokens is None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model_validator
+
+from motet.client.answers import Refusal, shown
 
 MOST_USERS = 100
 MOST_K = 1_000
 MOST_IDS = 10_000
 MOST_EVENTS = 1_000
+MOST_MODELS = 8
 TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=256, pattern=TEXT)]
@@ -60,9 +63,7 @@ class RecommendBody(Asker):
     candidates: Annotated[StrictInt, Field(ge=1, le=10_000)] = 500
     reasons: StrictBool = Field(False, description="name the nearest items of the user's history")
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "42", "k": 5, "where": {"genres": ["Drama", "War"]}}]}
-    )
+    model_config = shown({"user": 1, "k": 2, "where": {"genre": ["comedy", "crime"]}, "reasons": True})
 
     @model_validator(mode="after")
     def _one_or_many(self) -> Self:
@@ -84,7 +85,7 @@ class ScoreBody(Asker):
     user: Id
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_K)]
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user": "42", "items": ["50", "181"]}]})
+    model_config = shown({"user": 1, "items": ["Clue", "Diva"]})
 
 
 class SimilarBody(Body):
@@ -95,7 +96,7 @@ class SimilarBody(Body):
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = 10
     model: Name | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"item": "50", "k": 5}]})
+    model_config = shown({"item": "Alien", "k": 2})
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -133,11 +134,25 @@ class EventsBody(Body):
 
     events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS)]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"events": [{"id": "d0d8", "user": "42", "item": "50", "event": "watch", "value": 4.0}]}]
-        }
+    model_config = shown({"events": [{"id": "8f14e45f", "user": 1, "item": "Clue", "event": "watch", "value": 4.0}]})
+
+
+class ModelBody(Body):
+    """A model to serve."""
+
+    name: Name
+    share: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+        None, description="of the users; an equal part of what the others leave where not given"
     )
+    role: Literal["live", "shadow"] = Field("live", description="a shadow is asked beside the live ones, and compared")
+
+
+class ModelsBody(Body):
+    """Says all that is to be served: what is new is loaded, what is not named is retired."""
+
+    models: Annotated[list[ModelBody], Field(min_length=1, max_length=MOST_MODELS)]
+
+    model_config = shown({"models": [{"name": "films"}, {"name": "films-next", "share": 0.1}]})
 
 
 BODIES: dict[str, type[BaseModel]] = {
@@ -145,6 +160,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/score": ScoreBody,
     "/v1/similar": SimilarBody,
     "/v1/events": EventsBody,
+    "/v1/models": ModelsBody,
 }
 
 
@@ -157,24 +173,19 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     Returns:
         The `responses` of a FastAPI route.
     """
-    shape = {
-        "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["code", "message", "field"],
-                "properties": {
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                    "field": {"type": ["string", "null"]},
-                },
-            }
-        },
-    }
-    words = {400: "No JSON", 401: "No token", 403: "A token of another scope", 404: "Not known", 413: "Too large"}
+    words = {400: "No JSON", 401: "No token", 403: "A token of another scope", 404: "Not known"}
+    words |= {409: "Another change is under way, or was quicker", 413: "Too large"}
     words |= {422: "Breaks a rule", 503: "Busy, or without its database: try again"}
-    return {
-        status: {"description": words[status], "content": {"application/json": {"schema": shape}}}
-        for status in statuses
-    }
+    return {status: {"description": words[status], "model": Refusal} for status in statuses}
+
+
+def text(kind: str) -> dict[int | str, dict[str, Any]]:
+    """That a route answers text, for its description.
+
+    Args:
+        kind: Its media type.
+
+    Returns:
+        The `responses` of a FastAPI route.
+    """
+    return {200: {"description": "Text", "content": {kind: {"schema": {"type": "string"}}}}}

@@ -28,11 +28,17 @@ class Gate:
     """
 
     def __init__(self, *, threads: int = 2, waiting: int = 64, timeout_s: float = 10.0) -> None:
+        self.threads = threads
         self.places = threads + waiting
         self.timeout_s = timeout_s
         self.inside = 0
         self._counting = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="motet")
+
+    @property
+    def busy(self) -> bool:
+        """Whether all threads have work."""
+        return self.inside >= self.threads
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
         """Do some work in a thread.

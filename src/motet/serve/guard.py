@@ -75,7 +75,7 @@ class Guard:
             except Problem as problem:
                 await problem.answer()(scope, receive, sending)
             except Exception:
-                _say("error", where=traceback.format_exc())
+                say("error", where=traceback.format_exc())
         self._count(scope, status, time.perf_counter() - began)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
@@ -103,11 +103,11 @@ class Guard:
         return again
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")
+        route = getattr(scope.get("route"), "path_format", "other")
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
         self.measured.requests.labels(route, method, status).inc()
         self.measured.seconds.labels(route).observe(seconds)
-        _say("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
+        say("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
 
 
 async def _read(receive: Receive) -> bytes:
@@ -134,6 +134,11 @@ def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
     return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]
 
 
-def _say(event: str, **facts: object) -> None:
-    """One line of JSON: the route's pattern, never its path or query, which hold ids of people."""
+def say(event: str, **facts: object) -> None:
+    """Write one line of JSON to the log: of a request the route's pattern, never its path or query, which hold ids.
+
+    Args:
+        event: What happened.
+        **facts: What is to be known of it.
+    """
     log.info(json.dumps({"time": round(time.time(), 3), "event": event, **facts}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import JSONResponse, Response
 
-from motet.serve.bodies import EventsBody, Name, RecommendBody, ScoreBody, SimilarBody, refusals
+from motet.client import answers
+from motet.serve.bodies import EventsBody, ModelsBody, Name, RecommendBody, ScoreBody, SimilarBody, refusals, text
 from motet.serve.problem import Problem
 from motet.serve.service import Service
 
@@ -70,37 +71,39 @@ ASKED = refusals(400, 401, 403, 404, 413, 422, 503)
 LOOKED_UP = refusals(401, 403, 404, 422, 503)
 reading = APIRouter(prefix="/v1", dependencies=[Depends(Scope("read"))], responses=LOOKED_UP)
 writing = APIRouter(prefix="/v1", dependencies=[Depends(Scope("write"))], responses=ASKED)
+CHANGED = refusals(400, 401, 403, 409, 413, 422, 503)
+chief = APIRouter(prefix="/v1", dependencies=[Depends(Scope("admin"))])
 watching = APIRouter()
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 Search = Annotated[str, Query(max_length=200)]
 
 
-@reading.post("/recommend", responses=ASKED)
+@reading.post("/recommend", response_model=answers.Recommendations, responses=ASKED)
 async def recommend(asked: RecommendBody, service: Serving) -> Response:
     """The best items of one user or of many: retrieved, filtered, ranked by every task and fused."""
     return JSONResponse(await service.gate.run(lambda: service.recommend(asked)))
 
 
-@reading.post("/score", responses=ASKED)
+@reading.post("/score", response_model=answers.Scores, responses=ASKED)
 async def score(asked: ScoreBody, service: Serving) -> Response:
     """What every task expects of a user and some items."""
     return JSONResponse(await service.gate.run(lambda: service.score(asked)))
 
 
-@reading.post("/similar", responses=ASKED)
+@reading.post("/similar", response_model=answers.Neighbours, responses=ASKED)
 async def similar(asked: SimilarBody, service: Serving) -> Response:
     """The nearest items of an item, or users of a user."""
-    return JSONResponse(await service.gate.run(lambda: service.named(asked.model).similar(asked)))
+    return JSONResponse(await service.gate.run(lambda: service.lineup.named(asked.model).similar(asked)))
 
 
-@writing.post("/events")
+@writing.post("/events", response_model=answers.Added)
 async def events(told: EventsBody, service: Serving) -> Response:
     """Keep what users did: on the disk before the answer, each event once, and out of recommendations at once."""
     return JSONResponse(await service.gate.run(lambda: service.add(told)))
 
 
-@reading.get("/items")
+@reading.get("/items", response_model=answers.Items)
 async def items(
     service: Serving,
     search: Search = "",
@@ -114,34 +117,46 @@ async def items(
     return JSONResponse(await service.gate.run(lambda: service.model.catalogue.items(search, limit, offset, ids)))
 
 
-@reading.get("/users")
+@reading.get("/users", response_model=answers.Users)
 async def users(service: Serving, search: Search = "", limit: Limit = 20, offset: Offset = 0) -> Response:
     """Users of the training log."""
     return JSONResponse(await service.gate.run(lambda: service.model.catalogue.users(search, limit, offset)))
 
 
-@reading.get("/users/{user}/history")
-async def history(service: Serving, user: str, limit: Limit = 200) -> Response:
+@reading.get("/users/{user:path}/history", response_model=answers.History)
+async def history(service: Serving, user: Annotated[Name, Path()], limit: Limit = 200) -> Response:
     """What a user did, in the training log and since, the newest first."""
-    if "\x00" in user or len(user) > 256:
-        raise Problem(422, "user: an id has at most 256 characters, none of them NUL", field="user")
     return JSONResponse(await service.gate.run(lambda: service.history(user, limit)))
 
 
-@reading.get("/map")
+@reading.get("/map", response_model=answers.Map)
 async def map_of_items(service: Serving, limit: Annotated[int, Query(ge=1, le=20_000)] = 2_000) -> Response:
     """Items as points: their vectors along the two directions of largest variance."""
     return JSONResponse(await service.gate.run(lambda: service.model.catalogue.map(limit)))
 
 
-@reading.get("/model")
-async def model(service: Serving) -> dict[str, Any]:
-    """Which model answers."""
-    label = service.model.label
-    return {**service.model.describe(), "models": [{**label, "share": 1.0, "role": "live"}]}
+@reading.get("/model", response_model=answers.ModelCard)
+async def model(
+    service: Serving, model: Annotated[Name | None, Query(description="another than the main one")] = None
+) -> Response:
+    """Which models answer, and what one of them is."""
+    lineup = service.lineup
+    return JSONResponse({**lineup.named(model).describe(), **lineup.describe()})
 
 
-@reading.get("/report")
+@chief.post("/models", response_model=answers.Lineup, responses=CHANGED)
+def change(asked: ModelsBody, service: Serving) -> Response:
+    """Serve these models from now on: the new ones are loaded and checked first, and no request fails meanwhile."""
+    return JSONResponse(service.change(asked))
+
+
+@chief.post("/models/rollback", response_model=answers.Lineup, responses=CHANGED)
+def roll_back(service: Serving) -> Response:
+    """Serve again what was served before the last change."""
+    return JSONResponse(service.roll_back())
+
+
+@reading.get("/report", response_class=Response, responses=text("text/html"))
 async def report(service: Serving) -> Response:
     """The HTML report of the training, if the model came with one; its scripts run in a sandbox."""
     if service.model.report is None:
@@ -151,19 +166,24 @@ async def report(service: Serving) -> Response:
     return Response(service.model.report, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
-@watching.get("/healthz")
-async def healthy() -> dict[str, str]:
+@watching.get("/healthz", response_model=answers.Health)
+async def healthy() -> Response:
     """Whether the process lives."""
-    return {"status": "ok"}
+    return JSONResponse({"status": "ok"})
 
 
-@watching.get("/readyz")
+@watching.get("/readyz", response_model=answers.Readiness, responses=refusals(503))
 async def ready(service: Serving) -> Response:
     """Whether it serves, and whether its events can be reached."""
     return JSONResponse(await service.gate.run(service.ready))
 
 
-@watching.get("/metrics", dependencies=[Depends(Scope("read"))], responses=refusals(401, 403))
+@watching.get(
+    "/metrics",
+    dependencies=[Depends(Scope("read"))],
+    response_class=Response,
+    responses=text("text/plain") | refusals(401, 403),
+)
 async def metrics(service: Serving) -> Response:
     """What the service counts, for Prometheus."""
     return Response(service.measured.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

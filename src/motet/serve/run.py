@@ -1,48 +1,66 @@
-"""Run a service: the model loaded, the socket bound, and uvicorn around it."""
+"""Run a service: the socket bound, the models loaded, and uvicorn around them, in one process or in several."""
 
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import uvicorn
 
-from motet.errors import ConfigError
+from motet.errors import ConfigError, did_you_mean
 from motet.serve.app import create_app
+from motet.serve.deployment import Deployment
 from motet.serve.gate import Gate
-from motet.serve.served import ServedModel
+from motet.serve.plan import Plan, Wanted
 from motet.serve.service import Service
+from motet.serve.shelf import Shelf
+from motet.serve.state import State
 from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
+from motet.serve.workers import Workers
 
 MOST_CONNECTIONS = 1_000
+KEPT_IN = ".serving"
 
 
 def run(
-    model: Path,
+    models: Sequence[Path],
     *,
+    shadows: Sequence[Path] = (),
+    shares: Mapping[str, float] | None = None,
+    folder: Path | None = None,
     host: str,
     port: int,
     events: str | None = None,
     tokens: Path | None = None,
     limits: tuple[int, int, float] = (2, 64, 10.0),
+    workers: int = 1,
 ) -> None:
     """Serve until somebody stops the process.
 
     Args:
-        model: Folder of a saved model.
+        models: Folders of saved models that share the users; what was served last where none is given.
+        shadows: Folders of models that are asked beside them.
+        shares: Of the users, by name of a model.
+        folder: Holds folders of saved models that may be served later; what is served is kept there, in `.serving`.
         host: Address to listen on.
         port: 0 for a free one.
-        events: Where events are kept; beside the model where not given.
+        events: Where events are kept; beside the folder, or else the first model, where not given.
         tokens: File of tokens.
-        limits: Threads, how many requests may wait beyond them, and seconds until one is given up.
+        limits: Threads, how many requests may wait beyond them, and seconds until one is given up; of each worker.
+        workers: Processes.
 
     Raises:
-        ConfigError: If the address is not this machine's own and there are no tokens, or cannot be listened on.
+        ConfigError: If the address is not this machine's own and there are no tokens, or cannot be listened on, or
+            the models break a rule.
     """
     allowed = Tokens.find(tokens)
     if allowed is None and not is_here(host):
@@ -51,19 +69,100 @@ def run(
             "'TOKEN read,write' to a file and pass --tokens FILE, or set MOTET_TOKENS"
         )
     listening = listen(host, port)
-    folder = model.resolve()
-    store = EventStore(events or str(folder.with_name(f"{folder.name}.events.db")))
+    shelf = Shelf([*models, *shadows], folder)
+    with TemporaryDirectory(prefix="motet-serve-") as scratch:
+        state = State(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
+        plan = begin(shelf, state, models, shadows, shares or {})
+        work = partial(
+            serve,
+            shelf=shelf,
+            state=state,
+            events=events or _beside((folder or models[0]).resolve()),
+            tokens=allowed,
+            limits=limits,
+        )
+        names = ", ".join(place.name for place in plan.places)
+        said = f"motet serves {names} at http://{_shown(host)}:{listening.getsockname()[1]}/"
+        ready = partial(print, said, file=sys.stderr, flush=True)
+        if workers == 1:
+            work(listening, ready)
+        else:
+            _log()
+            Workers(work, listening, count=workers, folder=scratch).run(ready)
+
+
+def begin(
+    shelf: Shelf, state: State, models: Sequence[Path], shadows: Sequence[Path], shares: Mapping[str, float]
+) -> Plan:
+    """Put in force what a service begins with: the models that were named, or else what it served last.
+
+    Args:
+        shelf: Where models are.
+        state: Where the plan is kept.
+        models: Folders of live models.
+        shadows: Folders of shadows.
+        shares: By name.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ConfigError: If there is nothing to begin with, or a share is that of no model.
+    """
+    plan = state.newest()
+    live = [path.resolve().name for path in models]
+    if not models:
+        if shares or shadows:
+            raise ConfigError("shares and shadows go with models; name the models too")
+        if plan.places:
+            return plan
+        live = list(shelf.models())
+        if len(live) != 1:
+            raise ConfigError(
+                f"nothing was served from here before, and there are {len(live)} models to begin with; name those to "
+                "serve, as in: motet serve DIR/MODEL --models DIR"
+            )
+    for name in shares:
+        if name not in live:
+            hint = did_you_mean(name, live)
+            raise ConfigError(f"there is a share for {name!r}, which is no live model{hint}; models: {', '.join(live)}")
+    wanted = [Wanted(name, shares.get(name)) for name in live]
+    wanted += [Wanted(path.resolve().name, role="shadow") for path in shadows]
+    begun = plan.changed(wanted, {one.name: shelf.version(one.name) for one in wanted})
+    if begun is not plan:
+        state.keep(begun)
+    return begun
+
+
+def serve(
+    listening: socket.socket,
+    ready: Callable[[], None],
+    *,
+    shelf: Shelf,
+    state: State,
+    events: str,
+    tokens: Tokens | None,
+    limits: tuple[int, int, float],
+) -> None:
+    """Answer with the models of the plan in force until this process gets SIGTERM or SIGINT.
+
+    Args:
+        listening: Where requests come from.
+        ready: Is called once they are answered.
+        shelf: Where models are.
+        state: Where the plan is kept.
+        events: Where events are kept.
+        tokens: Who may ask.
+        limits: As `run` takes them.
+    """
     threads, waiting, timeout_s = limits
     torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
-    served = ServedModel.load(model)
+    store = EventStore(events)
+    deployment = Deployment(shelf, state)
     gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
-    service = Service(served, store=store, tokens=allowed, gate=gate)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    print(
-        f"motet serves {served.name} at http://{_shown(host)}:{listening.getsockname()[1]}/",
-        file=sys.stderr,
-        flush=True,
-    )
+    service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
+    deployment.follow(service.show)
+    _log()
     settings = uvicorn.Config(
         create_app(service),
         log_config=None,
@@ -75,8 +174,11 @@ def run(
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
+    ready()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)  # uvicorn raises them once more when all is answered
     uvicorn.Server(settings).run(sockets=[listening])
-    gate.close()
+    service.close()
     store.close()
 
 
@@ -127,6 +229,14 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
         ) from error
     return bound
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+
+
+def _beside(folder: Path) -> str:
+    return str(folder.with_name(f"{folder.name}.events.db"))
 
 
 def _shown(host: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from motet.artifact.folder import MANIFEST
+from motet.errors import ArtifactError
 from motet.index import TopK
 from motet.recommender import Recommender
 from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
@@ -67,13 +69,13 @@ class ServedModel:
             ConfigError: If a class of the model is not motet's own.
         """
         folder = Path(path)
+        version = version_of(folder)
         recommender = Recommender.load(folder)
-        manifest = (folder / "manifest.json").read_bytes()
         report = folder / "report.html"
         return cls(
             recommender,
             name=name or folder.resolve().name,
-            version=hashlib.sha256(manifest).hexdigest()[:12],
+            version=version,
             report=report.read_text(encoding="utf-8") if report.exists() else None,
         )
 
@@ -118,7 +120,13 @@ class ServedModel:
             histories=histories,
         )
         results: list[dict[str, Any]] = [
-            {"user": asking, "known": bool(line.known), "basis": str(line.basis), "items": _items(line)}
+            {
+                "user": asking,
+                "model": self.label,
+                "known": bool(line.known),
+                "basis": str(line.basis),
+                "items": _items(line),
+            }
             for asking, line in zip(asked.asking, top.each(), strict=True)
         ]
         if asked.reasons:
@@ -179,6 +187,14 @@ class ServedModel:
         found = _items(find(ids[0], k)) if k else []
         return {"model": self.label, "items": [{"id": item["id"], "score": item["score"]} for item in found]}
 
+    def warm(self) -> None:
+        """Answer once for a user of each kind, so that what is computed once is there before anybody waits for it."""
+        users, items = self.recommender.users.vocab.ids, self.recommender.items.vocab.ids
+        history = [str(items[0])] if len(items) else []
+        for user in ("nobody", *map(str, users[:1])):
+            for told in ([], history):
+                self.recommend(RecommendBody.model_validate({"user": user, "history": told}), {})
+
     def describe(self) -> dict[str, Any]:
         """What the model is, for `GET /v1/model`.
 
@@ -219,6 +235,24 @@ class ServedModel:
                 404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
             )
         return known
+
+
+def version_of(path: Path) -> str:
+    """What distinguishes a saved model from every other: the checksum of its manifest, which holds those of all files.
+
+    Args:
+        path: Of the folder.
+
+    Returns:
+        Twelve characters.
+
+    Raises:
+        ArtifactError: If there is no manifest.
+    """
+    try:
+        return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()[:12]
+    except OSError:
+        raise ArtifactError(f"there is no saved model in {str(path)!r}; check the path") from None
 
 
 def _both(some: Sequence[Any], others: Sequence[Any]) -> list[Any]:

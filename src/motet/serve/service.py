@@ -1,4 +1,4 @@
-"""Service: a model, the events since its training, and what guards them."""
+"""Service: models, the events since their training, and what guards them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from motet.serve.bodies import EventsBody, RecommendBody, ScoreBody
+from motet.serve.bodies import EventsBody, ModelsBody, RecommendBody, ScoreBody
+from motet.serve.deployment import Deployment
 from motet.serve.event import Event
 from motet.serve.gate import Gate
+from motet.serve.lineup import Lineup
 from motet.serve.metrics import Measured
+from motet.serve.plan import Wanted
 from motet.serve.problem import Problem
 from motet.serve.served import ServedModel, Stored
+from motet.serve.shadow import Shadow
 from motet.serve.store import EventStore, StoreError
 from motet.serve.tokens import Tokens
 
@@ -20,7 +24,8 @@ class Service:
     """What the routes of a service share.
 
     Args:
-        model: Answers.
+        lineup: Answers.
+        deployment: Loads other models and changes what answers; a service without one answers with what it was given.
         store: Where events live; without one the service knows of none and takes none.
         tokens: Who may ask; everybody where not given.
         gate: Bounds the work that is done at once.
@@ -29,36 +34,44 @@ class Service:
 
     def __init__(
         self,
-        model: ServedModel,
+        lineup: Lineup,
         *,
+        deployment: Deployment | None = None,
         store: EventStore | None = None,
         tokens: Tokens | None = None,
         gate: Gate | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.model = model
+        self.deployment = deployment
         self.store = store
         self.tokens = tokens
         self.gate = gate or Gate()
         self.now = now
         self.measured = Measured()
-        self.measured.model.labels(**model.label).set(1)
+        self.shadow = Shadow(self.gate, self.measured)
+        self.show(lineup)
 
-    def named(self, name: str | None) -> ServedModel:
-        """The model that a request is answered by.
+    @property
+    def model(self) -> ServedModel:
+        """The model that answers what is not about a user."""
+        return self.lineup.main
+
+    def show(self, lineup: Lineup) -> None:
+        """Answer with other models from now on; requests that have begun end with those they began with.
 
         Args:
-            name: As the request has it.
-
-        Returns:
-            The model.
-
-        Raises:
-            Problem: If none is called so.
+            lineup: The models.
         """
-        if name is not None and name != self.model.name:
-            raise Problem(404, f"no model {name!r} is served; models: {self.model.name}", field="model")
-        return self.model
+        self.lineup = lineup
+        labels = ((model.name, model.version) for model in lineup.models.values())
+        self.measured.show(lineup.plan.generation, labels)
+
+    def close(self) -> None:
+        """Wait for what has begun, and take no more."""
+        if self.deployment is not None:
+            self.deployment.close()
+        self.gate.close()
+        self.shadow.close()
 
     def recommend(self, asked: RecommendBody) -> dict[str, Any]:
         """Answer `POST /v1/recommend`.
@@ -69,9 +82,16 @@ class Service:
         Returns:
             What JSON can hold; `events` says whether stored events were considered.
         """
-        model = self.named(asked.model)
+        lineup = self.lineup
+        parts = lineup.divided(asked.asking, asked.model)
         stored, considered = self._stored(asked.asking)
-        return {**model.recommend(asked, stored), "events": considered}
+        answers = [model.recommend(_of(asked, places), stored) for model, places in parts]
+        answer = answers[0] if len(parts) == 1 else _joined(answers, [places for _, places in parts])
+        for model, places in parts:
+            self.measured.users.labels(model.name, model.version).inc(len(places))
+        if lineup.shadows and asked.model is None:
+            self.shadow.offer(lineup.shadows, asked, stored, answer)
+        return {**answer, "events": considered}
 
     def score(self, asked: ScoreBody) -> dict[str, Any]:
         """Answer `POST /v1/score`.
@@ -82,7 +102,7 @@ class Service:
         Returns:
             What JSON can hold.
         """
-        model = self.named(asked.model)
+        ((model, _),) = self.lineup.divided([asked.user], asked.model)
         stored, considered = self._stored([asked.user])
         return {**model.score(asked, stored), "events": considered}
 
@@ -129,6 +149,26 @@ class Service:
             stored = []
         return self.model.catalogue.history(user, stored, limit)
 
+    def change(self, asked: ModelsBody) -> dict[str, Any]:
+        """Answer `POST /v1/models`, once the models answer.
+
+        Args:
+            asked: The body.
+
+        Returns:
+            What JSON can hold.
+        """
+        wanted = [Wanted(model.name, model.share, model.role) for model in asked.models]
+        return self._deploying().change(wanted).describe()
+
+    def roll_back(self) -> dict[str, Any]:
+        """Answer `POST /v1/models/rollback`, once the models answer.
+
+        Returns:
+            What JSON can hold.
+        """
+        return self._deploying().roll_back().describe()
+
     def ready(self) -> dict[str, str]:
         """Answer `GET /readyz`.
 
@@ -157,6 +197,29 @@ class Service:
         if self.store is None:
             raise Problem(503, "this service keeps no events; start it with --events", code="no_event_store")
         return self.store
+
+    def _deploying(self) -> Deployment:
+        if self.deployment is None:
+            raise Problem(503, "this service serves one model for good; start it with motet serve", code="fixed")
+        return self.deployment
+
+
+def _of(asked: RecommendBody, places: Sequence[int]) -> RecommendBody:
+    """The question of some of its users."""
+    users = asked.asking
+    return asked if len(places) == len(users) else asked.model_copy(update={"users": [users[p] for p in places]})
+
+
+def _joined(answers: Sequence[dict[str, Any]], places: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What several models answered to their users, in the order in which these were asked for."""
+    lines = [line for answer in answers for line in answer["results"]]
+    order = [place for part in places for place in part]
+    results = [line for _, line in sorted(zip(order, lines, strict=True), key=lambda pair: pair[0])]
+    ignored = {
+        field: list(dict.fromkeys(id for answer in answers for id in answer["ignored"][field]))
+        for field in answers[0]["ignored"]
+    }
+    return {"model": results[0]["model"], "results": results, "ignored": ignored}
 
 
 def _down() -> Problem:

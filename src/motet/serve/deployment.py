@@ -1,0 +1,146 @@
+"""Deployment: from what is to be served to models that answer, and to others without a pause."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from motet.serve.guard import say
+from motet.serve.lineup import Lineup
+from motet.serve.plan import Plan, Wanted
+from motet.serve.problem import Problem
+from motet.serve.served import ServedModel
+from motet.serve.shelf import Shelf
+from motet.serve.state import State
+
+INTERVAL_S = 0.5  # how often a process looks whether another one has changed what is served
+RETRY_S = 5.0  # a plan that could not be followed is tried again, for its folder may come late
+
+
+class Deployment:
+    """Loads what the plan in force says, changes it, and follows when another process does.
+
+    A new model is read, checked and asked once beside those that answer. Then one assignment puts it in their place;
+    requests that have begun end with the model they began with.
+
+    Args:
+        shelf: Where models are.
+        state: Where the plan is kept.
+
+    Raises:
+        ConfigError: If a model of the plan is not there.
+        ArtifactError: If one is damaged.
+
+    Attributes:
+        lineup: What answers now.
+    """
+
+    def __init__(self, shelf: Shelf, state: State) -> None:
+        self.shelf = shelf
+        self.state = state
+        self.lineup = self._loaded(state.newest(), {})
+        self._changing = threading.Lock()
+        self._stopping = threading.Event()
+        self._show: Callable[[Lineup], None] = lambda _: None
+
+    def follow(self, show: Callable[[Lineup], None]) -> None:
+        """Look for changes from now on, in a thread.
+
+        Args:
+            show: Takes what answers from now on.
+        """
+        self._show = show
+        threading.Thread(target=self._follow, name="motet-follow", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def change(self, wanted: Sequence[Wanted]) -> Lineup:
+        """Serve these models, here and in all processes that share the state.
+
+        Args:
+            wanted: All models from now on.
+
+        Returns:
+            What answers now.
+
+        Raises:
+            Problem: If another change is under way, or was quicker.
+            ConfigError: If the plan breaks a rule, or a model is not there.
+            ArtifactError: If a model is damaged; what answered before still does.
+        """
+        with self._alone():
+            versions = {one.name: self.shelf.version(one.name) for one in wanted}
+            now = self.state.newest()
+            return self._put(now, now.changed(wanted, versions))
+
+    def roll_back(self) -> Lineup:
+        """Serve what was served before the last change.
+
+        Returns:
+            What answers now.
+
+        Raises:
+            Problem: If nothing was served before, another change is under way, or was quicker.
+            ConfigError: If a model is no longer there.
+            ArtifactError: If a model is damaged; what answered before still does.
+        """
+        with self._alone():
+            now = self.state.newest()
+            plan = now.rolled_back()
+            if plan is None:
+                raise Problem(409, "nothing was served before that could be rolled back to", code="conflict")
+            return self._put(now, plan)
+
+    def look(self) -> None:
+        """Follow another process that has changed what is served, if one has."""
+        if self.state.generation() != self.lineup.plan.generation and self._changing.acquire(blocking=False):
+            try:
+                plan = self.state.newest()
+                self._swap(self._loaded(plan, self.lineup.models))
+            finally:
+                self._changing.release()
+
+    def _follow(self) -> None:
+        pause = INTERVAL_S
+        while not self._stopping.wait(pause):
+            try:
+                self.look()
+                pause = INTERVAL_S
+            except Exception as error:  # what answers still does; the next plan may be a better one
+                say("models", followed=False, reason=str(error))
+                pause = RETRY_S
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._changing.acquire(blocking=False):
+            raise Problem(409, "models are being loaded; look, and ask again", code="conflict")
+        try:
+            yield
+        finally:
+            self._changing.release()
+
+    def _put(self, now: Plan, plan: Plan) -> Lineup:
+        """Load first: a plan that cannot be followed is not put in force."""
+        lineup = self._loaded(plan, self.lineup.models)
+        if plan is not now:
+            self.state.keep(plan)
+        self._swap(lineup)
+        return lineup
+
+    def _loaded(self, plan: Plan, at_hand: dict[str, ServedModel]) -> Lineup:
+        models = {}
+        for place in plan.places:
+            model = at_hand.get(place.name)
+            if model is None or model.version != place.version:
+                model = self.shelf.load(place.name, place.version)
+                model.warm()
+            models[place.name] = model
+        return Lineup(plan, models)
+
+    def _swap(self, lineup: Lineup) -> None:
+        self.lineup = lineup
+        self._show(lineup)
+        say("models", followed=True, **lineup.describe())

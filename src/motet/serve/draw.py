@@ -1,0 +1,40 @@
+"""draw: which model answers a user, the same one each time."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+
+
+def draw(user: str, shares: Mapping[int, float]) -> int:
+    r"""Choose a slot by a user's id, in proportion to shares.
+
+    $$ \arg\min_s \; -\ln h(u, s) / share_s $$
+
+    where h is a hash from 0 to 1. No process, machine or order of the slots makes a difference. When a share grows at
+    the cost of all others, only users who come to it move: as few as the new shares allow.
+
+    Args:
+        user: The user's id.
+        shares: By slot, from 0 up; not all 0.
+
+    Returns:
+        The slot.
+
+    Source:
+        Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", SPAA 2005, for the logarithmic method.
+
+    Example:
+        >>> [draw(user, {0: 0.5, 1: 0.5}) for user in ("ann", "cat", "eve", "ann")]
+        [1, 0, 1, 1]
+    """
+    drawn = [slot for slot, share in shares.items() if share > 0]
+    if len(drawn) == 1:
+        return drawn[0]
+    return min(drawn, key=lambda slot: -math.log(_hash(user, slot)) / shares[slot])
+
+
+def _hash(user: str, slot: int) -> float:
+    digest = hashlib.sha256(f"{slot} {user}".encode("utf-8", "backslashreplace")).digest()
+    return (int.from_bytes(digest[:6], "big") + 0.5) / 2**48

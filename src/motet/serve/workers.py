@@ -1,0 +1,142 @@
+"""Workers: several processes that answer at one address, started again when they die and ended together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+
+from motet.errors import ConfigError, MotetError
+from motet.serve.guard import say
+from motet.serve.metrics import SHARED, forget_process
+
+POLL_S = 0.2
+RETRY_S = 1.0  # before a worker that died while it started is started again: the reason may last
+GRACE_S = 20.0  # for requests that have begun, when the service ends; uvicorn gives them 10
+
+Work = Callable[[socket.socket, Callable[[], None]], None]
+
+
+class Workers:
+    """Processes that accept connections of one socket, so that a dying one loses none that nobody had accepted.
+
+    Args:
+        work: Serves until the process gets SIGTERM; calls its second argument when it is ready. Must be picklable.
+        listening: Bound, and listening already.
+        count: How many.
+        folder: Where the processes count together.
+    """
+
+    def __init__(self, work: Work, listening: socket.socket, *, count: int, folder: str) -> None:
+        os.environ[SHARED] = folder
+        self.folder = folder
+        self._work = work
+        self._listening = listening
+        self._workers = [_Worker(work, listening) for _ in range(count)]
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Keep all of them alive until this process gets SIGTERM or SIGINT; then end them, requests answered.
+
+        Args:
+            ready: Is called once all of them serve.
+
+        Raises:
+            ConfigError: If one of them cannot begin.
+        """
+        with _stopping() as stopping:
+            try:
+                self._await_all(stopping)
+                if not stopping.is_set():
+                    ready()
+                while not stopping.is_set():
+                    wait([worker.process.sentinel for worker in self._workers], POLL_S)
+                    self._replace_dead(stopping)
+            finally:
+                self._end()
+
+    def _await_all(self, stopping: threading.Event) -> None:
+        while not stopping.is_set() and not all(worker.is_ready() for worker in self._workers):
+            wait([worker.line for worker in self._workers if not worker.ready], POLL_S)
+            for worker in self._workers:
+                if not worker.is_ready() and not worker.process.is_alive():
+                    raise ConfigError(worker.reason or "a worker ended before it served; its own words stand above")
+
+    def _replace_dead(self, stopping: threading.Event) -> None:
+        for place, worker in enumerate(self._workers):
+            if worker.process.is_alive():
+                continue
+            forget_process(worker.process.pid, self.folder)
+            started = worker.is_ready()
+            say("worker", ended=worker.process.exitcode, reason=worker.reason)
+            if not started:
+                stopping.wait(RETRY_S)
+            if not stopping.is_set():
+                worker.line.close()
+                self._workers[place] = _Worker(self._work, self._listening)
+
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+        until = time.monotonic() + GRACE_S
+        for worker in self._workers:
+            worker.process.join(max(0.0, until - time.monotonic()))
+            worker.process.kill()
+
+
+class _Worker:
+    """One process, and a line to it: it says when it is ready, and ends when nobody holds the other end any more."""
+
+    def __init__(self, work: Work, listening: socket.socket) -> None:
+        processes = multiprocessing.get_context("spawn")
+        self.line, its = processes.Pipe()
+        self.ready = False
+        self.reason = ""
+        self.process = processes.Process(target=_begin, args=(work, listening, its), name="motet-worker")
+        self.process.start()
+        its.close()
+
+    def is_ready(self) -> bool:
+        """Hear what the process has said of itself."""
+        try:
+            while not self.ready and not self.reason and self.line.poll():
+                self.reason = self.line.recv()
+                self.ready = not self.reason
+        except (EOFError, OSError):
+            pass
+        return self.ready
+
+
+def _begin(work: Work, listening: socket.socket, line: Connection) -> None:
+    """What a worker runs."""
+    threading.Thread(target=_end_with_parent, args=(line,), daemon=True).start()
+    try:
+        work(listening, lambda: line.send(""))
+    except MotetError as error:
+        line.send(str(error))
+        sys.exit(1)
+
+
+def _end_with_parent(line: Connection) -> None:
+    try:
+        line.recv()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stopping = threading.Event()
+    before = {name: signal.signal(name, lambda *_: stopping.set()) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopping
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
