@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motet import baselines, losses, metrics, optim, tasks, towers, trunks
-    from motet.client import AsyncClient, Client
     from motet.calibration import calibrate
+    from motet.client import AsyncClient, Client
     from motet.data import datasets, simulate, split
     from motet.data.batch import Batch
     from motet.data.log import EventLog

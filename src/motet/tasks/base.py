@@ -13,8 +13,10 @@ from torch import Tensor
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
 from motet.layers.configured import Configured
+from motet.layers.platt import Platt
 from motet.metrics.base import Metric
 from motet.tasks.rows import Rows
+from motet.tasks.unit import RELEVANCE, Unit
 from motet.towers.base import Tower
 
 
@@ -103,6 +105,16 @@ class Task(Configured, ABC):
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
         """Fresh metrics for an evaluation, by the name they are reported under."""
+
+    @property
+    def unit(self) -> Unit:
+        """What its score is measured in."""
+        return RELEVANCE
+
+    @property
+    def calibration(self) -> Platt | None:
+        """What makes its probabilities hold, one stage for each of `judged`; None where it says no probabilities."""
+        return None
 
     @property
     def judged(self) -> Mapping[str, str]:

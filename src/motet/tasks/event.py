@@ -12,6 +12,7 @@ from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
 from motet.layers.embedding import Embedding
 from motet.layers.mlp import MLP
+from motet.layers.platt import Platt
 from motet.losses.binary import binary_cross_entropy, focal, focal_log_odds
 from motet.metrics.auc import AUC
 from motet.metrics.base import Metric
@@ -20,6 +21,7 @@ from motet.metrics.log_loss import LogLoss
 from motet.tasks.base import PairTask
 from motet.tasks.labels import check_outcomes, log_odds
 from motet.tasks.rows import Rows
+from motet.tasks.unit import PROBABILITY, Unit
 from motet.towers.base import Tower
 
 
@@ -31,7 +33,7 @@ class Event(PairTask):
 
     The product is there with `product`, the last two biases with `biases`; $b_0$ starts at the log odds of the training
     rows. The score is the probability of the label, whatever the loss: what a weight or the focal loss adds to the
-    logit is taken back.
+    logit is taken back, and what `motet.calibrate` found on other rows is put to it.
 
     Args:
         label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
@@ -74,6 +76,7 @@ class Event(PairTask):
         self.positive_weight = positive_weight
         self.focal = focal
         self.biases = biases
+        self.platt = Platt()
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
         """Make the head and the biases.
@@ -106,6 +109,7 @@ class Event(PairTask):
             with torch.no_grad():
                 self.bias.copy_(log_odds(labels[known], weights))
         self.prepared.fill_(True)
+        self.platt.reset()
 
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each labelled row; see `PairTask.head_loss`."""
@@ -124,7 +128,18 @@ class Event(PairTask):
         if self.focal is not None:
             logits = focal_log_odds(logits, gamma=self.focal)
         shift = torch.tensor(self.positive_weight, device=logits.device).log()
-        return (logits - shift).sigmoid()
+        probs: Tensor = self.platt(logits - shift).sigmoid()
+        return probs
+
+    @property
+    def unit(self) -> Unit:
+        """A probability."""
+        return PROBABILITY
+
+    @property
+    def calibration(self) -> Platt:
+        """What makes the probability hold; see `motet.calibration.calibrate`."""
+        return self.platt
 
     def metrics(self) -> Mapping[str, Metric]:
         """AUC, log loss and the calibration error of the probabilities."""

@@ -12,6 +12,7 @@ from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, did_you_mean
 from motet.layers.embedding import Embedding
 from motet.layers.mlp import MLP
+from motet.layers.platt import Platt
 from motet.losses.funnel import cumulative_log_probs, funnel_losses
 from motet.metrics.auc import AUC
 from motet.metrics.base import Metric
@@ -20,6 +21,7 @@ from motet.metrics.log_loss import LogLoss
 from motet.tasks.base import PairTask
 from motet.tasks.labels import check_funnel, log_odds
 from motet.tasks.rows import Rows
+from motet.tasks.unit import PROBABILITY, Unit
 from motet.towers.base import Tower
 
 
@@ -81,6 +83,7 @@ class Funnel(PairTask):
         self.hidden = tuple(hidden)
         self.dropout = dropout
         self.biases = biases
+        self.platt = Platt(len(stages))
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
         """Make a head for each stage, and the biases.
@@ -120,6 +123,7 @@ class Funnel(PairTask):
                     reached = before[known, stage]
                     self.bias[stage] = log_odds(labels[known, stage] / reached, weights[known] * reached)
         self.prepared.fill_(True)
+        self.platt.reset()
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """Which exposures have a label of any stage."""
@@ -139,12 +143,22 @@ class Funnel(PairTask):
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The probability that each pair gets to the scored stage; see `PairTask.head_score`."""
         depth = len(self.stages) if self.stage is None else self.stages.index(self.stage) + 1
-        return cumulative_log_probs(self._logits(pairs, batch, depth))[0][:, -1].exp()
+        return cumulative_log_probs(self.platt(self._logits(pairs, batch, depth)))[0][:, -1].exp()
 
     def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
         """The probability that each pair gets to each stage; see `Task.parts`."""
-        reached = cumulative_log_probs(self._logits(pairs, batch, len(self.stages)))[0].exp()
+        reached = cumulative_log_probs(self.platt(self._logits(pairs, batch, len(self.stages))))[0].exp()
         return dict(zip(self.stages, reached.T, strict=True))
+
+    @property
+    def unit(self) -> Unit:
+        """A probability."""
+        return PROBABILITY
+
+    @property
+    def calibration(self) -> Platt:
+        """What makes the probabilities hold, each stage given the one before."""
+        return self.platt
 
     @property
     def judged(self) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import PairTask
 from motet.tasks.rows import Rows
+from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
 MOST = 100  # levels; a scale with more is a number
@@ -138,6 +139,11 @@ class Ordinal(PairTask):
     def level_parts(self) -> tuple[str, ...]:
         """What `head_parts` calls the probability of each level but the lowest: `">= 4"`."""
         return tuple(f">= {level:g}" for level in (self.levels or ())[1:])
+
+    @property
+    def unit(self) -> Unit:
+        """That of the label, from the lowest level to the highest."""
+        return Unit(self.label, *(() if self.levels is None else (self.levels[0], self.levels[-1])))
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""

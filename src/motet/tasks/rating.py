@@ -18,6 +18,7 @@ from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import PairTask
 from motet.tasks.rows import Rows
+from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
 
@@ -47,6 +48,7 @@ class Rating(PairTask):
     """
 
     mean: Tensor
+    span: Tensor
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Rating(PairTask):
         self.dropout = dropout
         self.clip = None if clip is None else tuple(clip)
         self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("span", torch.tensor([torch.inf, -torch.inf]))  # lowest and highest label of training
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
         """Make the head and the biases.
@@ -85,15 +88,18 @@ class Rating(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Take the mean label as the starting point, where there are biases.
+        """Take the mean label as the starting point, where there are biases, and keep how far labels reach.
 
         Args:
             train: The training log.
         """
+        batch = train.batch()
+        labels = batch[self.label][self.labelled(batch)]
         if self.biases and not self.prepared:
-            batch = train.batch()
-            labels = batch[self.label]
-            self.mean.copy_(labels[self.labelled(batch)].mean())
+            self.mean.copy_(labels.mean())
+        if len(labels):
+            ends = torch.stack(labels.aminmax()).to(self.span)
+            self.span.copy_(torch.stack([self.span[0].minimum(ends[0]), self.span[1].maximum(ends[1])]))
         self.prepared.fill_(True)
 
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
@@ -110,6 +116,12 @@ class Rating(PairTask):
         """The predicted number of each pair, in the label's unit; see `PairTask.head_score`."""
         scores = self._predict(pairs, batch)
         return scores if self.clip is None else scores.clamp(*self.clip)
+
+    @property
+    def unit(self) -> Unit:
+        """That of the label, from the lowest to the highest of training, or as `clip` says."""
+        low, high = self.clip or self.span.tolist()
+        return Unit(self.label, low, high) if low <= high else Unit(self.label)
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""

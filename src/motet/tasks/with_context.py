@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, DataError
 from motet.layers.numbers import Standardise
+from motet.layers.platt import Platt
 from motet.metrics.base import Metric
 from motet.tasks.base import PairTask
+from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
 
@@ -72,6 +74,16 @@ class WithContext(PairTask):
     def columns(self) -> tuple[str, ...]:
         """Every column of the log it reads."""
         return tuple(dict.fromkeys((*self.task.columns, *self.context)))
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the task."""
+        return self.task.unit
+
+    @property
+    def calibration(self) -> Platt | None:
+        """That of the task; see `Task.calibration`."""
+        return self.task.calibration
 
     @property
     def judged(self) -> Mapping[str, str]:
