@@ -17,6 +17,7 @@ from motet.compare.systems import contenders, seeds
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
 from motet.project import Project
+from motet.recommender import Recommender
 
 from .conftest import written
 
@@ -47,7 +48,8 @@ def test_joint_specialists_and_baselines(found: Comparison) -> None:
         ("popularity", "baseline"),
         ("item kNN", "baseline"),
     ]
-    assert found.tasks == {"stars": "stars/rmse", "retrieval": "retrieval/unseen/ndcg@10"}
+    keys = {"stars": "stars/rmse", "retrieval": "retrieval/unseen/ndcg@10", "served": "served/unseen/ndcg@9"}
+    assert found.headlines == keys
     assert found.seeds == [{"training.seed": n, "split.seed": n, "validation.seed": n} for n in (0, 1)]
     assert list(found.transfers) == ["stars", "retrieval"]
     assert set(found.conflicts["stars"]) == {"retrieval"}
@@ -57,6 +59,9 @@ def test_joint_specialists_and_baselines(found: Comparison) -> None:
     assert len(set(joint.by_seed["stars/rmse"])) == 2
     assert found.verdict[0].startswith("Joint training ")
     assert any(note.startswith("2 seeds: training.seed 0, 1, split.seed 0, 1") for note in found.notes)
+    assert any(note.startswith("served: the 9 items that `recommend` gives each of ") for note in found.notes)
+    served = [each.system for each in found.versus if each.headline and each.task == "served"]
+    assert served == ["stars only", "retrieval only", "popularity", "item kNN"]
 
 
 def test_a_seed_is_the_project_with_that_seed(project: Project, found: Comparison) -> None:
@@ -67,8 +72,8 @@ def test_a_seed_is_the_project_with_that_seed(project: Project, found: Compariso
         model = changed.model(rows.train)
         changed.training.make(model, rows.train, progress=False)
         assert rows.test is not None
-        report = evaluate(model, rows.test, train=rows.train)
-        for key in ("stars/rmse", "retrieval/unseen/ndcg@10"):
+        report = evaluate(Recommender(model, rows.train), rows.test, train=rows.train)
+        for key in (*found.headlines.values(), "served/unseen/recall@9"):
             assert found.system(name).by_seed[key][1] == pytest.approx(report[key])
             ruled = {"popularity", "global mean"} & {each.name for each in found.systems if key in each.figures}
             for rule in ruled:

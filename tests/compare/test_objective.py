@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from motet.compare.objective import Score, Yardstick, headlines, relative_gain
+from motet.compare.objective import Score, Yardstick, headlines, objectives, relative_gain, voice
 from motet.errors import ConfigError
 from motet.project import Project
 
@@ -45,6 +45,14 @@ def test_headlines_speak_for_tasks() -> None:
     keys = ["r/all items/ndcg@10", "r/unseen/mrr", "r/unseen/ndcg@10", "s/mae", "s/rmse", "c/ece", "c/auc", "z/odd"]
     assert headlines(keys, "rscz") == {"r": "r/unseen/ndcg@10", "s": "s/rmse", "c": "c/auc", "z": "z/odd"}
     assert headlines(keys, ["gone"]) == {}
+
+
+def test_each_stage_of_a_funnel_speaks_and_the_last_where_there_is_one_a_task() -> None:
+    keys = [f"f/{stage}/{name}" for stage in ("seen", "bought") for name in ("ece", "auc")]
+    found = headlines(["r/unseen/ndcg@10", *keys], "rf")
+    assert found == {"r": "r/unseen/ndcg@10", "f/seen": "f/seen/auc", "f/bought": "f/bought/auc"}
+    assert {voice(key): key for key in found.values()} == found
+    assert objectives(keys, "rf") == ("f/bought/auc",)
 
 
 def test_gains_and_scores() -> None:

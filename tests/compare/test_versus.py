@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from motet.compare.comparison import Estimate
+from motet.compare.comparison import Estimate, transfers
 from motet.compare.objective import relative_gain
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
@@ -16,6 +16,7 @@ from motet.compare.verdict import figure_name, verdict
 from motet.compare.versus import Tally, Versus, conflicts, mean_gain, versus
 
 HEADLINES = {"rating": "rating/rmse", "find": "find/unseen/ndcg@10"}
+SERVED = "served/unseen/ndcg@10"
 DRAWS = 200
 JOINT = Contender("joint", "joint", None, {})
 RATING, FIND = (Contender(f"{task} only", "specialist", task, {}) for task in HEADLINES)
@@ -74,11 +75,49 @@ def test_hurt() -> None:
     popular = tally(POPULAR, [{HEADLINES["find"]: x} for x in (0.40, 0.41, 0.39)])
     pairs, _, told = compared(joint, rating, find, popular)
     assert [each.outcome for each in pairs] == ["worse", "better", "worse"]
-    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [18.")
-    assert " and hurt rating (RMSE 0.950 vs 0.900, +5.6 % [5." in told[0]  # the sign is that of the figure
+    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [20.0, 20.0])")
+    assert " and hurt rating (RMSE 0.950 vs 0.900, +5.6 % [5.6, 5.6])" in told[0]  # the sign is that of the figure
     behind = "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, -25.0 % [-2"
     assert [each.startswith(behind) for each in told] == [False, False, False, True]
     assert pairs[0].gain.value == pytest.approx(-0.05 / 0.9)
+
+
+def test_an_interval_of_a_gain_leaves_0_out_where_that_of_the_difference_does() -> None:
+    """Where the other's figure varies more than the difference does, that of the ratio of the two may not."""
+    joint = tally(JOINT, [both(0.9, 0.30), both(0.9, 0.34), both(0.9, 0.27)])
+    popular = tally(POPULAR, [{HEADLINES["find"]: x} for x in (0.28, 0.325, 0.245)])
+    pair = next(iter(versus(joint, popular, HEADLINES, 0.95)))
+    assert pair.outcome == "better"
+    assert 0 < pair.gain.low < pair.gain.value < pair.gain.high
+    assert pair.gain.low / pair.gain.value == pytest.approx(pair.difference.low / pair.difference.value)
+
+
+def test_stages_of_a_funnel_speak_one_by_one_and_lists_for_all() -> None:
+    keys = {"funnel/clicked": "funnel/clicked/auc", "funnel/bought": "funnel/bought/auc", "served": SERVED}
+    funnel = Contender("funnel only", "specialist", "funnel", {})
+    joint, alone, find = (
+        tally(each, [dict(zip(keys.values(), figures, strict=True))] * 2)
+        for each, figures in ((JOINT, (0.8, 0.6, 0.2)), (funnel, (0.7, 0.65, 0.1)), (FIND, (0.5, 0.5, 0.25)))
+    )
+    popular = tally(POPULAR, [{SERVED: 0.1}] * 2)
+    pairs = [each for other in (alone, find, popular) for each in versus(joint, other, keys, 0.95)]
+    assert [(each.system, each.task) for each in pairs] == [
+        *[("funnel only", name) for name in keys],
+        ("find only", "served"),  # of a specialist its own task, and its lists
+        ("popularity", "served"),
+    ]
+    systems = [each.system(0.95) for each in (joint, alone, find, popular)]
+    assert list(transfers(systems, pairs)) == ["funnel/clicked", "funnel/bought"]
+    gain = mean_gain(joint, {"funnel": alone}, keys, 0.95)
+    assert gain is not None
+    assert gain.value == pytest.approx((0.1 / 0.7 - 0.05 / 0.65) / 2)
+    told = verdict(["funnel"], systems, pairs, gain)
+    assert told[0].startswith("Joint training helped funnel/clicked (clicked AUC 0.800 vs 0.700")
+    assert " and hurt funnel/bought (bought AUC 0.600 vs 0.650" in told[0]
+    assert told[-1].startswith("In the lists that users get it is behind find only (unseen NDCG@10 0.200 vs 0.250")
+    assert "; it beats funnel only (" in told[-1]
+    assert alone.system(0.95).speaks_of("served")
+    assert not alone.system(0.95).speaks_of("find")
 
 
 def test_every_baseline_is_told() -> None:

@@ -116,7 +116,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
         level=0.95,
         draws=100,
         seeds=[{"training.seed": 0}, {"training.seed": 1}],
-        tasks=tasks,
+        headlines=tasks,
         systems=systems,
         versus=[versus],
         mean_gain=None,

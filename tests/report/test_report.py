@@ -60,7 +60,7 @@ def test_the_record_comes_back(model: Path) -> None:
     assert record is not None
     assert record == Record.model_validate_json(record.to_json())
     assert record.rows.keys() == {"train", "validation", "test"}
-    assert record.headlines.keys() == {"stars", "retrieval"}
+    assert record.headlines.keys() == {"stars", "retrieval", "served"}
     for key in record.headlines.values():
         assert record.figures[key].low <= record.figures[key].value <= record.figures[key].high
     assert {lead.system for lead in record.leads} == {"popularity", "global mean"}

@@ -12,13 +12,16 @@ A run folder holds `compare.json`, one document in UTF-8, written whole or not a
 | `warnings` | sentences: what makes the figures doubtful |
 | `level`, `draws` | of the intervals: `0.95`, and how many samples of users |
 | `seeds` | one object a seed: the settings it gave, by `table.key`: `{"training.seed": 0, "split.seed": 0}` |
-| `tasks` | by name, what speaks for each: `{"rating": "rating/rmse"}` |
+| `headlines` | by name, the key that speaks for it: `{"rating": "rating/rmse"}`; names below |
 | `systems` | a list; see below |
 | `versus` | a list of paired differences; see below |
 | `mean_gain` | the mean over tasks of the relative gain over the specialists: an estimate, or null |
 | `conflicts` | by task, by other task: the cosine of their gradients, the mean over epochs and seeds |
 | `curves` | by name, reliability curves of the joint model on the first seed, as `Report.to_dict` has them |
 | `verdict` | sentences, the first of which says whether joint training paid off |
+
+A *name* is that of a task; of a stage of a funnel, `funnel/bought`; or `served`, for the lists that users get. Below,
+`task` of a paired difference is such a name.
 
 An *estimate* is `{"value", "low", "high"}`. A system:
 
@@ -38,11 +41,11 @@ A paired difference, of the joint model less another system, in the same samples
 
 | key | holds |
 |---|---|
-| `system`, `task`, `key` | the other system, and the figure |
-| `headline` | whether the figure is the one that speaks for its task |
+| `system`, `task`, `key` | the other system; whose figure, as in `headlines`; and the figure |
+| `headline` | whether the figure is the one that speaks |
 | `joint`, `other` | the two figures: means over the seeds that both were trained on |
 | `difference` | an estimate in the unit of the figure: below 0 is better for an error such as RMSE |
-| `gain` | an estimate, as a share of the other's figure: above 0 is better, whatever the figure |
+| `gain` | the difference as a share of the other's figure: above 0 is better, whatever the figure |
 | `outcome` | `better`, `worse` or `undecided`: whether `difference` leaves 0 out, and on which side |
 """
 
@@ -50,7 +53,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 
 FILE = "compare.json"
 FORMAT: Literal[1] = 1
+SERVED = "served"  # what lists that users get are called beside the tasks
 Figure = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 Kind = Literal["joint", "specialist", "baseline"]
 Outcome = Literal["better", "worse", "undecided"]
@@ -109,15 +113,26 @@ class System(_Told):
     seconds: list[Figure] = []
     errors: list[str] = []
 
+    def speaks_of(self, name: str) -> bool:
+        """Whether its figures under a name say what it was trained for.
+
+        Args:
+            name: Of a task, a stage of one, or `served`.
+
+        Returns:
+            False for a specialist and another task.
+        """
+        return self.task is None or name.partition("/")[0] in (self.task, SERVED)
+
 
 class Versus(_Told):
     """A figure of the joint model beside that of another system.
 
     Attributes:
         system: The other.
-        task: Whose figure.
+        task: Whose figure: a task, a stage of one (`funnel/bought`), or `served`, the lists that users get.
         key: Of the figure.
-        headline: Whether it speaks for its task.
+        headline: Whether it speaks for the task.
         joint: That of the joint model.
         other: That of the other system.
         difference: Joint less other.
@@ -148,7 +163,7 @@ class Comparison(_Told):
         level: Of the intervals.
         draws: Samples of users.
         seeds: The settings each seed gave.
-        tasks: The key of the figure that speaks for each task.
+        headlines: The key of the figure that speaks for each task, stage, and for the lists that users get.
         systems: The joint model, specialists and baselines, in this order.
         versus: Paired differences between the joint model and the others.
         mean_gain: The mean over tasks of the gain over the specialists; None where one is missing.
@@ -166,7 +181,7 @@ class Comparison(_Told):
     level: float
     draws: int
     seeds: list[dict[str, int]]
-    tasks: dict[str, str]
+    headlines: dict[str, str]
     systems: list[System]
     versus: list[Versus]
     mean_gain: Estimate | None
@@ -232,21 +247,38 @@ class Comparison(_Told):
 
     @property
     def transfers(self) -> Mapping[str, Versus]:
-        """By task, the joint model beside the specialist, in the figure that speaks for the task."""
-        alone = {each.name for each in self.systems if each.kind == "specialist"}
-        return {each.task: each for each in self.versus if each.headline and each.system in alone}
+        """By task and stage, the joint model beside the specialist, in the figure that speaks."""
+        return transfers(self.systems, self.versus)
 
     @property
     def negative_transfer(self) -> list[str]:
-        """The tasks that joint training hurt."""
+        """The tasks and stages that joint training hurt."""
         return [task for task, each in self.transfers.items() if each.outcome == "worse"]
 
     def table(self) -> Table:
         """The comparison as a table for the terminal.
 
         Returns:
-            One line a system, one column a task; then what joint training gained.
+            One line a system, one column a figure that speaks; then what joint training gained.
         """
         from motet.compare.comparison_table import comparison_table
 
         return comparison_table(self)
+
+
+def transfers(systems: Sequence[System], versus: Sequence[Versus]) -> dict[str, Versus]:
+    """What joint training did to each task, and to each stage of a funnel.
+
+    Args:
+        systems: All.
+        versus: All paired differences.
+
+    Returns:
+        By `voice`, the joint model beside the task's specialist, in the figure that speaks.
+    """
+    alone = {each.name: each.task for each in systems if each.kind == "specialist"}
+    return {
+        each.task: each
+        for each in versus
+        if each.headline and each.system in alone and each.task.partition("/")[0] == alone[each.system]
+    }

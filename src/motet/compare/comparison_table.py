@@ -8,40 +8,42 @@ from collections.abc import Mapping
 from rich import box
 from rich.table import Table
 
-from motet.compare.comparison import Comparison, Estimate, System, Versus
+from motet.compare.comparison import SERVED, Comparison, Estimate, System, Versus
 
 WORDS = {"better": "helped", "worse": "HURT", "undecided": "too close"}
 STYLES = {"better": "green", "worse": "bold red", "undecided": ""}
 
 
 def comparison_table(found: Comparison) -> Table:
-    """One line a system and one column a task; below, what joint training gained, and how gradients lie.
+    """One line a system, one column a figure that speaks; below, what joint training gained, and how gradients lie.
 
     Args:
         found: By `compare`.
 
     Returns:
-        The table; a specialist's figures in the tasks it was not trained for are grey.
+        The table; a specialist has no figures in the tasks it was not trained for.
     """
     count = len(found.seeds)
     title = f"Test rows, {count} seed{'s' * (count > 1)}, intervals of {found.level:.0%}"
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     drawn.add_column("system")
-    for key in found.tasks.values():
+    for key in found.headlines.values():
         drawn.add_column(key, justify="right")
     last: str | None = None
     for system in found.systems:
         if last is not None and system.kind != last:
             drawn.add_section()
         last = system.kind
-        cells = [_cell(system, task, key) for task, key in found.tasks.items()]
+        cells = [_cell(system, name, key) for name, key in found.headlines.items()]
         if any(cells):
             drawn.add_row(system.name, *cells, style="bold" if system.kind == "joint" else "")
     drawn.add_section()
     transfers = found.transfers
-    drawn.add_row("joint over specialist", *[_gained(transfers.get(task)) for task in found.tasks])
-    for other in found.tasks:
-        cosines = [_cosine(found.conflicts.get(task, {}), other) for task in found.tasks]
+    drawn.add_row(
+        "joint over specialist", *["" if name == SERVED else _gained(transfers.get(name)) for name in found.headlines]
+    )
+    for other in found.conflicts:
+        cosines = [_cosine(found.conflicts.get(name.partition("/")[0], {}), other) for name in found.headlines]
         if any(cosines):
             drawn.add_row(f"gradient cosine with {other}", *cosines)
     if found.mean_gain is not None:
@@ -49,13 +51,13 @@ def comparison_table(found: Comparison) -> Table:
     return drawn
 
 
-def _cell(system: System, task: str, key: str) -> str:
+def _cell(system: System, name: str, key: str) -> str:
+    if not system.speaks_of(name):
+        return ""
     if key not in system.figures:
-        return "not trained" if any(system.errors) and system.task in (None, task) else ""
+        return "not trained" if any(system.errors) else ""
     told = system.figures[key]
-    text = f"{told.value:.4f}"
-    text += "" if math.isnan(told.low) else rf" \[{told.low:.4f}, {told.high:.4f}]"
-    return text if system.task in (None, task) else f"[bright_black]{text}[/]"
+    return f"{told.value:.4f}" + ("" if math.isnan(told.low) else rf" \[{told.low:.4f}, {told.high:.4f}]")
 
 
 def _gained(each: Versus | None) -> str:

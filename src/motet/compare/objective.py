@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation import evaluate
+from motet.evaluation.corpus import Protocol
 from motet.metrics.direction import lower_is_better
 from motet.project import Project
 
 # The figure that speaks for a task, the first that it has.
-HEADLINES = ("unseen/ndcg@10", "rmse", "auc", "ndcg@10", "log_loss")
+HEADLINES = ("unseen/ndcg", "rmse", "auc", "ndcg", "log_loss")
 
 
 @dataclass(frozen=True)
@@ -100,28 +102,67 @@ class Yardstick:
         return min(known) if lower_is_better(key) else max(known)
 
 
+def voice(key: str) -> str:
+    """Whose figure it is: a task's, or that of a part of what a task says.
+
+    Args:
+        key: Of the figure.
+
+    Returns:
+        The name of the task; that of the task and its part where it says several things, as a funnel does.
+
+    Example:
+        >>> voice("find/unseen/mrr"), voice("stars/rmse"), voice("funnel/bought/auc")
+        ('find', 'stars', 'funnel/bought')
+    """
+    task, *place, _ = key.split("/")
+    return task if not place or place[0] in get_args(Protocol) else f"{task}/{place[0]}"
+
+
 def headlines(keys: Iterable[str], tasks: Iterable[str]) -> dict[str, str]:
-    """The figure that speaks for each task.
+    """The figure that speaks for each task, and for each part of what a task says.
 
     Args:
         keys: Of the figures there are.
         tasks: Names of the tasks.
 
     Returns:
-        Keys by task: NDCG of the first ten unseen items, else RMSE, else AUC, else the first there is; tasks without a
-        figure are left out.
+        Keys by `voice`, in the order of the tasks: NDCG of the first ten unseen items, else RMSE, else AUC, else the
+        first there is; tasks without a figure are left out.
 
     Example:
         >>> headlines(["stars/mae", "stars/rmse", "find/unseen/mrr"], ["stars", "find"])
         {'stars': 'stars/rmse', 'find': 'find/unseen/mrr'}
+        >>> headlines(["funnel/clicked/ece", "funnel/clicked/auc", "funnel/bought/auc"], ["funnel"])
+        {'funnel/clicked': 'funnel/clicked/auc', 'funnel/bought': 'funnel/bought/auc'}
     """
-    found = {}
+    own: dict[str, list[str]] = {}
     for task in tasks:
-        own = [key for key in keys if key.startswith(f"{task}/")]
-        wanted = [key for name in HEADLINES for key in own if key == f"{task}/{name}" or key.endswith(f"/{name}")]
-        if own:
-            found[task] = (wanted or own)[0]
+        for key in keys:
+            if key.startswith(f"{task}/"):
+                own.setdefault(voice(key), []).append(key)
+    found = {}
+    for name, each in own.items():
+        wanted = [key for end in HEADLINES for key in each if key.partition("@")[0].endswith(f"/{end}")]
+        found[name] = (wanted or each)[0]
     return found
+
+
+def objectives(keys: Iterable[str], tasks: Iterable[str]) -> tuple[str, ...]:
+    """One figure a task: of a task that says several things the last, the purchase of a funnel that ends with it.
+
+    Args:
+        keys: Of the figures there are.
+        tasks: Names of the tasks.
+
+    Returns:
+        Keys, in the order of the tasks.
+
+    Example:
+        >>> objectives(["stars/rmse", "funnel/clicked/auc", "funnel/bought/auc"], ["stars", "funnel"])
+        ('stars/rmse', 'funnel/bought/auc')
+    """
+    return tuple({name.partition("/")[0]: key for name, key in headlines(keys, tasks).items()}.values())
 
 
 def relative_gain(key: str, figure: float, reference: float) -> float:

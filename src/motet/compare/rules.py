@@ -67,14 +67,14 @@ def rules(project: Project, tasks: Mapping[str, Task]) -> dict[str, list[Place]]
     return found
 
 
-def judged(places: Sequence[Place], model: Model, test: EventLog, train: EventLog) -> Report:
+def judged(fitted: Sequence[tuple[Place, Baseline]], model: Model, test: EventLog, train: EventLog) -> Report:
     """What a rule reaches.
 
     Args:
-        places: Of the rule.
+        fitted: The rule in each of its places, fitted on the training rows.
         model: Whose tasks.
         test: Held-out rows.
-        train: What the rule is fitted on.
+        train: The training rows.
 
     Returns:
         Figures under the keys of the tasks, of the same rows as the model's.
@@ -82,11 +82,11 @@ def judged(places: Sequence[Place], model: Model, test: EventLog, train: EventLo
     corpus = replace(Corpus.of(test, train, PROTOCOLS, "pessimistic"), each_row=bool(model.user.context))
     batch = test.batch()
     evidence = []
-    for place in places:
+    for place, rule in fitted:
         task = model.tasks[place.task]
         metrics = partial(metrics_of, task, None, LISTS if place.part is None else LABELS, place.part)
         weights = task.row_weights(batch)
-        evidence += of_baseline(place.make(train), metrics, batch, corpus, name=place.task, weights=weights)
+        evidence += of_baseline(rule, metrics, batch, corpus, name=place.task, weights=weights)
     return Report.of(evidence)
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 
+from motet.compare.lists import Lists
 from motet.compare.rules import PROTOCOLS, judged, rules
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
 from motet.compare.work import Declaration, rows_of
 from motet.evaluation import Report, evaluate
 from motet.evaluation.intervals import counts
-from motet.project import Divided, Project
+from motet.model import Model
+from motet.project import Divided, Project, product
 
 
 def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: Mapping[str, int], draws: int) -> Trial:
@@ -38,23 +40,30 @@ def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: 
     rows = rows_of(project)
     assert rows.test is not None
     told: dict[str, Any] = {}
+    lists = Lists.of(declaration.project(seed), rows)
     if contender.kind == "baseline":
-        report = _ruled(project, rows, contender.name)
+        reports = _ruled(project, rows, contender.name, lists)
     else:
-        report, told = _trained(project, rows, joint=contender.kind == "joint")
-    memory = {"draws": _resampled(report, len(rows.train.users), draws), **told}
-    figures = {key: figure for key, figure in report.items() if not math.isnan(figure)}
+        reports, told = _trained(project, rows, lists, joint=contender.kind == "joint")
+    users = len(rows.train.users)
+    memory = {"draws": {key: each for one in reports for key, each in _resampled(one, users, draws).items()}, **told}
+    figures = {key: figure for one in reports for key, figure in one.items() if not math.isnan(figure)}
     return replace(trial, state="done", figures=figures, memory=memory, seconds=time.perf_counter() - started)
 
 
-def _ruled(project: Project, rows: Divided, name: str) -> Report:
+def _ruled(project: Project, rows: Divided, name: str, lists: Lists | None) -> list[Report]:
     assert rows.test is not None
     model = project.model(rows.train)
     tasks = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
-    return judged(rules(project, tasks)[name], model, rows.test, rows.train)
+    fitted = [(place, place.make(rows.train)) for place in rules(project, tasks)[name]]
+    found = [judged(fitted, model, rows.test, rows.train)]
+    serving = next((rule for place, rule in fitted if place.part is None), None)
+    return found if serving is None or lists is None else [*found, lists.judge(serving)]
 
 
-def _trained(project: Project, rows: Divided, *, joint: bool) -> tuple[Report, dict[str, Any]]:
+def _trained(
+    project: Project, rows: Divided, lists: Lists | None, *, joint: bool
+) -> tuple[list[Report], dict[str, Any]]:
     assert rows.test is not None
     model = project.model(rows.train)
     history = project.fit(model, rows.train, validation=rows.validation)
@@ -62,8 +71,12 @@ def _trained(project: Project, rows: Divided, *, joint: bool) -> tuple[Report, d
     told: dict[str, Any] = {"history": history.to_dicts()}
     if joint:
         curves = report.to_dict()["curves"]
-        told |= {"about": rows.report, "notes": [*report.notes], "warnings": [*report.warnings], "curves": curves}
-    return report, told
+        notes = [*report.notes, *([] if lists is None else lists.demand.notes(lists.length, None))]
+        told |= {"about": rows.report, "notes": notes, "warnings": [*report.warnings], "curves": curves}
+    system = product(model, rows.train)
+    if lists is None or isinstance(system, Model):
+        return [report], told
+    return [report, lists.judge(system)], told
 
 
 def _resampled(report: Report, users: int, draws: int) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from motet.compare.comparison import Kind
-from motet.compare.objective import headlines
+from motet.compare.objective import objectives
 from motet.compare.rules import PROTOCOLS, rules
 from motet.errors import ConfigError
 from motet.metrics.base import CorpusMetric
@@ -102,7 +102,7 @@ def _watching(project: Project, model: Model, task: str) -> dict[str, Any]:
     stopping = project.training.given.get("early_stopping")
     if stopping is None or str(stopping.given["metric"]).startswith(f"{task}/"):
         return {}
-    own = headlines(_keys(model.tasks[task]), [task])[task]
+    own = objectives(_keys(model.tasks[task]), [task])[0]
     return {"training.early_stopping.metric": own, "training.early_stopping.lower_is_better": None}
 
 

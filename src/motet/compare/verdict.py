@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from motet.compare.comparison import Estimate, System, Versus
+from motet.compare.comparison import SERVED, Estimate, System, Versus, transfers
 from motet.metrics.direction import lower_is_better
 
+LISTS = "the lists that users get"
 NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -33,16 +34,20 @@ def verdict(
         mean_gain: Over the tasks.
 
     Returns:
-        Sentences: what joint training did to each task, its mean gain, and whether the joint model beats the rules.
+        Sentences: what joint training did to each task, its mean gain, and whether the joint model beats the rules,
+        in each task and in the lists that users get.
     """
-    alone = {each.name: each for each in systems if each.kind == "specialist"}
-    transfers = {each.task: each for each in versus if each.headline and each.system in alone}
-    found = [_paid_off(transfers)] if transfers else []
-    found += [_missing(each) for each in alone.values() if each.task in tasks and each.task not in transfers]
-    if mean_gain is not None and len(transfers) > 1:
-        found.append(f"Over {len(transfers)} tasks it gained {_share(mean_gain)} on average.")
-    rules = [each for each in versus if each.headline and each.system not in alone]
-    return found + [_beside(task, [each for each in rules if each.task == task]) for task in tasks if task in transfers]
+    alone = [each for each in systems if each.kind == "specialist"]
+    said = transfers(systems, versus)
+    judged = {name.partition("/")[0] for name in said}
+    found = [_paid_off(said)] if said else []
+    found += [_missing(each) for each in alone if each.task in tasks and each.task not in judged]
+    if mean_gain is not None and len(judged) > 1:
+        found.append(f"Over {len(judged)} tasks it gained {_share(mean_gain)} on average.")
+    rules = [each for each in versus if each.headline and said.get(each.task) is not each]
+    found += [_beside(name, [each for each in rules if each.task == name]) for name in said]
+    lists = [each for each in rules if each.task == SERVED]
+    return [*found, _beside(LISTS, lists)] if lists else found
 
 
 def figure_name(key: str) -> str:
@@ -63,10 +68,10 @@ def figure_name(key: str) -> str:
     return " ".join([*place, f"{NAMES.get(name, name)}{at}{k}"])
 
 
-def _paid_off(transfers: Mapping[str, Versus]) -> str:
+def _paid_off(said: Mapping[str, Versus]) -> str:
     """The sentence that a person came for."""
     by_outcome: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-    for each in transfers.values():
+    for each in said.values():
         by_outcome[each.outcome].append(f"{each.task} ({_change(each)})")
     helped, hurt, open_ = by_outcome.values()
     told = []

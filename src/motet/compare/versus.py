@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -12,9 +12,9 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from motet.compare.comparison import Estimate, Outcome, System, Versus
+from motet.compare.comparison import SERVED, Estimate, Outcome, System, Versus
 from motet.compare.estimate import estimate
-from motet.compare.objective import relative_gain
+from motet.compare.objective import relative_gain, voice
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
 from motet.metrics.direction import lower_is_better
@@ -116,8 +116,8 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
 
     Args:
         joint: Its figures.
-        other: Those of the other; of a specialist, its own task's count.
-        headlines: The key that speaks for each task.
+        other: Those of the other; of a specialist, its own task's count, and those of the lists that users get.
+        headlines: The keys that speak, by `voice`.
         level: Of the intervals.
 
     Yields:
@@ -125,8 +125,9 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
     """
     only = other.contender.task
     for key in joint.figures:
-        task = key.partition("/")[0]
-        if key not in other.figures or task not in headlines or only not in (None, task):
+        speaker = voice(key)
+        own = only is None or speaker.partition("/")[0] in (only, SERVED)
+        if key not in other.figures or speaker not in headlines or not own:
             continue
         kept = joint.figures[key].known & other.figures[key].known
         if not kept.any():
@@ -135,13 +136,13 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
         difference = Seeds(mine.by_seed - theirs.by_seed, mine.draws - theirs.draws).estimate(level)
         yield Versus(
             system=other.contender.name,
-            task=task,
+            task=speaker,
             key=key,
-            headline=headlines[task] == key,
+            headline=headlines[speaker] == key,
             joint=mine.mean,
             other=theirs.mean,
             difference=difference,
-            gain=_estimated([_gain(key, mine, theirs)], level),
+            gain=_gain(key, mine, theirs).estimate(level),
             outcome=_outcome(key, difference),
         )
 
@@ -151,10 +152,12 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
 
     $$ \Delta_m = \frac{1}{T} \sum_t \pm \frac{joint_t - alone_t}{|alone_t|} $$
 
+    The gain of a task that says several things, as a funnel does, is the mean of theirs.
+
     Args:
         joint: The joint model's figures.
         alone: Those of the specialists, by task.
-        headlines: The key that speaks for each task.
+        headlines: The keys that speak, by `voice`.
         level: Of the interval.
 
     Returns:
@@ -164,14 +167,23 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
         Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019, eq. 4; Vandenhende et al., "Multi-Task
         Learning for Dense Prediction Tasks: A Survey", TPAMI 2021, eq. 1.
     """
-    pairs = [(key, joint.figures[key], alone[task].figures.get(key)) for task, key in headlines.items()]
-    found = [(key, mine, theirs) for key, mine, theirs in pairs if theirs is not None]
-    if not found or len(found) < len(alone):
+    pairs = {
+        task: [
+            (key, joint.figures[key], other.figures.get(key))
+            for name, key in headlines.items()
+            if name.partition("/")[0] == task
+        ]
+        for task, other in alone.items()
+    }
+    found = {task: [(key, mine, each) for key, mine, each in own if each is not None] for task, own in pairs.items()}
+    if not found or any(len(found[task]) < max(len(own), 1) for task, own in pairs.items()):
         return None
-    kept = reduce(torch.logical_and, [seeds.known for _, mine, theirs in found for seeds in (mine, theirs)])
+    both = [seeds for own in found.values() for _, mine, theirs in own for seeds in (mine, theirs)]
+    kept = reduce(torch.logical_and, [seeds.known for seeds in both])
     if not kept.any():
         return None
-    return _estimated([_gain(key, mine.on(kept), theirs.on(kept)) for key, mine, theirs in found], level)
+    tasks = [_mean([_gain(key, mine.on(kept), theirs.on(kept)) for key, mine, theirs in own]) for own in found.values()]
+    return _mean(tasks).estimate(level)
 
 
 def conflicts(joint: Sequence[Trial], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -194,31 +206,19 @@ def conflicts(joint: Sequence[Trial], tasks: Sequence[str]) -> dict[str, dict[st
     return found
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """A relative gain: of the means over seeds, of each seed, and of every sample of users."""
+def _gain(key: str, mine: Seeds, theirs: Seeds) -> Seeds:
+    """The difference as a share of the other's figure, so that its interval leaves 0 out where the difference's does.
 
-    value: float
-    by_seed: Tensor
-    draws: Tensor
+    The gain of every single sample would be a ratio of two figures that vary, whose interval may hold 0 all the same.
+    """
+    scale = relative_gain(key, theirs.mean + 1, theirs.mean)  # what one unit of the figure is worth
+    return Seeds((mine.by_seed - theirs.by_seed) * scale, (mine.draws - theirs.draws) * scale)
 
 
-def _gain(key: str, mine: Seeds, theirs: Seeds) -> _Gain:
-    gain: Callable[[Tensor, Tensor], Tensor] = lambda a, b: torch.tensor(  # noqa: E731
-        [relative_gain(key, x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)], dtype=torch.float64
+def _mean(gains: Sequence[Seeds]) -> Seeds:
+    return Seeds(
+        torch.stack([each.by_seed for each in gains]).mean(0), torch.stack([each.draws for each in gains]).mean(0)
     )
-    return _Gain(
-        relative_gain(key, mine.mean, theirs.mean),
-        gain(mine.by_seed, theirs.by_seed),
-        gain(mine.draws.mean(0), theirs.draws.mean(0)),
-    )
-
-
-def _estimated(gains: Sequence[_Gain], level: float) -> Estimate:
-    """The mean of gains."""
-    by_seed = torch.stack([each.by_seed for each in gains]).mean(0)
-    draws = torch.stack([each.draws for each in gains]).mean(0)
-    return estimate(fmean(each.value for each in gains), by_seed, draws, level)
 
 
 def _outcome(key: str, difference: Estimate) -> Outcome:

@@ -281,7 +281,7 @@ class Project:
         report = None
         if rows.test is not None:
             about = f"{rows.report} Training seed {self.seed}."
-            report = evaluate(_product(model, rows.train), rows.test, train=rows.train, about=about)
+            report = evaluate(product(model, rows.train), rows.test, train=rows.train, about=about)
         return Trained(model, log, rows, history, report)
 
     def _checkpoint(self) -> dict[str, Any]:
@@ -300,7 +300,15 @@ class Project:
         return None if raw is None else self._part(raw, kinds, table)
 
 
-def _product(model: Model, train: EventLog) -> Recommender | Model:
-    """What users would get; the bare model where a request lacks the context that a tower reads."""
+def product(model: Model, train: EventLog) -> Recommender | Model:
+    """What users would get.
+
+    Args:
+        model: Trained.
+        train: The rows it was trained on.
+
+    Returns:
+        A recommender; the bare model where a request lacks the context that a tower reads.
+    """
     asked = all(tower.remembers or not tower.context for tower in (model.user, model.item))
     return Recommender(model, train) if asked else model

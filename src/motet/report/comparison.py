@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from motet.compare.comparison import Comparison, Estimate, System, Versus
 from motet.project.document import as_toml
@@ -39,35 +39,35 @@ def sections(name: str, found: Comparison) -> Iterator[Section]:
     yield Section("What joint training gained", list(_gained(found)))
     histories = {each.name: [epochs for epochs in each.histories if epochs] for each in found.systems}
     known = {system: each for system, each in histories.items() if each}
-    yield from trained(known, found.tasks, name=name, title="Training")
+    yield from trained(known, found.headlines, name=name, title="Training")
     yield from calibration(found.curves, name=name, title="Calibration of the joint model")
     yield Section("What was compared", list(_told(found)))
 
 
 def _table(name: str, found: Comparison) -> Iterator[Block]:
     figures = []
-    for key in found.tasks.values():
+    for speaker, key in found.headlines.items():
         rows = [
             {"name": each.name, **each.figures[key].model_dump(), "own": each.kind == "joint"}
             for each in found.systems
-            if key in each.figures
+            if key in each.figures and each.speaks_of(speaker)
         ]
         if rows:
             figures.append(Figure(named(name, "compare", key), spoken(key), charts.intervals(rows, key)))
     yield Figures(figures)
-    keys = list(found.tasks.values())
+    keys = found.headlines.values()
     columns = ["system", "kind", *(column for key in keys for column in (spoken(key), "interval")), "seconds"]
-    lines = [_line(each, keys) for each in found.systems]
+    lines = [_line(each, found.headlines) for each in found.systems]
     own = [place for place, each in enumerate(found.systems) if each.kind == "joint"]
     title = f"Means over {len(found.seeds)} seeds, with {found.level:.0%} intervals"
     yield Table(title, columns, lines, words=2, own=own)
     yield Text(found.notes, tone="note")
 
 
-def _line(system: System, keys: list[str]) -> list[str]:
+def _line(system: System, headlines: Mapping[str, str]) -> list[str]:
     cells = []
-    for key in keys:
-        known = system.figures.get(key)
+    for speaker, key in headlines.items():
+        known = system.figures.get(key) if system.speaks_of(speaker) else None
         cells += ["-", ""] if known is None else [number(known.value), interval(known)]
     seconds = [each for each in system.seconds if each == each]
     failed = sum(bool(error) for error in system.errors)

@@ -14,13 +14,13 @@ SHARE, COSINE = "gradient/", "cosine/"
 
 
 def trained(
-    histories: Mapping[str, Sequence[Epochs]], tasks: Mapping[str, str], *, name: str, title: str
+    histories: Mapping[str, Sequence[Epochs]], headlines: Mapping[str, str], *, name: str, title: str
 ) -> Iterator[Section]:
     """The curves of a training, or of several systems side by side.
 
     Args:
         histories: By system, one a seed.
-        tasks: The key of the figure that speaks for each task.
+        headlines: The keys of the figures that speak, by whom for.
         name: Of the files of the charts.
         title: Of the section.
 
@@ -38,7 +38,7 @@ def trained(
     figures.append(_figure(f"{name}-gradient", "Who pulls: share of the gradient", shares, "share", (0, 1)))
     pairs = {" and ".join(key.split("/")[1:]): (joint, key) for key in columns if key.startswith(COSINE)}
     figures.append(_figure(f"{name}-cosine", "Do tasks pull the same way? Cosine", pairs, "cosine", (-1, 1)))
-    for key in tasks.values():
+    for key in headlines.values():
         seen = {system: (each, f"validation/{key}") for system, each in histories.items()}
         figures.append(
             _figure(f"{name}-validation-{key}", f"{spoken(key)}, on validation rows", seen, charts.better(key))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from motet import __version__
 from motet.artifact.saved import RUN
-from motet.compare.comparison import Estimate, Figure, Outcome
+from motet.compare.comparison import SERVED, Estimate, Figure, Outcome
 from motet.compare.objective import headlines
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, DataError
@@ -108,7 +108,8 @@ class Record(_Kept):
         tasks: Class of each task.
         weights: What the loss of each task counts for.
         history: What `fit` returned, one object an epoch.
-        headlines: The key of the figure that speaks for each task.
+        headlines: The key of the figure that speaks for each task, for each stage of a funnel, and for the lists that
+            users get.
         figures: Of the test rows, each with its interval.
         beside: The same of simple rules and of other systems, by their name.
         leads: The headlines beside those of each other system.
@@ -249,7 +250,7 @@ def _parts(model: Model) -> dict[str, str]:
 
 def _judged(report: Report, rows: Divided, tasks: list[str], others: Mapping[str, Report]) -> dict[str, Any]:
     beside = {**report.beside, **others}
-    spoken = headlines([key for key in report if not math.isnan(report[key])], tasks)
+    spoken = headlines([key for key in report if not math.isnan(report[key])], [*tasks, SERVED])
     curves = report.to_dict()["curves"]
     return {
         "headlines": spoken,

@@ -77,7 +77,7 @@ def verdict(record: Record) -> list[str]:
     if not known:
         return []
     won = [task for task, lead in known.items() if lead.outcome == "better"]
-    many = f"{len(won)} of {len(known)} tasks" if len(known) > 1 else "its task" if won else "not one task"
+    many = f"{len(won)} of {len(known)} headline figures"
     first = f"The model beats everything it was held against in {many}, on test rows."
     return [first, *(_sentence(record, lead) for lead in known.values())]
 
