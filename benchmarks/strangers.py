@@ -83,7 +83,8 @@ def hit_rate(scores: Tensor, told: list[Tensor], rest: list[Tensor]) -> float:
 
 def scored(recommender: Recommender, vectors: Tensor, rows: Tensor) -> Tensor:
     """What the retrieval task says of all items."""
-    askers = Askers(rows, vectors, [rows[:0]] * len(rows), rows.numpy().astype(object))
+    nothing = [rows[:0]] * len(rows)
+    askers = Askers(rows, vectors, nothing, nothing, rows.numpy().astype(object))
     return recommender.scorer.queries(askers) @ recommender.scorer.candidates().T
 
 

@@ -16,6 +16,7 @@ from motet.data.lookup import Ids, known_rows, listed
 from motet.data.told import told_features
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, did_you_mean
+from motet.retrievers.chosen import chosen
 from motet.scorer import Askers, Scorer
 
 SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
@@ -41,17 +42,23 @@ class FoldIn:
     Args:
         scorer: Of the trained model.
         log: The training log.
+        seen: Which of its rows say that a user had an item and needs no recommendation of it; all where not given.
+
+    Attributes:
+        had: The items of each user's rows.
+        seen: The items of those rows that `seen` chooses.
 
     Source:
         Paterek, "Improving Regularized Singular Value Decomposition for Collaborative Filtering", KDD Cup 2007, for
         user vectors as functions of their items' vectors.
     """
 
-    def __init__(self, scorer: Scorer, log: EventLog) -> None:
+    def __init__(self, scorer: Scorer, log: EventLog, *, seen: str | None = None) -> None:
         self.scorer = scorer
         self.users = log.users
         self.items = log.items
-        self.seen = History.of(log.batch(), len(log.users), len(log.items))
+        self.had = chosen(log, None)
+        self.seen = self.had if seen is None else chosen(log, seen)
 
     def __call__(
         self,
@@ -92,7 +99,8 @@ class FoldIn:
             vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map
         basis = np.array(["popularity", "features", "history", "known"], dtype=object)
         best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
-        return Askers(rows, vectors, self._seen(visitors), basis[best.amax(0).numpy()])
+        seen = self._with_told(self.seen, visitors)
+        return Askers(rows, vectors, seen.lines(), visitors.told(), basis[best.amax(0).numpy()])
 
     def _added(
         self, ids: Sequence[str] | Sequence[int], histories: Mapping[str, Ids] | Mapping[int, Ids]
@@ -107,22 +115,17 @@ class FoldIn:
         who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items], dtype=torch.int64))
         return who, torch.cat([*items, torch.zeros(0, dtype=torch.int64)])
 
-    def _had(self, visitors: Visitors) -> History:
-        """What each had, in the log and as told."""
-        who, items = self.seen.of_users(visitors.rows)
+    def _with_told(self, history: History, visitors: Visitors) -> History:
+        """What each had by a history of the log, and as told."""
+        who, items = history.of_users(visitors.rows)
         trained = (visitors.rows[who] > 0) & (items > 0)
         who, items = torch.cat([who[trained], visitors.who]), torch.cat([items[trained], visitors.items])
         return History.of_pairs(who, items, len(visitors), len(self.items))
 
-    def _seen(self, visitors: Visitors) -> Sequence[Tensor]:
-        had = self._had(visitors)
-        lines: Sequence[Tensor] = had.items.split(had.starts.diff().tolist())
-        return lines
-
     @torch.no_grad()
     def _summary(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
         """The mean item vector of each history, drawn towards the typical one, and as the difference from that."""
-        had = self._had(visitors).to(self.scorer.device)
+        had = self._with_told(self.had, visitors).to(self.scorer.device)
         return self._sums(had, self.scorer.items - self._typical) / (had.starts.diff() + SHRINK)[:, None]
 
     @staticmethod
@@ -132,7 +135,7 @@ class FoldIn:
     @cached_property
     def _trained(self) -> Int[Tensor, " n"]:
         """Rows of the users with events."""
-        rows = (self.seen.starts.diff() > 0).nonzero()[:, 0]
+        rows = (self.had.starts.diff() > 0).nonzero()[:, 0]
         return rows[rows > 0]
 
     @cached_property
@@ -142,7 +145,7 @@ class FoldIn:
 
     @cached_property
     def _typical(self) -> Float[Tensor, " dim"]:
-        had = self._had(Visitors(self._trained)).to(self.scorer.device)
+        had = self._with_told(self.had, Visitors(self._trained)).to(self.scorer.device)
         return (self._sums(had, self.scorer.items) / had.starts.diff().clamp(min=1)[:, None]).mean(0)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,9 +13,15 @@ from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.fusion import fuse
-from motet.index import ApproximateIndex, ExactIndex, Hits, Index
+from motet.index import ApproximateIndex, ExactIndex
+from motet.index.base import Rows
 from motet.index.exact import best
+from motet.retrievers import Found, Retriever
+from motet.retrievers.stages import Stage
 from motet.scorer import PAIRS, Askers, Scorer
+from motet.tasks import CorpusTask
+
+FIRST = ""  # a source: the scorer's corpus task, or every item where there is none
 
 
 @dataclass(frozen=True)
@@ -55,19 +61,35 @@ class Ranker:
     Args:
         scorer: Of the trained model.
         index: Of `scorer.candidates()` less row 0; an exact one where not given.
+        stages: What finds candidates, as `retrievers.stages` checked it: those of an earlier stage come first in the
+            answer. One stage of the scorer's corpus task, where there is none.
 
     Raises:
         ConfigError: If the index is not of these vectors.
     """
 
-    def __init__(self, scorer: Scorer, index: ExactIndex | ApproximateIndex | None = None) -> None:
+    def __init__(
+        self, scorer: Scorer, index: ExactIndex | ApproximateIndex | None = None, *, stages: Sequence[Stage] = ()
+    ) -> None:
         self.scorer = scorer
+        self.stages: Sequence[Stage] = stages or ((FIRST,),)
         # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
         counts = scorer.counts[1:, None].float().to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
         vectors = scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts)
         self.index = ExactIndex(vectors) if index is None else _belonging(index, vectors)
+        named = {source for stage in self.stages for source in stage if isinstance(source, str) and source != FIRST}
+        self._others = {
+            name: ExactIndex(scorer.candidates(task)[1:])
+            for name, task in scorer.model.tasks.items()
+            if name in named and isinstance(task, CorpusTask) and task is not scorer.corpus
+        }
+
+    @property
+    def retrievers(self) -> list[Retriever]:
+        """The sources that are no tasks."""
+        return [source for stage in self.stages for source in stage if isinstance(source, Retriever)]
 
     def rank(self, askers: Askers, request: Request) -> Ranking:
         """Answer a request for many users, block by block.
@@ -97,26 +119,60 @@ class Ranker:
         return Ranking(rows[:, :width], scores[:, :width], {name: part[:, :width] for name, part in parts.items()})
 
     def _personal(self, askers: Askers, request: Request) -> Ranking:
-        """Candidates in the order of what the tasks say of them together."""
-        queries = self.scorer.queries(askers, request.preference) if self.scorer.corpus else self._ones(askers)
-        hits = self._search(self.index, queries, self._size(request), askers, request)
-        tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
-        return _cut(hits.rows + 1, fuse(tasks, request.weights, hits.rows >= 0), tasks, request.k)
+        """Candidates, stage by stage."""
+        barred = self._barred(askers, request)
+        if len(self.stages) == 1:
+            return self._stage(self.stages[0], askers, request, barred)
+        parts: list[Ranking] = []
+        lines = [barred] * len(askers) if isinstance(barred, Tensor) else barred
+        for stage in self.stages:
+            parts.append(self._stage(stage, askers, request, lines))
+            found = [line[line > 0] - 1 for line in parts[-1].rows.cpu()]
+            lines = [torch.cat(both) for both in zip(lines, found, strict=True)]
+        return _one_after_another(parts, request.k)
+
+    def _stage(self, stage: Stage, askers: Askers, request: Request, barred: Rows) -> Ranking:
+        """The best candidates of a stage, by its own scores, and by what the tasks say of them."""
+        found = _together([self._find(source, askers, request, barred) for source in stage])
+        tasks = self.scorer.scores(askers, found.rows, request.preference)
+        by = stage[0].by if len(stage) == 1 and isinstance(stage[0], Retriever) else None
+        fused = fuse(tasks, request.weights if by is None else {by: 1.0}, found.rows > 0)
+        if found.scores is None:
+            return _cut(found.rows, fused, tasks, request.k)
+        # Among candidates that are equal by the source's own scores the first comes first.
+        order = fused.argsort(dim=1, descending=True, stable=True)
+        own = found.scores.masked_fill(found.rows == 0, -math.inf).gather(1, order)
+        tasks = {name: part.gather(1, order) for name, part in tasks.items()}
+        return _cut(found.rows.gather(1, order), own, tasks, request.k)
+
+    def _find(self, source: str | Retriever, askers: Askers, request: Request, barred: Rows) -> Found:
+        """What a source finds that is allowed."""
+        size, only, device = self._size(request), request.only, self.scorer.device
+        if isinstance(source, str):
+            task = self.scorer.model.tasks.get(source)
+            index = self._others.get(source, self.index)
+            corpus = task if isinstance(task, CorpusTask) else self.scorer.corpus
+            queries = self.scorer.queries(askers, request.preference, task=corpus) if corpus else self._ones(askers)
+            return Found(index.search(queries, size, exclude=barred, only=None if only is None else only - 1).rows + 1)
+        rows, scores = source.find(askers, size)
+        rows = rows.to(device)
+        banned = _among(rows - 1, barred)
+        if only is not None:
+            banned |= ~torch.isin(rows, only.to(device))
+        return Found(rows.masked_fill(banned, 0), None if scores is None else scores.to(device))
 
     def _popular(self, askers: Askers, request: Request) -> Ranking:
         """What most users had, for those of whom nothing is known."""
-        hits = self._search(self._by_count, self._ones(askers), request.k, askers, request)
+        only = None if request.only is None else request.only - 1
+        barred = self._barred(askers, request)
+        hits = self._by_count.search(self._ones(askers), request.k, exclude=barred, only=only)
         tasks = self.scorer.scores(askers, hits.rows + 1, request.preference)
         return _cut(hits.rows + 1, hits.scores, tasks, request.k)
 
-    def _search(self, index: Index, queries: Tensor, size: int, askers: Askers, request: Request) -> Hits:
+    def _barred(self, askers: Askers, request: Request) -> Rows:
+        """Rows of indexes that must not come."""
         exclude = request.exclude - 1
-        return index.search(
-            queries,
-            size,
-            exclude=[torch.cat([exclude, line - 1]) for line in askers.seen] if request.exclude_seen else exclude,
-            only=None if request.only is None else request.only - 1,
-        )
+        return [torch.cat([exclude, line - 1]) for line in askers.seen] if request.exclude_seen else exclude
 
     def _size(self, request: Request) -> int:
         return max(request.candidates, request.k) if self.scorer.corpus else len(self.index)
@@ -137,6 +193,37 @@ def _belonging(
             f"{len(vectors):,} items; make it anew: motet index MODEL"
         )
     return index
+
+
+def _among(rows: Tensor, lines: Rows) -> Tensor:
+    """Which rows are named: for all users, or in the line of their own."""
+    if isinstance(lines, Tensor):
+        return torch.isin(rows, lines.to(rows.device))
+    who = torch.arange(len(lines)).repeat_interleave(torch.tensor([len(line) for line in lines]).long())
+    named = torch.cat([*lines]) if len(lines) else who
+    size = int(max(rows.max(), named.max())) + 1 if rows.numel() and len(named) else 1
+    keys = torch.arange(len(rows), device=rows.device)[:, None] * size + rows
+    return torch.isin(keys, (who * size + named).to(rows.device))
+
+
+def _together(finds: Sequence[Found]) -> Found:
+    """Several sources as one, each item once."""
+    if len(finds) == 1:
+        return finds[0]
+    rows = torch.cat([found.rows for found in finds], 1).sort(1).values
+    twice = torch.zeros_like(rows, dtype=torch.bool)
+    twice[:, 1:] = rows[:, 1:] == rows[:, :-1]
+    return Found(rows.masked_fill(twice, 0))
+
+
+def _one_after_another(parts: Sequence[Ranking], k: int) -> Ranking:
+    """Stages in their order: the whole part of a score says how many follow, the rest what the stage says."""
+    scores = [
+        ((part.scores / (1 + part.scores.abs()) + 1) / 2 + after).masked_fill(part.rows == 0, -math.inf)
+        for after, part in zip(reversed(range(len(parts))), parts, strict=True)
+    ]
+    tasks = {name: torch.cat([part.tasks[name] for part in parts], 1) for name in parts[0].tasks}
+    return _cut(torch.cat([part.rows for part in parts], 1), torch.cat(scores, 1), tasks, k)
 
 
 def _cut(rows: Tensor, scores: Tensor, tasks: Mapping[str, Tensor], k: int) -> Ranking:

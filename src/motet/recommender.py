@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -19,11 +19,14 @@ from motet.artifact import saved
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
+from motet.data.pair_features import PairFeatures
 from motet.errors import ConfigError, MotetError, did_you_mean
 from motet.fold_in import FoldIn
 from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
+from motet.retrievers import Retriever, stages
+from motet.retrievers.saved import Retrieval, files, read
 from motet.scorer import Scorer
 
 Histories = Mapping[str, Ids] | Mapping[int, Ids]
@@ -40,10 +43,16 @@ class Recommender:
         index: Finds the candidates; an exact one where not given. `motet index` puts one into a saved model.
         by: What each task counts for in recommendations, unless a question says otherwise, 0 where not named; the
             weights of the model, which are those of its losses, where not given.
+        seen: Which rows of the log say that a user needs no recommendation of an item, such as `"event == 'buy'"`
+            where what was only viewed may come; all where not given. What a question tells of a user counts as seen.
+        retrieve: What finds candidates, one stage after the other: the name of a task that ranks the catalogue, a
+            `retrievers.Touched` or `Alike`, or a list of these as one stage. What an earlier stage finds comes first.
+            The first trained task that ranks the catalogue where not given; without one, every item is a candidate.
+        context: What heads read of a user with an item, where a task is `WithContext`: the counts of `log`.
 
     Raises:
-        ConfigError: If the model has no task, a tower of it needs context, which a request has not, the index is not
-            of the model's items, or `by` names no task or weighs all tasks 0.
+        ConfigError: If the model has no task, a tower or a task of it needs context, which a request has not, the index
+            is not of the model's items, `by` names no task or weighs all tasks 0, or `retrieve` breaks a rule.
     """
 
     def __init__(
@@ -53,21 +62,33 @@ class Recommender:
         *,
         index: ExactIndex | ApproximateIndex | None = None,
         by: Mapping[str, float] | None = None,
+        seen: str | None = None,
+        retrieve: Sequence[str | Retriever | Sequence[str | Retriever]] | None = None,
+        context: PairFeatures | None = None,
     ) -> None:
         self.model = model
         self.log = log
         self.users = log.users
         self.items = log.items
-        self.scorer = Scorer(model, log)
-        self.ranker = Ranker(self.scorer, index)
-        self.fold_in = FoldIn(self.scorer, log)
+        self.retrieval = Retrieval(seen, context, () if retrieve is None else stages(retrieve, model))
+        self.scorer = Scorer(model, log, context=context)
+        self.ranker = Ranker(self.scorer, index, stages=self.retrieval.stages)
+        self.fold_in = FoldIn(self.scorer, log, seen=seen)
+        for retriever in self.ranker.retrievers:
+            retriever.prepare(log)
         self._index = index
-        self._by = None if by is None else dict(self._checked(by))
+        self._by: dict[str, float] | None = None
+        if by is not None:
+            self.by = by
 
     @property
     def by(self) -> dict[str, float]:
-        """What each task counts for in recommendations, unless a question says otherwise."""
+        """What each task counts for in recommendations, unless a question says otherwise; assign one to change it."""
         return self.model.weights if self._by is None else {name: self._by.get(name, 0.0) for name in self.model.tasks}
+
+    @by.setter
+    def by(self, by: Mapping[str, float]) -> None:
+        self._by = dict(self._checked(by))
 
     def recommend(
         self,
@@ -85,18 +106,19 @@ class Recommender:
     ) -> TopK:
         """The k items that the tasks together put first for each user.
 
-        The first trained task that ranks the whole catalogue retrieves candidates; without one, every allowed item
-        is a candidate. All tasks score them, and `fuse` adds the scores up. A user of whom neither training nor this
+        The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` adds the scores
+        up, unless a source has an order of its own. A user of whom neither training nor this
         question knows anything gets the items with the most training events, scored by that number.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.
             k: How many items.
-            exclude_seen: Whether to leave out the items the user had, in training and as `histories` says.
+            exclude_seen: Whether to leave out the items the user had, in rows that `Recommender(seen=...)` chooses and
+                as `histories` says.
             exclude: Items that must not be recommended to anyone.
             only: Items that may be recommended; all where not given.
-            candidates: How many items are retrieved for the tasks to rank, at least k. More is slower and comes closer
-                to ranking the whole catalogue; 500 costs milliseconds.
+            candidates: How many items each source retrieves for the tasks to rank, at least k. More is slower and comes
+                closer to ranking the whole catalogue; 500 costs milliseconds.
             by: What each task counts for in the fused order of this call, 0 where not named; where not given, the
                 preference, or else `Recommender.by`.
             preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it, 0
@@ -221,7 +243,8 @@ class Recommender:
             ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
             ArtifactError: If the disk is full or refuses to be written.
         """
-        saved.save(path, self.model, self.log, run, index=self._index, by=self._by)
+        more = files(self.retrieval)
+        saved.save(path, self.model, self.log, run, index=self._index, by=self._by, more=more)
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
@@ -240,7 +263,16 @@ class Recommender:
         """
         found = saved.load(path, model)
         try:
-            return cls(found.model, found.log, index=found.index, by=found.by)
+            given = read(found.folder, found.log)
+            return cls(
+                found.model,
+                found.log,
+                index=found.index,
+                by=found.by,
+                seen=given.seen,
+                retrieve=given.stages or None,
+                context=given.context,
+            )
         except MotetError as error:
             raise type(error)(f"{str(path)!r}: {error}") from error
 

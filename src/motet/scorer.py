@@ -14,9 +14,10 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
+from motet.data.pair_features import PairFeatures
 from motet.errors import ConfigError
 from motet.model import Model
-from motet.tasks.base import CorpusTask
+from motet.tasks import CorpusTask, WithContext
 from motet.towers.base import Tower
 
 Preferred = Float[Tensor, " tasks"] | None
@@ -30,13 +31,15 @@ class Askers:
     Attributes:
         rows: User rows; 0 for strangers.
         vectors: What the tower makes of them, before any preference.
-        seen: Rows of the items each had.
+        seen: Rows of the items each had, as far as these are not to be recommended again.
+        told: Rows of the items that the question says each had.
         basis: What the vectors stand on, as `TopK` has it: "known", "features", "history" or "popularity".
     """
 
     rows: Int[Tensor, " n"]
     vectors: Float[Tensor, "n dim"]
     seen: Sequence[Int[Tensor, " _"]]
+    told: Sequence[Int[Tensor, " _"]]
     basis: npt.NDArray[np.object_]
 
     def __len__(self) -> int:
@@ -53,7 +56,8 @@ class Askers:
         """
         places = lines.tolist()
         vectors = self.vectors[lines.to(self.vectors.device)]
-        return Askers(self.rows[lines], vectors, [self.seen[place] for place in places], self.basis[places])
+        seen, told = ([lines[place] for place in places] for lines in (self.seen, self.told))
+        return Askers(self.rows[lines], vectors, seen, told, self.basis[places])
 
 
 class Scorer:
@@ -62,9 +66,11 @@ class Scorer:
     Args:
         model: Trained; it is put in evaluation mode.
         log: The training log.
+        context: What heads read of a user with an item; needed where a task of the model is `WithContext`.
 
     Raises:
-        ConfigError: If the model has no task, or a tower of it needs context: a request has none.
+        ConfigError: If the model has no task, a tower of it needs context, which a request has not, or a task reads
+            columns that `context` does not make.
 
     Attributes:
         counts: Training events of each item row.
@@ -73,7 +79,7 @@ class Scorer:
         corpus: The first trained task that ranks the whole catalogue, if there is one.
     """
 
-    def __init__(self, model: Model, log: EventLog) -> None:
+    def __init__(self, model: Model, log: EventLog, *, context: PairFeatures | None = None) -> None:
         if not model.tasks:
             raise ConfigError(
                 f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
@@ -85,6 +91,8 @@ class Scorer:
                     f"the tower of {tower.entities.key!r} reads the context {', '.join(tower.context)}, which a "
                     "request does not have; train a model without context to serve it"
                 )
+        _check_context(model, () if context is None else context.names)
+        self.context = context
         self.device = next(model.parameters()).device
         self.keys = (log.schema.user, log.schema.item)
         batch = log.batch()
@@ -118,30 +126,38 @@ class Scorer:
         return self.embed(self.model.user, rows)
 
     @torch.no_grad()
-    def queries(self, askers: Askers, preference: Preferred = None) -> Float[Tensor, "n *heads width"]:
+    def queries(
+        self, askers: Askers, preference: Preferred = None, *, task: CorpusTask | None = None
+    ) -> Float[Tensor, "n *heads width"]:
         """What an index of `candidates` is asked.
 
         Args:
             askers: The users.
             preference: As `Model.prefer` tells it.
+            task: Which ranks; `corpus` where not given.
 
         Returns:
             One query an asker, or several.
         """
-        assert self.corpus is not None
+        task = task or self.corpus
+        assert task is not None
         batch = Batch({self.keys[0]: askers.rows.to(self.device)}, *self.keys, preference=preference)
-        return self.corpus.queries(self.preferring(askers.vectors, preference), batch)
+        return task.queries(self.preferring(askers.vectors, preference), batch)
 
     @torch.no_grad()
-    def candidates(self) -> Float[Tensor, "items width"]:
-        """What an index holds: all items as the corpus task sees them.
+    def candidates(self, task: CorpusTask | None = None) -> Float[Tensor, "items width"]:
+        """What an index holds: all items as a task sees them.
+
+        Args:
+            task: Which ranks; `corpus` where not given.
 
         Returns:
             One vector an item row.
         """
-        assert self.corpus is not None
+        task = task or self.corpus
+        assert task is not None
         rows = torch.arange(len(self.items), device=self.device)
-        return self.corpus.candidates(self.items, Batch({self.keys[1]: rows}, *self.keys))
+        return task.candidates(self.items, Batch({self.keys[1]: rows}, *self.keys))
 
     @torch.no_grad()
     def scores(
@@ -164,10 +180,18 @@ class Scorer:
         parts: dict[str, list[Tensor]] = {name: [] for name in self.model.tasks}
         for block in torch.arange(len(flat), device=self.device).split(PAIRS):
             rows, user = flat[block], who[block]
-            batch = Batch({self.keys[0]: users[user], self.keys[1]: rows}, *self.keys, preference=preference)
+            batch = Batch(self._pairs(users[user], rows), *self.keys, preference=preference)
             for name, scores in self.model.score_vectors(vectors[user], self.items[rows], batch).items():
                 parts[name].append(scores)
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
+
+    def _pairs(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """The columns of pairs: their ids, and what is known of each pair."""
+        columns = {self.keys[0]: users, self.keys[1]: items}
+        if self.context is not None:
+            found = self.context.columns(users.cpu(), items.cpu())
+            columns |= {name: column.to(self.device) for name, column in found.items()}
+        return columns
 
     @torch.no_grad()
     def preferring(self, vectors: Float[Tensor, "n dim"], preference: Preferred = None) -> Float[Tensor, "n dim"]:
@@ -196,3 +220,13 @@ class Scorer:
         key = tower.entities.key
         blocks = [tower(Batch({key: part.to(self.device)}, *self.keys)) for part in rows.split(PAIRS)]
         return torch.cat(blocks)
+
+
+def _check_context(model: Model, names: Sequence[str]) -> None:
+    for name, task in model.tasks.items():
+        absent = [column for column in task.context if column not in names] if isinstance(task, WithContext) else []
+        if absent:
+            raise ConfigError(
+                f"task {name!r} reads {absent[0]!r} of a user with an item, which a request does not have; say how to "
+                f"count it: context=PairFeatures(log), whose columns here are {', '.join(names) or 'none'}"
+            )

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from export.conftest import train
 from motet.artifact import folder
 from motet.artifact.folder import read_folder
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, ConfigError
 from motet.export import export, verify
 from motet.recommender import Recommender
+from motet.retrievers import Touched
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "serve_without_torch.py"
 ALONE = """
@@ -84,6 +86,17 @@ def test_a_full_disk_leaves_the_old_artifact_whole(
 def test_does_not_replace_what_it_is_made_of(saved: Path) -> None:
     with pytest.raises(ConfigError, match=r"the artifact '.*model' would replace the model it is made of; choose"):
         export(saved, saved)
+
+
+def test_stages_are_served_by_motet_alone(shop: EventLog, tmp_path: Path) -> None:
+    model = train(shop).model
+    staged = Recommender(model, shop, seen="click == 1", retrieve=[Touched("click == 0"), "retrieval"])
+    staged.save(tmp_path / "model")
+    with pytest.raises(ConfigError, match="is in no program for onnxruntime; export it without one: onnx=False"):
+        export(tmp_path / "model", tmp_path / "artifact")
+    export(tmp_path / "model", tmp_path / "artifact", onnx=False)
+    again = Recommender.load(tmp_path / "artifact").recommend([1, 2, 3], 5)
+    assert (again.ids == staged.recommend([1, 2, 3], 5).ids).all()
 
 
 def test_a_missing_extra_is_named(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,15 @@
 | `events.parquet` | user row, item row, time and signals of every training event |
 | `fusion.json` | what each task counts for in recommendations; only where that is not what its loss counted for |
 | `index.safetensors` | the index of the item vectors; only where one was made |
+| `report.html` | what `motet report` says of the training; only where it was put in |
+| `retrieval.json`, `neighbours.safetensors` | what counts as seen and where candidates come from; only where said |
 | `run.json` | how the model came to be and how good it is, for `motet report`; only where that was given |
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain
@@ -37,7 +39,7 @@ from motet.index import load as load_index
 from motet.index.stored import to_bytes
 from motet.model import Model
 
-RUN, FUSION, INDEX = "run.json", "fusion.json", "index.safetensors"
+RUN, FUSION, INDEX, REPORT = "run.json", "fusion.json", "index.safetensors", "report.html"
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ class Saved:
         log: The training log less its context, which no request has.
         index: Of the item vectors; None where none was made.
         by: What each task counts for in recommendations; None where that is what its loss counted for.
+        folder: Where the files lie, checked against the manifest.
     """
 
     model: Model
     log: EventLog
     index: ExactIndex | ApproximateIndex | None
     by: dict[str, float] | None
+    folder: Path
 
 
 def save(
@@ -65,6 +69,7 @@ def save(
     *,
     index: ExactIndex | ApproximateIndex | None = None,
     by: Mapping[str, float] | None = None,
+    more: Iterable[tuple[str, bytes]] = (),
 ) -> None:
     """Write a model and the log it serves; nothing of an older model at `path` is lost before all is written.
 
@@ -75,6 +80,7 @@ def save(
         run: JSON text of how the model came to be; none where empty.
         index: Of the item vectors, to travel with them.
         by: What each task counts for in recommendations, where that is not what its loss counted for.
+        more: Names and contents of further files.
 
     Raises:
         ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
@@ -85,7 +91,7 @@ def save(
         told.append((FUSION, fusion(by)))
     if index is not None:
         told.append((INDEX, to_bytes(index)))
-    write_folder(path, chain(_files(model, log), told))
+    write_folder(path, chain(_files(model, log), told, more))
 
 
 def kept(folder: Path, *less: str) -> Iterator[tuple[str, bytes]]:
@@ -166,7 +172,7 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
     _load_weights(folder / "model.safetensors", model)
     index = load_index(folder / INDEX) if (folder / INDEX).exists() else None
     by = json.loads((folder / FUSION).read_bytes())["by"] if (folder / FUSION).exists() else None
-    return Saved(model.eval(), log, index, by)
+    return Saved(model.eval(), log, index, by, folder)
 
 
 def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:

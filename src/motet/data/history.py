@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -67,6 +68,15 @@ class History(NamedTuple):
         who = torch.repeat_interleave(lengths)
         within = torch.arange(len(who), device=who.device) - (lengths.cumsum(0) - lengths)[who]
         return who, self.items[starts[who] + within]
+
+    def lines(self) -> Sequence[Int[Tensor, " _"]]:
+        """The items of every user, one tensor each.
+
+        Returns:
+            As many as there are users.
+        """
+        lines: Sequence[Tensor] = self.items.split(self.starts.diff().tolist())
+        return lines
 
     def to(self, device: torch.device | str) -> Self:
         """The same history on another device.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -68,6 +69,7 @@ class PairFeatures:
         batch = log.batch()
         rows = {kind: batch[event] == int(log.vocabs[event].encode([kind])[0]) for kind in kinds}
         self.histories = {kind: History.of(batch.take(chosen), *self.sizes) for kind, chosen in rows.items()}
+        self._counts = {kind: _Counts.of(history, self.sizes[1]) for kind, history in self.histories.items()}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,10 +91,10 @@ class PairFeatures:
             One number a pair, by column.
         """
         found: dict[str, Tensor] = {}
-        for kind, history in self.histories.items():
-            found[f"pair_{kind}"] = self._had(history, users, items)
-            found[f"user_{kind}"] = history.starts.diff()[users].float().log1p()
-            found[f"item_{kind}"] = torch.bincount(history.items, minlength=self.sizes[1])[items].float().log1p()
+        for kind, counts in self._counts.items():
+            found[f"pair_{kind}"] = _among(users * self.sizes[1] + items, counts.pairs)
+            found[f"user_{kind}"] = counts.users[users]
+            found[f"item_{kind}"] = counts.items[items]
             if kind in self.near:
                 parts = [self._alike(kind, *part) for part in zip(users.split(PAIRS), items.split(PAIRS), strict=True)]
                 found[f"near_{kind}"], found[f"nearest_{kind}"] = torch.cat(parts, 1)
@@ -118,15 +120,30 @@ class PairFeatures:
         columns = {**log.columns, **self.columns(batch.users, batch.items)}
         return replace(log, schema=replace(log.schema, context_features=context), columns=columns)
 
-    def _had(self, history: History, users: Tensor, items: Tensor) -> Tensor:
-        """1 where the pair is in a history, whose pairs are sorted."""
-        who = torch.repeat_interleave(history.starts.diff())
-        pairs = who * self.sizes[1] + history.items
-        return torch.isin(users * self.sizes[1] + items, pairs, assume_unique=False).float()
-
     def _alike(self, kind: str, users: Tensor, items: Tensor) -> Float[Tensor, "2 pairs"]:
         """Sum and largest of the similarities to the user's items of a kind."""
         which, own = self.histories[kind].of_users(users)
         similarity = self.near[kind].similarity(items[which], own)
         total = torch.zeros(len(users)).index_add(0, which, similarity)
         return torch.stack([total, torch.zeros(len(users)).scatter_reduce(0, which, similarity, "amax")])
+
+
+class _Counts(NamedTuple):
+    """What a history says of pairs, ready to be looked up."""
+
+    pairs: Int[Tensor, " pairs"]  # `user * items + item`, ascending
+    users: Float[Tensor, " users"]
+    items: Float[Tensor, " items"]
+
+    @classmethod
+    def of(cls, history: History, items: int) -> Self:
+        lengths = history.starts.diff()
+        pairs = torch.repeat_interleave(lengths) * items + history.items
+        return cls(pairs, lengths.float().log1p(), torch.bincount(history.items, minlength=items).float().log1p())
+
+
+def _among(keys: Tensor, pairs: Tensor) -> Tensor:
+    """1 for each key that is one of the sorted pairs."""
+    if not len(pairs):
+        return torch.zeros(len(keys))
+    return (pairs[torch.searchsorted(pairs, keys).clamp(max=len(pairs) - 1)] == keys).float()

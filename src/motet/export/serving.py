@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from motet.data.batch import Batch
+from motet.errors import ConfigError
+from motet.export.card import FUSION
 from motet.export.onnx import to_onnx
 from motet.export.programs import programs
 from motet.recommender import Recommender
@@ -53,9 +55,14 @@ def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
         Names and contents.
 
     Raises:
-        ConfigError: If the extra `onnx` is not installed.
+        ConfigError: If the extra `onnx` is not installed, or the recommender retrieves from more than a task.
     """
     scorer, model = recommender.scorer, recommender.model
+    if recommender.retrieval.stages or scorer.context is not None:
+        raise ConfigError(
+            "a recommender with retrieve=... or context=... is served by motet alone: what it looks up of a user with "
+            "an item is in no program for onnxruntime; export it without one: onnx=False, or --no-onnx"
+        )
     traced = programs(scorer)
     asked = ["user"] if model.preference is None else ["user", "preference"]
     given = ["vector"] if scorer.corpus is None else ["vector", "query"]
@@ -69,7 +76,7 @@ def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
     yield "serving/ids.json", json.dumps(ids).encode()
     about = {
         "scores": dict(zip(model.tasks, score_names(scorer), strict=True)),
-        "fusion": {"method": "weighted sum of scores standardised over the candidates", "weights": model.weights},
+        "fusion": {"method": FUSION, "weights": recommender.by},
         "preference": None if model.preference is None else list(model.tasks),
         "user": traced.table or "tower",
     }
@@ -114,10 +121,9 @@ def scored(scorer: Scorer, vectors: Tensor, rows: Tensor, items: Tensor) -> dict
 
 
 def _seen(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
-    batch = recommender.log.batch()
-    pairs = torch.stack([batch.users, batch.items]).unique(dim=1).cpu()
-    yield "serving/seen.npy", _array(pairs[1])
-    yield "serving/seen_ends.npy", _array(torch.bincount(pairs[0], minlength=len(recommender.users)).cumsum(0))
+    seen = recommender.fold_in.seen
+    yield "serving/seen.npy", _array(seen.items)
+    yield "serving/seen_ends.npy", _array(seen.starts[1:])
 
 
 def _array(values: Tensor) -> bytes:

@@ -34,8 +34,8 @@ class Reasons:
         """
         recommender = self.recommender
         vocab, vectors = recommender.items.vocab, recommender.scorer.items
-        seen: History = recommender.fold_in.seen
-        trained = seen.items[seen.starts[row] : seen.starts[row + 1]] if row else seen.items[:0]
+        history: History = recommender.fold_in.had
+        trained = history.items[history.starts[row] : history.starts[row + 1]] if row else history.items[:0]
         had = torch.cat([trained, vocab.encode(told)])
         had = had[had > 0].unique()
         if not len(had) or not items:

@@ -1,0 +1,32 @@
+"""chosen: who had what, by some rows of a log."""
+
+from __future__ import annotations
+
+from motet.data.history import History
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.tasks.rows import Rows
+
+
+def chosen(log: EventLog, where: str | None) -> History:
+    """The items of each user in the rows that a condition chooses.
+
+    Args:
+        log: The training log.
+        where: The condition; all rows where None.
+
+    Returns:
+        The history of every user row.
+
+    Raises:
+        ConfigError: If the condition cannot be read, or reads a column of the context.
+        DataError: If it reads a column that is not there, or compares one with what it never is.
+    """
+    rows, batch = Rows(where), log.batch()
+    context = [column for column in rows.columns if column in log.schema.context_features]
+    if context:
+        raise ConfigError(
+            f"condition {where!r} reads the context {context[0]!r}, which is not saved with a model; declare it as a "
+            "signal, or choose rows by another column"
+        )
+    return History.of(batch if where is None else batch.take(rows.chosen(batch)), len(log.users), len(log.items))

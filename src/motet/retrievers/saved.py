@@ -1,0 +1,131 @@
+"""Save and load what a recommender knows beyond its model: what counts as seen, pair features, retrievers.
+
+| file | holds |
+|---|---|
+| `retrieval.json` | the condition for what was seen, the kinds that pair features look at, the stages |
+| `neighbours.safetensors` | the neighbours that these name by number; only where there are any |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from motet.data.log import EventLog
+from motet.data.neighbours import Neighbours
+from motet.data.pair_features import PairFeatures
+from motet.errors import ConfigError
+from motet.retrievers.alike import Alike
+from motet.retrievers.base import Retriever
+from motet.retrievers.stages import Source
+from motet.retrievers.touched import Touched
+
+FILE, NEIGHBOURS = "retrieval.json", "neighbours.safetensors"
+KINDS: dict[str, type[Retriever]] = {"Alike": Alike, "Touched": Touched}
+
+
+class Retrieval(NamedTuple):
+    """What a recommender was given.
+
+    Attributes:
+        seen: Which rows say that a user needs no recommendation of an item; all where None.
+        context: What heads read of a user with an item.
+        stages: What finds candidates; the first task that ranks the catalogue where empty.
+    """
+
+    seen: str | None = None
+    context: PairFeatures | None = None
+    stages: Sequence[Sequence[Source]] = ()
+
+
+def files(given: Retrieval) -> Iterator[tuple[str, bytes]]:
+    """What `read` reads.
+
+    Args:
+        given: What the recommender was given.
+
+    Yields:
+        Names and contents; nothing where nothing was given.
+
+    Raises:
+        ConfigError: If a retriever is of a class that is not motet's own.
+    """
+    from safetensors.torch import save as to_bytes
+
+    if given == Retrieval():
+        return
+    held: list[Neighbours] = []
+    document = {
+        "seen": given.seen,
+        "near": None
+        if given.context is None
+        else {kind: _put(near, held) for kind, near in given.context.near.items()},
+        "stages": [[_told(source, held) for source in stage] for stage in given.stages],
+    }
+    yield FILE, json.dumps(document, indent=2).encode()
+    tensors: dict[str, Tensor] = {}
+    for number, near in enumerate(held):
+        tensors |= {f"{number}.pairs": near.pairs, f"{number}.similarities": near.similarities}
+    if tensors:
+        yield NEIGHBOURS, to_bytes(tensors)
+
+
+def read(folder: Path, log: EventLog) -> Retrieval:
+    """What a folder says, which was checked against its manifest.
+
+    Args:
+        folder: Of the saved model.
+        log: That it serves.
+
+    Returns:
+        What the recommender was given.
+    """
+    from safetensors.torch import load_file
+
+    if not (folder / FILE).exists():
+        return Retrieval()
+    document = json.loads((folder / FILE).read_bytes())
+    tensors = load_file(folder / NEIGHBOURS) if (folder / NEIGHBOURS).exists() else {}
+    held = [
+        Neighbours(tensors[f"{number}.pairs"], tensors[f"{number}.similarities"], len(log.items))
+        for number in range(len(tensors) // 2)
+    ]
+    near = document["near"]
+    context = None if near is None else PairFeatures(log, near={kind: held[number] for kind, number in near.items()})
+    stages = tuple(tuple(_made(source, held) for source in stage) for stage in document["stages"])
+    return Retrieval(document["seen"], context, stages)
+
+
+def _told(source: Source, held: list[Neighbours]) -> str | dict[str, Any]:
+    if isinstance(source, str):
+        return source
+    name = type(source).__name__
+    if KINDS.get(name) is not type(source):
+        raise ConfigError(
+            f"{name} is no retriever of motet's own, and loading runs no code of a saved model; save "
+            "Recommender(model, log), and give what it loads your retriever again"
+        )
+    config = {
+        key: _put(value, held) if isinstance(value, Neighbours) else value for key, value in source.config().items()
+    }
+    return {"class": name, **config}
+
+
+def _made(source: str | dict[str, Any], held: Sequence[Neighbours]) -> Source:
+    if isinstance(source, str):
+        return source
+    config = {key: held[value] if key == "near" else value for key, value in source.items() if key != "class"}
+    return KINDS[source["class"]](**config)
+
+
+def _put(near: Neighbours, held: list[Neighbours]) -> int:
+    """The number of some neighbours, each held once."""
+    for number, other in enumerate(held):
+        if other is near:
+            return number
+    held.append(near)
+    return len(held) - 1

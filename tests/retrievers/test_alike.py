@@ -1,0 +1,50 @@
+"""Alike: the neighbours of what the user had."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from motet.data.log import EventLog
+from motet.data.neighbours import Neighbours
+from motet.errors import ConfigError
+from motet.retrievers import Alike
+from motet.scorer import Askers
+
+
+def neighbours(shop: EventLog) -> Neighbours:
+    return Neighbours.of(shop.batch(), users=len(shop.users), items=len(shop.items), most=6, shrinkage=1.0)
+
+
+def ask(rows: list[int], told: list[list[int]]) -> Askers:
+    lines = [torch.tensor(line, dtype=torch.int64) for line in told]
+    basis = np.full(len(rows), "known", dtype=object)
+    return Askers(torch.tensor(rows), torch.zeros(len(rows), 4), lines, lines, basis)
+
+
+@pytest.mark.parametrize("most", [3, 100])
+def test_sums_are_those_of_the_loop(shop: EventLog, most: int) -> None:
+    near = neighbours(shop)
+    retriever = Alike(near, "event == 'buy'")
+    retriever.prepare(shop)
+    rows, told = [2, 0, 5, 9], [[], [4, 7], [4, 4], []]
+    found = retriever.find(ask(rows, told), most)
+    assert found.scores is not None
+    bought = shop.frame().filter(pl.col("event") == "buy")
+    for row, extra, items, scores in zip(rows, told, found.rows, found.scores, strict=True):
+        had = set(bought.filter(pl.col("user_id") == row)["item_id"].to_list()) | set(extra)
+        sums = {
+            item: sum(float(near.similarity(torch.tensor([one]), torch.tensor([item]))) for one in had)
+            for item in range(1, len(shop.items))
+        }
+        best = sorted((score for score in sums.values() if score), reverse=True)[:most]
+        assert scores[items > 0].tolist() == pytest.approx(best)
+        assert [sums[item] for item in items[items > 0].tolist()] == pytest.approx(best)
+
+
+def test_neighbours_of_other_items_are_refused(shop: EventLog) -> None:
+    near = neighbours(shop)._replace(items=9)
+    with pytest.raises(ConfigError, match="the neighbours are those of 8 items, and the log has 25; make them of this"):
+        Alike(near).prepare(shop)

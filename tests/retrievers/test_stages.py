@@ -1,0 +1,42 @@
+"""Stages: what finds candidates, checked."""
+
+from __future__ import annotations
+
+import pytest
+
+from motet.data.log import EventLog
+from motet.errors import ConfigError
+from motet.model import Model
+from motet.retrievers import Touched, stages
+from motet.tasks import Event, Retrieval
+from motet.towers import FeatureTower
+
+
+@pytest.fixture(scope="module")
+def model(shop: EventLog) -> Model:
+    return Model(
+        user=FeatureTower(shop.users, dim=4),
+        item=FeatureTower(shop.items, dim=4),
+        tasks=[Retrieval("view"), Retrieval("buy"), Event("bought")],
+    )
+
+
+def test_each_stage_is_a_tuple_of_its_sources(model: Model) -> None:
+    touched = Touched("event == 'view'", by="bought")
+    assert stages([touched, ["view", "buy"]], model) == ((touched,), ("view", "buy"))
+    assert stages(["buy"], model) == (("buy",),)
+
+
+def test_what_could_never_be_asked_is_refused(model: Model) -> None:
+    touched = Touched("event == 'view'")
+    for wrong, words in (
+        ([], r"retrieve=\[\]; every stage needs a task that retrieves, or a retriever"),
+        ([touched, []], "every stage needs a task"),
+        (["vew"], r"retrieve names 'vew', .*; did you mean 'view'\?; these do: view, buy"),
+        (["bought"], "retrieve names 'bought', which is no task that ranks the whole catalogue"),
+        (["view", "buy"], r"task 'view' ranks .* never be asked; .* retrieve=\[..., \['view', ...\]\]"),
+        ([7], r"retrieve holds a int; it takes names of tasks, retrievers such as Alike\(neighbours\), and lists"),
+        ([Touched("event == 'view'", by="bougt")], r"Touched\(by='bougt'\) names no task; did you mean 'bought'"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            stages(wrong, model)
