@@ -39,6 +39,9 @@ def test_each_scope_opens_its_own_routes(kept: Service) -> None:
     writer.post("/v1/events", EVENTS)
     assert writer.refused(403, "POST", "/v1/recommend", {"user": 3})["code"] == "wrong_scope"
     writer.refused(403, "GET", "/metrics")
+    for caller, status in ((reader, 403), (writer, 403), (chief, 503)):
+        caller.refused(status, "POST", "/v1/models", {"models": [{"name": "films"}]})
+        caller.refused(status, "POST", "/v1/models/rollback")
     chief.post("/v1/events", EVENTS)
     chief.post("/v1/recommend", {"user": 3})
 
