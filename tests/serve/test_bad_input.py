@@ -13,6 +13,7 @@ from motet.serve.service import Service
 from motet.serve.store import EventStore
 from serve.conftest import Caller
 
+EVENT = {"id": "1", "user": 3, "item": "Film 1"}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -46,6 +47,10 @@ JSON = {"Content-Type": "application/json"}
         ("similar", {}, None, 'give either "item" or "user"'),
         ("events", {"events": []}, "events", "events: List should have at least 1 item"),
         ("events", {"events": [{"id": "1", "user": 3}]}, "events.0.item", "events.0.item: Field required"),
+        ("events", {"events": [{**EVENT, "value": True}]}, "events.0.value", "Input should be a valid number"),
+        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "Input should be a valid number"),
+        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "Input should be a valid number"),
+        ("recommend", {"user": 3, "by": {"stars": "1"}}, "by.stars", "by.stars: Input should be a valid number"),
     ],
 )
 def test_a_body_that_breaks_a_rule(ask: Caller, path: str, body: object, field: str | None, message: str) -> None:

@@ -10,7 +10,12 @@ from motet.errors import ConfigError
 
 Id = str | int
 Tasks = dict[str, float | None]
-ALIEN: dict[str, Any] = {"id": "Alien", "score": 0.71, "tasks": {"retrieval": 3.2, "stars": 4.4}}
+CLUE: dict[str, Any] = {
+    "id": "Clue",
+    "score": 0.71,
+    "tasks": {"retrieval": 3.2, "stars": 4.4},
+    "reasons": [{"id": "Brazil", "similarity": 0.83}],
+}
 FILMS = {"name": "films", "version": "1f0c8a3be9d2"}
 
 
@@ -95,7 +100,7 @@ class Recommendations(Answer):
     model_config = shown(
         {
             "model": FILMS,
-            "results": [{"user": 1, "model": FILMS, "known": True, "basis": "known", "items": [ALIEN]}],
+            "results": [{"user": 1, "model": FILMS, "known": True, "basis": "known", "items": [CLUE]}],
             "ignored": {"exclude": [], "only": [], "history": []},
             "events": True,
         }
@@ -137,7 +142,7 @@ class Scores(Answer):
             "model": FILMS,
             "user": 1,
             "known": True,
-            "items": [{"id": "Alien", "tasks": {"retrieval": 3.2, "stars": 4.4}}],
+            "items": [{"id": "Clue", "tasks": {"retrieval": 3.2, "stars": 4.4}}],
             "events": True,
         }
     )
@@ -259,9 +264,11 @@ class Task(Answer):
 
     name: str
     unit: str
-    """What its scores are, such as `rating`."""
+    """What its scores are: `probability`, `relevance`, or the label that it predicts, such as `stars`."""
+    range: list[float] | None
+    """The lowest and the highest there are, or that training has seen; null where there are none."""
     weight: float
-    """What it counts for in training, and in lists unless asked otherwise."""
+    """What it counts for in lists, unless asked otherwise."""
 
 
 class Served(Label):
@@ -301,7 +308,10 @@ class ModelCard(Label):
     model_config = shown(
         {
             **FILMS,
-            "tasks": [{"name": "stars", "unit": "rating", "weight": 1.0}],
+            "tasks": [
+                {"name": "retrieval", "unit": "relevance", "range": None, "weight": 1.0},
+                {"name": "stars", "unit": "stars", "range": [1.0, 5.0], "weight": 1.0},
+            ],
             "preference": False,
             "items": 4,
             "users": 3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from motet.client.answers import Refusal, shown
 
@@ -18,9 +18,19 @@ TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=256, pattern=TEXT)]
 Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Name
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # neither true nor "1"
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
-Weights = Annotated[dict[Name, FiniteFloat], Field(max_length=100)]
-Value = StrictBool | StrictInt | FiniteFloat | Annotated[StrictStr, Field(max_length=1_000)]
+Weights = Annotated[dict[Name, Number], Field(max_length=100)]
+Value = StrictBool | StrictInt | Number | Annotated[StrictStr, Field(max_length=1_000)]
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str) or value.lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("write a number, or a moment as in 2026-01-31T18:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_text)]
 
 
 class Body(BaseModel):
@@ -32,8 +42,8 @@ class Body(BaseModel):
 class Range(Body):
     """Values from `min` to `max`, both included; either may be left out."""
 
-    min: FiniteFloat | StrictStr | None = None
-    max: FiniteFloat | StrictStr | None = None
+    min: Number | StrictStr | None = None
+    max: Number | StrictStr | None = None
 
 
 Features = Annotated[dict[Name, Value | Annotated[list[Value], Field(max_length=1_000)] | None], Field(max_length=100)]
@@ -112,8 +122,8 @@ class EventBody(Body):
     user: Id
     item: Id
     event: Name | None = Field(None, description='the kind, such as "watch"')
-    value: FiniteFloat | None = Field(None, description="how much: stars, a price, a duration")
-    time: FiniteFloat | datetime | None = Field(None, description="seconds since 1970, or ISO 8601; now if not given")
+    value: Number | None = Field(None, description="how much: stars, a price, a duration")
+    time: Number | Moment | None = Field(None, description="seconds since 1970, or ISO 8601; now if not given")
 
     def seconds(self, now: float) -> float:
         """The moment, in seconds since 1970.
@@ -141,7 +151,7 @@ class ModelBody(Body):
     """A model to serve."""
 
     name: Name
-    share: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+    share: Annotated[Number, Field(ge=0, le=1)] | None = Field(
         None, description="of the users; an equal part of what the others leave where not given"
     )
     role: Literal["live", "shadow"] = Field("live", description="a shadow is asked beside the live ones, and compared")
