@@ -34,4 +34,4 @@ def create_app(service: Service) -> ASGIApp:
     answer_problems(app)
     for router in (reading, writing, chief, watching, pages()):
         app.include_router(router)
-    return Guard(app, measured=service.measured, anybody=service.tokens is None)
+    return Guard(app, measured=service.measured, gate=service.gate, anybody=service.tokens is None)

@@ -53,15 +53,23 @@ class Gate:
             Problem: If the gate is full, or the time is over.
         """
         with self._counting:
-            if self.inside >= self.places:
-                raise _busy("busy", f"{self.inside} requests are being served or wait; try again")
+            self.check()
             self.inside += 1
         begun = self._threads.submit(work)
         begun.add_done_callback(self._leave)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(begun), self.timeout_s)
         except TimeoutError:
-            raise _busy("timeout", f"no answer within {self.timeout_s:g} s; try again") from None
+            raise come_again("timeout", f"no answer within {self.timeout_s:g} s; try again") from None
+
+    def check(self) -> None:
+        """Refuse early what would be refused anyway: reading a request costs more than refusing it.
+
+        Raises:
+            Problem: If the gate is full.
+        """
+        if self.inside >= self.places:
+            raise come_again("busy", f"{self.inside} requests are being served or wait; try again")
 
     def close(self) -> None:
         """Wait for what has begun, and take no more."""
@@ -72,5 +80,14 @@ class Gate:
             self.inside -= 1
 
 
-def _busy(code: str, message: str) -> Problem:
+def come_again(code: str, message: str) -> Problem:
+    """What somebody is told who is to come again.
+
+    Args:
+        code: For programs.
+        message: For people.
+
+    Returns:
+        A 503 that says when.
+    """
     return Problem(503, message, code=code, headers={"Retry-After": str(RETRY_AFTER_S)})

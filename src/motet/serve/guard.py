@@ -11,6 +11,7 @@ import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from motet.serve.gate import Gate
 from motet.serve.metrics import Measured
 from motet.serve.problem import Problem
 
@@ -30,6 +31,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
 PORT = re.compile(r":\d+$")
 HERE = ("localhost", "127.0.0.1", "[::1]")
 
@@ -40,13 +42,15 @@ class Guard:
     Args:
         app: The application.
         measured: Counts requests.
+        gate: Bounds the work that is done at once; what brings a body for it is refused unread while it is full.
         anybody: Whether requests need no token. Then only those that were meant for this machine are answered: a page
             of another site may make a browser ask 127.0.0.1 under that site's name.
     """
 
-    def __init__(self, app: ASGIApp, *, measured: Measured, anybody: bool) -> None:
+    def __init__(self, app: ASGIApp, *, measured: Measured, gate: Gate, anybody: bool) -> None:
         self.app = app
         self.measured = measured
+        self.gate = gate
         self.anybody = anybody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,11 +88,14 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1")
         if self.anybody and PORT.sub("", host) not in HERE:
             raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+        if scope["path"] in WORK:
+            self.gate.check()
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > LARGEST_BODY:
             raise _too_large()
         try:
-            body = await asyncio.wait_for(_read(receive), BODY_TIMEOUT_S)
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read(receive)
         except TimeoutError:
             raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", code="timeout") from None
         given = False
@@ -103,7 +110,7 @@ class Guard:
         return again
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path_format", "other")
+        route = getattr(scope.get("route"), "path_format", scope["path"] if scope["path"] in WORK else "other")
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
         self.measured.requests.labels(route, method, status).inc()
         self.measured.seconds.labels(route).observe(seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from motet.client import answers
@@ -17,7 +19,7 @@ bearer = HTTPBearer(auto_error=False, description="A token of the service; neede
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service that a request reached.
 
     Args:
@@ -31,6 +33,19 @@ def service_of(request: Request) -> Service:
 
 
 Serving = Annotated[Service, Depends(service_of)]
+
+
+async def answer(service: Service, work: Callable[[], object]) -> Response:
+    """What comes of some work, as JSON, both made in a thread of the gate.
+
+    Args:
+        service: Has the gate.
+        work: Gives what JSON can hold.
+
+    Returns:
+        The response.
+    """
+    return Response(await service.gate.run(lambda: to_json(work())), media_type="application/json")
 
 
 class Scope:
@@ -82,25 +97,25 @@ Search = Annotated[str, Query(max_length=200)]
 @reading.post("/recommend", response_model=answers.Recommendations, responses=ASKED)
 async def recommend(asked: RecommendBody, service: Serving) -> Response:
     """The best items of one user or of many: retrieved, filtered, ranked by every task and fused."""
-    return JSONResponse(await service.gate.run(lambda: service.recommend(asked)))
+    return await answer(service, lambda: service.recommend(asked))
 
 
 @reading.post("/score", response_model=answers.Scores, responses=ASKED)
 async def score(asked: ScoreBody, service: Serving) -> Response:
     """What every task expects of a user and some items."""
-    return JSONResponse(await service.gate.run(lambda: service.score(asked)))
+    return await answer(service, lambda: service.score(asked))
 
 
 @reading.post("/similar", response_model=answers.Neighbours, responses=ASKED)
 async def similar(asked: SimilarBody, service: Serving) -> Response:
     """The nearest items of an item, or users of a user."""
-    return JSONResponse(await service.gate.run(lambda: service.lineup.named(asked.model).similar(asked)))
+    return await answer(service, lambda: service.lineup.named(asked.model).similar(asked))
 
 
 @writing.post("/events", response_model=answers.Added)
 async def events(told: EventsBody, service: Serving) -> Response:
     """Keep what users did: on the disk before the answer, each event once, and out of recommendations at once."""
-    return JSONResponse(await service.gate.run(lambda: service.add(told)))
+    return await answer(service, lambda: service.add(told))
 
 
 @reading.get("/items", response_model=answers.Items)
@@ -114,25 +129,25 @@ async def items(
     ] = [],  # noqa: B006
 ) -> Response:
     """Items, with the columns of their table."""
-    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.items(search, limit, offset, ids)))
+    return await answer(service, lambda: service.model.catalogue.items(search, limit, offset, ids))
 
 
 @reading.get("/users", response_model=answers.Users)
 async def users(service: Serving, search: Search = "", limit: Limit = 20, offset: Offset = 0) -> Response:
     """Users of the training log."""
-    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.users(search, limit, offset)))
+    return await answer(service, lambda: service.model.catalogue.users(search, limit, offset))
 
 
 @reading.get("/users/{user:path}/history", response_model=answers.History)
 async def history(service: Serving, user: Annotated[Name, Path()], limit: Limit = 200) -> Response:
     """What a user did, in the training log and since, the newest first."""
-    return JSONResponse(await service.gate.run(lambda: service.history(user, limit)))
+    return await answer(service, lambda: service.history(user, limit))
 
 
 @reading.get("/map", response_model=answers.Map)
 async def map_of_items(service: Serving, limit: Annotated[int, Query(ge=1, le=20_000)] = 2_000) -> Response:
     """Items as points: their vectors along the two directions of largest variance."""
-    return JSONResponse(await service.gate.run(lambda: service.model.catalogue.map(limit)))
+    return await answer(service, lambda: service.model.catalogue.map(limit))
 
 
 @reading.get("/model", response_model=answers.ModelCard)
@@ -175,7 +190,7 @@ async def healthy() -> Response:
 @watching.get("/readyz", response_model=answers.Readiness, responses=refusals(503))
 async def ready(service: Serving) -> Response:
     """Whether it serves, and whether its events can be reached."""
-    return JSONResponse(await service.gate.run(service.ready))
+    return await answer(service, service.ready)
 
 
 @watching.get(

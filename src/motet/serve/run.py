@@ -19,15 +19,16 @@ from motet.errors import ConfigError, did_you_mean
 from motet.serve.app import create_app
 from motet.serve.deployment import Deployment
 from motet.serve.gate import Gate
+from motet.serve.patience import Patience
 from motet.serve.plan import Plan, Wanted
 from motet.serve.service import Service
+from motet.serve.shared import Shared
 from motet.serve.shelf import Shelf
 from motet.serve.state import State
 from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
 from motet.serve.workers import Workers
 
-MOST_CONNECTIONS = 1_000
 KEPT_IN = ".serving"
 
 
@@ -80,6 +81,7 @@ def run(
             events=events or _beside((folder or models[0]).resolve()),
             tokens=allowed,
             limits=limits,
+            shared=Shared(Path(scratch) / "arrays") if workers > 1 else None,
         )
         names = ", ".join(place.name for place in plan.places)
         said = f"motet serves {names} at http://{_shown(host)}:{listening.getsockname()[1]}/"
@@ -143,6 +145,7 @@ def serve(
     events: str,
     tokens: Tokens | None,
     limits: tuple[int, int, float],
+    shared: Shared | None,
 ) -> None:
     """Answer with the models of the plan in force until this process gets SIGTERM or SIGINT.
 
@@ -154,11 +157,12 @@ def serve(
         events: Where events are kept.
         tokens: Who may ask.
         limits: As `run` takes them.
+        shared: Where processes put large arrays.
     """
     threads, waiting, timeout_s = limits
     torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
     store = EventStore(events)
-    deployment = Deployment(shelf, state)
+    deployment = Deployment(shelf, state, shared=shared)
     gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
     service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
     deployment.follow(service.show)
@@ -170,7 +174,8 @@ def serve(
         access_log=False,  # it would hold ids
         server_header=False,
         date_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        http=Patience,
+        ws="none",
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
