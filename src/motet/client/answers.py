@@ -309,7 +309,6 @@ class ModelCard(Label):
         {
             **FILMS,
             "tasks": [
-                {"name": "retrieval", "unit": "relevance", "range": None, "weight": 1.0},
                 {"name": "stars", "unit": "stars", "range": [1.0, 5.0], "weight": 1.0},
             ],
             "preference": False,
