@@ -14,7 +14,7 @@ from rich.console import Console
 
 from motet.compare import choose, sweep
 from motet.compare.declared import declared, pairs
-from motet.compare.folder import TRIALS, read_trials
+from motet.compare.folder import RULES, TRIALS, read_trials
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 
@@ -40,6 +40,9 @@ def test_weights_on_a_grid(project: Project, tmp_path: Path) -> None:
         assert not better
     assert min(rmse) in [trial.figure(KEYS[0]) for trial in found.front]
     assert found.reference == {key: found.yardstick.rule(key) for key in KEYS}
+    kept = json.loads((tmp_path / "sweep" / RULES).read_text(), parse_constant=pytest.fail)
+    assert kept["beside"]["popularity"][KEYS[1]] == found.yardstick.beside["popularity"][KEYS[1]]
+    assert kept["notes"] == list(found.yardstick.notes)
     assert found.hypervolume >= 0
     assert found.frame().columns == ["trial", "state", "front", "weights.stars", "weights.retrieval", *KEYS]
     console = Console(width=160)

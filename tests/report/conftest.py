@@ -56,6 +56,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     plan = {"objectives": ["stars/rmse", "retrieval/unseen/ndcg@10"], "units": {"stars": 1.0, "retrieval": 1.0}}
     (folder / "plan.json").write_text(json.dumps(plan))
+    beside = {"global mean": {"stars/rmse": 1.1}, "popularity": {"retrieval/unseen/ndcg@10": 0.12}}
+    (folder / "rules.json").write_text(json.dumps({"beside": beside, "notes": ["40 rows, chosen by a coin."]}))
     figures = [(0.9, 0.1), (0.95, 0.2), (0.96, 0.15)]
     trials = [
         {

@@ -46,6 +46,18 @@ def test_what_is_not_there_is_left_out(sweep: Path, tmp_path: Path) -> None:
     assert "Ten users" not in text
 
 
+def test_simple_rules_stand_beside_the_front(sweep: Path, page: Path) -> None:
+    """In the chart, in the table, and as the point from which the hypervolume is counted."""
+    found = read_runs([sweep]).sweeps["sweep"]
+    assert found.reference == {"stars/rmse": 1.1, "retrieval/unseen/ndcg@10": 0.12}
+    assert found.hypervolume == pytest.approx(0.15 * 0.08)
+    text = page.read_text()
+    assert "hypervolume of 0.0120, counted from stars: rmse 1.100, retrieval: ndcg@10, unseen 0.120" in text
+    assert "40 rows, chosen by a coin." in text
+    drawn = (page.parent / "figures" / "sweep-front-stars-rmse-retrieval-unseen-ndcg-10.svg").read_text()
+    assert all(f">{rule}</text>" in drawn for rule in ("global mean", "popularity"))
+
+
 def test_a_model_without_a_record_is_asked_all_the_same(model: Path, tmp_path: Path) -> None:
     Recommender.load(model).save(tmp_path / "model")
     runs = read_runs([tmp_path / "model"])
@@ -125,6 +137,10 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
         read_runs([copy])
     (copy / "plan.json").write_text("{")
     with pytest.raises(DataError, match=r"plan.json is damaged"):
+        read_runs([copy])
+    shutil.copytree(sweep, copy, dirs_exist_ok=True)
+    (copy / "rules.json").unlink()
+    with pytest.raises(DataError, match=r"rules.json is damaged or gone .*; restore it from a copy, or sweep anew"):
         read_runs([copy])
 
 

@@ -28,7 +28,7 @@ def comparison_table(found: Comparison) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     drawn.add_column("system")
     for key in found.headlines.values():
-        drawn.add_column(key, justify="right")
+        drawn.add_column(key, justify="right", overflow="fold")
     last: str | None = None
     for system in found.systems:
         if last is not None and system.kind != last:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Self
 from motet.compare.trial import Trial
 from motet.errors import ConfigError
 
-PLAN, TRIALS, LOCK = "plan.json", "trials.jsonl", "lock"
+PLAN, RULES, TRIALS, LOCK = "plan.json", "rules.json", "trials.jsonl", "lock"
 
 
 class RunFolder:
@@ -57,6 +58,19 @@ class RunFolder:
     ) -> None:
         if self._lock is not None:
             os.close(self._lock)
+
+    def beside(self, rules: Mapping[str, Mapping[str, float]], notes: Sequence[str]) -> None:
+        """Write down what simple rules reach, for those who read the folder without the data.
+
+        Args:
+            rules: Figures by rule; those that are not known are left out.
+            notes: How the rows were chosen, and what is ranked among what.
+        """
+        known = {
+            name: {key: each for key, each in figures.items() if not math.isnan(each)}
+            for name, figures in rules.items()
+        }
+        _write_whole(self.path / RULES, json.dumps({"beside": known, "notes": list(notes)}, indent=1))
 
     def write(self, trial: Trial) -> None:
         """Write a trial down, once when it starts and once when it ends; on disk when this returns.

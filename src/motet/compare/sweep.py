@@ -99,6 +99,7 @@ def sweep(
     }
     drawn = [project.seed] if seeds is None else list(seeds)
     with RunFolder(folder, plan) as held, workers(jobs, ray) as at_work, trial_progress(shown=progress) as told:
+        held.beside(yardstick.beside, yardstick.notes)
         found = run(
             held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=told
         )

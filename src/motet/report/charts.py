@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from motet.errors import ConfigError
 from motet.metrics.direction import lower_is_better
 from motet.report.blocks import spoken
-from motet.report.palette import CONFIG, GREY, OWN, SERIES
+from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 
 STEP, HEIGHT = 28, 240  # pixels a line of intervals, and of every other chart
 LABELS = 130  # pixels of the longest name, so that a phone has room for the rest
@@ -96,12 +96,13 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
     return _spec(base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q") + line)
 
 
-def trade_off(rows: Sequence[Row], keys: tuple[str, str]) -> dict[str, Any]:
+def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] = ()) -> dict[str, Any]:
     """Points in the space of two objectives: those on the front in colour and joined, dominated ones grey.
 
     Args:
         rows: Each with `x`, `y`, `front`, and what stands in the hover.
         keys: Of the two figures.
+        rules: Simple rules, each with `rule`, its name, and `x`, `y` or both: a line across the chart.
 
     Returns:
         The chart.
@@ -123,7 +124,21 @@ def trade_off(rows: Sequence[Row], keys: tuple[str, str]) -> dict[str, Any]:
         color=alt.Color("front:N", scale=scale, legend=alt.Legend()), tooltip=hover
     )
     front = base.transform_filter("datum.front === 'on the front'")
-    return _spec(front.mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True) + points, height=320)
+    joined = front.mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True)
+    lines = [line for field, axis in (("x", x), ("y", y)) for line in _across(alt, rules, field, axis)]
+    return _spec(alt.layer(*lines, joined, points), height=320)
+
+
+def _across(alt: ModuleType, rules: Sequence[Row], field: str, axis: Any) -> Iterator[Any]:
+    """What rules reach in one figure: a line each, with its name at the edge."""
+    rows = [{"rule": row["rule"], field: row[field]} for row in rules if field in row]
+    if not rows:
+        return
+    base = alt.Chart(_data(alt, rows)).encode(**{field: axis})
+    yield base.mark_rule(color=QUIET, strokeDash=[1, 3], strokeWidth=1.5).encode(tooltip=_hover(alt, rows))
+    beginning = {"y" if field == "x" else "x": alt.value(4)}
+    turned = {"angle": 90} if field == "x" else {}
+    yield base.mark_text(align="left", dy=-6, color=QUIET, fontSize=11, **turned).encode(text="rule:N", **beginning)
 
 
 def reliability(rows: Sequence[Row]) -> dict[str, Any]:

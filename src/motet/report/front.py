@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -35,7 +36,10 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
     states = [trial.state for trial in found.trials]
     others = ", ".join(f"{states.count(state)} {state}" for state in ("pruned", "failed", "started") if state in states)
     told = f"{len(done)} trials were trained, {len(front)} are on the front" + (f"; {others}" if others else "")
-    yield Text([f"{told}. Figures are those of validation rows. A trial on the front is beaten by no other in all."])
+    start = ", ".join(f"{spoken(key)} {number(figure)}" for key, figure in found.reference.items())
+    volume = f"The front covers a hypervolume of {number(found.hypervolume)}, counted from {start}."
+    rule = "A trial on the front is beaten by no other in all; dotted lines are what simple rules reach."
+    yield Text([f"{told}. Figures are those of validation rows. {rule} {volume}"])
     settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
     columns = ["trial", *(spoken(key) for key in found.objectives), *settings]
     rows = [
@@ -43,14 +47,23 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
         + [_setting(trial.settings.get(key)) for key in settings]
         for trial in sorted(found.front, key=lambda trial: trial.figure(found.objectives[0]))
     ]
-    yield Table("On the front", columns, rows)
+    beside = [
+        [name, *(number(figures.get(key, math.nan)) for key in found.objectives), *[""] * len(settings)]
+        for name, figures in found.yardstick.beside.items()
+        if any(key in figures for key in found.objectives)
+    ]
+    yield Table("On the front, and simple rules", columns, [*rows, *beside], own=range(len(rows)))
+    yield Text(found.yardstick.notes, tone="note")
 
 
 def _figure(name: str, found: Sweep, front: set[int], keys: tuple[str, str]) -> Figure:
     rows = [_point(trial, front, keys) for trial in found.trials if all(key in trial.figures for key in keys)]
-    return Figure(
-        named(name, "front", *keys), " against ".join(map(spoken, reversed(keys))), charts.trade_off(rows, keys)
-    )
+    rules = [
+        {"rule": rule, **{axis: figures[key] for axis, key in zip("xy", keys, strict=True) if key in figures}}
+        for rule, figures in found.yardstick.beside.items()
+    ]
+    title = " against ".join(map(spoken, reversed(keys)))
+    return Figure(named(name, "front", *keys), title, charts.trade_off(rows, keys, rules))
 
 
 def _point(trial: Trial, front: set[int], keys: tuple[str, str]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Any
 from motet.artifact.folder import MANIFEST, read_folder
 from motet.compare.comparison import FILE as COMPARISON
 from motet.compare.comparison import Comparison
-from motet.compare.folder import PLAN, TRIALS
+from motet.compare.folder import PLAN, RULES, TRIALS
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.trial import Trial
@@ -116,12 +116,14 @@ def _sweep(folder: Path) -> Sweep:
     if not any(trial.state == "done" for trial in trials.values()):
         raise ConfigError(f"not one trial of {str(folder)!r} has ended; wait for the sweep, or let it go on")
     ordered = tuple(trial for _, trial in sorted(trials.items()))
-    return Sweep(tuple(keys), ordered, Yardstick((), {}, (), plan.get("units") or {}))
+    told = _json(folder / RULES)
+    yardstick = Yardstick((), told.get("beside") or {}, tuple(told.get("notes") or ()), plan.get("units") or {})
+    return Sweep(tuple(keys), ordered, yardstick)
 
 
 def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{file} is damaged ({error}); restore it from a copy, or sweep anew") from error
+    except (ValueError, FileNotFoundError) as error:
+        raise DataError(f"{file} is damaged or gone ({error}); restore it from a copy, or sweep anew") from error
     return found if isinstance(found, dict) else {}
