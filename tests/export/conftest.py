@@ -6,9 +6,11 @@ import polars as pl
 import pytest
 import torch
 
+from motet.calibration import calibrate
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, Numeric, Schema
 from motet.export import export
+from motet.index import ApproximateIndex
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.tasks import Event, Rating, Retrieval
@@ -49,7 +51,11 @@ def train(log: EventLog, user: Tower | None = None, **parts: object) -> Recommen
 @pytest.fixture(scope="session")
 def saved(shop: EventLog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "model"
-    train(shop).save(path, run='{"name": "films", "seed": 3, "about": "the last tenth", "format": 1}')
+    plain = train(shop)
+    calibrate(plain.model, shop)
+    index = ApproximateIndex(plain.ranker.index.vectors)
+    recommender = Recommender(plain.model, shop, index=index, by={"stars": 1.0, "click": 0.5})
+    recommender.save(path, run='{"name": "films", "seed": 3, "about": "the last tenth", "format": 1}')
     return path
 
 

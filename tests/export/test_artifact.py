@@ -17,6 +17,7 @@ from motet.errors import ArtifactError, ConfigError
 from motet.export import export, verify
 from motet.recommender import Recommender
 from motet.retrievers import Touched
+from motet.serve.served import ServedModel
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "serve_without_torch.py"
 ALONE = """
@@ -38,6 +39,43 @@ def test_equal_models_give_equal_artifacts(saved: Path, artifact: Path, tmp_path
     assert (tmp_path / "again" / "manifest.json").read_bytes() == (artifact / "manifest.json").read_bytes()
     export(saved, tmp_path / "again", onnx=False)
     assert not (tmp_path / "again" / "serving").exists()
+
+
+def test_the_card_says_what_the_model_is(artifact: Path) -> None:
+    card = json.loads((artifact / "card.json").read_bytes())
+    assert card["split"] == "the last tenth"
+    assert {name: (task["unit"], task["range"]) for name, task in card["tasks"].items()} == {
+        "retrieval": ("relevance", None),
+        "stars": ("stars", [1.0, 5.0]),
+        "click": ("probability", [0.0, 1.0]),
+    }
+    assert card["fusion"]["by"] == {"retrieval": 0.0, "stars": 1.0, "click": 0.5}
+    assert card["index"] == {"kind": "ApproximateIndex", "shortlist": 6_000}
+    assert card["calibration"]["click"]["rows"] == 60
+    assert card["calibration"]["click"]["after"] <= card["calibration"]["click"]["before"]
+    page = (artifact / "card.md").read_text()
+    assert "| stars | Rating | stars | 1 to 5 | 1 | 1 |" in page
+    assert "| click | 60 | " in page
+
+
+def test_a_service_tells_the_card(saved: Path, artifact: Path) -> None:
+    made, read = (ServedModel.load(path).describe() for path in (saved, artifact))
+    assert made["tasks"] == read["tasks"]
+    assert made["card"] == read["card"] | {"serving": {}}
+    assert read["tasks"][1] == {"name": "stars", "unit": "stars", "range": [1.0, 5.0], "weight": 1.0}
+
+
+def test_weights_and_report_are_put_in(saved: Path, artifact: Path, tmp_path: Path) -> None:
+    export(artifact, tmp_path / "other", onnx=False, by={"click": 1.0}, report="<h1>How it went</h1>")
+    served = ServedModel.load(tmp_path / "other")
+    assert served.report == "<h1>How it went</h1>"
+    assert served.recommender.by == {"retrieval": 0.0, "stars": 0.0, "click": 1.0}
+    export(tmp_path / "other", tmp_path / "again", onnx=False)
+    again = ServedModel.load(tmp_path / "again")
+    assert (again.report, again.recommender.by) == (served.report, served.recommender.by)
+    with pytest.raises(ConfigError, match="by names 'clicks', which is no task of the model; did you mean 'click'"):
+        export(saved, tmp_path / "wrong", onnx=False, by={"clicks": 1.0})
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_serves_without_torch(shop: EventLog, artifact: Path) -> None:

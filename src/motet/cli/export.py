@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -19,24 +20,59 @@ def export(
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Private ed25519 key (PEM) to sign the artifact with.")
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="TASK=WEIGHT",
+            help="What a task counts for in recommendations; tasks not named count 0. Repeatable.",
+            show_default="as in the model",
+        ),
+    ] = None,
+    report: Annotated[
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="Whether to put in the report of the training.",
+            show_default="if motet train made the model, and the extra report is installed",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make an artifact: the model, a card, and programs that serve it without torch.
+    """Make an artifact: the model with its index and its report, a card, and programs that serve it without torch.
 
     [bold]Examples[/bold]
 
     motet export model/ -o artifact/
 
     motet export model/ -o artifact/ --sign key.pem
+
+    motet export model/ -o artifact/ --by retrieval=.3 --by rating=.7
     """
-    from motet.cli.answers import print_json
+    from motet.cli.answers import as_weights, print_json
     from motet.export import export as write
 
-    write(model, output, onnx=onnx, sign=sign)
+    weights = None if by is None else as_weights(by)
+    write(model, output, onnx=onnx, sign=sign, by=weights, report=_page(model, wanted=report))
     if json:
         print_json({"artifact": str(output)})
     else:
         print(f"Wrote {output}. Check it: motet verify {output}")
+
+
+def _page(model: Path, *, wanted: bool | None) -> str | None:
+    """The report of a training; None where there is none to make, or none is wanted."""
+    from motet.artifact.saved import REPORT, RUN
+
+    drawn = all(find_spec(module) is not None for module in ("altair", "jinja2", "vl_convert"))
+    there = (model / RUN).exists() and not (model / REPORT).exists()
+    if wanted is False or (wanted is None and not (drawn and there)):
+        return None
+    from motet.report import read_runs
+    from motet.report.page import page, sections
+
+    runs = read_runs([model])
+    return page(runs, sections(runs))
 
 
 def verify(

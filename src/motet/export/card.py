@@ -3,38 +3,76 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from motet import __version__
-from motet.model import Model
+from motet.artifact.saved import RUN
+from motet.artifact.sealed import read_document
+from motet.calibration import calibrated
+from motet.errors import ArtifactError
+from motet.index import ApproximateIndex
 from motet.recommender import Recommender
 
+CARD, PAGE = "card.json", "card.md"
 FORMAT = 1
+FUSION = "weighted sum of scores standardised over the candidates"
 DATA = ("events.parquet", "users.parquet", "items.parquet")
 UNKNOWN = "not known: the model was saved without a record of its training"
 
 
-def card(recommender: Recommender, folder: Path, run: Mapping[str, Any], serving: Mapping[str, str]) -> dict[str, Any]:
+def read_card(recommender: Recommender, folder: Path) -> dict[str, Any]:
+    """The card of an artifact; of a saved model, what it would be.
+
+    Args:
+        recommender: The model and its log.
+        folder: Where the files lie, already checked against the manifest.
+
+    Returns:
+        What `card.json` holds.
+
+    Raises:
+        ArtifactError: If the card is no JSON, or holds numbers that JSON has not.
+    """
+    if not (folder / CARD).exists():
+        return card(recommender, folder, {})
+    found = read_document(folder, CARD, str(folder))
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise ArtifactError(f"{CARD!r} in {str(folder)!r} holds a number that JSON has not; export again") from error
+    return found
+
+
+def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> dict[str, Any]:
     """What is known of a model.
 
     Args:
         recommender: The model and its log.
-        folder: Of the saved model; the hash of the data is taken of its files.
-        run: How the model came to be, as `run.json` has it; empty where it was not told.
+        folder: Of the saved model; the hash of the data is taken of its files, and how the model came to be of its
+            `run.json`, if it has one.
         serving: What each deployable file is.
 
     Returns:
         What `card.json` holds.
+
+    Raises:
+        ArtifactError: If `run.json` is no JSON.
     """
     log, model = recommender.log, recommender.model
+    run = read_document(folder, RUN, str(folder)) if (folder / RUN).exists() else {}
     digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in DATA)).hexdigest()
     return {
         "format": FORMAT,
         "name": run.get("name", "model"),
         "versions": run.get("versions", {"motet": __version__}),
-        "tasks": {name: _task(model, name) for name in model.tasks},
+        "tasks": {name: _task(recommender, name) for name in model.tasks},
+        "calibration": {name: asdict(each) for name, each in calibrated(model).items()},
+        "fusion": {"method": FUSION, "by": recommender.by},
+        "index": _index(recommender),
         "preference": model.preference is not None,
         "towers": {"user": type(model.user).__name__, "item": type(model.item).__name__},
         "data": {"sha256": digest, "events": len(log), "users": len(log.users) - 1, "items": len(log.items) - 1},
@@ -59,11 +97,20 @@ def markdown(card: Mapping[str, Any]) -> str:
     Returns:
         Markdown.
     """
-    return "\n".join([f"# {card['name']}", "", *_about(card), *_tasks(card), *_figures(card), *_told(card)]) + "\n"
+    parts = (_about, _tasks, _calibration, _figures, _told)
+    return "\n".join([f"# {card['name']}", "", *(line for part in parts for line in part(card))]) + "\n"
 
 
-def _task(model: Model, name: str) -> dict[str, Any]:
-    return {"kind": type(model.tasks[name]).__name__, "weight": model.weights[name]}
+def _task(recommender: Recommender, name: str) -> dict[str, Any]:
+    task = recommender.model.tasks[name]
+    weights = {"weight": recommender.model.weights[name], "by": recommender.by[name]}
+    return {"kind": type(task).__name__, "unit": task.unit.name, "range": task.unit.ends, **weights}
+
+
+def _index(recommender: Recommender) -> dict[str, Any]:
+    index = recommender.ranker.index
+    told = {"shortlist": index.shortlist} if isinstance(index, ApproximateIndex) else {}
+    return {"kind": type(index).__name__, **told}
 
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:
@@ -75,13 +122,29 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"- split: {card['split']}"
     yield f"- seed: {'not known' if card['seed'] is None else card['seed']}"
     yield f"- versions: {', '.join(f'{name} {version}' for name, version in card['versions'].items())}"
+    yield f"- index: {', '.join(map(str, card['index'].values()))}"
     yield ""
 
 
 def _tasks(card: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("## Tasks", "", "| task | kind | weight |", "|---|---|---|")
-    yield from (f"| {_cell(name)} | {task['kind']} | {task['weight']:g} |" for name, task in card["tasks"].items())
-    yield ""
+    heads = "| task | kind | unit | range | weight of its loss | weight in recommendations |"
+    yield from ("## Tasks", "", heads, "|---|---|---|---|---|---|")
+    for name, task in card["tasks"].items():
+        ends = "" if task["range"] is None else "{:g} to {:g}".format(*task["range"])
+        about = f"{task['kind']} | {_cell(task['unit'])} | {ends} | {task['weight']:g} | {task['by']:g}"
+        yield f"| {_cell(name)} | {about} |"
+    yield from ("", f"Recommendations are ordered by the {card['fusion']['method']}.", "")
+
+
+def _calibration(card: Mapping[str, Any]) -> Iterator[str]:
+    if not card["calibration"]:
+        return
+    yield from ("## Calibration", "", "| probability | rows | error before | error after | slope | offset |")
+    yield "|---|---|---|---|---|---|"
+    for name, each in card["calibration"].items():
+        figures = " | ".join(_number(each[key]) for key in ("before", "after", "slope", "offset"))
+        yield f"| {_cell(name)} | {each['rows']:,} | {figures} |"
+    yield from ("", "Errors are those of validation rows, each half judged by the line of the other half.", "")
 
 
 def _figures(card: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,9 @@ from typing import Any, Self
 from torch import Tensor
 
 from motet.artifact.folder import MANIFEST
+from motet.artifact.saved import REPORT
 from motet.errors import ArtifactError
+from motet.export.card import read_card
 from motet.index import TopK
 from motet.recommender import Recommender
 from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
@@ -71,12 +73,13 @@ class ServedModel:
         folder = Path(path)
         version = version_of(folder)
         recommender = Recommender.load(folder)
-        report = folder / "report.html"
+        report = folder / REPORT
         return cls(
             recommender,
             name=name or folder.resolve().name,
             version=version,
-            report=report.read_text(encoding="utf-8") if report.exists() else None,
+            report=report.read_text(encoding="utf-8", errors="replace") if report.exists() else None,
+            card=read_card(recommender, folder),
         )
 
     @cached_property
@@ -201,9 +204,9 @@ class ServedModel:
         Returns:
             What JSON can hold.
         """
-        model = self.recommender.model
+        model, by = self.recommender.model, self.recommender.by
         tasks = [
-            {"name": name, "unit": type(task).__name__.lower(), "weight": model.weights[name]}
+            {"name": name, "unit": task.unit.name, "range": task.unit.ends, "weight": by[name]}
             for name, task in model.tasks.items()
         ]
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -15,13 +16,19 @@ class Unit(NamedTuple):
         high: The highest.
 
     Example:
-        >>> Unit("stars", 1.0, 5.0)
-        Unit(name='stars', low=1.0, high=5.0)
+        >>> Unit("stars", 1.0, 5.0).ends, Unit("relevance").ends
+        ([1.0, 5.0], None)
     """
 
     name: str
     low: float | None = None
     high: float | None = None
+
+    @property
+    def ends(self) -> list[float] | None:
+        """Lowest and highest, where both are numbers."""
+        ends = [end for end in (self.low, self.high) if end is not None and math.isfinite(end)]
+        return ends if len(ends) == 2 else None
 
 
 RELEVANCE = Unit("relevance")

@@ -14,14 +14,18 @@ export function short(number) {
   return number.toLocaleString("en", { minimumSignificantDigits: size < 0.01 ? 1 : 3, maximumSignificantDigits: 3 });
 }
 
-const PROBABILITIES = ["probability", "event", "funnel"];
-const NUMBERS = ["rating", "ordinal", "score", "retrieval", "sampledretrieval", "wholecatalogue", "wholecatalogueretrieval", "bpr", "listwise"];
-
-/** A task's score in its unit: a probability as per cent, stars and dot products as they are, anything else with the unit's name. */
-export function score(number, unit) {
+/** A task's score in its unit: a probability as per cent, a rating beside the highest there is, relevance as it is. */
+export function score(number, { unit, range }) {
   if (!Number.isFinite(number)) return "–";
-  if (PROBABILITIES.includes(unit)) return `${short(100 * number)} %`;
-  return unit && !NUMBERS.includes(unit) ? `${short(number)} ${unit}` : short(number);
+  if (unit === "probability") return `${short(100 * number)} %`;
+  return range ? `${short(number)} of ${short(range[1])}` : short(number);
+}
+
+/** What a task's scores are measured in. */
+export function measure({ unit, range }) {
+  if (unit === "probability") return "probability, in %";
+  if (unit === "relevance") return "relevance: a higher number comes first";
+  return range ? `${unit}, ${short(range[0])} to ${short(range[1])}` : unit;
 }
 
 /** Seconds or ISO 8601 as a day; nothing where there is no time. */

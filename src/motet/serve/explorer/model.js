@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { cell, count, plural } from "./format.js";
+import { cell, count, measure, plural } from "./format.js";
 import { colour, share, weights } from "./objectives.js";
 
 export function modelView(model) {
@@ -27,7 +27,7 @@ function table(names, rows) {
 function tasks(model) {
   const all = weights(model, null);
   const named = ({ name }) => h("span", { class: colour(model.tasks, name) }, h("span", { class: "dot", "aria-hidden": "true" }), name);
-  return sheet("Tasks", table(["task", "unit", "weight", "share"], model.tasks.map((task) => [named(task), task.unit ?? "", cell(task.weight), `${share(all, task.name)} %`])));
+  return sheet("Tasks", table(["task", "unit", "weight", "share"], model.tasks.map((task) => [named(task), measure(task), cell(task.weight), `${share(all, task.name)} %`])));
 }
 
 const models = (all) =>

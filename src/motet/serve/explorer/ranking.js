@@ -101,6 +101,6 @@ function bar(task, value, [low, high], shade) {
     { class: `score ${shade}` },
     h("span", { class: "task" }, task.name),
     h("span", { class: "track", "aria-hidden": "true" }, fill),
-    h("span", { class: "value" }, score(value, task.unit)),
+    h("span", { class: "value" }, score(value, task)),
   );
 }
