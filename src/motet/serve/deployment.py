@@ -11,6 +11,7 @@ from motet.serve.lineup import Lineup
 from motet.serve.plan import Plan, Wanted
 from motet.serve.problem import Problem
 from motet.serve.served import ServedModel
+from motet.serve.shared import Shared
 from motet.serve.shelf import Shelf
 from motet.serve.state import State
 
@@ -27,6 +28,7 @@ class Deployment:
     Args:
         shelf: Where models are.
         state: Where the plan is kept.
+        shared: Puts large arrays where other processes find them; each process keeps its own where not given.
 
     Raises:
         ConfigError: If a model of the plan is not there.
@@ -36,9 +38,10 @@ class Deployment:
         lineup: What answers now.
     """
 
-    def __init__(self, shelf: Shelf, state: State) -> None:
+    def __init__(self, shelf: Shelf, state: State, *, shared: Shared | None = None) -> None:
         self.shelf = shelf
         self.state = state
+        self.shared = shared
         self.lineup = self._loaded(state.newest(), {})
         self._changing = threading.Lock()
         self._stopping = threading.Event()
@@ -137,10 +140,14 @@ class Deployment:
             if model is None or model.version != place.version:
                 model = self.shelf.load(place.name, place.version)
                 model.warm()
+                if self.shared is not None:
+                    self.shared.share(model)
             models[place.name] = model
         return Lineup(plan, models)
 
     def _swap(self, lineup: Lineup) -> None:
         self.lineup = lineup
         self._show(lineup)
+        if self.shared is not None:
+            self.shared.sweep(lineup.models.values())
         say("models", followed=True, **lineup.describe())
