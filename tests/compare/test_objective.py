@@ -64,3 +64,10 @@ def test_gains_and_scores() -> None:
     assert Score(("b/auc",)).of(figures) == 0.6
     assert Score(("a/rmse", "b/auc"), {"a/rmse": 1.0, "b/auc": 0.5}).of(figures) == pytest.approx(0.15)
     assert Score(("a/mae",)).of(figures) == -math.inf
+
+
+def test_what_loses_in_one_figure_is_worth_less_than_the_reference() -> None:
+    score = Score(("a/rmse", "b/auc"), {"a/rmse": 1.0, "b/auc": 0.5})
+    assert score.of({"a/rmse": 1.0, "b/auc": 0.5}) == 0
+    assert score.of({"a/rmse": 1.02, "b/auc": 0.9}) == pytest.approx(-0.02)
+    assert score.of({"a/rmse": 0.99, "b/auc": 0.51}) == pytest.approx(0.015)

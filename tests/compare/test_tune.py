@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from motet.compare import Tuned, tune
@@ -20,7 +21,7 @@ OVER = {"towers.*.dim": [2, 8], "training.optimizer.kind": ["Adam"], "training.o
 
 
 def small(project: Project, **more: object) -> Tuned:
-    return tune(project, over=OVER, epochs=4, progress=False, **{"trials": 4, "objective": RMSE, **more})  # type: ignore[arg-type]
+    return tune(project, over=OVER, progress=False, **{"trials": 4, "epochs": 4, "objective": RMSE, **more})  # type: ignore[arg-type]
 
 
 def test_the_best_is_no_worse_than_the_start_and_comes_again(project: Project, tmp_path: Path) -> None:
@@ -89,7 +90,32 @@ def test_the_space_is_what_the_parts_take(project: Project) -> None:
 def test_the_whole_space_can_be_trained(project: Project) -> None:
     found = tune(project, trials=3, epochs=1, progress=False)
     assert {trial.state for trial in found.trials} <= {"done", "pruned"}
-    assert set(found.score.keys) == {RMSE, "retrieval/unseen/ndcg@10"}
+    keys = (RMSE, "retrieval/unseen/ndcg@10")
+    assert found.score.references == {key: found.start.figure(key) for key in keys}
+    assert found.best.figure(keys[0]) <= found.start.figure(keys[0])  # no task gets worse
+    assert found.best.figure(keys[1]) >= found.start.figure(keys[1])
+
+
+def test_the_test_rows_change_nothing(file: Path, tmp_path: Path) -> None:
+    """Other labels and items in the test rows, and the same trials, figures and choice; in the validation rows, not."""
+    project = Project.read(file)
+    truth = told(small(project, objective=None, trials=2, epochs=2))
+    log, parts = pl.read_csv(file.parent / "log.csv").with_row_index(), project.divide(project.log())
+    for name, rows, same in (("test", parts.test, True), ("validation", parts.validation, False)):
+        assert rows is not None
+        here = log.join(rows.frame().select("user", "item"), on=["user", "item"], how="semi")
+        poisoned = here.with_columns(pl.col("item").reverse(), stars=99 - pl.col("stars"))
+        (tmp_path / name).mkdir()
+        found = pl.concat([log.join(here, on="index", how="anti"), poisoned]).sort("index").drop("index")
+        found.write_csv(tmp_path / name / "log.csv")
+        (tmp_path / name / file.name).write_text(file.read_text())
+        assert (
+            told(small(Project.read(tmp_path / name / file.name), objective=None, trials=2, epochs=2)) == truth
+        ) == same
+
+
+def told(found: Tuned) -> list[object]:
+    return [(trial.settings, trial.figures, trial.epochs) for trial in found.trials]
 
 
 def test_time_ends_it(project: Project) -> None:
@@ -110,8 +136,9 @@ def test_mistakes(project: Project) -> None:
 
 def test_a_gain_needs_something_to_gain_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Yardstick, "rule", lambda *_: 0.0)
+    monkeypatch.setattr(Trial, "figure", lambda *_: 0.0)
     with pytest.raises(
-        ConfigError, match=r"no simple rule reaches anything in stars/rmse, .*; name an objective, one of"
+        ConfigError, match=r"as it is reaches nothing in stars/rmse, .*; name an objective, one of: stars/rmse, "
     ):
         small(project, objective=None)
 

@@ -23,7 +23,9 @@ def tune(
     trials: Annotated[int | None, typer.Option(help="How many trials; the same number finds the same.")] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="A validation figure.", show_default="mean gain over the simple rules"),
+        typer.Option(
+            metavar="KEY", help="A validation figure.", show_default="mean gain over the tasks, none of them worse"
+        ),
     ] = None,
     over: Annotated[
         list[str] | None,

@@ -190,12 +190,16 @@ def relative_gain(key: str, figure: float, reference: float) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """What figures are worth as one number, higher is better.
+    r"""What figures are worth as one number, higher is better: the mean gain, unless something is lost.
+
+    $$ score = \min_k g_k \text{ if that is below } 0, \text{ else } \frac{1}{K} \sum_k g_k $$
+
+    with g the relative gain of each figure over its reference. So whatever loses in one figure is worth less than the
+    reference itself, however much it gains in another.
 
     Attributes:
         keys: Of the figures it reads.
-        references: What each is held against: the score is the mean relative gain over them. None to take the one
-            figure as it is.
+        references: What each is held against. None to take the one figure as it is.
     """
 
     keys: tuple[str, ...]
@@ -211,9 +215,9 @@ class Score:
             Minus infinity where one of them is missing, as it is in a training that went astray.
         """
         found = [figures.get(key, math.nan) for key in self.keys]
-        if self.references is not None:
-            found = [relative_gain(key, each, self.references[key]) for key, each in zip(self.keys, found, strict=True)]
-        elif lower_is_better(self.keys[0]):
-            found = [-each for each in found]
-        worth = sum(found) / len(found)
-        return -math.inf if math.isnan(worth) else worth
+        if any(map(math.isnan, found)):
+            return -math.inf
+        if self.references is None:
+            return -found[0] if lower_is_better(self.keys[0]) else found[0]
+        gains = [relative_gain(key, each, self.references[key]) for key, each in zip(self.keys, found, strict=True)]
+        return min(gains) if min(gains) < 0 else sum(gains) / len(gains)

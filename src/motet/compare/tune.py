@@ -14,12 +14,12 @@ from motet.compare.folder import RunFolder
 from motet.compare.objective import Score, Yardstick, objectives
 from motet.compare.progress import trial_progress
 from motet.compare.run import Call, run
-from motet.compare.sampler import Optuna
+from motet.compare.sampler import Optuna, listed
 from motet.compare.space import space, spread
 from motet.compare.trial import Trial
 from motet.compare.tuning import tuning_space
 from motet.compare.work import Declaration, judge, race
-from motet.compare.workers import workers
+from motet.compare.workers import Workers, workers
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 from motet.project.rewrite import rewrite
@@ -98,8 +98,8 @@ def tune(
         project: With validation rows.
         minutes: When to begin no further trial; 10 where neither this nor `trials` is given.
         trials: How many trials. The same number and seed find the same, which a time cannot promise.
-        objective: Key of the validation figure to improve. The mean over the tasks of the relative gain over the best
-            simple rule, where not given.
+        objective: Key of the validation figure to improve. Where not given, the mean over the tasks of the relative
+            gain over the project as it is; what makes one task worse is worth its loss, whatever it gains in others.
         over: What to try instead, as in `sweep`. Where not given: width and dropout of the towers, hidden layers,
             dropout and temperature of the tasks, their weights, rate and weight decay of the optimizer (AdamW in place
             of Adam), batch size, and whether weights are averaged; as far as the declared parts have them.
@@ -113,7 +113,7 @@ def tune(
         The start and the best.
 
     Raises:
-        ConfigError: If a setting or the objective is unknown, no rule gives the objective a reference, Optuna is not
+        ConfigError: If a setting or the objective is unknown, there is nothing to take a gain over, Optuna is not
             installed, or the project has no validation rows.
         TrainingError: If the project as it is cannot be trained.
 
@@ -122,7 +122,8 @@ def tune(
         >>> found.write(project, "tuned.toml")  # doctest: +SKIP
     """
     yardstick = Yardstick.of(project)
-    score = _score(yardstick, objective)
+    if objective is not None:
+        yardstick.check([objective])
     dimensions, beside = tuning_space(project, yardstick.weights, yardstick.rows)
     if over:
         if "training.epochs" in over:
@@ -137,16 +138,12 @@ def tune(
     going = _going(minutes, trials)
 
     def propose(number: int, ended: Sequence[Trial], open_: Sequence[Trial]) -> Trial | None:
-        if number == 0:
-            return Trial(0, {})
         if not going(number):
             return None
         trial = asked(number, [each for each in ended if each.number], [each for each in open_ if each.number])
         return replace(trial, settings={**beside, **trial.settings})
 
     def call(trial: Trial, ended: Sequence[Trial]) -> Call:
-        if trial.number == 0:
-            return judge, (trial, declaration, [project.seed])
         return race, (trial, declaration, score, {rung: _bar(ended, rung) for rung in rungs})
 
     plan = {"project": declaration.tables, "objective": objective, "over": over, "rungs": rungs, "seed": seed}
@@ -156,27 +153,37 @@ def tune(
         workers(jobs, None) as at_work,
         trial_progress(shown=progress) as told,
     ):
+        start = _start(held, at_work, declaration, project.seed)
+        score = _score(yardstick, objective, start)
         found = run(held, at_work, propose=propose, call=call, told=told)
-    if found[0].state == "failed":
-        raise TrainingError(
-            f"the project as it is cannot be trained, so that there is nothing to tune: {found[0].error}"
-        )
     best = max(found, key=lambda trial: score.of(trial.figures))
-    return Tuned(found[0], best, tuple(found), score, yardstick)
+    return Tuned(start, best, tuple(found), score, yardstick)
 
 
-def _score(yardstick: Yardstick, objective: str | None) -> Score:
+def _start(held: RunFolder, at_work: Workers, declaration: Declaration, seed: int) -> Trial:
+    """The project as it is, before any other trial is drawn: all are held against it."""
+    known = held.trials.get(0)
+    if known is None or not known.finished:
+        call: Call = (judge, (Trial(0, {}), declaration, [seed]))
+        known = run(held, at_work, propose=listed([{}], None), call=lambda *_: call, told=lambda _: None)[0]
+    if known.state == "failed":
+        raise TrainingError(f"the project as it is cannot be trained, so that there is nothing to tune: {known.error}")
+    return known
+
+
+def _score(yardstick: Yardstick, objective: str | None, start: Trial) -> Score:
+    """What is to be improved; a figure that is 0 at the start is held against the best simple rule."""
     if objective is not None:
-        yardstick.check([objective])
         return Score((objective,))
-    rules = {key: yardstick.rule(key) for key in objectives(yardstick.keys, yardstick.weights)}
-    references = {key: rule for key, rule in rules.items() if rule and not math.isnan(rule)}
-    if not references:
+    keys = objectives(yardstick.keys, yardstick.weights)
+    references = {key: start.figure(key) or yardstick.rule(key) for key in keys}
+    known = {key: figure for key, figure in references.items() if figure and not math.isnan(figure)}
+    if not known:
         raise ConfigError(
-            f"no simple rule reaches anything in {', '.join(rules) or 'this project'}, so that no gain over it can be "
+            f"the project as it is reaches nothing in {', '.join(keys) or 'its tasks'}, so that no gain over it can be "
             f"taken; name an objective, one of: {', '.join(yardstick.keys)}"
         )
-    return Score(tuple(references), references)
+    return Score(tuple(known), known)
 
 
 def _rungs(epochs: int) -> list[int]:
