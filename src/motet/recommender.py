@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from motet.artifact import saved
 from motet.data.entities import Entities
+from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.data.pair_features import PairFeatures
@@ -89,6 +90,11 @@ class Recommender:
     @by.setter
     def by(self, by: Mapping[str, float]) -> None:
         self._by = dict(self._checked(by))
+
+    @property
+    def seen(self) -> History:
+        """The items that each user row needs no recommendation of."""
+        return self.fold_in.seen
 
     def recommend(
         self,

@@ -74,6 +74,27 @@ def order(train: EventLog) -> list[str]:
     return ids[::-1][:18]
 
 
+def test_what_does_not_count_as_seen_may_be_served(parts: split.Split) -> None:
+    train, test = parts.train, parts.test
+    model = Model(
+        user=FeatureTower(train.users, dim=4, features=()),
+        item=FeatureTower(train.items, dim=4, features=()),
+        tasks=[Retrieval()],
+    )
+    model.prepare(train)
+    pairs = {
+        name: set(zip(*log.frame()["user_id", "item_id"], strict=True))
+        for name, log in (("train", train), ("test", test))
+    }
+    liked = train.frame().filter(pl.col("stars") >= 4)
+    for seen, barred in ((None, pairs["train"]), ("stars >= 4", set(zip(*liked["user_id", "item_id"], strict=True)))):
+        found = served.product(
+            Recommender(model, train, seen=seen), {}, test, train=train, ks=(25,), chosen=None, preference=None
+        )
+        assert len(found.own.evidence.users) == len(pairs["test"] - barred)
+        assert f"{len(pairs['test'] & barred):,} held-out pairs" in " ".join(found.notes)
+
+
 def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
     train, test = parts
     demand = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))

@@ -9,6 +9,7 @@ import torch
 
 from motet.baselines.base import Recommends
 from motet.data.entities import Bag, Codes
+from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued
 from motet.metrics.diversity import Attributes
@@ -20,6 +21,10 @@ class TwoStage(Recommends, Protocol):
     """What recommends by a model whose tasks can be judged on their own: a `Recommender`."""
 
     model: Model
+
+    @property
+    def seen(self) -> History:
+        """The items that each user row needs no recommendation of."""
 
 
 class Described(NamedTuple):

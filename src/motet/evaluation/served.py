@@ -68,9 +68,9 @@ class Demand:
         lines: For each distinct pair of a user and an item they turned to, which of `users` it is.
         items: The item rows of these pairs.
         rows: Where the first row of each pair stands in the test log.
-        seen: What each user had in training, which is not recommended.
+        seen: What each user had in training.
         catalogue: How many items have an id: rows 1 to `catalogue`.
-        repeated: How many pairs were left out because the user had the item in training.
+        repeated: How many pairs were left out because the user had the item in training, as far as that counts as seen.
         unknown: How many rows were left out because user or item is not known.
     """
 
@@ -84,13 +84,16 @@ class Demand:
     unknown: int
 
     @classmethod
-    def of(cls, test: EventLog, train: EventLog, positives: Bool[Tensor, " rows"]) -> Self:
+    def of(
+        cls, test: EventLog, train: EventLog, positives: Bool[Tensor, " rows"], barred: History | None = None
+    ) -> Self:
         """Collect it.
 
         Args:
             test: Held-out rows.
             train: What users had before.
             positives: Which test rows say that a user turned to an item.
+            barred: What is not recommended to each user row; whatever they had in training, where not given.
 
         Returns:
             The demand.
@@ -99,7 +102,8 @@ class Demand:
         known = (batch.users > 0) & (batch.items > 0) & positives
         pairs, _, first, _ = distinct((batch.users * width + batch.items)[known])
         seen = History.of(train.batch(), len(train.users), width)
-        had = torch.repeat_interleave(seen.starts.diff()) * width + seen.items
+        barred = seen if barred is None else barred
+        had = torch.repeat_interleave(barred.starts.diff()) * width + barred.items
         served = ~torch.isin(pairs, had)
         new, rows = pairs[served], known.nonzero()[:, 0][first[served]]
         users, lines = (new // width).unique(return_inverse=True)
@@ -151,8 +155,8 @@ class Demand:
         """
         diversity = "" if described is None else f"; diversity by {described.by}"
         notes = [
-            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without those they had "
-            f"in training, judged by the {len(self.items):,} others they turned to{diversity}."
+            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without those they "
+            f"have seen in training, judged by the {len(self.items):,} others they turned to{diversity}."
         ]
         if self.repeated:
             notes.append(
@@ -290,7 +294,8 @@ def product(
     Returns:
         Their lists, judged.
     """
-    demand = Demand.of(test, train, positives(chosen, system, test))
+    barred = system.seen if isinstance(system, TwoStage) else None
+    demand = Demand.of(test, train, positives(chosen, system, test), barred)
     described = describe(system, train)
     lengths = sorted(set(ks)) if ks else [min(LENGTH, demand.catalogue)]
 
