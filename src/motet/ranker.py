@@ -15,7 +15,7 @@ from motet.errors import ConfigError
 from motet.fusion import fuse
 from motet.index import ApproximateIndex, ExactIndex
 from motet.index.base import Rows
-from motet.index.exact import best
+from motet.index.best import best
 from motet.retrievers import Found, Retriever
 from motet.retrievers.stages import Stage
 from motet.scorer import PAIRS, Askers, Scorer

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motet.errors import ConfigError
-from motet.index import ApproximateIndex, ExactIndex, approximate
+from motet.index import ApproximateIndex, ExactIndex, approximate, compared
 from motet.testing import check_index
 
 ROWS = 3_000
@@ -28,7 +28,7 @@ def found(index: ApproximateIndex | ExactIndex, queries: torch.Tensor, k: int, *
 @pytest.mark.parametrize("gathered", [1 << 24, 1])
 def test_the_contract(monkeypatch: pytest.MonkeyPatch, fraction: int, gathered: int) -> None:
     monkeypatch.setattr(approximate, "FRACTION", fraction)
-    monkeypatch.setattr(approximate, "GATHERED", gathered)
+    monkeypatch.setattr(compared, "GATHERED", gathered)
     check_index(lambda vectors: ApproximateIndex(vectors, shortlist=4), exact=False)
 
 

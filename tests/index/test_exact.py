@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.index import ExactIndex, exact
-from motet.index.exact import best
+from motet.index.best import best
 from motet.testing import check_index
 
 

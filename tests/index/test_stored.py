@@ -7,30 +7,50 @@ import torch
 from safetensors.torch import save_file
 
 from motet.errors import ArtifactError, ConfigError
-from motet.index import ApproximateIndex, ExactIndex, Index, approximate, load, save
+from motet.index import ApproximateIndex, ExactIndex, Index, approximate, load, rounded, save
 
 
-@pytest.fixture(params=["exact", "approximate", "few rows"])
+@pytest.fixture(params=["exact", "rounded", "approximate", "few rows"])
 def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Index:
     monkeypatch.setattr(approximate, "FEWEST", 10_000 if request.param == "few rows" else 16)
-    vectors = torch.randn(400, 5, generator=torch.Generator().manual_seed(0))
-    built = ExactIndex(vectors) if request.param == "exact" else ApproximateIndex(vectors, shortlist=9)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    if request.param == "rounded":
+        monkeypatch.setattr(rounded, "FEWEST", 16)
+    vectors = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    exact = request.param in ("exact", "rounded")
+    built = ExactIndex(vectors) if exact else ApproximateIndex(vectors, shortlist=9)
     built.remove(torch.tensor([3, 7]))
-    built.add(torch.ones(2, 5))
+    built.add(torch.ones(2, 8))
     return built
+
+
+def copied(index: Index) -> bool:
+    return (index if isinstance(index, ExactIndex) else index.exact).rounded is not None
 
 
 def test_saved_and_loaded_gives_the_same_answers(index: Index, tmp_path: Path) -> None:
     save(index, tmp_path / "index")
     again = load(tmp_path / "index")
     assert type(again) is type(index)
-    queries = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
+    assert copied(again) == copied(index)
+    queries = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
     for k in (1, 8):
         for one, other in zip(index.search(queries, k), again.search(queries, k), strict=True):
             assert torch.equal(one, other)
-    again.add(torch.ones(1, 5))
+    again.add(torch.ones(1, 8))
     assert len(again) == len(index) + 1
     assert [file.name for file in tmp_path.iterdir()] == ["index"]
+
+
+def test_a_rounded_copy_is_left_in_the_file_where_the_processor_has_no_use_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(rounded, "FEWEST", 16)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    save(ExactIndex(torch.ones(64, 8)), tmp_path / "index")
+    assert copied(load(tmp_path / "index"))
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    assert not copied(load(tmp_path / "index"))
 
 
 def test_a_flipped_bit_anywhere_is_refused(index: Index, tmp_path: Path) -> None:

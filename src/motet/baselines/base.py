@@ -17,7 +17,7 @@ from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.errors import ConfigError, DataError
 from motet.index import TopK
-from motet.index.exact import best
+from motet.index.best import best
 from motet.metrics.base import Metric
 from motet.tasks.rows import Rows
 

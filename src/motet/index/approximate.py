@@ -7,19 +7,15 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from motet.errors import ConfigError
 from motet.index.base import Hits, Index, Rows
+from motet.index.best import trimmed
 from motet.index.codes import Codes
-from motet.index.exact import ExactIndex, best, trimmed
-from motet.index.filter import Filter
+from motet.index.compared import FRACTION, among, listed
+from motet.index.exact import ExactIndex
 
 FEWEST = 10_000  # rows; fewer are compared so fast that codes gain nothing
-FRACTION = (
-    8  # where more than one row in eight is to be compared in full, gathering them takes longer than comparing all
-)
-GATHERED = 1 << 24  # numbers of vectors that are gathered at once, 64 MB
 
 
 class ApproximateIndex(Index):
@@ -57,7 +53,7 @@ class ApproximateIndex(Index):
         if shortlist < 1:
             raise ConfigError(f"shortlist={shortlist}; compare at least 1 row in full")
         self.shortlist = shortlist
-        self.exact = ExactIndex(vectors.cpu())
+        self.exact = ExactIndex(vectors.cpu(), rounded=False)
         self.codes = Codes.of(self.exact.vectors, seed=seed) if len(vectors) >= FEWEST else None
 
     @classmethod
@@ -99,18 +95,14 @@ class ApproximateIndex(Index):
         """Nearly the k best allowed rows for each query; see `Index.search`."""
         queries = self.exact.asked(queries, k)
         allowed = self.exact.filter(len(queries), exclude, only)
-        few = None if only is None else _listed(only, len(queries))
+        few = None if only is None else listed(only, len(queries))
         count = max(self.shortlist, 2 * k) + allowed.most if few is None else few.shape[1]
         if self.codes is None or count * FRACTION > len(self):
             return self.exact.search(queries, k, exclude=exclude, only=only)
-        size = max(1, GATHERED // (count * queries[0].numel())) if len(queries) else 1
-        blocks = []
-        for start in range(0, len(queries), size):
-            lines = slice(start, min(start + size, len(queries)))
-            rows = self._shortlisted(queries[lines], count) if few is None else few[lines]
-            blocks.append(self._judged(queries[lines], rows, k, allowed, lines))
-        hits = trimmed(blocks, self.vectors)
-        return hits if few is not None else self._completed(hits, queries, k, exclude)
+        if few is not None:
+            return among(self.vectors, queries, few, k, allowed)
+        hits = among(self.vectors, queries, self._shortlisted(queries, count), k, allowed)
+        return self._completed(hits, queries, k, exclude)
 
     def _shortlisted(self, queries: Tensor, count: int) -> Tensor:
         """The rows that the codes promise most of, and those without a code."""
@@ -118,17 +110,6 @@ class ApproximateIndex(Index):
         rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes))).view(len(queries), -1)
         added = torch.arange(len(self.codes), len(self))
         return torch.cat([rows, added.expand(len(rows), -1)], 1)
-
-    def _judged(self, queries: Tensor, rows: Tensor, k: int, allowed: Filter, lines: slice) -> Hits:
-        """Compare the vectors of some rows with each query; a row that comes twice counts once."""
-        rows = rows.sort(1).values
-        banned = allowed.bans(rows, lines)
-        banned[:, 1:] |= rows[:, 1:] == rows[:, :-1]
-        vectors = self.vectors[rows.clamp(min=0).flatten()].view(*rows.shape, -1)
-        heads = queries.view(len(queries), -1, queries.shape[-1])
-        scores = torch.bmm(vectors, heads.transpose(1, 2)).amax(2).masked_fill_(banned, -math.inf)
-        top, columns = best(scores, k)
-        return Hits(rows.gather(1, columns), top)
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""
@@ -144,12 +125,3 @@ class ApproximateIndex(Index):
         rows[:, : hits.rows.shape[1]], scores[:, : hits.rows.shape[1]] = hits.rows, hits.scores
         rows[lines, : whole.rows.shape[1]], scores[lines, : whole.rows.shape[1]] = whole.rows, whole.scores
         return trimmed([Hits(rows, scores)], self.vectors)
-
-
-def _listed(only: Rows, queries: int) -> Tensor:
-    """The rows that may be found, a line a query; -1 fills up shorter lines."""
-    if isinstance(only, Tensor):
-        return only.long().expand(queries, -1)
-    if not queries:
-        return torch.zeros(0, 0, dtype=torch.long)
-    return pad_sequence([line.long() for line in only], batch_first=True, padding_value=-1)

@@ -1,4 +1,4 @@
-"""Filter: which rows of an index may answer which query, as a mask of minus infinity."""
+"""Filter: which rows of an index may answer which query."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.index.base import Rows
+
+BANNED = torch.iinfo(torch.int32).min  # stands for minus infinity where scores are whole numbers
 
 
 class Pairs(NamedTuple):
@@ -41,8 +43,11 @@ class Pairs(NamedTuple):
 
     def within(self, queries: slice, rows: slice) -> tuple[Tensor, Tensor]:
         """Where the pairs lie in a block of scores: their line and their column of it."""
-        offsets = torch.tensor(self.offsets[queries.start : queries.stop + 1], device=self.rows.device)
         part = self.rows[self.offsets[queries.start] : self.offsets[queries.stop]]
+        if queries.stop == queries.start + 1:
+            part = part[(part >= rows.start) & (part < rows.stop)] - rows.start
+            return torch.zeros_like(part), part
+        offsets = torch.tensor(self.offsets[queries.start : queries.stop + 1], device=self.rows.device)
         line = torch.arange(len(offsets) - 1, device=part.device).repeat_interleave(offsets.diff())
         inside = (part >= rows.start) & (part < rows.stop)
         return line[inside], part[inside] - rows.start
@@ -93,44 +98,47 @@ class Filter:
             self.only = _pairs("only", only, queries, rows, device)
         self.most = len(self.shared) + (self.exclude.longest() if self.exclude else 0)
 
-    def apply(self, scores: Float[Tensor, "n m"], queries: slice, rows: slice) -> None:
+    def apply(self, scores: Shaped[Tensor, "n m"], queries: slice, rows: slice) -> None:
         """Set what may not be found to minus infinity, in place.
 
         Args:
-            scores: The scores of a block.
+            scores: The scores of a block; where they are whole numbers, `BANNED` stands for minus infinity.
             queries: Which queries the block holds.
             rows: Which rows of the index it holds.
         """
+        least = -math.inf if scores.is_floating_point() else BANNED
         if self.mask is not None:
-            scores.masked_fill_(self.mask[rows], -math.inf)
+            scores.masked_fill_(self.mask[rows], least)
         elif len(self.shared):
             inside = (self.shared >= rows.start) & (self.shared < rows.stop)
-            scores[:, self.shared[inside] - rows.start] = -math.inf
+            scores[:, self.shared[inside] - rows.start] = least
         if self.only is not None:
             banned = torch.ones_like(scores, dtype=torch.bool)
             banned[self.only.within(queries, rows)] = False
-            scores.masked_fill_(banned, -math.inf)
+            scores.masked_fill_(banned, least)
         if self.exclude is not None:
-            scores[self.exclude.within(queries, rows)] = -math.inf
+            scores[self.exclude.within(queries, rows)] = least
 
     def bans(self, candidates: Int[Tensor, "n m"], queries: slice) -> Bool[Tensor, "n m"]:
         """Which candidates may not be found; `only` is not looked at.
 
         Args:
-            candidates: Rows of the index, a line a query; -1 stands for none.
+            candidates: Rows of the index in ascending order, a line a query; -1 stands for none.
             queries: Which queries the lines belong to.
 
         Returns:
-            True where a candidate is kept from its query.
+            True where a candidate is kept from its query; of a row that comes twice, only the first is told of.
         """
         banned = candidates < 0
         if len(self.shared):
             banned |= torch.isin(candidates, self.shared)
         if self.exclude is not None:
             line, row = self.exclude.within(queries, slice(0, self.rows))
-            kept = banned.new_zeros(len(candidates), self.rows)  # a look at each is quicker than a sort of both
-            kept[line, row] = True
-            banned |= kept.gather(1, candidates.clamp(min=0))
+            first = self.rows * torch.arange(len(candidates), device=candidates.device)
+            places, wanted = (candidates + first[:, None]).flatten(), row + first[line]
+            found = torch.searchsorted(places, wanted).clamp(max=max(0, len(places) - 1))
+            if len(places):
+                banned.view(-1)[found[places[found] == wanted]] = True
         return banned
 
 

@@ -4,6 +4,7 @@
 |---|---|
 | `vectors` | all rows, removed ones included |
 | `removed` | the rows that are no longer found |
+| `rounded.codes`, `rounded.columns`, `rounded.groups`, `rounded.longest` | those of an `ExactIndex` that has them |
 | `centroids`, `codes` | those of an `ApproximateIndex` that has them |
 """
 
@@ -23,8 +24,10 @@ from motet.index.approximate import ApproximateIndex
 from motet.index.base import Index
 from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
+from motet.index.rounded import Rounded, suits
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
+ROUNDED = ("codes", "columns", "groups", "longest")
 FIX = "restore it from a copy, or build and save the index again"
 
 
@@ -68,6 +71,8 @@ def to_bytes(index: Index) -> bytes:
     exact = index.exact if isinstance(index, ApproximateIndex) else index
     tensors = {"vectors": exact.vectors.cpu().contiguous(), "removed": exact.removed.cpu()}
     told = {"format": FORMAT, "index": type(index).__name__}
+    if exact.rounded is not None:
+        tensors |= {f"rounded.{name}": getattr(exact.rounded, name) for name in ROUNDED}
     if isinstance(index, ApproximateIndex):
         told["shortlist"] = str(index.shortlist)
         if index.codes is not None:
@@ -109,9 +114,12 @@ def load(path: str | Path) -> ExactIndex | ApproximateIndex:
 
 
 def _built(told: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ExactIndex | ApproximateIndex:
-    exact = ExactIndex(tensors["vectors"])
+    vectors, approximate = tensors["vectors"], told["index"] == ApproximateIndex.__name__
+    kept = "rounded.codes" in tensors and suits(vectors)
+    rounded = Rounded(**{name: tensors[f"rounded.{name}"] for name in ROUNDED}) if kept else None
+    exact = ExactIndex.of(vectors, rounded) if kept or approximate else ExactIndex(vectors)
     exact.remove(tensors["removed"])
-    if told["index"] == ExactIndex.__name__:
+    if not approximate:
         return exact
     codes = Codes(tensors["centroids"], tensors["codes"]) if "codes" in tensors else None
     return ApproximateIndex.of(exact, codes, shortlist=int(told["shortlist"]))
