@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import sys
 import time
 import traceback
 
@@ -149,3 +150,8 @@ def say(event: str, **facts: object) -> None:
         **facts: What is to be known of it.
     """
     log.info(json.dumps({"time": round(time.time(), 3), "event": event, **facts}))
+
+
+def log_to_stderr() -> None:
+    """Write the log of this process to stderr, a line as it is."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -1,9 +1,7 @@
-"""Run a service: the socket bound, the models loaded, and uvicorn around them, in one process or in several."""
+"""Run a service: the socket bound, what it begins with chosen, and one process or several that serve."""
 
 from __future__ import annotations
 
-import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,21 +9,13 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import torch
-import uvicorn
+from typing import Any
 
 from motet.errors import ConfigError, did_you_mean
-from motet.serve.app import create_app
-from motet.serve.deployment import Deployment
-from motet.serve.gate import Gate
-from motet.serve.patience import Patience
+from motet.serve.guard import log_to_stderr
 from motet.serve.plan import Plan, Wanted
-from motet.serve.service import Service
-from motet.serve.shared import Shared
 from motet.serve.shelf import Shelf
 from motet.serve.state import State
-from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
 from motet.serve.workers import Workers
 
@@ -75,13 +65,13 @@ def run(
         state = State(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
         plan = begin(shelf, state, models, shadows, shares or {})
         work = partial(
-            serve,
+            _serve,
             shelf=shelf,
             state=state,
             events=events or _beside((folder or models[0]).resolve()),
             tokens=allowed,
             limits=limits,
-            shared=Shared(Path(scratch) / "arrays") if workers > 1 else None,
+            arrays=Path(scratch) / "arrays" if workers > 1 else None,
         )
         names = ", ".join(place.name for place in plan.places)
         said = f"motet serves {names} at http://{_shown(host)}:{listening.getsockname()[1]}/"
@@ -89,7 +79,7 @@ def run(
         if workers == 1:
             work(listening, ready)
         else:
-            _log()
+            log_to_stderr()
             Workers(work, listening, count=workers, folder=scratch).run(ready)
 
 
@@ -134,57 +124,6 @@ def begin(
     if begun is not plan:
         state.keep(begun)
     return begun
-
-
-def serve(
-    listening: socket.socket,
-    ready: Callable[[], None],
-    *,
-    shelf: Shelf,
-    state: State,
-    events: str,
-    tokens: Tokens | None,
-    limits: tuple[int, int, float],
-    shared: Shared | None,
-) -> None:
-    """Answer with the models of the plan in force until this process gets SIGTERM or SIGINT.
-
-    Args:
-        listening: Where requests come from.
-        ready: Is called once they are answered.
-        shelf: Where models are.
-        state: Where the plan is kept.
-        events: Where events are kept.
-        tokens: Who may ask.
-        limits: As `run` takes them.
-        shared: Where processes put large arrays.
-    """
-    threads, waiting, timeout_s = limits
-    torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
-    store = EventStore(events)
-    deployment = Deployment(shelf, state, shared=shared)
-    gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
-    service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
-    deployment.follow(service.show)
-    _log()
-    settings = uvicorn.Config(
-        create_app(service),
-        log_config=None,
-        log_level="warning",
-        access_log=False,  # it would hold ids
-        server_header=False,
-        date_header=False,
-        http=Patience,
-        ws="none",
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=10,
-    )
-    ready()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: None)  # uvicorn raises them once more when all is answered
-    uvicorn.Server(settings).run(sockets=[listening])
-    service.close()
-    store.close()
 
 
 def is_here(host: str) -> bool:
@@ -236,8 +175,10 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+def _serve(listening: socket.socket, ready: Callable[[], None], **arguments: Any) -> None:
+    from motet.serve.process import serve  # with torch, which a process that only looks after workers does without
+
+    serve(listening, ready, **arguments)
 
 
 def _beside(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,9 +10,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from motet.artifact.folder import MANIFEST
 from motet.artifact.saved import REPORT
-from motet.errors import ArtifactError
 from motet.export.card import read_card
 from motet.index import TopK
 from motet.recommender import Recommender
@@ -22,6 +19,7 @@ from motet.serve.catalogue import Catalogue
 from motet.serve.problem import Problem
 from motet.serve.reasons import Reasons
 from motet.serve.spelling import name_users, sort_out
+from motet.serve.version import version_of
 from motet.serve.where import allowed
 
 Stored = Mapping[str, Sequence[str]]
@@ -238,24 +236,6 @@ class ServedModel:
                 404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
             )
         return known
-
-
-def version_of(path: Path) -> str:
-    """What distinguishes a saved model from every other: the checksum of its manifest, which holds those of all files.
-
-    Args:
-        path: Of the folder.
-
-    Returns:
-        Twelve characters.
-
-    Raises:
-        ArtifactError: If there is no manifest.
-    """
-    try:
-        return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()[:12]
-    except OSError:
-        raise ArtifactError(f"there is no saved model in {str(path)!r}; check the path") from None
 
 
 def _both(some: Sequence[Any], others: Sequence[Any]) -> list[Any]:

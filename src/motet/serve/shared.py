@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -81,13 +82,12 @@ class Shared:
         return name
 
     def _write(self, file: Path, content: memoryview) -> None:
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as new:
-            try:
-                new.write(content)
-            except OSError:
-                os.unlink(new.name)
-                raise
-        os.replace(new.name, file)
+        """Make a file whole; where another process was quicker, its file stays, for it is mapped already."""
+        with tempfile.NamedTemporaryFile(dir=self.folder) as new:
+            new.write(content)
+            new.flush()
+            with suppress(FileExistsError):
+                os.link(new.name, file)
 
 
 def tensors(root: object) -> Iterator[Tensor]:

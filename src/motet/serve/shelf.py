@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motet.artifact.folder import MANIFEST
 from motet.errors import ConfigError, did_you_mean
-from motet.serve.served import ServedModel, version_of
+from motet.serve.version import version_of
+
+if TYPE_CHECKING:
+    from motet.serve.served import ServedModel
 
 
 class Shelf:
@@ -70,6 +74,8 @@ class Shelf:
             ConfigError: If there is none of this name, or it has another version by now.
             ArtifactError: If it is damaged.
         """
+        from motet.serve.served import ServedModel  # a process that only looks after workers needs no torch
+
         path = self._find(name)
         model = ServedModel.load(path, name=name)
         if model.version != version:

@@ -1,0 +1,74 @@
+"""Serve: one process of a service: the models loaded, and uvicorn around them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import uvicorn
+
+from motet.serve.app import create_app
+from motet.serve.deployment import Deployment
+from motet.serve.gate import Gate
+from motet.serve.guard import log_to_stderr
+from motet.serve.patience import Patience
+from motet.serve.service import Service
+from motet.serve.shared import Shared
+from motet.serve.shelf import Shelf
+from motet.serve.state import State
+from motet.serve.store import EventStore
+from motet.serve.tokens import Tokens
+
+
+def serve(
+    listening: socket.socket,
+    ready: Callable[[], None],
+    *,
+    shelf: Shelf,
+    state: State,
+    events: str,
+    tokens: Tokens | None,
+    limits: tuple[int, int, float],
+    arrays: Path | None,
+) -> None:
+    """Answer with the models of the plan in force until this process gets SIGTERM or SIGINT.
+
+    Args:
+        listening: Where requests come from.
+        ready: Is called once they are answered.
+        shelf: Where models are.
+        state: Where the plan is kept.
+        events: Where events are kept.
+        tokens: Who may ask.
+        limits: As `run` takes them.
+        arrays: Folder where processes put large arrays, so that memory holds each once.
+    """
+    threads, waiting, timeout_s = limits
+    torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
+    store = EventStore(events)
+    deployment = Deployment(shelf, state, shared=None if arrays is None else Shared(arrays))
+    gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
+    service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
+    deployment.follow(service.show)
+    log_to_stderr()
+    settings = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        log_level="warning",
+        access_log=False,  # it would hold ids
+        server_header=False,
+        date_header=False,
+        http=Patience,
+        ws="none",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+    )
+    ready()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)  # uvicorn raises them once more when all is answered
+    uvicorn.Server(settings).run(sockets=[listening])
+    service.close()
+    store.close()
