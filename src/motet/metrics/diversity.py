@@ -76,7 +76,8 @@ def intra_list_diversity(lists: Int[Tensor, "users k"], items: Attributes) -> fl
 
     Source:
         Ziegler et al., "Improving Recommendation Lists Through Topic Diversification", WWW 2005; Castells, Hurley and
-        Vargas, "Novelty and Diversity in Recommender Systems", 2015, section 26.3.1: average intra-list distance.
+        Vargas, "Novelty and Diversity in Recommender Systems", in: Recommender Systems Handbook, 2nd edition, 2015,
+        section 26.3: average intra-list distance.
 
     Example:
         >>> genres = Attributes.of(torch.tensor([1, 2, 3]), torch.tensor([0, 0, 1]), size=4)

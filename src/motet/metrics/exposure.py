@@ -42,7 +42,7 @@ def coverage(lists: Int[Tensor, "users k"], catalogue: int) -> float:
 
     Source:
         Ge, Delgado-Battenfeld and Jannach, "Beyond Accuracy: Evaluating Recommender Systems by Coverage and
-        Serendipity", RecSys 2010, section 3.1: catalogue coverage.
+        Serendipity", RecSys 2010: catalogue coverage.
 
     Example:
         >>> coverage(torch.tensor([[1, 3], [3, 0]]), catalogue=4)
@@ -68,7 +68,7 @@ def gini(counts: Int[Tensor, " items"] | Float[Tensor, " items"]) -> float:
 
     Source:
         Castells, Hurley and Vargas, "Novelty and Diversity in Recommender Systems", in: Recommender Systems Handbook,
-        2nd edition, 2015, section 26.3.5.
+        2nd edition, 2015, section 26.3.
 
     Example:
         >>> gini(torch.tensor([5, 5, 5])), gini(torch.tensor([0, 0, 9]))

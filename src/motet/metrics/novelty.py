@@ -49,7 +49,8 @@ def novelty(lists: Int[Tensor, "users k"], popularity: Float[Tensor, " rows"], *
 
     Source:
         Zhou et al., "Solving the Apparent Diversity-Accuracy Dilemma of Recommender Systems", PNAS 2010; Castells,
-        Hurley and Vargas, "Novelty and Diversity in Recommender Systems", 2015, section 26.3.2: mean self-information.
+        Hurley and Vargas, "Novelty and Diversity in Recommender Systems", in: Recommender Systems Handbook, 2nd
+        edition, 2015, section 26.3: mean self-information.
 
     Example:
         >>> novelty(torch.tensor([[1, 2]]), torch.tensor([0.0, 0.5, 0.125]), least=0.1)
@@ -82,7 +83,7 @@ def popularity_lift(
 
     Source:
         Abdollahpouri, Mansoury, Burke and Mobasher, "The Connection Between Popularity Bias, Calibration, and Fairness
-        in Recommendation", RecSys 2020, eq. 2.
+        in Recommendation", RecSys 2020, which takes it of a group of users.
 
     Example:
         >>> shares = torch.tensor([0.0, 0.75, 0.25])
