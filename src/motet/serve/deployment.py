@@ -99,12 +99,15 @@ class Deployment:
 
     def look(self) -> None:
         """Follow another process that has changed what is served, if one has."""
-        if self.state.generation() != self.lineup.plan.generation and self._changing.acquire(blocking=False):
+        if self._behind() and self._changing.acquire(blocking=False):
             try:
-                plan = self.state.newest()
-                self._swap(self._loaded(plan, self.lineup.models))
+                if self._behind():  # and not because this process was about to put its own change in force
+                    self._swap(self._loaded(self.state.newest(), self.lineup.models))
             finally:
                 self._changing.release()
+
+    def _behind(self) -> bool:
+        return self.state.generation() != self.lineup.plan.generation
 
     def _follow(self) -> None:
         pause = INTERVAL_S
@@ -118,7 +121,7 @@ class Deployment:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._changing.acquire(blocking=False):
+        if not self._changing.acquire(timeout=INTERVAL_S):
             raise Problem(409, "models are being loaded; look, and ask again", code="conflict")
         try:
             yield
