@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import polars as pl
 import psycopg
 import pytest
 import torch
+import uvicorn
 from starlette.types import ASGIApp
 
 from motet.data.log import EventLog
@@ -87,6 +90,21 @@ class Caller:
         assert set(answer.json()["error"]) == {"code", "message", "field"}
         error: dict[str, Any] = answer.json()["error"]
         return error
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[str]:
+    """The address at which a service is reached through a socket."""
+    server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        threading.Event().wait(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def films() -> EventLog:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
 
 from motet.recommender import Recommender
-from motet.serve.app import create_app
 from motet.serve.lineup import Lineup
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
+from serve.conftest import listening
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -35,15 +33,9 @@ Open = Callable[..., Page]
 def address(recommender: Recommender) -> Iterator[str]:
     card = {"protocol": "random split", "metrics": {"stars": {"rmse": 0.912}}, "columns": [{"name": MARKUP}]}
     service = Service(Lineup.alone(ServedModel(recommender, name="films", version="1", card=card)))
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    service.gate.close()
+    with listening(service) as found:
+        yield found
+    service.close()
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,9 @@ def test_with_tokens_any_name_is_answered(kept: Service) -> None:
     assert caller("GET", "/v1/users", headers={"Host": "shop.example"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/v1/users", "/nothing", "/v1/users?limit=0"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/docs/swagger-ui.css", "/healthz", "/v1/users", "/nothing", "/v1/users?limit=0"]
+)
 def test_every_answer_has_its_headers(ask: Caller, path: str) -> None:
     headers = ask("GET", path).headers
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in headers["Content-Security-Policy"]

@@ -354,5 +354,3 @@ class Refusal(Answer):
     """Every answer that is no success."""
 
     error: Problem
-
-    model_config = shown({"error": {"code": "not_found", "message": "no model 'film' is served", "field": "model"}})

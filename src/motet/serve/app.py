@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -9,6 +11,7 @@ from motet import __version__
 from motet.serve.guard import Guard
 from motet.serve.pages import pages
 from motet.serve.problem import answer_problems
+from motet.serve.responses import describe
 from motet.serve.routes import chief, reading, watching, writing
 from motet.serve.service import Service
 
@@ -30,6 +33,7 @@ def create_app(service: Service) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.state.service = service
     answer_problems(app)
     for router in (reading, writing, chief, watching, pages()):

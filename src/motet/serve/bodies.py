@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from motet.client.answers import Refusal, shown
+from motet.client.answers import shown
 
 MOST_USERS = 100
 MOST_K = 1_000
@@ -172,30 +172,3 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/events": EventsBody,
     "/v1/models": ModelsBody,
 }
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may refuse, for its description.
-
-    Args:
-        *statuses: Of HTTP.
-
-    Returns:
-        The `responses` of a FastAPI route.
-    """
-    words = {400: "No JSON", 401: "No token", 403: "A token of another scope", 404: "Not known"}
-    words |= {409: "Another change is under way, or was quicker", 413: "Too large"}
-    words |= {422: "Breaks a rule", 503: "Busy, or without its database: try again"}
-    return {status: {"description": words[status], "model": Refusal} for status in statuses}
-
-
-def text(kind: str) -> dict[int | str, dict[str, Any]]:
-    """That a route answers text, for its description.
-
-    Args:
-        kind: Its media type.
-
-    Returns:
-        The `responses` of a FastAPI route.
-    """
-    return {200: {"description": "Text", "content": {kind: {"schema": {"type": "string"}}}}}

@@ -1,34 +1,41 @@
-"""The explorer's files, read once and served from memory: no path of a request reaches the file system."""
+"""The explorer and Swagger UI, read once and served from memory: no path of a request reaches the file system."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-FOLDER = Path(__file__).parent / "explorer"
+EXPLORER = files("motet.serve") / "explorer"
+DESCRIPTION = files("motet.serve") / "description"
+SWAGGER = files("fastapi_swagger") / "resources"
+INDEX = "index.html"
 
 
-def pages(folder: Path = FOLDER) -> APIRouter:
-    """Routes of static files, one each: `/` is `index.html`.
-
-    Args:
-        folder: Of the files.
+def pages() -> APIRouter:
+    """Routes of static files, one each: the explorer at `/`, and Swagger UI at `/docs`.
 
     Returns:
         A router.
     """
     router = APIRouter()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            name = file.relative_to(folder).as_posix()
-            kind = mimetypes.guess_type(file.name)[0] or "text/plain"
-            path = "/" if name == "index.html" else f"/{name}"
-            router.add_api_route(path, _page(file.read_bytes(), kind), include_in_schema=False)
+    for path, file in _found():
+        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+        router.add_api_route(path, _page(file.read_bytes(), kind), include_in_schema=False)
     return router
+
+
+def _found() -> Iterator[tuple[str, Traversable]]:
+    for file in EXPLORER.iterdir():
+        yield "/" if file.name == INDEX else f"/{file.name}", file
+    for file in DESCRIPTION.iterdir():
+        yield "/docs" if file.name == INDEX else f"/docs/{file.name}", file
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        yield f"/docs/{name}", SWAGGER / name
 
 
 def _page(content: bytes, kind: str) -> Callable[[], Coroutine[None, None, Response]]:

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from motet.client import answers
-from motet.serve.bodies import EventsBody, ModelsBody, Name, RecommendBody, ScoreBody, SimilarBody, refusals, text
+from motet.serve.bodies import EventsBody, ModelsBody, Name, RecommendBody, ScoreBody, SimilarBody
 from motet.serve.problem import Problem
+from motet.serve.responses import refusals, text
 from motet.serve.service import Service
 
 bearer = HTTPBearer(auto_error=False, description="A token of the service; needed where it is reached from elsewhere.")
@@ -84,11 +85,11 @@ class Scope:
 
 ASKED = refusals(400, 401, 403, 404, 413, 422, 503)
 LOOKED_UP = refusals(401, 403, 404, 422, 503)
-reading = APIRouter(prefix="/v1", dependencies=[Depends(Scope("read"))], responses=LOOKED_UP)
-writing = APIRouter(prefix="/v1", dependencies=[Depends(Scope("write"))], responses=ASKED)
+reading = APIRouter(prefix="/v1", tags=["Ask and look up"], dependencies=[Depends(Scope("read"))], responses=LOOKED_UP)
+writing = APIRouter(prefix="/v1", tags=["Tell"], dependencies=[Depends(Scope("write"))], responses=ASKED)
 CHANGED = refusals(400, 401, 403, 409, 413, 422, 503)
-chief = APIRouter(prefix="/v1", dependencies=[Depends(Scope("admin"))])
-watching = APIRouter()
+chief = APIRouter(prefix="/v1", tags=["Administer"], dependencies=[Depends(Scope("admin"))])
+watching = APIRouter(tags=["Watch"])
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 Search = Annotated[str, Query(max_length=200)]
@@ -97,7 +98,10 @@ Search = Annotated[str, Query(max_length=200)]
 @reading.post("/recommend", response_model=answers.Recommendations, responses=ASKED)
 async def recommend(asked: RecommendBody, service: Serving) -> Response:
     """The best items of one user or of many: retrieved, filtered, ranked by every task and fused."""
-    return await answer(service, lambda: service.recommend(asked))
+    kind = service.kind(asked)
+    if kind is None:
+        return await answer(service, lambda: service.recommend(asked))
+    return Response(await service.together.ask(kind, asked), media_type="application/json")
 
 
 @reading.post("/score", response_model=answers.Scores, responses=ASKED)
