@@ -122,3 +122,11 @@ def test_what_has_no_interval(parts: split.Split, report: Report) -> None:
     with pytest.raises(DataError, match="the report keeps no rows of 'a/rmse', only the figure"):
         Report({"a/rmse": 1.0}).interval("a/rmse")
     assert all(map(math.isnan, between(torch.full((9,), torch.nan, dtype=torch.float64), 0.9)))
+
+
+@pytest.mark.parametrize("metric", [RMSE(), AUC()])
+def test_where_chance_pushes_both_ways_percentiles_of_samples_are_the_interval(metric: Metric) -> None:
+    scores, labels = torch.rand(2, 60, generator=torch.Generator().manual_seed(4)).unbind()
+    columns, users = (scores, labels.round(), torch.ones(60)), torch.arange(60) % 6
+    count = torch.cat(list(counts(6, 5, seed=1)))
+    assert torch.equal(metric.plausible(columns, users, 6)(count), metric.by_user(columns, users, 6)(count))

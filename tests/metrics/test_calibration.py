@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from motet.errors import ConfigError, DataError
+from motet.evaluation.intervals import counts
 from motet.metrics import ECE, expected_calibration_error
 from motet.testing import check_metric
 
@@ -34,6 +36,46 @@ def test_weights_are_copies_of_rows() -> None:
 
 def test_contract() -> None:
     check_metric(ECE, probabilities=True)
+
+
+def drawn(users: int, rows: int, seed: int, gap: float) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Users with some rows each, whose probabilities are too low by a gap."""
+    generator = torch.Generator().manual_seed(seed)
+    probs = 0.5 * torch.rand(users * rows, generator=generator)
+    labels = (torch.rand(users * rows, generator=generator) < probs + gap).float()
+    return (probs, labels, torch.ones(users * rows)), torch.arange(users).repeat_interleave(rows)
+
+
+def test_without_chance_the_figure_is_what_lies_behind_it() -> None:
+    columns, users = drawn(50, 4, 0, 0.1)
+    found = ECE().plausible(columns, users, 50)(torch.ones(2, 50, dtype=torch.float64))
+    assert found.tolist() == pytest.approx([expected_calibration_error(*columns[:2])] * 2)
+
+
+def test_what_chance_alone_can_make_may_be_no_error() -> None:
+    columns, users = drawn(40, 2, 1, 0.0)
+    found = ECE().plausible(columns, users, 40)(torch.cat([*counts(40, 400, seed=0)]))
+    assert found.quantile(0.025) == 0
+    assert found.quantile(0.5) < expected_calibration_error(*columns[:2])
+
+
+def test_a_gap_that_is_the_same_for_every_user_is_no_work_of_chance() -> None:
+    columns, users = (torch.full((30,), 0.25), torch.ones(30), torch.ones(30)), torch.arange(30)
+    assert ECE().plausible(columns, users, 30)(torch.cat([*counts(30, 9, seed=0)])).tolist() == [0.75] * 9
+
+
+def test_a_draw_of_nobody_measures_nothing() -> None:
+    columns, users = drawn(5, 2, 2, 0.1)
+    assert ECE().plausible(columns, users, 5)(torch.zeros(1, 5, dtype=torch.float64)).isnan().all()
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    drawn_counts, held, gap = torch.cat([*counts(80, 200, seed=3)]), 0, 0.05
+    for seed in range(100):
+        columns, users = drawn(80, 3, seed, gap)
+        ends = ECE().plausible(columns, users, 80)(drawn_counts).quantile(torch.tensor([0.025, 0.975]).double())
+        held += bool(ends[0] <= gap <= ends[1])
+    assert 91 <= held <= 99
 
 
 def test_what_happens_as_often_as_it_is_said_to_is_perfect() -> None:

@@ -78,6 +78,20 @@ class Evidence:
         metric, columns = next((metric, columns) for name, metric, columns in self._parts() if name == key)
         return metric.by_user(columns, users, size)
 
+    def plausible(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
+        """What one figure may be of all users there could be, as a function of how often each user is drawn.
+
+        Args:
+            key: Of the figure.
+            users: The user of each row, from 0.
+            size: How many users there are.
+
+        Returns:
+            See `motet.metrics.base.Metric.plausible`.
+        """
+        metric, columns = next((metric, columns) for name, metric, columns in self._parts() if name == key)
+        return metric.plausible(columns, users, size)
+
     def of(self, chosen: Bool[Tensor, " test"]) -> Self:
         """Those of its rows that are chosen.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
+from motet.metrics.base import ByUser
 
 CELLS = 1 << 22  # draws x users held at once: 32 MB
 
@@ -68,10 +69,37 @@ def resample(
         ConfigError: If there is not one draw.
         DataError: If the evidence is of fewer than 2 users.
     """
+    return _drawn(evidence, evidence.by_user, keys, draws, seed)
+
+
+def plausible(
+    evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0
+) -> Float[Tensor, "draws keys"]:
+    """What figures may be of all users there could be; see `motet.metrics.base.Metric.plausible`.
+
+    Args:
+        evidence: What is resampled: users, each with all rows.
+        keys: Which figures.
+        draws: How many samples.
+        seed: Of the samples.
+
+    Returns:
+        One figure a sample and key, of which `between` makes an interval.
+
+    Raises:
+        ConfigError: If there is not one draw.
+        DataError: If the evidence is of fewer than 2 users.
+    """
+    return _drawn(evidence, evidence.plausible, keys, draws, seed)
+
+
+def _drawn(
+    evidence: Evidence, of: Callable[[str, Tensor, int], ByUser], keys: Sequence[str], draws: int, seed: int
+) -> Tensor:
     if draws < 1:
         raise ConfigError(f"draws={draws}; an interval needs at least one, and 1,000 for a steady one")
     users, size = _numbered(evidence, keys[0])
-    figures = [evidence.by_user(key, users, size) for key in keys]
+    figures = [of(key, users, size) for key in keys]
     return torch.cat([torch.stack([figure(block) for figure in figures], 1) for block in counts(size, draws, seed)])
 
 

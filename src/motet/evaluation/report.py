@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from motet.errors import DataError, did_you_mean
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.intervals import Difference, Interval, between, resample
+from motet.evaluation.intervals import Difference, Interval, between, plausible, resample
 from motet.metrics.reliability import ReliabilityCurve
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Report(Mapping[str, float]):
             ConfigError: If the level is not between 0 and 1, or there is not one draw.
             DataError: If fewer than 2 users were judged, or the report does not keep its evidence.
         """
-        return between(resample(self._evidence(key), [key], draws=draws, seed=seed)[:, 0], level)
+        return between(plausible(self._evidence(key), [key], draws=draws, seed=seed)[:, 0], level)
 
     def intervals(self, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> dict[str, Interval]:
         """The interval of every figure that has one: of 2 users or more, and not NaN.
@@ -135,7 +135,7 @@ class Report(Mapping[str, float]):
         for part in self.evidence:
             keys = [key for key in part.keys if not math.isnan(self.figures.get(key, math.nan))]
             if keys and len(part.users.unique()) > 1:
-                columns = resample(part, keys, draws=draws, seed=seed).T
+                columns = plausible(part, keys, draws=draws, seed=seed).T
                 found.update({key: between(column, level) for key, column in zip(keys, columns, strict=True)})
         return found
 

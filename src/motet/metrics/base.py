@@ -64,6 +64,22 @@ class Metric(ABC):
 
         return figures
 
+    def plausible(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
+        """What the figure of all users there could be is, if chance did to these users what a draw did: for intervals.
+
+        That is the figure of the draw, as long as chance moves a figure up as readily as down. A metric that chance
+        alone pushes one way undoes it.
+
+        Args:
+            columns: See `by_user`.
+            users: The user of each row, from 0.
+            size: How many users there are.
+
+        Returns:
+            A function of counts, `[draws, users]`; its percentiles are an interval. NaN where nothing is measured.
+        """
+        return self.by_user(columns, users, size)
+
     def _once(self, inputs: Sequence[Tensor], weights: Tensor) -> float:
         fresh = deepcopy(self)
         assert isinstance(fresh, PointMetric | ListMetric | CorpusMetric)

@@ -9,10 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.additive import Additive
-from motet.metrics.base import PointMetric
+from motet.metrics.base import ByUser, PointMetric
 from motet.metrics.mean import counted, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 from motet.metrics.reliability import check_bins, equal_width
+
+BEYOND = 20  # standard errors that no draw strays by
+CERTAIN = 1e3  # standard errors beyond which a gap is no work of chance
+HALVINGS = 50  # of what lies between these, to 1e-12
 
 
 def expected_calibration_error(
@@ -53,6 +57,9 @@ class ECE(Additive, PointMetric):
 
     Bin m holds the probabilities in (m - 1, m] / bins, and the first one 0 as well. NaN where there are no rows; with
     one row, its error.
+
+    Chance alone opens gaps: where rows are few, the figure is above that of all rows there could be. The figure is what
+    the literature calls ECE all the same; its interval, by `plausible`, is of what lies behind it, and may lie below.
 
     Args:
         bins: Equal-width bins. 15 is the value most papers report.
@@ -105,3 +112,46 @@ class ECE(Additive, PointMetric):
     def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
         """The sizes of the gaps over the weight; see `Additive.finish`."""
         return totals[..., :-1].abs().sum(-1) / totals[..., -1]
+
+    def plausible(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
+        r"""The error that what chance did in a draw turns into the error that was found; see `Metric.plausible`.
+
+        With the gap $g_m$ of a bin over all rows, its standard error $e_m$ over users, and its gap $g^*_m$ in a draw,
+        gaps are moved towards 0, or away from it, by as many standard errors c as solve
+
+        $$ \sum_m | s_m(c) + g^*_m - g_m | = \sum_m | g_m |, \qquad s_m(c) = sign(g_m) \max(|g_m| - c \, e_m, 0) $$
+
+        and the error is $\sum_m | s_m(c) |$. That inverts, draw by draw, the test of what may lie behind the figure.
+
+        Source:
+            Carpenter, "Test inversion bootstrap confidence intervals", JRSS B 61, 1999.
+        """
+        totals = self.totals(columns, users, size)
+        weight = totals[:, -1].sum()
+        gaps = totals[:, :-1].sum(0) / weight
+        errors = ((totals[:, :-1] - gaps * totals[:, -1:]) / weight).square().sum(0).sqrt()
+
+        def figures(counts: Tensor) -> Tensor:
+            drawn = counts @ totals
+            return _undone(gaps, errors, drawn[:, :-1] / drawn[:, -1:] - gaps)
+
+        return figures
+
+
+def _undone(gaps: Tensor, errors: Tensor, chance: Tensor) -> Tensor:
+    """The sum of the sizes of the gaps that each line of chance turns into those that were found; by bisection."""
+    far = torch.where(errors > 0, gaps.abs() / errors, 0.0).amax().clamp(max=CERTAIN)
+    low, high = (chance.new_full((len(chance), 1), float(end)) for end in (-BEYOND, far))
+
+    def moved(by: Tensor) -> Tensor:
+        return gaps.sign() * (gaps.abs() - by * errors).clamp(min=0)
+
+    def reaches(by: Tensor) -> Tensor:
+        return (moved(by) + chance).abs().sum(1, keepdim=True) >= gaps.abs().sum()
+
+    low = torch.where(reaches(high), high, low)  # chance alone makes as much
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        enough = reaches(middle)
+        low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
+    return moved(low).abs().sum(1).masked_fill(chance.isnan().any(1), torch.nan)
