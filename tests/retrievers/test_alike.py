@@ -12,6 +12,7 @@ from motet.data.neighbours import Neighbours
 from motet.errors import ConfigError
 from motet.retrievers import Alike
 from motet.scorer import Askers
+from motet.testing import check_retriever
 
 
 def neighbours(shop: EventLog) -> Neighbours:
@@ -48,3 +49,7 @@ def test_neighbours_of_other_items_are_refused(shop: EventLog) -> None:
     near = neighbours(shop)._replace(items=9)
     with pytest.raises(ConfigError, match="the neighbours are those of 8 items, and the log has 25; make them of this"):
         Alike(near).prepare(shop)
+
+
+def test_keeps_the_contract(shop: EventLog) -> None:
+    check_retriever(lambda: Alike(neighbours(shop), "event == 'buy'"), shop)

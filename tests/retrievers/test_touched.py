@@ -9,6 +9,7 @@ import torch
 from motet.data.log import EventLog
 from motet.retrievers import Touched
 from motet.scorer import Askers
+from motet.testing import check_retriever
 
 
 def ask(rows: list[int], told: list[list[int]] | None = None) -> Askers:
@@ -27,3 +28,7 @@ def test_every_touched_item_is_found_once(shop: EventLog) -> None:
         items = line[line > 0]
         expected = touched.filter(pl.col("user_id") == row)["item_id"].unique().to_list()
         assert sorted(shop.items.vocab.decode(items).to_list()) == sorted(expected)
+
+
+def test_keeps_the_contract(shop: EventLog) -> None:
+    check_retriever(lambda: Touched("event != 'buy'", by="bought"), shop)

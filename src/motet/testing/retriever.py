@@ -1,0 +1,59 @@
+"""The contract of a retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motet.data.log import EventLog
+from motet.retrievers import Retriever
+from motet.scorer import Askers
+
+MOST = 5
+
+
+def check_retriever(build: Callable[[], Retriever], log: EventLog) -> None:
+    """Check that a retriever finds the same for a user in any company, and only what a recommender can rank.
+
+    Args:
+        build: Makes the retriever.
+        log: A training log with some users and items.
+
+    Raises:
+        AssertionError: If it breaks the contract.
+
+    Example:
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> from motet.retrievers import Touched
+        >>> events = {"user_id": [1, 1, 2], "item_id": [5, 6, 5], "event": ["view", "view", "buy"]}
+        >>> log = EventLog.read(pl.DataFrame(events), Schema(event="event"))
+        >>> check_retriever(lambda: Touched("event == 'view'"), log)
+    """
+    retriever = build()
+    retriever.prepare(log)
+    users = torch.arange(len(log.users)).flip(0)
+    told = [
+        torch.arange(1, min(3, len(log.items))) if user % 2 else torch.zeros(0, dtype=torch.int64) for user in users
+    ]
+    many = retriever.find(_askers(users, told), MOST)
+    assert many.rows.shape[0] == len(users), f"{many.rows.shape[0]} lines for {len(users)} users"
+    assert ((many.rows >= 0) & (many.rows < len(log.items))).all(), "a candidate is no item row of the log"
+    if many.scores is not None:
+        assert many.scores.shape == many.rows.shape, "a score for each candidate, or none at all"
+        assert many.scores[many.rows > 0].isfinite().all(), "the score of a candidate is not finite"
+    for line, (user, had) in enumerate(zip(users, told, strict=True)):
+        items = many.rows[line][many.rows[line] > 0]
+        assert len(items.unique()) == len(items), f"user row {int(user)} gets an item twice: {items.tolist()}"
+        alone = retriever.find(_askers(user[None], [had]), MOST).rows[0]
+        assert alone[alone > 0].tolist() == items.tolist(), f"user row {int(user)} gets something else when alone"
+    again = type(retriever)(**retriever.config())
+    again.prepare(log)
+    assert torch.equal(again.find(_askers(users, told), MOST).rows, many.rows), "config() does not make it anew"
+
+
+def _askers(users: Tensor, told: list[Tensor]) -> Askers:
+    return Askers(users, torch.zeros(len(users), 1), told, told, np.full(len(users), "known", dtype=object))
