@@ -1,7 +1,7 @@
 """Does a request fail while models are swapped? `python -m benchmarks.swap --requests 100000 --workers 1`.
 
 A service of two models answers as fast as it can; meanwhile the one takes the place of the other, they share the users,
-and what was served before comes back, one change after the other, each as soon as every worker has followed the last.
+and what was served before comes back, one change after the other, each a second after all have followed the last.
 Every answer must be a 200 of a model that is or was just being served.
 """
 
@@ -27,6 +27,7 @@ import polars as pl
 import torch
 
 USERS, ITEMS, CALLERS = 200, 500, 8
+PAUSE_S = 1.0  # between changes, so that a busy machine answers requests too
 SERVE = [sys.executable, "-c", "from motet.cli import main; main()", "serve"]
 CHANGES = [[{"name": "two"}], None, [{"name": "one"}, {"name": "two", "share": 0.5}], [{"name": "one"}]]
 
@@ -138,6 +139,7 @@ def measure(requests: int, workers: int) -> bool:
                 if not callers.busy():
                     break
                 times.append(change(port, CHANGES[number % len(CHANGES)], workers))
+                time.sleep(PAUSE_S)
             took = time.perf_counter() - began
     failed = {name: number for name, number in callers.results.items() if name not in ("one", "two")}
     loads, follows = zip(*times, strict=True)

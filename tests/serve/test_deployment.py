@@ -126,14 +126,28 @@ def test_models_share_the_users_and_each_user_keeps_to_one(asking: Asking) -> No
     assert error["message"] == "no model 'd' is served; models: a, b"
 
 
-def test_another_process_follows(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployments, "INTERVAL_S", 0.01)
+def test_another_process_follows_once_it_can(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="motet.serve")
+    for name in ("INTERVAL_S", "RETRY_S"):
+        monkeypatch.setattr(deployments, name, 0.01)
     (_, first), (second, _) = asking(), asking()
+    assert second.deployment is not None
+    load, failures = second.deployment.shelf.load, [ArtifactError("not yet")]
+
+    def loading(name: str, version: str) -> Any:
+        if failures:
+            raise failures.pop()
+        return load(name, version)
+
+    monkeypatch.setattr(second.deployment.shelf, "load", loading)
     change(first, "b", c=0.5)
     until = time.monotonic() + 30
     while second.lineup.plan.generation < 2 and time.monotonic() < until:
         time.sleep(0.01)
     assert second.lineup.describe() == {key: first.get("/v1/model")[key] for key in ("generation", "models")}
+    assert '"followed": false, "reason": "not yet"' in caplog.text
 
 
 def test_what_is_served_outlives_the_process(asking: Asking) -> None:

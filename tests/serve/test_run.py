@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from motet.errors import ConfigError
-from motet.serve.run import listen, run
+from motet.serve.run import listen, remove_scratch_of_the_dead, run
 
 
 def test_other_machines_need_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +32,13 @@ def test_a_port_in_use() -> None:
 def test_a_host_that_is_none() -> None:
     with pytest.raises(ConfigError, match=r"host 'not an address' is no address: .*; give one of this machine's"):
         listen("not an address", 0)
+
+
+def test_what_a_killed_service_left_behind_goes(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = [f"motet-serve-{dead.pid}-a", f"motet-serve-{os.getpid()}-b", "motet-serve-c-d", "other"]
+    for name in names:
+        (tmp_path / name / "arrays").mkdir(parents=True)
+    remove_scratch_of_the_dead(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == set(names[1:])

@@ -15,7 +15,7 @@ HERE = ("127.0.0.1", "::1", "localhost")
 def serve(
     models: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="MODEL...", help="Folders of saved models; with --models what was served last if none."),
+        typer.Argument(metavar="MODEL", help="Folders of saved models; with --models what was served last if none."),
     ] = None,
     share: Annotated[
         list[str] | None,

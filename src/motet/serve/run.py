@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,6 +22,7 @@ from motet.serve.tokens import Tokens
 from motet.serve.workers import Workers
 
 KEPT_IN = ".serving"
+SCRATCH = "motet-serve-"
 
 
 def run(
@@ -61,7 +64,8 @@ def run(
         )
     listening = listen(host, port)
     shelf = Shelf([*models, *shadows], folder)
-    with TemporaryDirectory(prefix="motet-serve-") as scratch:
+    with TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
+        remove_scratch_of_the_dead(Path(scratch).parent)
         state = State(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
         plan = begin(shelf, state, models, shadows, shares or {})
         work = partial(
@@ -173,6 +177,21 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
         ) from error
     return bound
+
+
+def remove_scratch_of_the_dead(temporary: Path) -> None:
+    """Remove what services left behind that could not tidy up: after `kill -9`, or a loss of power.
+
+    Args:
+        temporary: Folder for temporary files.
+    """
+    for folder in temporary.glob(f"{SCRATCH}*-*") if os.name == "posix" else ():
+        try:
+            os.kill(int(folder.name.removeprefix(SCRATCH).partition("-")[0]), 0)
+        except ProcessLookupError:
+            rmtree(folder, ignore_errors=True)
+        except (ValueError, OSError):
+            continue  # not ours
 
 
 def _serve(listening: socket.socket, ready: Callable[[], None], **arguments: Any) -> None:
