@@ -52,11 +52,37 @@ class Gate:
         Raises:
             Problem: If the gate is full, or the time is over.
         """
-        with self._counting:
-            self.check()
-            self.inside += 1
+        return await self.wait(self.begin(work))
+
+    def begin(self, work: Callable[[], Answer]) -> Future[Answer]:
+        """Have some work done as soon as there is a thread for it.
+
+        Args:
+            work: Takes nothing.
+
+        Returns:
+            What it will return.
+
+        Raises:
+            Problem: If the gate is full.
+        """
+        self.enter()
         begun = self._threads.submit(work)
-        begun.add_done_callback(self._leave)
+        begun.add_done_callback(lambda _: self.leave())
+        return begun
+
+    async def wait(self, begun: Future[Answer]) -> Answer:
+        """Wait for work that has been begun.
+
+        Args:
+            begun: The work.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            Problem: If the time is over.
+        """
         try:
             return await asyncio.wait_for(asyncio.wrap_future(begun), self.timeout_s)
         except TimeoutError:
@@ -75,7 +101,18 @@ class Gate:
         """Wait for what has begun, and take no more."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _leave(self, _done: Future[Answer]) -> None:
+    def enter(self) -> None:
+        """Take a place.
+
+        Raises:
+            Problem: If the gate is full.
+        """
+        with self._counting:
+            self.check()
+            self.inside += 1
+
+    def leave(self) -> None:
+        """Give a place back."""
         with self._counting:
             self.inside -= 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from motet.serve.shelf import Shelf
 from motet.serve.state import State
 from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
+
+SWITCH_S = 0.001  # Python's own 5 ms are how long a thread that computes may keep the one that reads and writes waiting
 
 
 def serve(
@@ -48,6 +51,7 @@ def serve(
     """
     threads, waiting, timeout_s = limits
     torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
+    sys.setswitchinterval(SWITCH_S)
     store = EventStore(events)
     deployment = Deployment(shelf, state, shared=None if arrays is None else Shared(arrays))
     gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+from pydantic_core import to_json
 
 from motet.serve.bodies import EventsBody, ModelsBody, RecommendBody, ScoreBody
 from motet.serve.deployment import Deployment
@@ -17,6 +19,7 @@ from motet.serve.problem import Problem
 from motet.serve.served import ServedModel, Stored
 from motet.serve.shadow import Shadow
 from motet.serve.store import EventStore, StoreError
+from motet.serve.together import Together
 from motet.serve.tokens import Tokens
 
 
@@ -49,6 +52,7 @@ class Service:
         self.now = now
         self.measured = Measured()
         self.shadow = Shadow(self.gate, self.measured)
+        self.together = Together(self.gate, self._recommend_each)
         self.show(lineup)
 
     @property
@@ -92,6 +96,21 @@ class Service:
         if lineup.shadows and asked.model is None:
             self.shadow.offer(lineup.shadows, asked, stored, answer)
         return {**answer, "events": considered}
+
+    def kind(self, asked: RecommendBody) -> Hashable:
+        """What `recommend` requests have in common that may be answered together.
+
+        Args:
+            asked: The body.
+
+        Returns:
+            Equal where requests differ in their one user alone and are answered by the same model; None where a
+            request is answered alone.
+        """
+        if asked.user is None or asked.features:
+            return None
+        ((model, _),) = self.lineup.divided([asked.user], asked.model)
+        return model.name, asked.model_dump_json(exclude={"user"})
 
     def score(self, asked: ScoreBody) -> dict[str, Any]:
         """Answer `POST /v1/score`.
@@ -182,6 +201,14 @@ class Service:
         except StoreError:
             return {"status": "degraded", "events": "down", "model": self.model.version}
         return {"status": "ready", "events": "up", "model": self.model.version}
+
+    def _recommend_each(self, asked: Sequence[RecommendBody]) -> list[bytes]:
+        """Answers of requests of one kind, as JSON."""
+        if len(asked) == 1:
+            return [to_json(self.recommend(asked[0]))]
+        users = [one.user for one in asked]
+        whole = self.recommend(asked[0].model_copy(update={"user": None, "users": users}))
+        return [to_json({**whole, "model": line["model"], "results": [line]}) for line in whole["results"]]
 
     def _stored(self, users: Sequence[str | int]) -> tuple[Stored, bool]:
         """Items since training; nothing while the database is away, because an old answer is better than none."""
