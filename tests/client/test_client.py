@@ -152,6 +152,26 @@ def test_what_another_try_does_not_help_is_told_at_once(ask: Ask, status: int, b
     assert len(service.asked) == 1
 
 
+def test_what_is_served_is_said_as_on_the_command_line(ask: Ask) -> None:
+    line_up = {"generation": 2, "models": [{"name": "spring", "version": "1", "share": 0.9, "role": "live"}]}
+    service = Script(httpx.Response(200, json=line_up))
+    asked = {"shares": {"summer": 0.1}, "shadows": ["autumn"]}
+    assert ask(service, "serve", ["spring", "summer"], **asked).models[0].role == "live"
+    expected = [{"name": "spring"}, {"name": "summer", "share": 0.1}, {"name": "autumn", "role": "shadow"}]
+    assert json.loads(service.asked[0].content) == {"models": expected}
+    with pytest.raises(
+        ConfigError, match="there is a share for 'sumer', which is no live model; did you mean 'summer'"
+    ):
+        ask(Script(), "serve", ["spring", "summer"], shares={"sumer": 0.1})
+
+
+def test_rolling_back_twice_is_not_rolling_back_once(ask: Ask) -> None:
+    service = Script(httpx.ReadTimeout("slow"))
+    with pytest.raises(ServiceError, match="did not answer in time"):
+        ask(service, "roll_back")
+    assert len(service.asked) == 1
+
+
 def test_an_error_says_what_the_service_says(ask: Ask) -> None:
     refused = {"error": {"code": "not_found", "message": "no model 'x' is served", "field": "model"}}
     with pytest.raises(ServiceError, match="no model 'x' is served") as caught:

@@ -10,6 +10,7 @@ from motet.client import answers
 from motet.client.answers import Id
 from motet.client.call import Call, given
 from motet.client.event import Event
+from motet.errors import ConfigError, did_you_mean
 
 
 def recommend(
@@ -172,13 +173,51 @@ def map(limit: int = 2_000) -> Call[answers.Map]:
     return Call("GET", "/v1/map", answers.Map.model_validate_json, query={"limit": limit})
 
 
-def model() -> Call[answers.ModelCard]:
-    """Which models answer, their tasks and what is known of them.
+def model(name: str | None = None) -> Call[answers.ModelCard]:
+    """Which models answer, and what one of them is.
+
+    Args:
+        name: Of the model; the one with the largest share where not given.
 
     Returns:
         The call.
     """
-    return Call("GET", "/v1/model", answers.ModelCard.model_validate_json)
+    return Call("GET", "/v1/model", answers.ModelCard.model_validate_json, query=given(model=name))
+
+
+def serve(
+    models: Iterable[str], *, shares: Mapping[str, float] | None = None, shadows: Iterable[str] = ()
+) -> Call[answers.Lineup]:
+    """Serve these models from now on: new ones are loaded and checked first, and no request fails meanwhile.
+
+    Args:
+        models: Names of the models that are to answer.
+        shares: Of the users, by name; models without one get equal parts of what the others leave.
+        shadows: Names of models that are asked beside them, and answer nobody.
+
+    Returns:
+        The call; its token needs the scope `admin`.
+
+    Raises:
+        ConfigError: If a share is that of none of the models.
+    """
+    live, shares = list(models), dict(shares or {})
+    for name in shares:
+        if name not in live:
+            hint = did_you_mean(name, live)
+            raise ConfigError(f"there is a share for {name!r}, which is no live model{hint}; models: {', '.join(live)}")
+    wanted = [{"name": name, **given(share=shares.get(name))} for name in live]
+    wanted += [{"name": name, "role": "shadow"} for name in shadows]
+    return Call("POST", "/v1/models", answers.Lineup.model_validate_json, {"models": wanted})
+
+
+def roll_back() -> Call[answers.Lineup]:
+    """Serve again what was served before the last change.
+
+    Returns:
+        The call; its token needs the scope `admin`. It is not sent again by itself: twice goes back two changes.
+    """
+    return Call("POST", "/v1/models/rollback", answers.Lineup.model_validate_json, repeatable=False)
 
 
 def report() -> Call[str]:

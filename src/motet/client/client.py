@@ -73,6 +73,8 @@ class Client:
     history = plain(calls.history)
     map = plain(calls.map)
     model = plain(calls.model)
+    serve = plain(calls.serve)
+    roll_back = plain(calls.roll_back)
     report = plain(calls.report)
     ready = plain(calls.ready)
 
@@ -163,6 +165,8 @@ class AsyncClient:
     history = awaited(calls.history)
     map = awaited(calls.map)
     model = awaited(calls.model)
+    serve = awaited(calls.serve)
+    roll_back = awaited(calls.roll_back)
     report = awaited(calls.report)
     ready = awaited(calls.ready)
 
