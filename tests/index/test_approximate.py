@@ -24,12 +24,11 @@ def found(index: ApproximateIndex | ExactIndex, queries: torch.Tensor, k: int, *
     return index.search(queries, k, **filters).rows
 
 
-@pytest.mark.parametrize("fraction", [8, 0])
-@pytest.mark.parametrize("gathered", [1 << 24, 1])
-def test_the_contract(monkeypatch: pytest.MonkeyPatch, fraction: int, gathered: int) -> None:
+@pytest.mark.parametrize(("fraction", "gathered", "cells"), [(8, 1 << 24, 1), (0, 1 << 24, 1), (0, 1, 5)])
+def test_the_contract(monkeypatch: pytest.MonkeyPatch, fraction: int, gathered: int, cells: int) -> None:
     monkeypatch.setattr(approximate, "FRACTION", fraction)
     monkeypatch.setattr(compared, "GATHERED", gathered)
-    check_index(lambda vectors: ApproximateIndex(vectors, shortlist=4), exact=False)
+    check_index(lambda vectors: ApproximateIndex(vectors, cells=cells, probes=1, shortlist=4), exact=False)
 
 
 def test_few_rows_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +44,17 @@ def test_finds_nearly_what_a_sort_finds(width: int) -> None:
     shared = [len({*mine} & {*theirs}) for mine, theirs in zip(hits.rows.tolist(), truth.rows.tolist(), strict=True)]
     assert sum(shared) > 0.95 * 10 * len(queries)
     torch.testing.assert_close(hits.scores[:, 0], truth.scores[:, 0])
+
+
+def test_more_cells_looked_at_find_more_and_all_find_what_one_cell_finds() -> None:
+    vectors, queries = drawn(ROWS), drawn(20, seed=1)
+    truth = found(ExactIndex(vectors), queries, 10)
+    shares = []
+    for probes in (1, 4, 20):
+        rows = found(ApproximateIndex(vectors, cells=20, probes=probes, shortlist=300), queries, 10)
+        shares.append(torch.stack([torch.isin(b, a).float().mean() for a, b in zip(rows, truth, strict=True)]).mean())
+    assert shares[0] < shares[1] < shares[2]
+    assert shares[2] > 0.95
 
 
 def test_several_heads_count_by_the_best() -> None:
@@ -91,14 +101,17 @@ def test_added_rows_are_found_and_removed_ones_are_not() -> None:
 
 def test_the_same_seed_gives_the_same_answers() -> None:
     vectors, queries = drawn(ROWS), drawn(5, seed=1)
-    one, other = (ApproximateIndex(vectors, shortlist=20).search(queries, 9) for _ in range(2))
+    one, other = (ApproximateIndex(vectors, cells=4, probes=2, shortlist=20).search(queries, 9) for _ in range(2))
     assert torch.equal(one.rows, other.rows)
     assert torch.equal(one.scores, other.scores)
 
 
 def test_refuses() -> None:
-    with pytest.raises(ConfigError, match="shortlist=0; compare at least 1 row in full"):
-        ApproximateIndex(drawn(20), shortlist=0)
+    for name in ("cells", "probes", "shortlist"):
+        with pytest.raises(ConfigError, match=f"{name}=0; it must be at least 1"):
+            ApproximateIndex(drawn(20), **{name: 0})
+    with pytest.raises(ConfigError, match="cells=21 for 20 vectors; take at most one for each"):
+        ApproximateIndex(drawn(20), cells=21)
     for index in (ApproximateIndex(drawn(20)), ExactIndex(drawn(20))):
         with pytest.raises(ConfigError, match="new vectors are 5 wide and those of the index 6"):
             index.add(drawn(2, 5))

@@ -5,7 +5,7 @@ import torch
 
 from motet.errors import ConfigError
 from motet.index import ApproximateIndex, ExactIndex, approximate
-from motet.index.check import check, tune
+from motet.index.check import check, fitted, tune
 
 
 @pytest.fixture
@@ -28,6 +28,34 @@ def test_tuning_reaches_the_recall(indexes: tuple[ApproximateIndex, ExactIndex, 
     tune(index, queries, 20, recall=0.95, truth=exact)
     assert check(index, queries, 20, truth=exact).recall >= 0.95
     assert 128 <= index.shortlist < 750
+
+
+def test_cells_are_kept_where_vectors_lie_in_clusters(
+    indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor],
+) -> None:
+    _, exact, queries = indexes
+    for spread, parted in ((0.1, True), (100.0, False)):
+        noise = exact.vectors * spread
+        centres = 3 * torch.randn(60, 8, generator=torch.Generator().manual_seed(1)).repeat(100, 1)
+        vectors = centres + noise
+        truth = ExactIndex(vectors)
+        queries = vectors[:40]
+        index = fitted(vectors, queries, 20, recall=0.9, truth=truth)
+        assert check(index, queries, 20, truth=truth).recall >= 0.9
+        assert index.codes is not None
+        assert (len(index.codes.cells) > 1) == parted
+        assert index.probes <= len(index.codes.cells) // 8 or not parted
+
+
+def test_heads_and_added_rows_are_tuned_for(indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor]) -> None:
+    _, exact, queries = indexes
+    index = ApproximateIndex(exact.vectors, cells=30)
+    for part in (index, exact):
+        part.add(exact.vectors[:50] * 3)
+    both = torch.stack([queries, -queries], 1)
+    tune(index, both, 20, recall=0.9, truth=exact)
+    assert index.probes < 30
+    assert check(index, both, 20, truth=exact).recall >= 0.9
 
 
 def test_everything_is_found_by_comparing_everything(

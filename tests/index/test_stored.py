@@ -18,7 +18,7 @@ def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> In
         monkeypatch.setattr(rounded, "FEWEST", 16)
     vectors = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
     exact = request.param in ("exact", "rounded")
-    built = ExactIndex(vectors) if exact else ApproximateIndex(vectors, shortlist=9)
+    built = ExactIndex(vectors) if exact else ApproximateIndex(vectors, cells=6, probes=3, shortlist=9)
     built.remove(torch.tensor([3, 7]))
     built.add(torch.ones(2, 8))
     return built

@@ -70,13 +70,12 @@ def _unindexed(model: Path) -> Recommender:
 
 def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None:
     from motet.artifact.saved import put_index
-    from motet.index import ApproximateIndex, ExactIndex
-    from motet.index.check import tune
+    from motet.index import ExactIndex
+    from motet.index.check import fitted
 
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
-    index = ApproximateIndex(exact.vectors)
-    tune(index, _queries(recommender), k, recall=recall, truth=exact)
+    index = fitted(exact.vectors, _queries(recommender), k, recall=recall, truth=exact)
     put_index(model, index)
     ranker.index = index
 

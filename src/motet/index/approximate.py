@@ -22,20 +22,26 @@ class ApproximateIndex(Index):
     """Finds nearly all of what a full sort would find, several times faster; filters and lengths hold exactly.
 
     Each vector is kept a second time as a code of four bits for two numbers, a sixteenth of its size. A query is
-    compared with all codes; the `shortlist` best by them are then compared in full, so that scores are true dot
-    products, and the lowest row comes first among equals. Where `only` allows few rows, these are compared in full, and
-    nothing is missed. Where less than min(k, allowed) rows are found, all rows are compared.
+    compared with the codes of the `probes` cells that promise most; the `shortlist` best by them are then compared in
+    full, so that scores are true dot products, and the lowest row comes first among equals. Where `only` allows few
+    rows, these are compared in full, and nothing is missed. Where less than min(k, allowed) rows are found, all rows
+    are compared.
 
-    Nothing depends on the vectors lying in clusters, as it does where only the cells nearest to a query are looked at.
+    `motet.index.check.fitted` builds the index that reaches a recall: with cells where vectors lie in clusters, and
+    without where they do not, because most cells would have to be looked at.
 
     Args:
         vectors: One vector a row; they are compared on the processor.
-        shortlist: How many rows are compared in full, at least twice k. The default finds .95 of the best 500 among a
-            million vectors without any structure, and more where there is some; `motet.index.tune` finds a smaller one.
-        seed: Of the sample from which the codes are learned.
+        cells: Into how many cells the vectors are parted, each about a centre. The default compares a query with
+            all codes, and depends on no structure of the vectors.
+        probes: How many cells a search looks at; all where not given.
+        shortlist: How many rows are compared in full, at least five for each four that are asked for. The default
+            finds .95 of the best 500 among a million vectors without any structure, and more where there is some.
+        seed: Of the sample from which cells and codes are learned.
 
     Raises:
-        ConfigError: If the shortlist is below 1, or faiss is not installed.
+        ConfigError: If the shortlist, cells or probes are below 1, there are more cells than vectors, or faiss is not
+            installed.
         DataError: If a vector is not finite; the message names the first such row.
 
     Attributes:
@@ -49,26 +55,38 @@ class ApproximateIndex(Index):
         torch.Size([1, 1])
     """
 
-    def __init__(self, vectors: Float[Tensor, "rows width"], *, shortlist: int = 6_000, seed: int = 0) -> None:
-        if shortlist < 1:
-            raise ConfigError(f"shortlist={shortlist}; compare at least 1 row in full")
-        self.shortlist = shortlist
+    def __init__(
+        self,
+        vectors: Float[Tensor, "rows width"],
+        *,
+        cells: int = 1,
+        probes: int | None = None,
+        shortlist: int = 6_000,
+        seed: int = 0,
+    ) -> None:
+        for name, value in {"cells": cells, "probes": probes, "shortlist": shortlist}.items():
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}={value}; it must be at least 1")
+        if cells > max(1, len(vectors)):
+            raise ConfigError(f"cells={cells} for {len(vectors)} vectors; take at most one for each")
+        self.probes, self.shortlist = probes or cells, shortlist
         self.exact = ExactIndex(vectors.cpu(), rounded=False)
-        self.codes = Codes.of(self.exact.vectors, seed=seed) if len(vectors) >= FEWEST else None
+        self.codes = Codes.of(self.exact.vectors, cells=cells, seed=seed) if len(vectors) >= FEWEST else None
 
     @classmethod
-    def of(cls, exact: ExactIndex, codes: Codes | None, *, shortlist: int) -> ApproximateIndex:
+    def of(cls, exact: ExactIndex, codes: Codes | None, *, probes: int, shortlist: int) -> ApproximateIndex:
         """An index of vectors whose codes are known.
 
         Args:
             exact: The vectors.
             codes: Of the first of them.
+            probes: As in the constructor.
             shortlist: As in the constructor.
 
         Returns:
             The index.
         """
-        index = cls(exact.vectors[:0], shortlist=shortlist)
+        index = cls(exact.vectors[:0], probes=probes, shortlist=shortlist)
         index.exact, index.codes = exact, codes
         return index
 
@@ -96,7 +114,7 @@ class ApproximateIndex(Index):
         queries = self.exact.asked(queries, k)
         allowed = self.exact.filter(len(queries), exclude, only)
         few = None if only is None else listed(only, len(queries))
-        count = max(self.shortlist, 2 * k) + allowed.most if few is None else few.shape[1]
+        count = max(self.shortlist, k + k // 4) + allowed.most if few is None else few.shape[1]
         if self.codes is None or count * FRACTION > len(self):
             return self.exact.search(queries, k, exclude=exclude, only=only)
         if few is not None:
@@ -107,9 +125,9 @@ class ApproximateIndex(Index):
     def _shortlisted(self, queries: Tensor, count: int) -> Tensor:
         """The rows that the codes promise most of, and those without a code."""
         assert self.codes is not None
-        rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes))).view(len(queries), -1)
+        rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes)), self.probes)
         added = torch.arange(len(self.codes), len(self))
-        return torch.cat([rows, added.expand(len(rows), -1)], 1)
+        return torch.cat([rows.view(len(queries), -1), added.expand(len(queries), -1)], 1)
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""

@@ -1,7 +1,8 @@
-"""What an index finds of what there is, and how long it takes; and the shortlist that finds enough."""
+"""What an index finds of what there is, and how long it takes; and the index that finds enough."""
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
@@ -13,9 +14,13 @@ from torch import Tensor
 from motet.errors import ConfigError
 from motet.index.approximate import ApproximateIndex
 from motet.index.base import Hits, Index
+from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
 
 FIRST = 128  # rows: the shortest shortlist that is tried
+CELLS = 2  # times the root of the number of rows, as a power of two
+ROUNDING = 1e-9  # of shares that are added up
+FEW = 8  # cells pay where no more than one in eight is looked at: codes are read faster without them
 
 
 class Checked(NamedTuple):
@@ -66,13 +71,48 @@ def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, tru
     return Checked(_recall(hits, [truth.search(query, k) for query in queries.split(1)]), p50, p99)
 
 
+def fitted(
+    vectors: Float[Tensor, "rows width"],
+    queries: Float[Tensor, "n *heads width"],
+    k: int,
+    *,
+    recall: float,
+    truth: ExactIndex,
+) -> ApproximateIndex:
+    """An approximate index that reaches a recall; with cells where few of them have to be looked at.
+
+    Args:
+        vectors: One a row.
+        queries: Like those it will answer; each counts alike.
+        k: How many rows each asks for.
+        recall: In (0, 1].
+        truth: Of the same vectors.
+
+    Returns:
+        The index, tuned.
+
+    Raises:
+        ConfigError: If the recall is not above 0 and at most 1, or there is no query.
+    """
+    cells = min(len(vectors), 1 << round(math.log2(CELLS * math.sqrt(max(1, len(vectors))))))
+    index = ApproximateIndex(vectors, cells=max(1, cells))
+    tune(index, queries, k, recall=recall, truth=truth)
+    if index.probes * FEW <= cells:
+        return index
+    index = ApproximateIndex(vectors)
+    tune(index, queries, k, recall=recall, truth=truth)
+    return index
+
+
 def tune(
     index: ApproximateIndex, queries: Float[Tensor, "n *heads width"], k: int, *, recall: float, truth: ExactIndex
 ) -> None:
-    """Set the shortest shortlist, to within a quarter, that reaches a recall.
+    """Set as few cells to look at, and as short a shortlist to within a quarter, as reach a recall.
+
+    Half of what may be missed is left to the cells that are not looked at.
 
     Args:
-        index: Its `shortlist` is set.
+        index: Its `probes` and `shortlist` are set.
         queries: Like those it will answer; each counts alike.
         k: How many rows each asks for.
         recall: In (0, 1].
@@ -86,9 +126,28 @@ def tune(
     if not len(queries):
         raise ConfigError("there is no query to tune an index with; give at least one")
     best = [truth.search(query, k) for query in queries.split(1)]
+    if index.codes is not None:
+        index.probes = _probes(index.codes, queries, best, (1 + recall) / 2)
     index.shortlist = FIRST
     while _recall([index.search(query, k) for query in queries.split(1)], best) < recall:
         index.shortlist += index.shortlist // 4  # ends, because a shortlist of many rows is an exact search
+
+
+def _probes(codes: Codes, queries: Tensor, best: list[Hits], share: float) -> int:
+    """The fewest cells that hold a share of what is to be found."""
+    places = [_places(codes, query, hits.rows[0]) for query, hits in zip(queries, best, strict=True)]
+    nothing = torch.zeros(0, len(codes.cells))
+    reached = torch.cat(
+        [nothing, *(line.bincount(minlength=len(codes.cells))[None] / len(line) for line in places if len(line))]
+    )
+    return int((reached.double().mean(0).cumsum(0) < share - ROUNDING).sum()) + 1
+
+
+def _places(codes: Codes, query: Tensor, rows: Tensor) -> Tensor:
+    """How many cells are looked at before that of each row that has one, by the head that comes to it first."""
+    heads = query.view(-1, query.shape[-1])
+    known = rows[rows < len(codes)]
+    return codes.places(heads, known.expand(len(heads), -1)).amin(0)
 
 
 def _recall(found: list[Hits], best: list[Hits]) -> float:

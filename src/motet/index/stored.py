@@ -5,7 +5,7 @@
 | `vectors` | all rows, removed ones included |
 | `removed` | the rows that are no longer found |
 | `rounded.codes`, `rounded.columns`, `rounded.groups`, `rounded.longest` | those of an `ExactIndex` that has them |
-| `centroids`, `codes` | those of an `ApproximateIndex` that has them |
+| `cells`, `centroids`, `cell`, `codes` | those of an `ApproximateIndex` that has them |
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from motet.errors import ArtifactError, ConfigError
+from motet.index import parts
 from motet.index.approximate import ApproximateIndex
 from motet.index.base import Index
 from motet.index.codes import Codes
@@ -27,6 +28,7 @@ from motet.index.exact import ExactIndex
 from motet.index.rounded import Rounded, suits
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
+CODES = ("cells", "centroids", "cell", "codes")
 ROUNDED = ("codes", "columns", "groups", "longest")
 FIX = "restore it from a copy, or build and save the index again"
 
@@ -74,9 +76,9 @@ def to_bytes(index: Index) -> bytes:
     if exact.rounded is not None:
         tensors |= {f"rounded.{name}": getattr(exact.rounded, name) for name in ROUNDED}
     if isinstance(index, ApproximateIndex):
-        told["shortlist"] = str(index.shortlist)
+        told |= {"probes": str(index.probes), "shortlist": str(index.shortlist)}
         if index.codes is not None:
-            tensors |= {"centroids": index.codes.centroids, "codes": index.codes.codes}
+            tensors |= {name: getattr(index.codes, name) for name in CODES}
     return to_safetensors(tensors, {**told, "sha256": _checksum(tensors, told)})
 
 
@@ -110,6 +112,10 @@ def load(path: str | Path) -> ExactIndex | ApproximateIndex:
         )
     if told.pop("sha256", None) != _checksum(tensors, told):
         raise ArtifactError(f"{str(path)!r} was changed: its checksum does not fit what it holds; {FIX}")
+    try:
+        parts.check(told, tensors, (ExactIndex.__name__, ApproximateIndex.__name__))
+    except (ValueError, KeyError) as error:
+        raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
     return _built(told, tensors)
 
 
@@ -121,8 +127,8 @@ def _built(told: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ExactIndex
     exact.remove(tensors["removed"])
     if not approximate:
         return exact
-    codes = Codes(tensors["centroids"], tensors["codes"]) if "codes" in tensors else None
-    return ApproximateIndex.of(exact, codes, shortlist=int(told["shortlist"]))
+    codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
+    return ApproximateIndex.of(exact, codes, probes=int(told["probes"]), shortlist=int(told["shortlist"]))
 
 
 def _checksum(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> str:
