@@ -1,5 +1,7 @@
 """Views, carts and purchases in one model: `python -m benchmarks.taobao [SEEDS] [test | valid]`; 0 seeds: rules alone.
 
+`python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here.
+
 The data are `../shared/data/taobao_mb.npz`, or the file that TAOBAO names. Protocol of the papers: the held-out
 purchase of each of 15,449 users is ranked among all items, only the purchases the user made in training removed; equal
 scores rank against the system. `valid` holds out `buy_valid`, takes it out of training, and is what settings were
@@ -36,11 +38,12 @@ import torch
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from torch import Tensor
 
-from motet import EventLog, FeatureTower, Model, Schema, fit, tasks
+from motet import EventLog, FeatureTower, Model, Recommender, Schema, fit, tasks
 from motet.data.history import History
 from motet.data.mix import Mix
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
+from motet.retrievers import Alike, Touched
 
 DATA = Path(os.environ.get("TAOBAO", Path(__file__).parents[2] / "shared" / "data" / "taobao_mb.npz"))
 KINDS = ("view", "cart", "buy")
@@ -213,6 +216,51 @@ def places(scores: Scores, shop: Shop) -> Places:
     return Places(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 
+def serving(model: Model, log: EventLog, near: Neighbours) -> Recommender:
+    """The model as a product, which answers what `ranked` computes."""
+    return Recommender(
+        model,
+        log,
+        seen="event == 'buy'",
+        retrieve=[Touched("event != 'buy'", by="bought"), Alike(near, "event == 'buy'"), "buy"],
+        by={"buy": 1.0},
+        context=PairFeatures(log, near={"buy": near}),
+    )
+
+
+def agreement(rows: int = 60_000, users: int = 2000) -> tuple[float, float]:
+    """Of how many users a `Recommender` gives the ten items of `ranked`: the same, and in the same order.
+
+    That needs no good model: it is trained on a part of the rows.
+    """
+    shop = read("valid")
+    log = shop.log
+    near = Neighbours.of(of_kind(log, "view").batch(), users=len(log.users), items=len(log.items))
+    torch.manual_seed(1)
+    pairs = labelled(shop, near, 1)
+    context = tuple(name for name in pairs.schema.context_features if name != "pair_buy")
+    parts = [each.take(torch.randperm(len(each), generator=_seeded(0))[:rows]) for each in (log, pairs)]
+    model = train(build(log, KINDS, context), Mix(parts, ratio=(1, 1)), epochs=3, batch_size=8192, seed=1)
+    answer, _ = ranked(model, shop, near, beside(near, shop.bought, retrieved(model, log)))
+    asked = shop.users[torch.randperm(len(shop.users), generator=_seeded(5))[:users]]
+    top = serving(model, log, near).recommend(log.users.vocab.decode(asked), 10).ids
+    lists = log.items.vocab.encode(top.reshape(-1).tolist()).view(top.shape)
+    same = []
+    for some, served in zip(asked.split(USERS // 2), lists.split(USERS // 2), strict=True):
+        scores = answer(some).clone()
+        scores[:, 0] = -torch.inf
+        scores[shop.bought.of_users(some)] = -torch.inf
+        best = scores.topk(10).indices
+        items, order = (best.sort(1).values == served.sort(1).values).all(1), (best == served).all(1)
+        same.append(torch.stack([items, order]).double())
+    found = torch.cat(same, 1).mean(1)
+    return float(found[0]), float(found[1])
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def figures(found: Places) -> list[float]:
     """HR@10 and NDCG@10: of all, of those touched before, of the others, of the others among untouched items alone."""
     every = torch.ones_like(found.touched)
@@ -315,4 +363,7 @@ def main(seeds: int = 3, held_out: str = "test") -> None:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
+    if arguments == ["served"]:
+        print("the same ten items: {:.2%} of users; in the same order: {:.2%}".format(*agreement()))
+        sys.exit()
     main(int(arguments[0]) if arguments else 3, *arguments[1:2])
