@@ -1,4 +1,4 @@
-"""The run, its folder, its trials and its workers."""
+"""The run, its folder and its trials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motet.compare.folder import PLAN, TRIALS, RunFolder, read_trials
 from motet.compare.run import RETRIES, run
 from motet.compare.sampler import listed
 from motet.compare.trial import Trial
-from motet.compare.workers import Here, Processes, Workers, workers
+from motet.compare.workers import Here, Workers
 from motet.errors import ConfigError, DataError
 
 WAYS = [{"a": value} for value in range(4)]
@@ -102,14 +102,6 @@ def test_a_worker_that_dies_is_retried_and_then_given_up(tmp_path: Path, deaths:
     assert [trial.state for trial in found] == ["done", state, "done", "done"]
 
 
-def test_processes_outlive_one_that_dies() -> None:
-    with Processes(2) as pool:
-        first, other = pool.submit(os._exit, 3), pool.submit(os.getpid)
-        assert isinstance(first.exception(), pool.deaths)
-        assert pool.submit(os.getpid).result() != os.getpid()
-        assert other.result() != os.getpid()
-
-
 def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:
     class Stopped(Here):
         def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:  # noqa: ARG002
@@ -119,16 +111,6 @@ def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path, at_work=Stopped())
-
-
-def test_where_trials_are_trained() -> None:
-    assert isinstance(workers(1, None), Here)
-    with workers(2, None) as pool:
-        assert pool.jobs == 2
-    with pytest.raises(ConfigError, match="jobs=0; at least one process has to work"):
-        workers(0, None)
-    with pytest.raises(ConfigError, match=r"needs Ray; install it with: pip install 'motet\[ray\]'"):
-        workers(2, "local")
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
