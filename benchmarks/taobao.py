@@ -1,6 +1,7 @@
 """Views, carts and purchases in one model: `python -m benchmarks.taobao [SEEDS] [test | valid]`; 0 seeds: rules alone.
 
-`python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here.
+`python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here; `projected`:
+what projections of their own do to the tasks that retrieve.
 
 The data are `../shared/data/taobao_mb.npz`, or the file that TAOBAO names. Protocol of the papers: the held-out
 purchase of each of 15,449 users is ranked among all items, only the purchases the user made in training removed; equal
@@ -123,8 +124,11 @@ def labelled(shop: Shop, near: Neighbours, seed: int) -> EventLog:
     return Mix(parts).log
 
 
-def build(log: EventLog, kinds: tuple[str, ...], context: tuple[str, ...] = ()) -> Model:
-    retrieve = [tasks.WholeCatalogue(kind, positives=f"event == '{kind}'", confidence=5.0) for kind in kinds]
+def build(log: EventLog, kinds: tuple[str, ...], context: tuple[str, ...] = (), *, projected: bool = False) -> Model:
+    retrieve = [
+        tasks.WholeCatalogue(kind, positives=f"event == '{kind}'", confidence=5.0, projected=projected)
+        for kind in kinds
+    ]
     rank = [tasks.WithContext(tasks.Event("bought", hidden=(64, 32)), context, vectors=False)] if context else []
     return Model(
         user=FeatureTower(log.users, dim=64),
@@ -336,6 +340,17 @@ def judged(
     return {name: figures(places(scores, shop)) for name, scores in found.items()}, learned(joint, ranked_pairs)
 
 
+def projections(seed: int = 1) -> dict[str, list[float]]:
+    """HR@10 and NDCG@10 on `buy_valid`, unvisited among unvisited, of the tasks that retrieve."""
+    shop, found = read("valid"), {}
+    for name, projected in (("shared vectors", False), ("a projection each", True)):
+        torch.manual_seed(seed)
+        model = build(shop.log, KINDS, projected=projected)
+        train(model, shop.log, epochs=7, batch_size=8192, seed=seed)
+        found[name] = figures(places(retrieved(model, shop.log), shop))[-2:]
+    return found
+
+
 def main(seeds: int = 3, held_out: str = "test") -> None:
     shop = read(held_out)
     log = shop.log
@@ -365,5 +380,8 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     if arguments == ["served"]:
         print("the same ten items: {:.2%} of users; in the same order: {:.2%}".format(*agreement()))
+        sys.exit()
+    if arguments == ["projected"]:
+        print(projections())
         sys.exit()
     main(int(arguments[0]) if arguments else 3, *arguments[1:2])
