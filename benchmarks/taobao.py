@@ -1,7 +1,7 @@
 """Views, carts and purchases in one model: `python -m benchmarks.taobao [SEEDS] [test | valid]`; 0 seeds: rules alone.
 
-`python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here; `projected`:
-what projections of their own do to the tasks that retrieve.
+`python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here.
+`python -m benchmarks.taobao projected`: what projections of their own do to the tasks that retrieve.
 
 The data are `../shared/data/taobao_mb.npz`, or the file that TAOBAO names. Protocol of the papers: the held-out
 purchase of each of 15,449 users is ranked among all items, only the purchases the user made in training removed; equal
