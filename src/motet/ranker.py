@@ -181,6 +181,10 @@ class Ranker:
         return torch.ones(len(askers), 1, device=self.scorer.device)
 
 
+class OtherVectorsError(ConfigError):
+    """An index is not of the model's items."""
+
+
 def _belonging(
     index: ExactIndex | ApproximateIndex, vectors: Float[Tensor, "rows width"]
 ) -> ExactIndex | ApproximateIndex:
@@ -188,7 +192,7 @@ def _belonging(
     held = index.vectors
     near = held.shape == vectors.shape and torch.allclose(held.to(vectors), vectors, rtol=1e-3, atol=1e-4)
     if not near:
-        raise ConfigError(
+        raise OtherVectorsError(
             f"the index holds {len(held):,} vectors {held.shape[1]} wide that are not those of the model's "
             f"{len(vectors):,} items; make it anew: motet index MODEL"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Self
 
@@ -16,17 +17,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motet.artifact import saved
+from motet.artifact.reading import reading
 from motet.data.entities import Entities
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.data.pair_features import PairFeatures
-from motet.errors import ConfigError, MotetError, did_you_mean
+from motet.errors import ArtifactError, ConfigError, did_you_mean
 from motet.fold_in import FoldIn
 from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.model import Model
-from motet.ranker import Ranker, Ranking, Request
+from motet.ranker import OtherVectorsError, Ranker, Ranking, Request
 from motet.retrievers import Retriever, stages
+from motet.retrievers.saved import FILE as RETRIEVAL
 from motet.retrievers.saved import Retrieval, files, read
 from motet.scorer import Scorer
 
@@ -267,20 +270,25 @@ class Recommender:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
             ConfigError: If `model` is needed, or does not fit the saved weights, or the index is of other weights.
         """
-        found = saved.load(path, model)
-        try:
+        found, where = saved.load(path, model), str(path)
+        with reading(RETRIEVAL, where):
             given = read(found.folder, found.log)
-            return cls(
-                found.model,
-                found.log,
-                index=found.index,
-                by=found.by,
-                seen=given.seen,
-                retrieve=given.stages or None,
-                context=given.context,
-            )
-        except MotetError as error:
-            raise type(error)(f"{str(path)!r}: {error}") from error
+        try:
+            with reading(saved.WEIGHTS, where, but=OtherVectorsError):
+                recommender = cls(
+                    found.model,
+                    found.log,
+                    index=found.index,
+                    seen=given.seen,
+                    retrieve=given.stages or None,
+                    context=given.context,
+                )
+        except OtherVectorsError as error:
+            raise ArtifactError(f"{saved.INDEX!r} in {where!r} is of other weights: {error}") from error
+        with reading(saved.FUSION, where):
+            if found.by is not None:
+                recommender.by = found.by
+        return recommender
 
     def _checked(self, by: Mapping[str, float]) -> Mapping[str, float]:
         tasks = self.model.tasks
@@ -288,8 +296,8 @@ class Recommender:
             if name not in tasks:
                 hint = did_you_mean(name, tasks)
                 raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
-            if not math.isfinite(weight):
-                raise ConfigError(f"by gives task {name!r} the weight {weight}; it must be a finite number")
+            if not isinstance(weight, Real) or not math.isfinite(weight):
+                raise ConfigError(f"by gives task {name!r} the weight {weight!r}; it must be a finite number")
         if not any(by.values()):
             raise ConfigError(
                 f"every task weighs 0, so that nothing is better than anything; tasks: {', '.join(tasks)}"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet.artifact.declaration import describe, rebuild
+from motet.artifact.declaration import Within, describe, rebuild
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ArtifactError
@@ -100,4 +100,23 @@ def test_unknown_classes_and_arguments_are_named(log: EventLog) -> None:
     with pytest.raises(
         ArtifactError, match=r"the model's FeatureTower does not fit this motet: .*'wings'; upgrade motet"
     ):
+        rebuild(declaration, log.users, log.items)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("user", {"dim": 10**9}), ("trunk", {"experts": 10**9}), ("user", {"hidden": [5] * 10**5})]
+)
+def test_no_more_is_made_than_weights_are_there_for(log: EventLog, place: str, value: dict[str, Any]) -> None:
+    model = Model(
+        user=ContentTower(log.users, dim=6, hidden=(5,)),
+        item=FeatureTower(log.items, dim=6),
+        tasks=[Rating("stars", hidden=())],
+        trunk=MMoE(3, hidden=(5,)),
+    )
+    declaration: dict[str, Any] = describe(model) or {}
+    with Within(weights=0, tensors=len(model.state_dict())):
+        rebuild(declaration, log.users, log.items)
+    declaration[place]["config"] |= value
+    words = "the model is far larger than the weights that are there"
+    with pytest.raises(ArtifactError, match=words), Within(weights=4_000, tensors=len(model.state_dict())):
         rebuild(declaration, log.users, log.items)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import signal
 import subprocess
@@ -210,6 +211,54 @@ def test_what_cannot_be_read_is_not_replaced(saved: Path) -> None:
 def test_a_link_is_no_part_of_a_model(saved: Path) -> None:
     (saved / "more").symlink_to(saved.parent)
     with pytest.raises(ArtifactError, match=r"'more' in '.*model' is not part of the saved model"):
+        read_folder(saved)
+
+
+def test_what_is_no_plain_file_is_not_opened(saved: Path) -> None:
+    for name in ("a.json", "manifest.json", "manifest.sig"):
+        file = saved / name
+        content = file.read_bytes() if file.exists() else b""
+        (saved.parent / "elsewhere").write_bytes(content)
+        file.unlink(missing_ok=True)
+        file.symlink_to(saved.parent / "elsewhere")
+        with pytest.raises(ArtifactError, match=f"'{name}' in '.*model' is no plain file; put the file itself there"):
+            read_folder(saved)
+        file.unlink()
+        os.mkfifo(file)  # opening it would wait for ever
+        with pytest.raises(ArtifactError, match=f"'{name}' in '.*model' is no plain file"):
+            read_folder(saved)
+        file.unlink()
+        if content:
+            file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "1"},
+        {"format": True},
+        {"format": float("nan")},
+        {"format": 0},
+        {"files": []},
+        {"files": {"a.json": 3}},
+        {"files": {"a.json": {"bytes": "2", "sha256": ""}}},
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_form_is_damaged(saved: Path, changes: dict[str, object]) -> None:
+    manifest = unseal((saved / "manifest.json").read_bytes())
+    (saved / "manifest.json").write_bytes(seal(manifest | changes))
+    with pytest.raises(ArtifactError, match=r"'manifest.json' in '.*model' is damaged"):
+        read_folder(saved)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc/passwd", "", ".", "sub/../a.json", "./a.json", "a\0b"])
+def test_no_file_outside_is_read(saved: Path, name: str) -> None:
+    (saved.parent / "elsewhere").write_bytes((saved / "a.json").read_bytes())
+    manifest = unseal((saved / "manifest.json").read_bytes())
+    manifest["files"] = {name: manifest["files"].pop("a.json"), **manifest["files"]}
+    (saved / "manifest.json").write_bytes(seal(manifest))
+    with pytest.raises(ArtifactError, match=r"is missing; restore it|is not part of the saved model"):
         read_folder(saved)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from motet.artifact import saved as artifacts
 from motet.artifact.folder import write_folder
-from motet.errors import ConfigError
+from motet.errors import ArtifactError
 from motet.export import export
 from motet.index import ApproximateIndex, ExactIndex, approximate
 from motet.model import Model
@@ -69,14 +69,14 @@ def test_an_index_of_other_weights_is_refused(motet: Run, model: Path) -> None:
     artifacts.put_index(model, ExactIndex(torch.randn(12, 3)))
     ran = motet("recommend", model, 3)
     assert ran.code == 2
-    assert f"{str(model)!r}: the index holds 12 vectors 3 wide that are not those of the model's 12 items" in ran.err
+    assert f"'index.safetensors' in {str(model)!r} is of other weights: the index holds 12 vectors 3 wide" in ran.err
     assert "make it anew: motet index MODEL" in ran.err
     assert motet("index", model).code == 0
     assert motet("recommend", model, 3).code == 0
     vectors = Recommender.load(model).ranker.index.vectors.clone()
     vectors[5, 0] += 1
     artifacts.put_index(model, ApproximateIndex(vectors))
-    with pytest.raises(ConfigError, match=r"the index holds 12 vectors \d wide that are not those"):
+    with pytest.raises(ArtifactError, match=r"the index holds 12 vectors \d wide that are not those"):
         Recommender.load(model)
 
 

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch.overrides import TorchFunctionMode
+
 from motet import balancers, tasks, towers, trunks
 from motet.data.entities import Entities
 from motet.errors import ArtifactError
 from motet.model import Model
 from motet.preference import Preference
+
+MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.eye)
+CALLS, SPARE_TENSORS = 100, 50  # of functions of torch to make one tensor, and tensors of a model that are not saved
+BYTES, SPARE_BYTES = 4, 1 << 24  # of tensors for a byte of the weights, because some are not saved
 
 
 def describe(model: Model) -> dict[str, Any] | None:
@@ -67,6 +74,43 @@ def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) ->
         balancer=_decode(declaration["balancer"]),
         preference=_decode(declaration["preference"]),
     )
+
+
+class Within(TorchFunctionMode):
+    """Lets no more tensors be made than weights are there for.
+
+    A declaration from a stranger may ask for a table of a billion rows, or for a million experts: the memory and the
+    time that takes would be gone before anybody saw that the weights do not fit.
+
+    Args:
+        weights: How many bytes they have.
+        tensors: How many tensors they are.
+
+    Raises:
+        ArtifactError: Inside, as soon as it is too much.
+
+    Example:
+        >>> with Within(weights=4, tensors=1):
+        ...     torch.zeros(1_000_000_000)
+        Traceback (most recent call last):
+        motet.errors.ArtifactError: the model is far larger than the weights that are there
+    """
+
+    def __init__(self, *, weights: int, tensors: int) -> None:
+        super().__init__()
+        self.bytes = BYTES * weights + SPARE_BYTES
+        self.calls = CALLS * (tensors + SPARE_TENSORS)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count a call of a function of torch, and what it is about to make; see `TorchFunctionMode`."""
+        kwargs = kwargs or {}
+        self.calls -= 1
+        if func in MAKERS:
+            made = func(*args, **{**kwargs, "device": "meta"})
+            self.bytes -= made.numel() * made.itemsize
+        if min(self.bytes, self.calls) < 0:
+            raise ArtifactError("the model is far larger than the weights that are there")
+        return func(*args, **kwargs)
 
 
 def _known(name: str) -> type | None:

@@ -89,7 +89,7 @@ def read_folder(path: str | Path) -> Path:
             raise ArtifactError(f"{where} is missing; {FIX}")
         if name not in files:
             raise ArtifactError(f"{where} is not part of the saved model; move it out of the folder")
-        _check(folder / name, files[name], where)
+        _check(_plain(folder, name, str(path)), files[name], where)
     return folder
 
 
@@ -106,7 +106,7 @@ def read_signature(folder: Path, path: str) -> dict[str, str] | None:
     Raises:
         ArtifactError: If the file was changed.
     """
-    file = folder / SIGNATURE
+    file = _plain(folder, SIGNATURE, path)
     if not file.exists():
         return None
     try:
@@ -186,23 +186,36 @@ def _sync(folder: Path) -> None:
 
 def _manifest(folder: Path, path: str) -> dict[str, Any]:
     try:
-        manifest = unseal((folder / MANIFEST).read_bytes())
+        manifest = unseal(_plain(folder, MANIFEST, path).read_bytes())
         version = manifest["format"]
-        newer = version > FORMAT
-        whole = newer or all({"bytes", "sha256"} <= entry.keys() for entry in manifest["files"].values())
+        newer = type(version) is int and version > FORMAT
+        known = type(version) is int and 1 <= version <= FORMAT
+        whole = newer or (known and all(map(_is_entry, manifest["files"].values())))
     except FileNotFoundError:
         raise ArtifactError(f"there is no saved model in {path!r}: it has no {MANIFEST}; check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         manifest, version, newer, whole = {}, 0, False, False
     if newer:
         raise ArtifactError(
-            f"{path!r} was saved by motet {manifest.get('motet', '?')} in format {version}, and this motet "
+            f"{path!r} was saved by motet {str(manifest.get('motet', '?'))[:20]} in format {version}, and this motet "
             f"{__version__} reads formats up to {FORMAT}; upgrade: pip install --upgrade motet"
         )
     if not whole:
         raise ArtifactError(f"{MANIFEST!r} in {path!r} is damaged; {FIX}")
     checked: dict[str, Any] = manifest
     return checked
+
+
+def _is_entry(entry: Any) -> bool:
+    return type(entry["bytes"]) is int and type(entry["sha256"]) is str
+
+
+def _plain(folder: Path, name: str, path: str) -> Path:
+    """A file that can be opened: not a link, which may lead anywhere, nor a pipe, which may never end."""
+    file = folder / name
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise ArtifactError(f"{name!r} in {path!r} is no plain file; put the file itself there")
+    return file
 
 
 def _check(file: Path, entry: dict[str, Any], where: str) -> None:

@@ -22,24 +22,26 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 
-from motet.artifact.declaration import describe, rebuild
+from motet.artifact.declaration import Within, describe, rebuild
 from motet.artifact.folder import MANIFEST, SIGNATURE, read_folder, write_folder
-from motet.data.entities import Entities
+from motet.artifact.reading import EVENTS, MODEL, SIDES, read_log, reading
+from motet.artifact.sealed import read_document
 from motet.data.log import EventLog
-from motet.data.schema import Feature, Schema
-from motet.data.sides import build_entities
-from motet.data.vocab import Vocab
 from motet.errors import ConfigError
 from motet.index import ApproximateIndex, ExactIndex
 from motet.index import load as load_index
 from motet.index.stored import to_bytes
 from motet.model import Model
 
-RUN, FUSION, INDEX, REPORT = "run.json", "fusion.json", "index.safetensors", "report.html"
+WEIGHTS, INDEX = "model.safetensors", "index.safetensors"
+RUN, FUSION, REPORT = "run.json", "fusion.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -156,28 +158,41 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
         ConfigError: If a model has to be given, or the one given has other users, items or parts.
     """
-    folder = read_folder(path)
-    document = json.loads((folder / "model.json").read_bytes())
-    schema = Schema.from_json(json.dumps(document["schema"]))
-    log = replace(_read_log(folder, schema, document["vocabs"]), recents=document["recents"])
+    folder, where = read_folder(path), str(path)
+    document = read_document(folder, MODEL, where)
+    log = read_log(folder, where, document)
     if model is not None:
         _check_entities(model, log)
-    elif document["model"] is not None:
-        model = rebuild(document["model"], log.users, log.items)
+        _load_weights(folder / WEIGHTS, model)
     else:
-        raise ConfigError(
-            f"{str(path)!r} holds the weights of {document['parts']}, and not all of these classes are motet's own; "
-            "build the model as for training and pass it: load(path, model=...)"
-        )
-    _load_weights(folder / "model.safetensors", model)
-    index = load_index(folder / INDEX) if (folder / INDEX).exists() else None
-    by = json.loads((folder / FUSION).read_bytes())["by"] if (folder / FUSION).exists() else None
+        model = _rebuilt(folder, where, document, log)
+    with reading(INDEX, where):
+        index = load_index(folder / INDEX) if (folder / INDEX).exists() else None
+    with reading(FUSION, where):
+        by = read_document(folder, FUSION, where)["by"] if (folder / FUSION).exists() else None
     return Saved(model.eval(), log, index, by, folder)
 
 
-def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
-    from safetensors.torch import save as to_bytes
+def _rebuilt(folder: Path, path: str, document: Mapping[str, Any], log: EventLog) -> Model:
+    """The model that the declaration says, with the weights that are there; as large as these, whatever it says."""
+    with reading(MODEL, path):
+        declared, parts = document["model"], document["parts"]
+    if declared is None:
+        raise ConfigError(
+            f"{path!r} holds the weights of {str(parts)[:200]}, and not all of these classes are motet's own; "
+            "build the model as for training and pass it: load(path, model=...)"
+        )
+    file = folder / WEIGHTS
+    with reading(WEIGHTS, path), safe_open(file, "pt") as held:
+        tensors = len(held.keys())
+    with reading(MODEL, path), Within(weights=file.stat().st_size, tensors=tensors):
+        model = rebuild(declared, log.users, log.items)
+    with reading(WEIGHTS, path):
+        _load_weights(file, model)
+    return model
 
+
+def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     parts = [type(part).__name__ for part in (model, model.user, model.item, *model.tasks.values())]
     schema = replace(log.schema, context_features={})
     document = {
@@ -187,35 +202,19 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
         "model": describe(model),
         "parts": f"{parts[0]}({', '.join(parts[1:])})",
     }
-    yield "model.json", json.dumps(document, indent=2).encode()
+    yield MODEL, json.dumps(document, indent=2).encode()
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    yield "model.safetensors", to_bytes(state)
-    yield "users.parquet", _parquet(log.users.table)
-    yield "items.parquet", _parquet(log.items.table)
+    yield WEIGHTS, to_safetensors(state)
+    for name, side in zip(SIDES, (log.users, log.items), strict=True):
+        yield name, _parquet(side.table)
     columns = {name: log.columns[name].cpu().numpy() for name in schema.columns}
-    yield "events.parquet", _parquet(pl.DataFrame(columns))
+    yield EVENTS, _parquet(pl.DataFrame(columns))
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
     stream = BytesIO()
     frame.write_parquet(stream)
     return stream.getvalue()
-
-
-def _read_log(folder: Path, schema: Schema, vocabs: Mapping[str, list[str] | list[int]]) -> EventLog:
-    users = _read_entities(folder / "users.parquet", schema.user, schema.user_features)
-    items = _read_entities(folder / "items.parquet", schema.item, schema.item_features)
-    events = pl.read_parquet(folder / "events.parquet")
-    columns = {name: torch.from_numpy(events[name].to_numpy(writable=True)) for name in schema.columns}
-    return EventLog(
-        schema, users, items, columns, {name: Vocab(name, pl.Series(name, ids)) for name, ids in vocabs.items()}
-    )
-
-
-def _read_entities(file: Path, key: str, kinds: Mapping[str, Feature]) -> Entities:
-    """Encode the saved table anew: equal tables have equal codes."""
-    table = pl.read_parquet(file)
-    return build_entities(key, Vocab(key, table[key]), kinds, table)
 
 
 def _check_entities(model: Model, log: EventLog) -> None:
@@ -228,10 +227,12 @@ def _check_entities(model: Model, log: EventLog) -> None:
 
 
 def _load_weights(file: Path, model: Model) -> None:
-    from safetensors.torch import load_file
-
+    held = load_file(file)
+    for name, tensor in model.state_dict().items():
+        if name in held and held[name].dtype != tensor.dtype:
+            raise ConfigError(f"the saved weights {name!r} are {held[name].dtype}, and the model's are {tensor.dtype}")
     try:
-        model.load_state_dict(load_file(file))
+        model.load_state_dict(held)
     except RuntimeError as error:
         differences = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise ConfigError(f"the saved weights do not fit the model: {differences}") from error

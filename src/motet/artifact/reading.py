@@ -1,0 +1,147 @@
+"""Reading: the tables of a saved model as a log, whoever wrote them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from polars.exceptions import PanicException
+from torch import Tensor
+
+from motet.artifact import pages
+from motet.data.entities import Entities
+from motet.data.log import EventLog
+from motet.data.schema import Feature, Schema
+from motet.data.sides import build_entities
+from motet.data.vocab import Vocab
+from motet.errors import ArtifactError, MotetError
+
+MODEL = "model.json"
+SIDES = ("users.parquet", "items.parquet")
+EVENTS = "events.parquet"
+
+
+@contextmanager
+def reading(name: str, path: str, *, but: type[MotetError] | tuple[()] = ()) -> Iterator[None]:
+    """Say of whatever goes wrong inside, which file it was.
+
+    A file may have been written by anybody, and the checksums that it has by the same hand. What reads it is made for
+    what motet writes, and meets the rest with errors of every kind.
+
+    Args:
+        name: Of the file.
+        path: What the caller calls its folder.
+        but: An error that passes as it is.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        MotetError: Where one was raised inside, of the same kind.
+        ArtifactError: Where anything else was.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except MotetError as error:
+        if repr(name) in str(error):
+            raise
+        raise type(error)(f"{name!r} in {path!r}: {error}") from error
+    except (Exception, PanicException) as error:
+        words = " ".join(str(error).split())[:200]
+        raise ArtifactError(
+            f"{name!r} in {path!r} does not hold what motet writes ({type(error).__name__}: {words}); ask for it "
+            "again, or save the model again"
+        ) from error
+
+
+def read_log(folder: Path, path: str, document: Mapping[str, Any]) -> EventLog:
+    """The training log.
+
+    Args:
+        folder: Where the files lie.
+        path: What the caller calls it.
+        document: What `model.json` holds.
+
+    Returns:
+        The log.
+
+    Raises:
+        ArtifactError: If a file does not hold what the schema says.
+    """
+    with reading(MODEL, path):
+        schema = _schema(document["schema"])
+        vocabs = {name: _vocab(name, ids) for name, ids in dict(document["vocabs"]).items()}
+        recents = {name: dict(made) for name, made in dict(document["recents"]).items()}
+        if schema.event is not None and schema.event not in vocabs:
+            raise ValueError(f"it does not say which values {schema.event!r} has")
+    users = _entities(folder, SIDES[0], path, schema.user, schema.user_features)
+    items = _entities(folder, SIDES[1], path, schema.item, schema.item_features)
+    with reading(EVENTS, path):
+        sizes = {schema.user: len(users), schema.item: len(items)}
+        sizes |= {name: len(vocab) for name, vocab in vocabs.items()}
+        table = _table(folder / EVENTS)
+        columns = {name: _column(table[name], sizes.get(name), name == schema.time) for name in schema.columns}
+        return EventLog(schema, users, items, columns, vocabs, recents=recents)
+
+
+def _schema(document: Any) -> Schema:
+    schema = Schema.from_json(json.dumps(document))
+    names = [name for name in (schema.time, schema.event) if name is not None]
+    if not all(isinstance(name, str) for name in (schema.user, schema.item, *names, *schema.signals)):
+        raise ValueError("a column has a name that is no text")
+    return schema
+
+
+def _vocab(name: str, ids: Any) -> Vocab:
+    vocab = Vocab.build(pl.Series(name, ids), name)
+    if vocab.ids.to_list() != ids:
+        raise ValueError(f"the values of {name!r} are not different and in order")
+    return vocab
+
+
+def _entities(folder: Path, file: str, path: str, key: str, kinds: Mapping[str, Feature]) -> Entities:
+    """Encode the saved table anew: equal tables have equal codes."""
+    with reading(file, path):
+        table = _table(folder / file)
+        ids = table[key]
+        if ids.dtype not in (pl.String, pl.Int64) or ids.null_count() or not bool((ids[1:] > ids[:-1]).all()):
+            raise ValueError(f"the ids in {key!r} are not different and in order")
+        return build_entities(key, Vocab(key, ids), kinds, table)
+
+
+def _table(file: Path) -> pl.DataFrame:
+    """A table whose size in memory has something to do with that of its file."""
+    pages.check(file)
+    table = pl.read_parquet(file)
+    texts = sum(_characters(column) for column in table)
+    size = file.stat().st_size
+    if texts > pages.BYTES * size + pages.SPARE:
+        raise ValueError(f"its {size:,} bytes unpack to {texts:,} bytes of text, which no log does")
+    return table
+
+
+def _characters(column: pl.Series) -> int:
+    while isinstance(column.dtype, pl.List | pl.Array):
+        column = column.explode()
+    return int(column.str.len_bytes().sum() or 0) if column.dtype == pl.String else 0
+
+
+def _column(column: pl.Series, size: int | None, moment: bool) -> Tensor:
+    """Rows below a size, a moment, or a number that may be missing."""
+    kinds = (pl.Int64,) if size is not None else (pl.Int64, pl.Float64) if moment else (pl.Float32,)
+    if column.dtype not in kinds or column.null_count():
+        raise ValueError(f"column {column.name!r} holds {column.dtype} and {column.null_count()} nulls")
+    values = torch.from_numpy(np.asarray(column.to_numpy(writable=True)))
+    if size is not None and len(values) and not 0 <= int(values.min()) <= int(values.max()) < size:
+        raise ValueError(f"column {column.name!r} names a row that there is not; there are {size:,}")
+    if moment and not values.isfinite().all():
+        raise ValueError(f"column {column.name!r} holds a moment that is none")
+    return values

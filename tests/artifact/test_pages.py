@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from motet.artifact import pages
+
+
+def test_tables_of_every_kind_pass(tmp_path: Path) -> None:
+    rows = 20_000
+    table = pl.select(
+        number=pl.int_range(rows),
+        text=pl.format("item {}", pl.int_range(rows)),
+        tags=pl.int_range(rows).cast(pl.String).repeat_by(3),
+        moment=pl.int_range(rows).cast(pl.Datetime),
+        kind=pl.when(pl.int_range(rows) % 3 == 0).then(pl.lit("a")).cast(pl.Categorical),
+        part=pl.int_range(rows) / 7,
+    )
+    for compression in ("zstd", "snappy", "uncompressed"):
+        table.write_parquet(tmp_path / "table", compression=compression, row_group_size=7_000)  # type: ignore[arg-type]
+        pages.check(tmp_path / "table")
+    table.clear().write_parquet(tmp_path / "empty")
+    pages.check(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("values", [pl.repeat(7, 3_000_000), pl.repeat(7, 3_000_000).implode()], ids=["rows", "a list"])
+def test_a_few_bytes_are_not_millions_of_values(values: pl.Expr, tmp_path: Path) -> None:
+    pl.select(values).write_parquet(tmp_path / "table")
+    with pytest.raises(ValueError, match=r"its .* bytes unpack to 3,000,.* values and .* bytes, which no log does"):
+        pages.check(tmp_path / "table")
+
+
+def test_a_few_bytes_are_not_a_long_text(tmp_path: Path) -> None:
+    pl.DataFrame({"text": ["a" * 3_000_000]}).write_parquet(tmp_path / "table")
+    with pytest.raises(ValueError, match=r"bytes unpack to 2 values and 3,000,.* bytes, which no log does"):
+        pages.check(tmp_path / "table")
+
+
+def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "table"
+    pl.DataFrame({"a": range(3)}).write_parquet(file)
+    whole = file.read_bytes()
+    for content in (b"", b"PAR1", whole[:-3], whole[3:], whole[:-8] + b"\xff" * 4 + b"PAR1"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"it is no Parquet"):
+            pages.check(file)
+    for place in range(4, len(whole) - 8):
+        for byte in (0, 255, whole[place] ^ 1):
+            file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            try:
+                pages.check(file)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+                continue  # named by what reads the file

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from motet.artifact.reading import read_log, reading
+from motet.artifact.saved import save
+from motet.artifact.sealed import read_document
+from motet.data.log import EventLog
+from motet.data.schema import Categorical, Schema
+from motet.errors import ArtifactError, ConfigError, DataError
+from motet.model import Model
+from motet.tasks import Rating
+from motet.towers import FeatureTower
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    events = {
+        "user_id": [1, 2, 2],
+        "item_id": ["a", "b", "a"],
+        "stars": [1, 2, None],
+        "at": [5, 6, 7],
+        "event": list("xyx"),
+    }
+    users = pl.DataFrame({"user_id": [1, 2], "job": ["cook", None]})
+    schema = Schema(time="at", event="event", signals=("stars",), user_features={"job": Categorical()})
+    log = EventLog.read(pl.DataFrame(events), schema, users=users)
+    model = Model(
+        user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=[Rating("stars", hidden=())]
+    )
+    save(tmp_path, model, log)
+    return tmp_path
+
+
+def read(folder: Path, **changes: Any) -> EventLog:
+    document = read_document(folder, "model.json", "it")
+    return read_log(folder, "it", document | changes)
+
+
+def test_reads_what_was_saved(saved: Path) -> None:
+    log = read(saved)
+    assert log.frame().to_dicts()[2] == {"user_id": 2, "item_id": "a", "at": 7, "event": "x", "stars": None}
+    assert log.users.table["job"].to_list() == ["cook", None]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("users.parquet", {"user_id": [1, 1]}, "the ids in 'user_id' are not different and in order"),
+        ("users.parquet", {"user_id": [2, 1]}, "the ids in 'user_id' are not different and in order"),
+        ("users.parquet", {"user_id": [1, None]}, "the ids in 'user_id' are not different and in order"),
+        ("users.parquet", {"user_id": [1.0, 2.0]}, "the ids in 'user_id' are not different and in order"),
+        ("users.parquet", {"job": ["a" * 2_000_000, "b"]}, "bytes unpack to .* which no log does"),
+        ("users.parquet", {"job": [[1], [2]]}, "column 'job' of the table of 'user_id' holds values of type List"),
+        ("events.parquet", {"user_id": [1, 2, 3]}, "column 'user_id' names a row that there is not; there are 3"),
+        ("events.parquet", {"item_id": [1, -1, 2]}, "column 'item_id' names a row that there is not; there are 3"),
+        ("events.parquet", {"event": [1, 2, 9]}, "column 'event' names a row that there is not; there are 3"),
+        ("events.parquet", {"item_id": [1, None, 2]}, "column 'item_id' holds Int64 and 1 nulls"),
+        ("events.parquet", {"stars": [1, 2, 3]}, "column 'stars' holds Int64 and 0 nulls"),
+        ("events.parquet", {"at": [1.0, float("nan"), 3.0]}, "column 'at' holds a moment that is none"),
+        ("events.parquet", {"at": None}, "ColumnNotFoundError: .*at"),
+    ],
+)
+def test_what_motet_does_not_write_is_named(saved: Path, file: str, change: Mapping[str, Any], words: str) -> None:
+    table = pl.read_parquet(saved / file)
+    for name, values in change.items():
+        table = table.drop(name) if values is None else table.with_columns(pl.Series(name, values))
+    table.write_parquet(saved / file)
+    with pytest.raises((ArtifactError, DataError), match=f"'{file}' in 'it'.*{words}"):
+        read(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema": {"signals": [5]}}, ""),
+        ({"schema": {"users": "x"}}, "a schema has no field 'users'"),
+        ({"vocabs": {}}, "it does not say which values 'event' has"),
+        ({"vocabs": {"event": ["y", "x"]}}, "the values of 'event' are not different and in order"),
+        ({"vocabs": {"event": [[1]]}}, "column 'event'"),
+        ({"recents": 3}, "TypeError: 'int' object is not iterable"),
+        ({"recents": {"x": 3}}, "TypeError"),
+    ],
+)
+def test_a_declaration_that_is_none_is_named(saved: Path, change: Mapping[str, Any], words: str) -> None:
+    with pytest.raises((ArtifactError, ConfigError, DataError), match=f"'model.json' in 'it'.*{words}"):
+        read(saved, **change)
+
+
+def test_a_table_that_is_no_table_is_named(saved: Path) -> None:
+    whole = (saved / "users.parquet").read_bytes()
+    for content in (b"", whole[:40], b"x" * 400, whole[:60] + bytes(20) + whole[80:]):
+        (saved / "users.parquet").write_bytes(content)
+        with pytest.raises(ArtifactError, match=r"'users.parquet' in 'it' does not hold what motet writes"):
+            read(saved)
+
+
+def test_errors_keep_their_kind_and_get_a_name() -> None:
+    with pytest.raises(ConfigError, match=r"^'a' in 'b': no$"), reading("a", "b"):
+        raise ConfigError("no")
+    with pytest.raises(ConfigError, match=r"^'a' says no$"), reading("a", "b"):
+        raise ConfigError("'a' says no")
+    with pytest.raises(ConfigError, match=r"^no$"), reading("a", "b", but=ConfigError):
+        raise ConfigError("no")
+    words = r"'a' in 'b' does not hold what motet writes \(IndexError: list index"
+    with pytest.raises(ArtifactError, match=words), reading("a", "b"):
+        [][1]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "it is no JSON"),
+        (b'{"a": 1', "it is no JSON"),
+        (b"\xff\xfe{}", "it is no JSON"),
+        (b'{"a": ' + b"1" * 5_000 + b"}", "it is no JSON"),
+        (json.dumps([1]).encode(), "it holds a list and no object"),
+    ],
+    ids=["deep", "cut off", "binary", "long", "list"],
+)
+def test_a_document_that_is_none_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match=f"'a.json' in 'it' was not written by motet: {words}.*; ask for it again"):
+        read_document(tmp_path, "a.json", "it")
