@@ -89,9 +89,9 @@ class Lineup:
         Raises:
             Problem: If no model is called so.
         """
+        if name is not None:
+            return [(self.named(name), list(range(len(users))))]
         found: dict[str, list[int]] = {}
-        if name is not None or len(self._slots) == 1:
-            return [(self.named(name) if name is not None else self.of(""), list(range(len(users))))]
         for place, user in enumerate(users):
             found.setdefault(self.of(user).name, []).append(place)
         return [(self.models[name], places) for name, places in found.items()]

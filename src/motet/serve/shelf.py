@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +42,8 @@ class Shelf:
         Returns:
             Folders by name.
         """
-        listed = [] if self.folder is None else sorted(self.folder.iterdir())
-        found = {path.name: path for path in listed if path.name[0] != "." and (path / MANIFEST).is_file()}
+        listed = [] if self.folder is None else sorted(self.folder.glob("[!.]*"))
+        found = {path.name: path for path in listed if os.access(path / MANIFEST, os.R_OK)}
         return found | self._named
 
     def version(self, name: str) -> str:
