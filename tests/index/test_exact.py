@@ -78,3 +78,18 @@ def test_refuses_vectors_that_are_not_finite() -> None:
         ExactIndex(vectors)
     with pytest.raises(DataError, match=r"query 1 is not finite"):
         ExactIndex(torch.zeros(3, 1)).search(vectors, 1)
+
+
+@given(seed=st.integers(0, 999), rows=st.integers(1, 200), k=st.integers(1, 9), values=st.integers(1, 40))
+def test_blocks_find_what_a_sort_finds_ties_included(seed: int, rows: int, k: int, values: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randint(values, (rows, 1), generator=generator).float()
+    queries = torch.tensor([[1.0], [-1.0], [0.0]])
+    exclude = [torch.randint(rows, (count,), generator=generator) for count in (0, 3, rows)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("motet.index.exact.SCORES", 3 * 7)
+        found = ExactIndex(vectors).search(queries, k, exclude=exclude)
+    for line, scores in enumerate(queries @ vectors.T):
+        allowed = [row for row in range(rows) if row not in exclude[line].tolist()]
+        wanted = sorted(allowed, key=lambda row: (-float(scores[row]), row))[:k]
+        assert [row for row in found.rows[line].tolist() if row >= 0] == wanted

@@ -39,6 +39,35 @@ def best(scores: Float[Tensor, "n m"], k: int) -> tuple[Float[Tensor, "n top"], 
     return _best(scores, k)
 
 
+def above(scores: Float[Tensor, "n m"], cut: Float[Tensor, "n 1"]) -> tuple[Float[Tensor, "n _"], Int[Tensor, "n _"]]:
+    """What lies above the cut of its line, in the order of the columns; groups without such are not looked into.
+
+    Args:
+        scores: Many, few of which are above the cut.
+        cut: One a line.
+
+    Returns:
+        The scores and their columns, as many as the longest line has; minus infinity fills up the others.
+
+    Example:
+        >>> above(torch.tensor([[1.0, 3.0, 2.0], [0.0, 5.0, 1.0]]), torch.tensor([[1.0], [2.0]]))
+        (tensor([[3., 2.],
+                [5., -inf]]), tensor([[1, 2],
+                [1, 0]]))
+    """
+    short = -scores.shape[1] % GROUP
+    groups = (F.pad(scores, (0, short), value=-math.inf) if short else scores).unflatten(1, (-1, GROUP))
+    line, group = (groups.amax(2) > cut).nonzero(as_tuple=True)
+    cells = groups[line, group]
+    entry, within = (cells > cut[line]).nonzero(as_tuple=True)
+    line, column, found = line[entry], group[entry] * GROUP + within, cells[entry, within]
+    number = torch.arange(len(line), device=line.device) - torch.searchsorted(line, line)
+    width = int(number.max()) + 1 if len(number) else 0
+    columns = line.new_zeros(len(scores), width).index_put_((line, number), column)
+    filled = scores.new_full((len(scores), width), -math.inf).index_put_((line, number), found)
+    return filled, columns
+
+
 def _best_of_wide(line: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Groups of columns first: the k best lie in groups whose largest is not below the k-th largest of these."""
     whole = len(line) // GROUP * GROUP

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.index.base import Hits, Index, Rows
-from motet.index.best import WIDE, best, trimmed
+from motet.index.best import WIDE, above, best, trimmed
 from motet.index.compared import FRACTION, among, compared, listed
 from motet.index.filter import Filter, inside
 from motet.index.rounded import Rounded, suits
@@ -155,17 +155,19 @@ class ExactIndex(Index):
             part = slice(start, min(start + size, len(self)))
             block = _dot(queries, self.vectors[part])
             allowed.apply(block, lines, part)
-            scores, columns = best(block, k)
-            hits = _merged(hits, Hits(columns + start, scores), k)
+            hits = _merged(hits, block, start, k)
         return hits
 
 
-def _merged(first: Hits, then: Hits, k: int) -> Hits:
-    """The best of two, where every row of the first is below every row of the second."""
-    if not first.rows.shape[1]:
-        return then
-    scores, columns = best(torch.cat([first.scores, then.scores], 1), k)
-    return Hits(torch.cat([first.rows, then.rows], 1).gather(1, columns), scores)
+def _merged(hits: Hits, block: Tensor, start: int, k: int) -> Hits:
+    """The best of what was found and of a block of rows behind it, where an equal score comes too late."""
+    if hits.scores.shape[1] == k:
+        scores, columns = above(block, hits.scores[:, -1:])
+    else:
+        scores, columns = best(block, k)
+    rows, scores = torch.cat([hits.rows, columns + start], 1), torch.cat([hits.scores, scores], 1)
+    scores, places = best(scores, k)
+    return Hits(rows.gather(1, places), scores)
 
 
 def _dot(queries: Tensor, vectors: Tensor) -> Tensor:
