@@ -13,8 +13,8 @@ from motet.index.compared import FRACTION, among, compared, listed
 from motet.index.filter import Filter, inside
 from motet.index.rounded import Rounded, suits
 
-QUERIES = 512  # a block of queries: enough for a fast matrix product
-SCORES = 1 << 20  # scores held at once, 4 MB: a cache holds them, and one query sees a million rows in one block
+QUERIES = 1024  # a block of queries: enough for a fast matrix product, and for little else to be done for each
+SCORES = 1 << 21  # scores held at once, 8 MB: a cache holds them, and one query sees two million rows in one block
 
 
 class ExactIndex(Index):
