@@ -48,8 +48,8 @@ JSON = {"Content-Type": "application/json"}
         ("events", {"events": []}, "events", "events: List should have at least 1 item"),
         ("events", {"events": [{"id": "1", "user": 3}]}, "events.0.item", "events.0.item: Field required"),
         ("events", {"events": [{**EVENT, "value": True}]}, "events.0.value", "Input should be a valid number"),
-        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "Input should be a valid number"),
-        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "Input should be a valid number"),
+        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "write a number, or a moment as in 2026"),
+        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "write a number, or a moment as in 2026"),
         ("recommend", {"user": 3, "by": {"stars": "1"}}, "by.stars", "by.stars: Input should be a valid number"),
     ],
 )

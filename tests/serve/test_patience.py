@@ -77,6 +77,17 @@ def test_a_head_has_time_and_then_counts_no_more(port: int, monkeypatch: pytest.
         assert client.recv(1000).endswith(b"..")
 
 
+def test_a_body_that_does_not_come_ends_the_connection_also_after_an_answer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "BODY_TIMEOUT_S", 0.2)
+    with connected(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")  # this application reads no bodies
+        client.sendall(b".")
+        assert ended(client)
+
+
 def test_a_head_without_end_is_refused(port: int) -> None:
     with connected(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\n")

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from motet.serve.gate import come_again
 
 HEAD_TIMEOUT_S = 10.0
+BODY_TIMEOUT_S = 15.0  # longer than the guard's, which says so
 LARGEST_HEAD = 1 << 16
 READ_TIMEOUT_S = 30.0
 MOST_CONNECTIONS = 900  # each needs a file descriptor, and 1,024 are what most systems give a process
@@ -19,9 +20,10 @@ MOST_CONNECTIONS = 900  # each needs a file descriptor, and 1,024 are what most 
 class Patience(HttpToolsProtocol):
     """One connection of uvicorn, which of itself would wait for ever.
 
-    The head of a request has to come whole within `HEAD_TIMEOUT_S`; where an answer is larger than what the system
-    takes, the client has to read the rest within `READ_TIMEOUT_S`; else the connection ends. Beyond `MOST_CONNECTIONS`
-    a request is answered 503. `Guard` sees to bodies.
+    The head of a request has to come whole within `HEAD_TIMEOUT_S`, its body within `BODY_TIMEOUT_S`, also where it was
+    answered before, as `Guard` does with one that is large or late. Where an answer is larger than what the system
+    takes, the client has to read the rest within `READ_TIMEOUT_S`. Else the connection ends. Beyond `MOST_CONNECTIONS`
+    a request is answered 503.
 
     Args:
         *args: As uvicorn gives them.
@@ -30,20 +32,20 @@ class Patience(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head: asyncio.TimerHandle | None = None
+        self._unsent: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._size = 0
+        self._head: int | None = 0  # bytes of it so far; None where it is whole
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        self._await_head()
+        self._await(HEAD_TIMEOUT_S)
         if len(self.connections) > MOST_CONNECTIONS:
             self.app = crowded
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._end_head()
+        self._await(None)
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -51,20 +53,27 @@ class Patience(HttpToolsProtocol):
         """Take in a part of a request."""
         super().data_received(data)
         if self._head is not None and not self.transport.is_closing():
-            self._size += len(data)
-            if self._size > LARGEST_HEAD:
+            self._head += len(data)
+            if self._head > LARGEST_HEAD:
                 self.send_400_response("The head of the request is too large.")
 
     def on_message_begin(self) -> None:
         """Wait for the rest of a head that has begun."""
         super().on_message_begin()
         if self._head is None:
-            self._await_head()
+            self._head = 0
+            self._await(HEAD_TIMEOUT_S)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._end_head()
+        """Wait for the body, however soon the request is answered."""
+        self._head = None
+        self._await(BODY_TIMEOUT_S)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._await(None)
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         """More is to be sent than the client reads."""
@@ -78,14 +87,10 @@ class Patience(HttpToolsProtocol):
             self._unread = None
         super().resume_writing()
 
-    def _await_head(self) -> None:
-        self._size = 0
-        self._head = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
-
-    def _end_head(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
+    def _await(self, seconds: float | None) -> None:
+        if self._unsent is not None:
+            self._unsent.cancel()
+        self._unsent = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
 
 async def crowded(scope: Scope, receive: Receive, send: Send) -> None:

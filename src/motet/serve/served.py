@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from motet.artifact.saved import REPORT
@@ -85,6 +86,7 @@ class ServedModel:
         """Name and version, as every answer carries them."""
         return {"name": self.name, "version": self.version}
 
+    @torch.inference_mode()
     def recommend(self, asked: RecommendBody, stored: Stored) -> dict[str, Any]:
         """Answer `POST /v1/recommend`.
 
@@ -136,6 +138,7 @@ class ServedModel:
                 self._reasons.add(row, histories.get(user, []), result["items"])
         return {"model": self.label, "results": results, "ignored": ignored}
 
+    @torch.inference_mode()
     def score(self, asked: ScoreBody, stored: Stored) -> dict[str, Any]:
         """Answer `POST /v1/score`.
 
