@@ -1,8 +1,9 @@
-"""What watching says about rating: `python -m benchmarks.transfer [SEEDS]`.
+"""What watching says about rating: `python -m benchmarks.transfer [SEEDS] [FRACTIONS]`.
 
 Every training row is a watch, and a fraction of them carries a rating. The joint model learns from both, the specialist
-from the ratings alone. Each is tried with the same number of settings, of which the validation rows choose; they are a
-twentieth of the training rows and keep their ratings. RMSE is that of the test rows.
+from the ratings alone. A third model learns from the ratings, too, and reads the watches: its user vector is the sum
+over the films that a user watched. Each is tried with the same number of settings, of which the validation rows choose;
+they are a twentieth of the training rows and keep their ratings. RMSE is that of the test rows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import torch
 
 from motet import EarlyStopping, EventLog, FeatureTower, Model, baselines, datasets, evaluate, fit, split, tasks
+from motet.towers import HistoryTower
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 1.0)
 
@@ -28,6 +30,7 @@ class Setting(NamedTuple):
     hidden: tuple[int, ...] = ()  # of the rating's head
     lr: float = 0.01
     weight_decay: float = 0.1
+    history: bool = False  # whether users are what they watched
 
 
 JOINT = (
@@ -42,6 +45,7 @@ ALONE = (
     Setting(lr=0.003, weight_decay=1.0),
     Setting(hidden=(64,), lr=0.003, weight_decay=3.0),
 )
+WATCHED = tuple(setting._replace(history=True) for setting in ALONE)
 RMSE = "rating/rmse"
 
 
@@ -55,8 +59,10 @@ def keep_ratings(log: EventLog, fraction: float, seed: int) -> EventLog:
 def train(log: EventLog, validation: EventLog, setting: Setting, seed: int) -> tuple[Model, float]:
     """One model, and its error on the validation rows."""
     torch.manual_seed(seed)
+    given = {"dim": 64, "features": (), "dropout": 0.4}
+    user = HistoryTower(log.users, log.items, **given) if setting.history else FeatureTower(log.users, **given)
     model = Model(
-        user=FeatureTower(log.users, dim=64, features=(), dropout=0.4),
+        user=user,
         item=FeatureTower(log.items, dim=64, features=("genres", "year"), dropout=0.4),
         tasks=[
             tasks.Rating("rating", hidden=setting.hidden, product=True, biases=True, clip=(1, 5)),
@@ -79,26 +85,34 @@ def train(log: EventLog, validation: EventLog, setting: Setting, seed: int) -> t
     return model, min(history[f"validation/{RMSE}"])
 
 
-def errors(log: EventLog, fraction: float, seed: int) -> tuple[float, float, float]:
-    """Test RMSE of the joint model, of the specialist and of the mean, on one split."""
+def errors(log: EventLog, fraction: float, seed: int) -> tuple[float, float, float, float]:
+    """Test RMSE of the joint model, of the specialist, of the one that reads watches, and of the mean, on one split."""
     rows, test = split.random(log, train=80_000, test=20_000, seed=seed)
     learn, validation = split.random(rows, test=0.05, seed=seed)
     learn = keep_ratings(learn, fraction, seed)
     found = []
-    for settings in (JOINT, ALONE):
+    for settings in (JOINT, ALONE, WATCHED):
         tried = [train(learn, validation, setting, seed) for setting in settings]
         best, _ = min(tried, key=lambda one: one[1])
         found.append(evaluate(best, test, train=rows, baselines=False)[RMSE])
     rule = evaluate(baselines.GlobalMean(learn), test, train=learn)
-    return found[0], found[1], next(iter(rule.values()))
+    return found[0], found[1], found[2], next(iter(rule.values()))
 
 
 if __name__ == "__main__":
     seeds = range(1, 1 + (int(sys.argv[1]) if len(sys.argv) > 1 else 3))
     log = datasets.movielens("100k", item="title")
-    print("| ratings kept | joint | rating only | global mean | joint is better by |\n|---|---|---|---|---|")
-    for fraction in FRACTIONS:
-        joint, alone, rule = zip(*(errors(log, fraction, seed) for seed in seeds), strict=True)
+    names = (
+        "ratings kept",
+        "joint",
+        "rating only",
+        "rating only, reading watches",
+        "global mean",
+        "joint is better by",
+    )
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    for fraction in [float(one) for one in sys.argv[2:]] or FRACTIONS:
+        joint, alone, watched, rule = zip(*(errors(log, fraction, seed) for seed in seeds), strict=True)
         gains = [1 - a / b for a, b in zip(joint, alone, strict=True)]
-        cells = [f"{mean(each):.4f} +- {stdev(each):.4f}" for each in (joint, alone, rule)]
+        cells = [f"{mean(each):.4f} +- {stdev(each):.4f}" for each in (joint, alone, watched, rule)]
         print(f"| {fraction:.0%} | {' | '.join(cells)} | {mean(gains):.1%} +- {stdev(gains):.1%} |", flush=True)
