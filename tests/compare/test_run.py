@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from motet.compare.folder import PLAN, TRIALS, RunFolder, read_trials
+from motet.compare.folder import PLAN, RULES, TRIALS, RunFolder, read_trials
 from motet.compare.run import RETRIES, run
 from motet.compare.sampler import listed
 from motet.compare.trial import Trial
 from motet.compare.workers import Here, Workers
-from motet.errors import ConfigError, DataError
+from motet.errors import ArtifactError, ConfigError, DataError
 
 WAYS = [{"a": value} for value in range(4)]
 
@@ -29,6 +32,7 @@ def double(trial: Trial) -> Trial:
 def start(path: Path, work: Callable[[Trial], Trial] = double, at_work: Workers | None = None) -> list[Trial]:
     told: list[Trial] = []
     with RunFolder(path, {"a": 1}) as folder:
+        folder.beside({"popularity": {"x": 1.0, "y": math.nan}}, ["a note"])
         found = run(
             folder,
             at_work or Here(),
@@ -44,6 +48,7 @@ def test_trials_are_written_down_and_not_repeated(tmp_path: Path) -> None:
     found = start(tmp_path)
     assert [trial.figures["x"] for trial in found] == [0, 2, 4, 6]
     assert read_trials(tmp_path) == dict(enumerate(found))
+    assert json.loads((tmp_path / RULES).read_text()) == {"beside": {"popularity": {"x": 1.0}}, "notes": ["a note"]}
 
     def never(_: Trial) -> Trial:
         raise AssertionError("repeated")
@@ -136,6 +141,29 @@ def test_one_run_only_in_a_folder(tmp_path: Path) -> None:
     ):
         pass
     assert (tmp_path / PLAN).exists()
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
+def test_a_full_disk_keeps_what_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The plan, the rules, a trial: whichever it hits, the error says what to do, and the run goes on from there."""
+    real, left = getattr(os, call), [0 if call == "open" else 1 if call == "replace" else 5]
+
+    def full(*arguments: Any, **more: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, full)
+        with pytest.raises(
+            ArtifactError, match=r"could not write to '.*': No space left on device; what ended before is"
+        ):
+            start(tmp_path)
+    assert {number for number, trial in read_trials(tmp_path).items() if trial.finished} == (
+        {0, 1, 2} if call == "fsync" else set()
+    )
+    assert [trial.state for trial in start(tmp_path)] == ["done"] * 4
 
 
 def test_a_trial_as_a_line() -> None:

@@ -60,6 +60,7 @@ def compare(
             none; if the folder holds another run, or another process is at work in it.
         DataError: If the data lack what the project reads.
         TrainingError: If the joint model could not be trained on any seed.
+        ArtifactError: If the disk is full; what ended is kept.
 
     Example:
         >>> found = compare(project, seeds=3, jobs=2)  # doctest: +SKIP

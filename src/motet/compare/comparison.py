@@ -52,13 +52,13 @@ A paired difference, of the joint model less another system, in the same samples
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from motet.compare.folder import write_whole
 from motet.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -221,11 +221,12 @@ class Comparison(_Told):
 
         Returns:
             The file.
+
+        Raises:
+            ArtifactError: If the disk is full or refuses to be written.
         """
         file = Path(folder) / FILE
-        unfinished = file.with_name(file.name + ".unfinished")
-        unfinished.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        os.replace(unfinished, file)
+        write_whole(file, self.model_dump_json(indent=1))
         return file
 
     def system(self, name: str) -> System:

@@ -6,14 +6,15 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 from motet.compare.trial import Trial
-from motet.errors import ConfigError
+from motet.errors import ArtifactError, ConfigError
 
 PLAN, RULES, TRIALS, LOCK = "plan.json", "rules.json", "trials.jsonl", "lock"
 
@@ -29,6 +30,7 @@ class RunFolder:
 
     Raises:
         ConfigError: On entering: if another process is at work there, or the folder holds another run.
+        ArtifactError: If the disk is full or refuses to be written; what was written down before is kept.
 
     Attributes:
         trials: What was written down, by number: those that ended, and those that only started.
@@ -42,8 +44,9 @@ class RunFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._hold(self._lock)
             self._same_run()
@@ -70,7 +73,7 @@ class RunFolder:
             name: {key: each for key, each in figures.items() if not math.isnan(each)}
             for name, figures in rules.items()
         }
-        _write_whole(self.path / RULES, json.dumps({"beside": known, "notes": list(notes)}, indent=1))
+        write_whole(self.path / RULES, json.dumps({"beside": known, "notes": list(notes)}, indent=1))
 
     def write(self, trial: Trial) -> None:
         """Write a trial down, once when it starts and once when it ends; on disk when this returns.
@@ -82,7 +85,7 @@ class RunFolder:
             known = self.trials.get(trial.number)
             if known is not None and (known.finished or not trial.finished):
                 return
-            with (self.path / TRIALS).open("a", encoding="utf-8") as file:
+            with _writing(self.path), (self.path / TRIALS).open("a", encoding="utf-8") as file:
                 file.write(trial.line() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -103,7 +106,7 @@ class RunFolder:
     def _same_run(self) -> None:
         file = self.path / PLAN
         if not file.exists():
-            _write_whole(file, json.dumps(self.plan, indent=1))
+            write_whole(file, json.dumps(self.plan, indent=1))
             return
         difference = _difference(json.loads(file.read_text(encoding="utf-8")), self.plan)
         if difference:
@@ -132,10 +135,31 @@ def read_trials(path: Path) -> dict[int, Trial]:
     return {trial.number: trial for trial in trials}
 
 
-def _write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        file: Which; one that is there stays until then.
+        text: What it is to hold.
+
+    Raises:
+        ArtifactError: If the disk is full or refuses to be written.
+    """
     unfinished = file.with_name(file.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, file)
+    with _writing(file.parent):
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, file)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            f"could not write to {str(folder)!r}: {error.strerror}; what ended before is kept. Make room and run the "
+            "same command again, or give another folder with -o"
+        ) from error
 
 
 def _difference(there: Any, here: Any, place: str = "") -> str:

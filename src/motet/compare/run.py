@@ -6,12 +6,14 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from motet.compare.folder import RunFolder
 from motet.compare.trial import Trial
 from motet.compare.workers import Workers
+from motet.errors import ArtifactError
 
 RETRIES = 2  # of a trial whose worker died: it may have been killed for the memory of another
 
@@ -98,4 +100,5 @@ class _Open:
 
 def _note(folder: RunFolder, future: Future[Trial]) -> None:
     if not future.cancelled() and future.exception() is None:
-        folder.write(future.result())
+        with suppress(ArtifactError):  # it is written again when its turn comes, and then heard
+            folder.write(future.result())

@@ -73,6 +73,7 @@ def sweep(
         ConfigError: If a setting, a range or an objective is unknown or empty, the project has no validation rows,
             the folder holds another sweep, or another process is at work in it.
         TrainingError: If not one trial could be trained.
+        ArtifactError: If the disk is full; what ended is kept.
 
     Example:
         >>> found = sweep(project, over={"training.epochs": [5, 10]}, weights=5, jobs=2)  # doctest: +SKIP

@@ -116,6 +116,7 @@ def tune(
         ConfigError: If a setting or the objective is unknown, there is nothing to take a gain over, Optuna is not
             installed, or the project has no validation rows.
         TrainingError: If the project as it is cannot be trained.
+        ArtifactError: If the disk is full; what ended is kept.
 
     Example:
         >>> found = tune(project, minutes=5)  # doctest: +SKIP
