@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -116,6 +118,14 @@ def test_every_route_says_its_answer_and_its_errors(document: dict[str, Any]) ->
             for said in refused:
                 assert said["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Refusal"}, path
             assert refused or path == "/healthz"
+
+
+def test_the_guide_asks_every_route(document: dict[str, Any]) -> None:
+    """With curl, in blocks that `tests/test_docs.py` runs."""
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "serving.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```bash\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE))
+    for path in document["paths"]:
+        assert re.search(rf"\b{path.removeprefix('/v1').strip('/').replace('{user}', '1')}\b", blocks), path
 
 
 def test_refusals_obey_their_description(ask: Caller, document: dict[str, Any]) -> None:
