@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from motet.cli import main
 from motet.errors import ConfigError
 from motet.serve.run import listen, remove_scratch_of_the_dead, run
 
@@ -27,6 +29,20 @@ def test_a_port_in_use() -> None:
             ConfigError, match=f"cannot listen on 127.0.0.1 port {port}: .*; choose another with --port"
         ):
             listen("127.0.0.1", port)
+
+
+def test_the_command_says_so_in_one_line_before_it_reads_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(sys, "argv", ["motet", "serve", str(tmp_path), "--port", str(port)])  # and no model there
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"motet: cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --port\n"
+    )
 
 
 def test_a_host_that_is_none() -> None:
