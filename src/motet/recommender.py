@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +31,8 @@ from motet.retrievers.saved import FILE as RETRIEVAL
 from motet.retrievers.saved import Retrieval, files, read
 from motet.scorer import Scorer
 
+NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
+LARGEST = 1e30  # weight of a task: with it a score of any size is still a number
 Histories = Mapping[str, Ids] | Mapping[int, Ids]
 
 
@@ -92,7 +92,7 @@ class Recommender:
 
     @by.setter
     def by(self, by: Mapping[str, float]) -> None:
-        self._by = dict(self._checked(by))
+        self._by = self._checked(by)
 
     @property
     def seen(self) -> History:
@@ -290,19 +290,21 @@ class Recommender:
                 recommender.by = found.by
         return recommender
 
-    def _checked(self, by: Mapping[str, float]) -> Mapping[str, float]:
+    def _checked(self, by: Mapping[str, Any]) -> dict[str, float]:
         tasks = self.model.tasks
-        for name, weight in by.items():
+        for name, weight in by.items():  # of any type, where a file says it
             if name not in tasks:
                 hint = did_you_mean(name, tasks)
                 raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
-            if not isinstance(weight, Real) or not math.isfinite(weight):
-                raise ConfigError(f"by gives task {name!r} the weight {weight!r}; it must be a finite number")
+            if not isinstance(weight, NUMBERS) or not abs(weight) <= LARGEST:
+                raise ConfigError(
+                    f"by gives task {name!r} the weight {weight!r}; it must be a finite number, at most {LARGEST:g}"
+                )
         if not any(by.values()):
             raise ConfigError(
                 f"every task weighs 0, so that nothing is better than anything; tasks: {', '.join(tasks)}"
             )
-        return by
+        return {name: float(weight) for name, weight in by.items()}
 
     def _similar(self, ids: Ids, k: int, entities: Entities, side: str, index: ExactIndex) -> TopK:
         _check("k", k, len(entities) - 2, f"other {side}s")

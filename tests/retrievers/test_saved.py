@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
+from motet.artifact.folder import write_folder
+from motet.artifact.saved import kept
 from motet.data.log import EventLog
 from motet.data.mix import Mix
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
 from motet.data.schema import Schema
-from motet.errors import ConfigError
+from motet.errors import ArtifactError, ConfigError, MotetError
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.retrievers import Alike, Found, Touched
@@ -162,6 +167,44 @@ def test_saved_and_loaded_it_answers_bit_for_bit(shop: EventLog, staged: Recomme
     files = [tmp_path / name / "neighbours.safetensors" for name in ("model", "twice")]
     assert files[0].read_bytes() == files[1].read_bytes()
     assert len(shop) == len(again.log)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seen": "event ="}, "event ="),
+        ({"seen": "kind == 'x'"}, "kind"),
+        ({"stages": [[{"class": "Touched", "where": "no such"}]]}, "no such"),
+        ({"stages": [[{"class": "EventLog"}]]}, "KeyError: 'EventLog'"),
+        ({"near": {"view": 9}}, "IndexError"),
+        ({"stages": 3}, "TypeError"),
+    ],
+)
+def test_what_no_recommender_has_is_named(
+    staged: Recommender, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    staged.save(tmp_path / "model")
+    files = dict(kept(tmp_path / "model"))
+    files["retrieval.json"] = json.dumps(json.loads(files["retrieval.json"]) | changes).encode()
+    write_folder(tmp_path / "model", files.items())
+    with pytest.raises(MotetError, match=f"'retrieval.json' in '.*model'.*{words}"):
+        Recommender.load(tmp_path / "model")
+
+
+def test_neighbours_that_are_none_are_named(staged: Recommender, tmp_path: Path) -> None:
+    staged.save(tmp_path / "model")
+    files = dict(kept(tmp_path / "model"))
+    whole = load(files["neighbours.safetensors"])
+    for change, words in (
+        ({"0.pairs": whole["0.pairs"].flip(0)}, r"its neighbours are not those of \d+ items, in order"),
+        ({"0.pairs": whole["0.pairs"] + 10**9}, r"its neighbours are not those of \d+ items, in order"),
+        ({"0.pairs": whole["0.pairs"][1:]}, "its neighbours are not numbered pairs, each with a similarity"),
+        ({"0.similarities": whole["0.similarities"] * torch.nan}, "its neighbours are not numbered pairs"),
+    ):
+        files["neighbours.safetensors"] = save({name: part.clone() for name, part in (whole | change).items()})
+        write_folder(tmp_path / "model", files.items())
+        with pytest.raises(ArtifactError, match=words):
+            Recommender.load(tmp_path / "model")
 
 
 def test_only_a_condition_needs_no_neighbours(

@@ -13,14 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
+from motet.artifact.sealed import read_document
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
 from motet.errors import ConfigError
 from motet.retrievers.alike import Alike
 from motet.retrievers.base import Retriever
+from motet.retrievers.chosen import chosen
 from motet.retrievers.stages import Source
 from motet.retrievers.touched import Touched
 
@@ -83,21 +86,38 @@ def read(folder: Path, log: EventLog) -> Retrieval:
 
     Returns:
         What the recommender was given.
+
+    Raises:
+        ArtifactError: If `retrieval.json` is no JSON.
+        ConfigError: If a condition cannot be read.
+        ValueError: If the neighbours are none, or not of this log's items.
     """
     from safetensors.torch import load_file
 
     if not (folder / FILE).exists():
         return Retrieval()
-    document = json.loads((folder / FILE).read_bytes())
+    document = read_document(folder, FILE, str(folder))
     tensors = load_file(folder / NEIGHBOURS) if (folder / NEIGHBOURS).exists() else {}
     held = [
-        Neighbours(tensors[f"{number}.pairs"], tensors[f"{number}.similarities"], len(log.items))
+        _near(tensors[f"{number}.pairs"], tensors[f"{number}.similarities"], len(log.items))
         for number in range(len(tensors) // 2)
     ]
     near = document["near"]
     context = None if near is None else PairFeatures(log, near={kind: held[number] for kind, number in near.items()})
     stages = tuple(tuple(_made(source, held) for source in stage) for stage in document["stages"])
+    for where in (document["seen"], *(getattr(source, "where", None) for stage in stages for source in stage)):
+        chosen(log.take(slice(0, 1)), where)  # a condition that cannot be read is refused here, where its file is known
     return Retrieval(document["seen"], context, stages)
+
+
+def _near(pairs: Tensor, similarities: Tensor, items: int) -> Neighbours:
+    """Neighbours, if they are some: whoever wrote the file."""
+    alike = pairs.ndim == 1 and pairs.shape == similarities.shape and pairs.dtype == torch.int64
+    if not alike or not similarities.is_floating_point() or not similarities.isfinite().all():
+        raise ValueError("its neighbours are not numbered pairs, each with a similarity")
+    if len(pairs) and not (pairs[0] >= 0 and pairs[-1] < items * items and (pairs.diff() > 0).all()):
+        raise ValueError(f"its neighbours are not those of {items - 1:,} items, in order")
+    return Neighbours(pairs, similarities, items)
 
 
 def _told(source: Source, held: list[Neighbours]) -> str | dict[str, Any]:
