@@ -196,34 +196,34 @@ def started(folder: Path) -> Service:
     return service
 
 
-def fuzz(app: Watched, rounds: int, examples: int, damaged: int, first: int) -> bool:
-    """Whether every input of some rounds was answered as it should."""
-    config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config, headers=HEADERS)
+def fuzz(app: Watched, schema: Any, examples: int, damaged: int, number: int) -> bool:
+    """Whether every input of a round was answered as it should."""
     fine = True
-    for number in range(first, first + rounds):
-        for result in schema.get_all_operations():
-            for mode in schemathesis.GenerationMode:
-                fine &= drawn(result.ok(), mode, examples, number)
-        fine &= asyncio.run(damage(app, schema.raw_schema, damaged, number))
-    return fine
+    for result in schema.get_all_operations():
+        for mode in schemathesis.GenerationMode:
+            fine &= drawn(result.ok(), mode, examples, number)
+    return fine & asyncio.run(damage(app, schema.raw_schema, damaged, number))
 
 
 def main(rounds: int, examples: int, damaged: int, first: int) -> int:
     logging.disable()
+    config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
+    fine, memory = True, []
     with tempfile.TemporaryDirectory() as folder:
         service = started(Path(folder))
         app = Watched(create_app(service))
-        fine = fuzz(app, 1, examples, damaged, first)
-        before = resident()
-        fine &= fuzz(app, rounds - 1, examples, damaged, first + 1)
+        schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config, headers=HEADERS)
+        for number in range(first, first + rounds):
+            fine &= fuzz(app, schema, examples, damaged, number)
+            memory.append(resident())
+            answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(app.statuses.items()))
+            print(
+                f"{sum(app.statuses.values()):,} inputs: {answers}; slowest {app.slowest:.2f} s of the processor; "
+                f"memory {memory[0]} MB after the first round, {memory[-1]} MB now",
+                flush=True,
+            )
         service.close()
         service.store.close()
-    answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(app.statuses.items()))
-    print(
-        f"{sum(app.statuses.values()):,} inputs: {answers}; slowest {app.slowest:.2f} s of the processor; "
-        f"memory {before} MB after the first round, {resident()} MB at the end"
-    )
     return int(not fine or app.slowest > LONGEST_S)
 
 
