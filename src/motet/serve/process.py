@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -53,6 +54,8 @@ def serve(
     torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
     sys.setswitchinterval(SWITCH_S)
     store = EventStore(events)
+    gc.collect()
+    gc.freeze()  # all that is imported stays: looking through it for garbage again and again holds requests up
     deployment = Deployment(shelf, state, shared=None if arrays is None else Shared(arrays))
     gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
     service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
