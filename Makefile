@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-tfrs bench-evaluation
+.PHONY: help demo test check docs bench bench-tfrs bench-index bench-evaluation
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,14 @@ bench: $(VENV)/.dev ## speed and quality of motet
 
 bench-tfrs: $(VENV)/.dev .venv-tfrs/.tfrs ## beside TensorFlow Recommenders, some 20 minutes; PART=parity, tutorial, large or ranks
 	$(BIN)/python -m benchmarks.tfrs $(PART)
+
+.venv-scann/.scann: benchmarks/scann/requirements.txt
+	$(PYTHON) -m venv .venv-scann
+	.venv-scann/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	@touch $@
+
+bench-index: $(VENV)/.dev .venv-tfrs/.tfrs .venv-scann/.scann ## one request among a million items, beside TFRS and ScaNN; DIR=folder for what is built, .bench-index
+	$(BIN)/python -m benchmarks.index $(or $(DIR),.bench-index)
 
 EVALUATORS := ranx rectools recbole recometrics
 NO_ISOLATION_recometrics := --no-build-isolation

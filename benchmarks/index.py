@@ -1,8 +1,11 @@
-"""One request in process: retrieve 500 of a million, rank, exclude 200 seen, k = 20: `python -m benchmarks.index`.
+"""One request in process: retrieve 500 of a million, rank, exclude 200 seen, k = 20: `python -m benchmarks.index DIR`.
 
-Beside TensorFlow Recommenders' `BruteForce` on the same vectors and head (`make bench-tfrs` makes its environment),
-each side in a process of its own, on two cores. `gaussian`: independent normal numbers, the hardest case for any index.
-`clusters`: 2,000 normal centres with noise of .6 around them, where queries lie as items do.
+Beside TensorFlow Recommenders' `BruteForce` and ScaNN on the same vectors and head (`make bench-tfrs` and `make
+bench-index` make their environments), each side in a process of its own, on two cores. What is built lies in DIR and is
+kept: a second run only measures. `gaussian`: independent normal numbers, the hardest case for any index. `clusters`:
+2,000 normal centres with noise of .6 around them, where queries lie as items do.
+
+Memory is told as a multiple of that of the vectors, pages of mapped files included.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -20,7 +22,10 @@ from typing import Any
 
 import numpy as np
 
-TFRS_PYTHON = os.environ.get("TFRS_PYTHON", ".venv-tfrs/bin/python")
+OTHERS = {
+    "TFRS `BruteForce`": (os.environ.get("TFRS_PYTHON", ".venv-tfrs/bin/python"), "benchmarks.tfrs.index_side"),
+    "ScaNN": (os.environ.get("SCANN_PYTHON", ".venv-scann/bin/python"), "benchmarks.scann.index_side"),
+}
 SHAPE = {
     "items": 1_000_000,
     "dim": 64,
@@ -28,11 +33,11 @@ SHAPE = {
     "seen": 200,
     "k": 20,
     "queries": 200,
-    "tuning": 100,
+    "tuning": 200,
     "warm_up": 20,
     "threads": 2,
+    "recall": 0.96,  # asked for of queries of their own, so that .95 holds of those that are timed
 }
-RECALL = 0.96  # asked for of queries of their own, so that .95 holds of those that are timed
 KINDS = ("gaussian", "clusters")
 Side = dict[str, Any]
 
@@ -58,22 +63,39 @@ def inputs(kind: str, folder: Path) -> None:
     (folder / "shape.json").write_text(json.dumps(SHAPE))
 
 
+def made(kind: str, folder: Path) -> None:
+    """Indexes and their settings, as files; what is there already is kept."""
+    import torch
+
+    from motet.index import ExactIndex, save
+    from motet.index.check import fitted
+
+    if not (folder / "shape.json").exists():
+        folder.mkdir(parents=True)
+        inputs(kind, folder)
+    items, tuning = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("items", "tuning"))
+    if not (folder / "approximate").exists():
+        exact = ExactIndex(items)
+        np.save(folder / "truth.npy", exact.search(tuning, SHAPE["retrieve"]).rows.numpy())
+        save(exact, folder / "exact")
+        index = fitted(items, tuning, SHAPE["retrieve"], recall=SHAPE["recall"], truth=exact)
+        print(f"{kind}: {index.probes} cells are looked at, {index.shortlist} rows compared in full", file=sys.stderr)
+        save(index, folder / "approximate")
+
+
 def motet_side(folder: Path) -> dict[str, Side]:
     """Both indexes and the head, in this process."""
     import torch
 
-    from motet.index import ApproximateIndex, ExactIndex, Index
-    from motet.index.check import tune
+    from motet.index import Index, load
 
     torch.set_num_threads(SHAPE["threads"])
-    items, queries, tuning, seen = (
-        torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("items", "queries", "tuning", "seen")
-    )
+    items, queries, seen = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("items", "queries", "seen"))
     layers = {name: torch.from_numpy(value) for name, value in np.load(folder / "head.npz").items()}
 
     def retrieve(index: Index, number: int) -> torch.Tensor:
         question = slice(number, number + 1)
-        return index.search(queries[question], SHAPE["retrieve"], exclude=list(seen[question])).rows[0]
+        return index.search(queries[question], SHAPE["retrieve"], exclude=[seen[number]]).rows[0]
 
     @torch.inference_mode()
     def answer(index: Index, number: int) -> list[int]:
@@ -85,22 +107,45 @@ def motet_side(folder: Path) -> dict[str, Side]:
         return rows[hidden[:, 0].topk(SHAPE["k"]).indices].tolist()
 
     results: dict[str, Side] = {}
-    truth: list[set[int]] = []
-    for name, build in (("exact", ExactIndex), ("approximate", ApproximateIndex)):
-        start = time.perf_counter()
-        index = build(items)
-        built = time.perf_counter() - start
-        if isinstance(index, ApproximateIndex):
-            tune(index, tuning, SHAPE["retrieve"], recall=RECALL, truth=ExactIndex(items))
-            print(f"{index.shortlist} rows are compared in full", file=sys.stderr)
-        side: Side = {"built": built}
-        side["answer"], side["top"] = timed(answer, index)
-        side["retrieval"], rows = timed(retrieve, index)
-        found = [{*line.tolist()} for line in rows]
-        truth = truth or found
-        side["recall"] = float(np.mean([len(a & b) / len(b) for a, b in zip(found, truth, strict=True)]))
-        results[name] = side
+    for name in ("exact", "approximate"):
+        index = load(folder / name)
+        whole, top = timed(answer, index)
+        retrieval, rows = timed(retrieve, index)
+        results[name] = {"answer": whole, "top": top, "retrieval": retrieval, "rows": [row.tolist() for row in rows]}
     return results
+
+
+def held(file: Path) -> None:
+    """What an index costs a process of its own: seconds to load and to answer, memory beyond that of the libraries."""
+    import torch
+
+    from motet.index import ApproximateIndex, ExactIndex, load
+    from motet.index.rounded import Rounded
+
+    torch.set_num_threads(SHAPE["threads"])
+    query = torch.from_numpy(np.load(file.parent / "queries.npy"))[:1]
+    few = torch.randn(1 << 15, SHAPE["dim"])
+    for index in (ExactIndex.of(few, Rounded.of(few)), ApproximateIndex(few, cells=8, probes=2, shortlist=128)):
+        index.search(few[:1], 20)  # the pages of the libraries' code are not those of the index
+    del few, index
+    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is counted anew
+    before = _memory()
+    start = time.perf_counter()
+    index = load(file)
+    index.search(query, SHAPE["retrieve"])
+    seconds = time.perf_counter() - start
+    vectors = index.vectors.numel() * 4 / 1e6
+    own, shared, most = ((now - then) / vectors for now, then in zip(_memory(), before, strict=True))
+    print(
+        f"| {file.name} | {seconds:.2f} | {vectors:.0f} | {own:.3f} | {shared:.3f} | {own + shared:.3f} | {most:.3f} |"
+    )
+
+
+def _memory() -> tuple[float, float, float]:
+    """Megabytes of its own, of files that are mapped, and the largest size so far."""
+    told = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    own, mapped, most = (int(told[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "RssFile", "VmHWM"))
+    return own, mapped, most
 
 
 def timed(call: Callable[..., Any], index: object) -> tuple[list[float], list[Any]]:
@@ -113,43 +158,53 @@ def timed(call: Callable[..., Any], index: object) -> tuple[list[float], list[An
     return times[SHAPE["warm_up"] :], answers[SHAPE["warm_up"] :]
 
 
-def tfrs_side(folder: Path) -> Side | None:
-    """The same by TFRS, where its environment has been made."""
-    if not Path(TFRS_PYTHON).exists():
+def other_side(folder: Path, python: str, module: str) -> Side | None:
+    """The same by another library, where its environment has been made."""
+    if not Path(python).exists():
         return None
     environment = os.environ | {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    command = [TFRS_PYTHON, "-m", "benchmarks.tfrs.index_side", str(folder), str(folder / "tfrs.json")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    answer = folder / f"{module}.json"
+    done = subprocess.run([python, "-m", module, folder, answer], env=environment, capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"TFRS failed:\n{done.stderr[-4000:]}")
-    side: Side = json.loads((folder / "tfrs.json").read_text())
+        sys.exit(f"{module} failed:\n{done.stderr[-4000:]}")
+    side: Side = json.loads(answer.read_text())
     return side
 
 
 def row(kind: str, name: str, side: Side, truth: Side) -> str:
-    """One line of the table; `same` is the share of answers that hold the items of the exact index's."""
-    p50, p99 = np.quantile(side["answer"], [0.5, 0.99]) * 1e3
-    middle = np.median(side["retrieval"]) * 1e3
-    same = np.mean([len({*a} & {*b}) / len(b) for a, b in zip(side["top"], truth["top"], strict=True)])
-    recall, built = f"{side.get('recall', 1.0):.3f}", f"{side['built']:.1f}" if "built" in side else ""
-    return f"| {kind} | {name} | {middle:.2f} | {p50:.2f} | {p99:.2f} | {recall} | {same:.3f} | {built} |"
+    """One line of the table; `shared` is the share of answers that hold the items of the exact index's."""
+    times = [1e3 * float(value) for part in ("retrieval", "answer") for value in np.quantile(side[part], [0.5, 0.99])]
+    recall, shared = (
+        np.mean([len({*a} & {*b}) / len(b) for a, b in zip(side[part], truth[part], strict=True)])
+        if part in side
+        else 1
+        for part in ("rows", "top")
+    )
+    return f"| {kind} | {name} | {' | '.join(f'{value:.2f}' for value in times)} | {recall:.3f} | {shared:.3f} |"
 
 
 def main() -> None:
-    """The table."""
-    print(
-        "| vectors | index | retrieval p50, ms | request p50, ms | p99, ms | recall@500 | top 20 shared | built in, s |"
-    )
+    """The tables."""
+    where = Path(sys.argv[1])
+    if where.is_file():
+        held(where)
+        return
+    kinds = sys.argv[2:] or KINDS
+    for kind in kinds:
+        made(kind, where / kind)
+    print("| vectors | index | retrieval p50, ms | p99 | request p50, ms | p99 | recall@500 | top 20 shared |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    for kind in sys.argv[1:] or KINDS:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            inputs(kind, folder)
-            tfrs = tfrs_side(folder)
-            ours = motet_side(folder)
-            for label, side in {"TFRS `BruteForce`": tfrs, **ours}.items():
-                if side is not None:
-                    print(row(kind, label, side, ours["exact"]), flush=True)
+    for kind in kinds:
+        folder = where / kind
+        sides = {name: other_side(folder, *command) for name, command in OTHERS.items()} | motet_side(folder)
+        for label, side in sides.items():
+            if side is not None:
+                print(row(kind, label, side, sides["exact"]), flush=True)
+        print(f"ScaNN: {(folder / 'scann.json').read_text()}" if sides["ScaNN"] else "", file=sys.stderr)
+    print("\n| index | loaded and asked in, s | vectors, MB | own memory | mapped | both | most |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for name in ("exact", "approximate"):
+        subprocess.run([sys.executable, "-m", "benchmarks.index", where / kinds[0] / name], check=True)
 
 
 if __name__ == "__main__":

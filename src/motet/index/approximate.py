@@ -126,8 +126,10 @@ class ApproximateIndex(Index):
         """The rows that the codes promise most of, and those without a code."""
         assert self.codes is not None
         rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes)), self.probes)
-        added = torch.arange(len(self.codes), len(self))
-        return torch.cat([rows.view(len(queries), -1), added.expand(len(queries), -1)], 1)
+        rows = rows.view(len(queries), -1)
+        if len(self) == len(self.codes):
+            return rows
+        return torch.cat([rows, torch.arange(len(self.codes), len(self)).expand(len(queries), -1)], 1)
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""

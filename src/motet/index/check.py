@@ -109,7 +109,7 @@ def tune(
 ) -> None:
     """Set as few cells to look at, and as short a shortlist to within a quarter, as reach a recall.
 
-    Half of what may be missed is left to the cells that are not looked at.
+    A quarter of what may be missed is left to the cells that are not looked at.
 
     Args:
         index: Its `probes` and `shortlist` are set.
@@ -127,7 +127,7 @@ def tune(
         raise ConfigError("there is no query to tune an index with; give at least one")
     best = [truth.search(query, k) for query in queries.split(1)]
     if index.codes is not None:
-        index.probes = _probes(index.codes, queries, best, (1 + recall) / 2)
+        index.probes = _probes(index.codes, queries, best, (3 + recall) / 4)
     index.shortlist = FIRST
     while _recall([index.search(query, k) for query in queries.split(1)], best) < recall:
         index.shortlist += index.shortlist // 4  # ends, because a shortlist of many rows is an exact search

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -64,7 +65,7 @@ def among(
     size = max(1, GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
     for start in range(0, len(queries), size):
         lines = slice(start, min(start + size, len(queries)))
-        part = rows[lines].sort(1).values
+        part = _ascending(rows[lines])
         banned = allowed.bans(part, lines)
         banned[:, 1:] |= part[:, 1:] == part[:, :-1]
         scores = compared(vectors, queries[lines], part.clamp(min=0)).masked_fill_(banned, -math.inf)
@@ -88,6 +89,12 @@ def listed(only: Rows, queries: int) -> Int[Tensor, "n longest"]:
     if not queries:
         return torch.zeros(0, 0, dtype=torch.long)
     return pad_sequence([line.long() for line in only], batch_first=True, padding_value=-1)
+
+
+def _ascending(rows: Tensor) -> Tensor:
+    if rows.device.type == "cpu":
+        return torch.from_numpy(np.sort(rows.contiguous().numpy(), axis=1))  # several times faster than torch 2.13
+    return rows.sort(1).values
 
 
 def _dot(vectors: Tensor, queries: Tensor) -> Tensor:

@@ -151,9 +151,10 @@ class ExactIndex(Index):
             torch.zeros(len(queries), 0, dtype=torch.long, device=queries.device), queries.new_zeros(len(queries), 0)
         )
         size = max(1, SCORES // queries[..., 0].numel())
+        memory = queries.new_empty(queries[..., 0].numel() * min(size, len(self)))
         for start in range(0, len(self), size):
             part = slice(start, min(start + size, len(self)))
-            block = _dot(queries, self.vectors[part])
+            block = _dot(queries, self.vectors[part], memory)
             allowed.apply(block, lines, part)
             hits = _merged(hits, block, start, k)
         return hits
@@ -170,13 +171,16 @@ def _merged(hits: Hits, block: Tensor, start: int, k: int) -> Hits:
     return Hits(rows.gather(1, places), scores)
 
 
-def _dot(queries: Tensor, vectors: Tensor) -> Tensor:
-    scores = queries @ vectors.T
-    return scores if scores.ndim == 2 else scores.amax(1)
+def _dot(queries: Tensor, vectors: Tensor, memory: Tensor) -> Tensor:
+    """Dot products, in memory that is used again and again: fresh memory costs as much time as the product."""
+    flat = queries.flatten(0, -2)
+    out = memory[: len(flat) * len(vectors)].view(len(flat), len(vectors))
+    scores = torch.mm(flat, vectors.T, out=out)
+    return scores if queries.ndim == 2 else scores.unflatten(0, queries.shape[:2]).amax(1)
 
 
 def _finite(kind: str, vectors: Tensor) -> Tensor:
-    if vectors.isfinite().all():
+    if not vectors.numel() or all(end.isfinite() for end in vectors.aminmax()):  # which needs no memory, and keeps NaN
         return vectors
     bad = (~vectors.isfinite()).flatten(1).any(1).nonzero()
     raise DataError(f"{kind} {int(bad[0])} is not finite; did the training diverge?")

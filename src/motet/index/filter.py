@@ -133,9 +133,11 @@ class Filter:
         if len(self.shared):
             banned |= torch.isin(candidates, self.shared)
         if self.exclude is not None:
-            line, row = self.exclude.within(queries, slice(0, self.rows))
-            first = self.rows * torch.arange(len(candidates), device=candidates.device)
-            places, wanted = (candidates + first[:, None]).flatten(), row + first[line]
+            line, wanted = self.exclude.within(queries, slice(0, self.rows))
+            places = candidates.flatten()
+            if len(candidates) > 1:
+                first = self.rows * torch.arange(len(candidates), device=candidates.device)
+                places, wanted = (candidates + first[:, None]).flatten(), wanted + first[line]
             found = torch.searchsorted(places, wanted).clamp(max=max(0, len(places) - 1))
             if len(places):
                 banned.view(-1)[found[places[found] == wanted]] = True

@@ -71,5 +71,6 @@ def _rounded(parts: Mapping[str, Tensor], rows: int, width: int) -> None:
     kinds = {"codes": torch.int8, "columns": torch.float32, "groups": torch.float32, "longest": torch.float64}
     if size > rows or size % GROUP or any(parts[name].shape != shape for name, shape in shapes.items()):
         raise ValueError(f"its rounded vectors are not those of {rows:,} vectors {width} wide")
-    if any(parts[name].dtype != kind or not parts[name].isfinite().all() for name, kind in kinds.items()):
+    numbers = [parts[name] for name, kind in kinds.items() if kind.is_floating_point]
+    if any(parts[name].dtype != kind for name, kind in kinds.items()) or not all(p.isfinite().all() for p in numbers):
         raise ValueError("its rounded vectors are not finite, or numbers of another kind")
