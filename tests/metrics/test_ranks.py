@@ -156,3 +156,21 @@ def test_counts_are_exact_in_low_precision() -> None:
     scores[:, 7] = -1
     found = ranks(table(scores), Pairs(torch.arange(2), torch.tensor([7, 8])), candidates=3001, block=(2, 2000))
     assert found.tolist() == [3001, 3000]
+
+
+def test_vectors_that_are_being_learned_can_be_ranked() -> None:
+    vectors = torch.nn.Parameter(torch.eye(3))
+    assert ranks(dot(vectors, vectors), Pairs(torch.arange(3), torch.arange(3)), candidates=3).tolist() == [1, 1, 1]
+
+
+def test_scores_of_smaller_and_larger_blocks_share_memory_and_nothing_else() -> None:
+    generator = torch.Generator().manual_seed(6)
+    queries, candidates = torch.randn(5, 2, 4, generator=generator), torch.randn(9, 4, generator=generator)
+    score, whole = dot(queries, candidates), (queries @ candidates.T).amax(1)
+    for rows, columns in (
+        (torch.arange(1), torch.arange(2)),
+        (torch.arange(5), torch.arange(9)),
+        (torch.arange(3),) * 2,
+    ):
+        torch.testing.assert_close(score(rows, columns), whole[rows][:, columns])
+    assert score(torch.zeros(0, dtype=torch.long), torch.arange(9)).shape == (0, 9)

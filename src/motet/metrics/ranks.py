@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,15 +39,20 @@ def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m w
         candidates: Candidate vectors.
 
     Returns:
-        A scorer of queries 0..n-1 against candidates 0..m-1.
+        A scorer of queries 0..n-1 against candidates 0..m-1. Its next call overwrites the scores of the one before:
+        fresh memory costs as much time as the product.
     """
+    queries, candidates = queries.detach(), candidates.detach()
+    memory = queries.new_empty(0)
 
     def score(rows: Tensor, columns: Tensor) -> Tensor:
-        chosen, others = queries.index_select(0, rows), candidates.index_select(0, columns).T
-        if chosen.ndim == 2:
-            return chosen @ others
-        heads: Tensor = (chosen.flatten(0, 1) @ others).unflatten(0, chosen.shape[:2])
-        return heads.amax(1)
+        nonlocal memory
+        chosen, others = queries.index_select(0, rows).flatten(0, -2), candidates.index_select(0, columns).T
+        shape = len(chosen), len(columns)
+        if len(memory) < math.prod(shape):
+            memory = queries.new_empty(math.prod(shape))
+        scores = torch.mm(chosen, others, out=memory[: math.prod(shape)].view(shape))
+        return scores if queries.ndim == 2 else scores.unflatten(0, (len(rows), queries.shape[1])).amax(1)
 
     return score
 
