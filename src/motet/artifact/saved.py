@@ -59,7 +59,7 @@ class Saved:
     model: Model
     log: EventLog
     index: ExactIndex | ApproximateIndex | None
-    by: dict[str, float] | None
+    by: Mapping[str, Any] | None
     folder: Path
 
 
@@ -169,7 +169,7 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
     with reading(INDEX, where):
         index = load_index(folder / INDEX) if (folder / INDEX).exists() else None
     with reading(FUSION, where):
-        by = read_document(folder, FUSION, where)["by"] if (folder / FUSION).exists() else None
+        by = dict(read_document(folder, FUSION, where)["by"]) if (folder / FUSION).exists() else None
     return Saved(model.eval(), log, index, by, folder)
 
 
