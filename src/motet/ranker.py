@@ -190,8 +190,10 @@ def _belonging(
 ) -> ExactIndex | ApproximateIndex:
     """Refuse an index of other vectors; another processor may round the same ones differently."""
     held = index.vectors
-    near = held.shape == vectors.shape and torch.allclose(held.to(vectors), vectors, rtol=1e-3, atol=1e-4)
-    if not near:
+    blocks = zip(held.split(PAIRS), vectors.split(PAIRS), strict=False)  # a comparison holds copies of what it compares
+    if held.shape != vectors.shape or not all(
+        torch.allclose(mine.to(theirs), theirs, rtol=1e-3, atol=1e-4) for mine, theirs in blocks
+    ):
         raise OtherVectorsError(
             f"the index holds {len(held):,} vectors {held.shape[1]} wide that are not those of the model's "
             f"{len(vectors):,} items; make it anew: motet index MODEL"
