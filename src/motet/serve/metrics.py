@@ -39,7 +39,12 @@ class Measured:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        self.generation = Gauge("motet_generation", "Changes of what is served, as far as followed", registry=registry)
+        self.generation = Gauge(
+            "motet_generation",
+            "Changes of what is served, as far as followed",
+            registry=registry,
+            multiprocess_mode="liveall",
+        )
         self.users = Counter("motet_users_answered", "Users recommended to", ["name", "version"], registry=registry)
         self._shadows(registry)
         self._shown: set[tuple[str, str]] = set()
