@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 200  # letters of a name that is looked for among others: the search takes their square
+
 
 class MotetError(Exception):
     """Anything motet refuses; the message names the thing, the value, the rule and the fix."""
@@ -77,5 +79,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         >>> did_you_mean("movie_ids", ["user_id", "movie_id"])
         "; did you mean 'movie_id'?"
     """
+    if len(name) > LONGEST:
+        return ""
     close = difflib.get_close_matches(name, list(options), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -83,7 +83,7 @@ def test_what_motet_does_not_write_is_named(saved: Path, file: str, change: Mapp
         ({"schema": {"users": "x"}}, "a schema has no field 'users'"),
         ({"vocabs": {}}, "it does not say which values 'event' has"),
         ({"vocabs": {"event": ["y", "x"]}}, "the values of 'event' are not different and in order"),
-        ({"vocabs": {"event": [[1]]}}, "column 'event'"),
+        ({"vocabs": {"event": [[1]]}}, "the values of 'event' are neither all text nor all whole numbers"),
         ({"recents": 3}, "TypeError: 'int' object is not iterable"),
         ({"recents": {"x": 3}}, "TypeError"),
     ],

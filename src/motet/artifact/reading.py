@@ -101,6 +101,8 @@ def _schema(document: Any) -> Schema:
 
 
 def _vocab(name: str, ids: Any) -> Vocab:
+    if not (isinstance(ids, list) and {type(each) for each in ids} in (set(), {str}, {int})):
+        raise ValueError(f"the values of {name!r} are neither all text nor all whole numbers")
     vocab = Vocab.build(pl.Series(name, ids), name)
     if vocab.ids.to_list() != ids:
         raise ValueError(f"the values of {name!r} are not different and in order")
