@@ -15,7 +15,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import BPR, Catalogue, InBatch, Rating, Retrieval, Rows, SampledBinary, Task, WholeCatalogue
+from motet.tasks import BPR, Catalogue, Event, InBatch, Rating, Retrieval, Rows, SampledBinary, Task, WholeCatalogue
 from motet.towers import ContextTower, FeatureTower, context_columns
 
 READERS: list[Callable[[], Task]] = [
@@ -154,3 +154,6 @@ def test_labels_are_checked_against_the_log() -> None:
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
         model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)
     model_of(log, tasks=[Rating("stars"), Retrieval()], weights={"stars": 0.0}).check(log)
+    elsewhere = model_of(log, tasks=[Event("clicked"), Retrieval()], weights={"clicked": 0.0})
+    elsewhere.check(log)  # as one that is not trained may have its column in another log
+    assert not elsewhere.tasks["clicked"].prepared

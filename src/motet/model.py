@@ -63,8 +63,7 @@ class Model(nn.Module):
         preference: Trains one model for every weighting around `weights`; for these alone where not given.
 
     Raises:
-        ConfigError: If two tasks share a name, a weight names no task, is negative or not finite, all weights are 0, or
-            no task reads the trunk.
+        ConfigError: If two tasks share a name, weights are for no task, negative or all 0, or no task reads the trunk.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -167,7 +166,8 @@ class Model(nn.Module):
         for tower in (self.user, self.item):
             tower.prepare(train)
         for task in self.tasks.values():
-            task.prepare(train)
+            if task.finds(train.batch()):
+                task.prepare(train)
 
     def check(self, log: Columns) -> None:
         """Check, before training, that the log has what the tasks read.
@@ -232,7 +232,7 @@ class Model(nn.Module):
         pairs = self._pairs(user, item)
         found: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
-            if self._weights[name] > 0 and all(column in batch for column in task.columns):
+            if self._weights[name] > 0 and task.finds(batch):
                 if name in pairs and isinstance(task, PairTask):
                     rows = task.head_loss(pairs[name], batch)
                 else:

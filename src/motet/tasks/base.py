@@ -141,6 +141,10 @@ class Task(Configured, ABC):
         """Every column of the log it reads."""
         return tuple(dict.fromkeys((*self.needs, *self.rows.columns)))
 
+    def finds(self, batch: Batch) -> bool:
+        """Whether the batch has every column it reads; a task that does not takes no part in it."""
+        return all(column in batch for column in self.columns)
+
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """What each row counts for in the task's metrics: 0 where it is not the task's row or a label is missing."""
         weights = self.rows.weights(batch)
