@@ -152,8 +152,7 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
             is not motet's own.
 
     Returns:
-        What it holds. The weights and the vectors of the index stay in their files, so that several processes share
-        one copy; a model that was given has weights of its own.
+        What it holds. The vectors of the index stay in their file, so that several processes share one copy.
 
     Raises:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
@@ -189,7 +188,7 @@ def _rebuilt(folder: Path, path: str, document: Mapping[str, Any], log: EventLog
     with reading(MODEL, path), Within(weights=file.stat().st_size, tensors=tensors):
         model = rebuild(declared, log.users, log.items)
     with reading(WEIGHTS, path):
-        _load_weights(file, model, mapped=True)
+        _load_weights(file, model)
     return model
 
 
@@ -227,14 +226,13 @@ def _check_entities(model: Model, log: EventLog) -> None:
             )
 
 
-def _load_weights(file: Path, model: Model, *, mapped: bool = False) -> None:
-    """Put saved weights into a model; mapped ones stay in the file until something is written over them in memory."""
+def _load_weights(file: Path, model: Model) -> None:
     held = load_file(file)
     for name, tensor in model.state_dict().items():
         if name in held and held[name].dtype != tensor.dtype:
             raise ConfigError(f"the saved weights {name!r} are {held[name].dtype}, and the model's are {tensor.dtype}")
     try:
-        model.load_state_dict(held, assign=mapped)
+        model.load_state_dict(held)
     except RuntimeError as error:
         differences = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise ConfigError(f"the saved weights do not fit the model: {differences}") from error
