@@ -22,6 +22,7 @@ from motet.model import Model
 from motet.recommender import Recommender
 from motet.serve.app import create_app
 from motet.serve.lineup import Lineup
+from motet.serve.patience import Patience
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
 from motet.serve.store import EventStore
@@ -93,9 +94,9 @@ class Caller:
 
 
 @contextmanager
-def listening(service: Service) -> Iterator[str]:
-    """The address at which a service is reached through a socket."""
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="warning", ws="none"))
+def listening(app: ASGIApp) -> Iterator[str]:
+    """The address at which an application is reached through a socket, as `motet serve` listens."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Patience, ws="none", log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -12,6 +12,7 @@ import pytest
 from motet.client import AsyncClient, Client, Event, calls
 from motet.errors import ServiceError
 from motet.recommender import Recommender
+from motet.serve.app import create_app
 from motet.serve.bodies import RecommendBody, ScoreBody, SimilarBody
 from motet.serve.service import Service
 from motet.serve.tokens import Tokens
@@ -30,7 +31,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
 @pytest.fixture
 def address(service: Service) -> Iterator[str]:
     service.tokens = Tokens({TOKEN: ["read", "write"]})
-    with listening(service) as address:
+    with listening(create_app(service)) as address:
         yield address
 
 

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from motet.serve.app import create_app
 from motet.serve.service import Service
 from serve.conftest import listening
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: 
 def test_the_description_can_be_read_and_tried_and_nobody_else_is_asked(service: Service) -> None:
     said: list[str] = []
     asked: list[str] = []
-    with listening(service) as address, sync_playwright() as playwright:
+    with listening(create_app(service)) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.on("console", lambda message: said.append(message.text))

@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
 
 from motet.recommender import Recommender
+from motet.serve.app import create_app
 from motet.serve.lineup import Lineup
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
@@ -33,7 +34,7 @@ Open = Callable[..., Page]
 def address(recommender: Recommender) -> Iterator[str]:
     card = {"protocol": "random split", "metrics": {"stars": {"rmse": 0.912}}, "columns": [{"name": MARKUP}]}
     service = Service(Lineup.alone(ServedModel(recommender, name="films", version="1", card=card)))
-    with listening(service) as found:
+    with listening(create_app(service)) as found:
         yield found
     service.close()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,14 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from motet.serve import guard
 from motet.serve.app import create_app
 from motet.serve.lineup import Lineup
-from motet.serve.patience import Patience
 from motet.serve.served import ServedModel
 from motet.serve.service import Service
+from serve.conftest import listening
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -29,15 +26,8 @@ HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: applica
 @pytest.fixture(scope="module")
 def port(served: ServedModel) -> Iterator[int]:
     service = Service(Lineup.alone(served))
-    settings = uvicorn.Config(create_app(service), port=0, http=Patience, ws="none", log_level="critical")
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join(30)
+    with listening(create_app(service)) as address:
+        yield httpx.URL(address).port or 0
     service.close()
 
 

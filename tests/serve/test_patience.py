@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from motet.serve import patience
+from serve.conftest import listening
 
 LARGE = 1 << 26  # bytes: more than the system keeps for a client that does not read
 
@@ -26,17 +25,8 @@ async def size(request: Request) -> Response:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    settings = uvicorn.Config(
-        Starlette(routes=[Route("/", size)]), port=0, http=patience.Patience, ws="none", log_level="critical"
-    )
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join(30)
+    with listening(Starlette(routes=[Route("/", size)])) as address:
+        yield httpx.URL(address).port or 0
 
 
 def connected(port: int) -> socket.socket:
