@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,6 +51,22 @@ def test_what_would_be_refused_is_not_read(service: Service, monkeypatch: pytest
     text = Caller(app)("GET", "/metrics").text
     assert 'motet_requests_total{method="POST",route="/v1/recommend",status="503"} 1.0' in text
     service.gate.close()
+
+
+def test_a_gate_is_stuck_when_all_its_threads_are_at_work_that_was_given_up() -> None:
+    gate, go = Gate(threads=2, timeout_s=0.05), threading.Event()
+
+    async def ask(work: Callable[[], object]) -> None:
+        with pytest.raises(Problem, match=r"no answer within 0\.05 s; try again"):
+            await gate.run(work)
+
+    asyncio.run(ask(lambda: go.wait(60)))
+    assert not gate.stuck
+    asyncio.run(ask(lambda: go.wait(60)))
+    assert gate.stuck
+    go.set()
+    gate.close()
+    assert not gate.stuck
 
 
 def test_the_gate_says_when_it_is_full() -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from motet.errors import ConfigError
-from motet.recommender import Recommender
-from motet.serve.workers import Workers
+from motet.serve.workers import Say, Workers
+
+if TYPE_CHECKING:  # the processes that are started here do without torch
+    from motet.recommender import Recommender
 
 SERVE = [sys.executable, "-c", "from motet.cli import main; main()", "serve"]
 
@@ -85,11 +92,11 @@ def test_workers_follow_a_swap_and_one_that_dies_is_replaced(address: str, tmp_p
     assert set(generations(address).values()) == {2}
 
 
-def refuse(_listening: socket.socket, _ready: Callable[[], None]) -> None:
+def refuse(_listening: socket.socket, _ready: Say, _beat: Say) -> None:
     raise ConfigError("the model is damaged")
 
 
-def die(_listening: socket.socket, _ready: Callable[[], None]) -> None:
+def die(_listening: socket.socket, _ready: Say, _beat: Say) -> None:
     os._exit(3)
 
 
@@ -98,7 +105,7 @@ def die(_listening: socket.socket, _ready: Callable[[], None]) -> None:
     [(refuse, "the model is damaged"), (die, "a worker ended before it served; its own words stand above")],
 )
 def test_a_worker_that_cannot_begin_ends_them_all(
-    work: Callable[[socket.socket, Callable[[], None]], None],
+    work: Callable[[socket.socket, Say, Say], None],
     message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -106,3 +113,68 @@ def test_a_worker_that_cannot_begin_ends_them_all(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # put back at the end of the test
     with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(ConfigError, match=message):
         Workers(work, listening, count=1, folder=str(tmp_path)).run(lambda: None)
+
+
+def tell_number(listening: socket.socket, ready: Say, beat: Say) -> None:
+    """Tell everybody who comes the number of this process; whoever says wait makes it wait for ever."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    listening.settimeout(0.05)
+    ready()
+    while True:
+        beat()
+        try:
+            caller, _ = listening.accept()
+        except TimeoutError:
+            continue
+        with caller:
+            caller.settimeout(10)
+            if caller.recv(1) == b"w":
+                threading.Event().wait()
+            caller.sendall(str(os.getpid()).encode())
+
+
+def number(port: int, word: bytes = b"?") -> int:
+    with socket.create_connection(("127.0.0.1", port), 60) as line:
+        line.sendall(word)
+        return int(line.recv(100))
+
+
+def replaced(before: set[int | None]) -> set[int | None]:
+    """The workers that there are once one of those before has gone and another one has come."""
+    until(lambda: len(pids() - before) == 1 and len(pids()) == len(before))
+    return pids()
+
+
+def pids() -> set[int | None]:
+    return {process.pid for process in multiprocessing.active_children()}
+
+
+def test_a_worker_that_hangs_is_replaced_while_others_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    caplog.set_level("INFO", "motet.serve")
+    hung = []
+
+    def watch(port: int) -> None:
+        try:
+            before = pids()
+            hung.append(number(port))
+            os.kill(hung[0], signal.SIGSTOP)
+            assert number(port) != hung[0]
+            before = replaced(before)
+            assert hung[0] not in before
+            with pytest.raises(ValueError, match="int"):  # the line ends with the worker
+                number(port, b"w")
+            hung.extend(before - replaced(before))
+            assert number(port) not in hung
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
+        workers = Workers(tell_number, listening, count=2, folder=str(tmp_path), silent_s=2.0)
+        watching: list[Future[None]] = []
+        workers.run(lambda: watching.append(threads.submit(watch, listening.getsockname()[1])))
+        watching[0].result()
+    said = [json.loads(record.message) for record in caplog.records]
+    assert [line["hangs"] for line in said if "hangs" in line] == hung

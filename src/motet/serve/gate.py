@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -32,6 +33,7 @@ class Gate:
         self.places = threads + waiting
         self.timeout_s = timeout_s
         self.inside = 0
+        self._began: dict[int, float] = {}  # when each thread that works began, by the thread
         self._counting = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="motet")
 
@@ -39,6 +41,13 @@ class Gate:
     def busy(self) -> bool:
         """Whether all threads have work."""
         return self.inside >= self.threads
+
+    @property
+    def stuck(self) -> bool:
+        """Whether every thread is at work that was given up already: then nothing is answered any more."""
+        until = time.monotonic() - self.timeout_s
+        began = list(self._began.values())
+        return len(began) == self.threads and max(began) < until
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
         """Do some work in a thread.
@@ -67,7 +76,7 @@ class Gate:
             Problem: If the gate is full.
         """
         self.enter()
-        begun = self._threads.submit(work)
+        begun = self._threads.submit(self._work, work)
         begun.add_done_callback(lambda _: self.leave())
         return begun
 
@@ -115,6 +124,14 @@ class Gate:
         """Give a place back."""
         with self._counting:
             self.inside -= 1
+
+    def _work(self, work: Callable[[], Answer]) -> Answer:
+        thread = threading.get_ident()
+        self._began[thread] = time.monotonic()
+        try:
+            return work()
+        finally:
+            del self._began[thread]
 
 
 def come_again(code: str, message: str) -> Problem:

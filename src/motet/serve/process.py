@@ -30,6 +30,7 @@ SWITCH_S = 0.001  # Python's own 5 ms are how long a thread that computes may ke
 def serve(
     listening: socket.socket,
     ready: Callable[[], None],
+    beat: Callable[[], None],
     *,
     shelf: Shelf,
     state: State,
@@ -43,6 +44,7 @@ def serve(
     Args:
         listening: Where requests come from.
         ready: Is called once they are answered.
+        beat: Is called again and again while they are: a sign of life.
         shelf: Where models are.
         state: Where the plan is kept.
         events: Where events are kept.
@@ -76,6 +78,20 @@ def serve(
     ready()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)  # uvicorn raises them once more when all is answered
-    uvicorn.Server(settings).run(sockets=[listening])
+    _Beating(settings, gate, beat).run(sockets=[listening])
     service.close()
     store.close()
+
+
+class _Beating(uvicorn.Server):
+    """Gives signs of life while its loop turns and its threads get on."""
+
+    def __init__(self, settings: uvicorn.Config, gate: Gate, beat: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._gate = gate
+        self._beat = beat
+
+    async def on_tick(self, counter: int) -> bool:  # ten times a second
+        if not self._gate.stuck:
+            self._beat()
+        return await super().on_tick(counter)

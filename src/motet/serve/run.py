@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +19,7 @@ from motet.serve.plan import Plan, Wanted
 from motet.serve.shelf import Shelf
 from motet.serve.state import State
 from motet.serve.tokens import Tokens
-from motet.serve.workers import Workers
+from motet.serve.workers import Say, Workers
 
 KEPT_IN = ".serving"
 SCRATCH = "motet-serve-"
@@ -81,7 +81,7 @@ def run(
         said = f"motet serves {names} at http://{_shown(host)}:{listening.getsockname()[1]}/"
         ready = partial(print, said, file=sys.stderr, flush=True)
         if workers == 1:
-            work(listening, ready)
+            work(listening, ready, _nobody_listens)
         else:
             log_to_stderr()
             Workers(work, listening, count=workers, folder=scratch).run(ready)
@@ -194,10 +194,14 @@ def remove_scratch_of_the_dead(temporary: Path) -> None:
             continue  # not ours
 
 
-def _serve(listening: socket.socket, ready: Callable[[], None], **arguments: Any) -> None:
+def _serve(listening: socket.socket, ready: Say, beat: Say, **arguments: Any) -> None:
     from motet.serve.process import serve  # with torch, which a process that only looks after workers does without
 
-    serve(listening, ready, **arguments)
+    serve(listening, ready, beat, **arguments)
+
+
+def _nobody_listens() -> None:
+    """The sign of life of a process that is alone."""
 
 
 def _beside(folder: Path) -> str:

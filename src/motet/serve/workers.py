@@ -1,4 +1,4 @@
-"""Workers: several processes that answer at one address, started again when they die and ended together."""
+"""Workers: several processes that answer at one address, replaced when they die or hang, and ended together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from motet.errors import ConfigError, MotetError
 from motet.serve.guard import say
@@ -20,23 +21,33 @@ from motet.serve.metrics import SHARED, forget_process
 POLL_S = 0.2
 RETRY_S = 1.0  # before a worker that died while it started is started again: the reason may last
 GRACE_S = 20.0  # for requests that have begun, when the service ends; uvicorn gives them 10
+SILENT_S = 30.0  # a worker without a sign of life for so long hangs, and no longer has only much to do
+BEAT_S = 0.5  # between signs of life while a worker starts
+PASSED_S = 1.0  # most that a look counts: a machine that stood still for an hour gave nobody time for a sign of life
 
-Work = Callable[[socket.socket, Callable[[], None]], None]
+Say = Callable[[], None]
+Work = Callable[[socket.socket, Say, Say], None]
 
 
 class Workers:
     """Processes that accept connections of one socket, so that a dying one loses none that nobody had accepted.
 
     Args:
-        work: Serves until the process gets SIGTERM; calls its second argument when it is ready. Must be picklable.
+        work: Serves until the process gets SIGTERM; calls its second argument when it is ready, and its third again and
+            again as a sign of life. Must be picklable.
         listening: Bound, and listening already.
         count: How many.
         folder: Where the processes count together.
+        silent_s: A worker that gives no sign of life for so many seconds is killed and replaced: one that is stopped,
+            or waits for itself, answers nobody and does not end either. gunicorn waits as long.
     """
 
-    def __init__(self, work: Work, listening: socket.socket, *, count: int, folder: str) -> None:
+    def __init__(
+        self, work: Work, listening: socket.socket, *, count: int, folder: str, silent_s: float = SILENT_S
+    ) -> None:
         os.environ[SHARED] = folder
         self.folder = folder
+        self.silent_s = silent_s
         self._work = work
         self._listening = listening
         self._workers = [_Worker(work, listening) for _ in range(count)]
@@ -55,9 +66,12 @@ class Workers:
                 self._await_all(stopping)
                 if not stopping.is_set():
                     ready()
+                looked = time.monotonic()
                 while not stopping.is_set():
                     wait([worker.process.sentinel for worker in self._workers], POLL_S)
                     self._replace_dead(stopping)
+                    before, looked = looked, time.monotonic()
+                    self._kill_hung(min(looked - before, PASSED_S))
             finally:
                 self._end()
 
@@ -81,6 +95,14 @@ class Workers:
                 worker.line.close()
                 self._workers[place] = _Worker(self._work, self._listening)
 
+    def _kill_hung(self, passed_s: float) -> None:
+        """Kill what has been silent for too long; the next look finds it dead."""
+        for worker in self._workers:
+            if worker.silent(passed_s) > self.silent_s:
+                say("worker", hangs=worker.process.pid, silent_s=self.silent_s)
+                worker.process.kill()
+                worker.silent_s = 0.0
+
     def _end(self) -> None:
         for worker in self._workers:
             worker.process.terminate()
@@ -98,7 +120,10 @@ class _Worker:
         self.line, its = processes.Pipe()
         self.ready = False
         self.reason = ""
-        self.process = processes.Process(target=_begin, args=(work, listening, its), name="motet-worker")
+        self.silent_s = 0.0
+        self._beats = processes.RawValue("Q")  # memory that both see: writing to it never waits for who reads it
+        self._heard = 0
+        self.process = processes.Process(target=_begin, args=(work, listening, its, self._beats), name="motet-worker")
         self.process.start()
         its.close()
 
@@ -112,12 +137,33 @@ class _Worker:
             pass
         return self.ready
 
+    def silent(self, passed_s: float) -> float:
+        """Seconds without a sign of life, once there was one, `passed_s` of them since the last look."""
+        beats = self._beats.value
+        self.silent_s = self.silent_s + passed_s if beats == self._heard > 0 else 0.0
+        self._heard = beats
+        return self.silent_s
 
-def _begin(work: Work, listening: socket.socket, line: Connection) -> None:
+
+def _begin(work: Work, listening: socket.socket, line: Connection, beats: Any) -> None:
     """What a worker runs."""
+    ready = threading.Event()
+
+    def beat() -> None:
+        beats.value += 1
+
+    def say_ready() -> None:
+        ready.set()
+        line.send("")
+
+    def beat_until_ready() -> None:
+        while not ready.wait(BEAT_S):
+            beat()
+
     threading.Thread(target=_end_with_parent, args=(line,), daemon=True).start()
+    threading.Thread(target=beat_until_ready, daemon=True).start()
     try:
-        work(listening, lambda: line.send(""))
+        work(listening, say_ready, beat)
     except MotetError as error:
         line.send(str(error))
         sys.exit(1)
