@@ -239,7 +239,7 @@ def agreement(rows: int = 60_000, users: int = 2000) -> tuple[float, float]:
     """
     shop = read("valid")
     log = shop.log
-    near = Neighbours.of(of_kind(log, "view").batch(), users=len(log.users), items=len(log.items))
+    near = Neighbours.of(log, where="event == 'view'")
     torch.manual_seed(1)
     pairs = labelled(shop, near, 1)
     context = tuple(name for name in pairs.schema.context_features if name != "pair_buy")
@@ -354,10 +354,7 @@ def projections(seed: int = 1) -> dict[str, list[float]]:
 def main(seeds: int = 3, held_out: str = "test") -> None:
     shop = read(held_out)
     log = shop.log
-    near, near_buys = (
-        Neighbours.of(of_kind(log, kind).batch(), users=len(log.users), items=len(log.items))
-        for kind in ("view", "buy")
-    )
+    near, near_buys = (Neighbours.of(log, where=f"event == '{kind}'") for kind in ("view", "buy"))
     found = []
     for seed in range(1, seeds + 1):
         found.append(judged(shop, near, near_buys, seed))

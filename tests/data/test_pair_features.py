@@ -48,8 +48,7 @@ def test_counts_are_those_of_distinct_events(log: EventLog, pairs: EventLog) -> 
 
 
 def test_similarities_are_summed_over_the_items_of_a_kind(log: EventLog, pairs: EventLog) -> None:
-    sizes = {"users": len(log.users), "items": len(log.items)}
-    near = Neighbours.of(log.batch(), **sizes)
+    near = Neighbours.of(log)
     features = PairFeatures(log, near={"view": near})
     batch = pairs.batch()
     found = features.columns(batch.users, batch.items)
@@ -69,7 +68,7 @@ def test_they_are_context_of_the_rows_they_are_added_to(log: EventLog, pairs: Ev
 
 
 def test_what_was_not_counted_is_refused(log: EventLog, pairs: EventLog) -> None:
-    near = Neighbours.of(log.batch(), users=len(log.users), items=len(log.items))
+    near = Neighbours.of(log)
     with pytest.raises(ConfigError, match="near='vew' is no kind of event in the log; did you mean 'view'"):
         PairFeatures(log, near={"vew": near})
     with pytest.raises(ConfigError, match=r"name the log's column of kinds, Schema\(event=...\)"):

@@ -16,7 +16,7 @@ from motet.testing import check_retriever
 
 
 def neighbours(shop: EventLog) -> Neighbours:
-    return Neighbours.of(shop.batch(), users=len(shop.users), items=len(shop.items), most=6, shrinkage=1.0)
+    return Neighbours.of(shop, most=6, shrinkage=1.0)
 
 
 def ask(rows: list[int], told: list[list[int]]) -> Askers:

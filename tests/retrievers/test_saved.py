@@ -41,7 +41,7 @@ class Best(Touched):
 
 @pytest.fixture(scope="module")
 def near(shop: EventLog) -> Neighbours:
-    return Neighbours.of(shop.batch(), users=len(shop.users), items=len(shop.items), most=5, shrinkage=1.0)
+    return Neighbours.of(shop, most=5, shrinkage=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.data.batch import Batch
+from motet.data.expression import Expression
+from motet.data.log import EventLog
 from motet.errors import ConfigError
 
 ITEMS = 512  # items compared with all others at once: their users then take 32 MB for 15,000 users
@@ -32,9 +33,12 @@ class Neighbours(NamedTuple):
         Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001, section 3.1.1.
 
     Example:
-        >>> batch = Batch({"user_id": torch.tensor([1, 1, 2, 2]), "item_id": torch.tensor([1, 2, 1, 2])})
-        >>> neighbours = Neighbours.of(batch, users=3, items=4, shrinkage=0.0)
-        >>> neighbours.similarity(torch.tensor([1, 1]), torch.tensor([2, 3]))
+        >>> import polars as pl
+        >>> from motet.data.schema import Schema
+        >>> events = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "c"]})
+        >>> log = EventLog.read(events, Schema())
+        >>> neighbours = Neighbours.of(log, shrinkage=0.0)
+        >>> neighbours.similarity(log.items.vocab.encode(["a", "a"]), log.items.vocab.encode(["b", "c"]))
         tensor([1., 0.])
     """
 
@@ -43,13 +47,12 @@ class Neighbours(NamedTuple):
     items: int
 
     @classmethod
-    def of(cls, batch: Batch, *, users: int, items: int, most: int = 200, shrinkage: float = 10.0) -> Self:
+    def of(cls, log: EventLog, *, where: str | None = None, most: int = 200, shrinkage: float = 10.0) -> Self:
         """Compare every item with every other.
 
         Args:
-            batch: The events: of one kind, such as views, or of several.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            log: The training log.
+            where: Which of its rows say that a user had an item, such as `"event == 'view'"`; all where not given.
             most: How many neighbours an item keeps.
             shrinkage: Lambda in the formula; 10 lets some dozens of shared users count nearly in full.
 
@@ -57,13 +60,17 @@ class Neighbours(NamedTuple):
             The neighbours of every item; items that share no user are none, and no item is its own.
 
         Raises:
-            ConfigError: If `most` is below 1, or the shrinkage is negative.
+            ConfigError: If `most` is below 1, the shrinkage is negative, or the condition cannot be read.
+            DataError: If the condition reads a column that is not there, or compares one with what it never is.
         """
         if most < 1:
             raise ConfigError(f"most={most} neighbours; an item keeps at least one")
         if not shrinkage >= 0:
             raise ConfigError(f"shrinkage={shrinkage}; it must be 0 or more")
+        batch, users, items = log.batch(), len(log.users), len(log.items)
         known = (batch.users > 0) & (batch.items > 0)
+        if where is not None:
+            known &= Expression(where)(batch)
         pairs = (batch.items[known] * users + batch.users[known]).unique()
         item, user = pairs // users, pairs % users
         sizes = torch.bincount(item, minlength=items)

@@ -46,7 +46,7 @@ class Alike(Retriever):
         if self.near.items != len(log.items):
             raise ConfigError(
                 f"the neighbours are those of {self.near.items - 1:,} items, and the log has {len(log.items) - 1:,}; "
-                "make them of this log: Neighbours.of(log.batch(), users=len(log.users), items=len(log.items))"
+                "make them of this log: Neighbours.of(log)"
             )
         self.history = chosen(log, self.where)
 
