@@ -29,6 +29,7 @@ from motet.progress import Step, training_progress
 
 Optimizer = torch.optim.Optimizer
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+RATE = 0.01  # of Adam, where no optimizer is given
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class _State:
     def __init__(self, model: Model, optimizer: Optimizer | OptimizerFactory | None, average: float | None) -> None:
         self.model = model
         if optimizer is None:
-            optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+            optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
         self.average = None if average is None else WeightAverage(model, decay=average)
         self.history: list[dict[str, float]] = []

@@ -52,6 +52,16 @@ def test_open_and_pruned_trials_are_told_too() -> None:
     assert asked(12, [pruned, *ended[1:]], open_).settings != ended[1].settings
 
 
+def test_a_search_may_start_somewhere() -> None:
+    start = {"a": 0.5, "c": [64]}
+    asked = Optuna(dimensions=DIMENSIONS, sampler="tpe", worth=lambda _: [0.0], objectives=1, seed=1, start=start)
+    first = asked(1, [], [])
+    assert {key: first.settings[key] for key in start} == start
+    assert first.settings["b"] in range(1, 10)  # drawn
+    assert asked(2, [], [first]).settings["a"] != start["a"]
+    assert asked(2, [replace(first, state="done")], []).settings["a"] != start["a"]
+
+
 def test_optuna_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(

@@ -9,9 +9,10 @@ import pytest
 
 from motet.compare import Tuned, tune
 from motet.compare.objective import Score, Yardstick
+from motet.compare.space import Range
 from motet.compare.trial import Trial
 from motet.compare.tune import _bar, _rungs
-from motet.compare.tuning import tuning_space
+from motet.compare.tuning import as_declared, tuning_space
 from motet.compare.work import Declaration, race
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
@@ -85,6 +86,22 @@ def test_the_space_is_what_the_parts_take(project: Project) -> None:
     found, beside = tuning_space(sgd, {"stars": 1.0}, 1000)
     assert not any(key.startswith(("training.optimizer", "weights")) for key in found)
     assert beside == {"towers.user.kind": "FeatureTower", "towers.item.kind": "FeatureTower"}
+
+
+def test_a_search_starts_where_the_project_is(project: Project) -> None:
+    declared = project.changed({"training.optimizer": {"kind": "Adam", "lr": 0.2}, "training.batch_size": 700})
+    dimensions, _ = tuning_space(declared, {"stars": 1.0, "retrieval": 2.0}, 2000)
+    assert as_declared(declared, dimensions) == {
+        **{"towers.*.dim": 16, "towers.*.dropout": 0.0},  # 4 is below what is tried
+        **{"tasks.1.dropout": 0.0, "tasks.2.temperature": 1.0},  # the hidden layers of 256 and 128 are not tried
+        **{"weights.retrieval": 2, "training.batch_size": 512, "training.average": None},
+        **{"training.optimizer.lr": 0.05, "training.optimizer.weight_decay": 1e-4},
+    }
+    assert as_declared(project, {"training.optimizer.lr": Range(0.001, 0.05)}) == {"training.optimizer.lr": 0.01}
+    found = small(project, trials=2, epochs=1)
+    assert found.trials[1].settings == {
+        **{"towers.*.dim": 2, "training.optimizer.kind": "Adam", "training.optimizer.lr": 0.01}
+    }
 
 
 def test_the_whole_space_can_be_trained(project: Project) -> None:

@@ -44,6 +44,7 @@ class Optuna:
         worth: What a trial led to, a number an objective; higher is better.
         objectives: How many numbers that are.
         seed: Of the sampler.
+        start: What the first trial tries, by key; what is left out is drawn. All of it where not given.
 
     Raises:
         ConfigError: If Optuna is not installed.
@@ -57,6 +58,7 @@ class Optuna:
         worth: Callable[[Trial], Sequence[float]],
         objectives: int,
         seed: int,
+        start: Settings | None = None,
     ) -> None:
         try:
             import optuna
@@ -71,6 +73,7 @@ class Optuna:
         self._worth = worth
         self._directions: list[Literal["minimize", "maximize"]] = ["maximize"] * objectives
         self._seed = seed
+        self._start = {} if start is None else start
         self._distributions = {key: self._distribution(each) for key, each in dimensions.items()}
 
     def __call__(self, number: int, ended: Sequence[Trial], open_: Sequence[Trial]) -> Trial:
@@ -86,6 +89,8 @@ class Optuna:
         """
         study: Study = self._optuna.create_study(directions=self._directions, sampler=self._made(number))
         study.add_trials([self._told(each) for each in [*ended, *open_]])
+        if self._start and not study.trials:
+            study.enqueue_trial({key: self._encoded(key, value) for key, value in self._start.items()})
         asked = study.ask(self._distributions)
         memory = study.trials[asked.number].system_attrs if self._sampler == "nsga2" else {}
         settings = {key: self._decoded(key, asked.params[key]) for key in self._dimensions}

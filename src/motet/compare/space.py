@@ -39,6 +39,20 @@ class Choice:
         """What stands for all of them in a check: every value."""
         return self.values
 
+    def nearest(self, value: Any) -> Any:
+        """The value next to another.
+
+        Args:
+            value: As a project has it.
+
+        Returns:
+            The very value, or of numbers the next; None where neither is among the values.
+        """
+        if value in self.values or not isinstance(value, int | float):
+            return value if value in self.values else None
+        numbers = [each for each in self.values if isinstance(each, int | float)]
+        return min(numbers, key=lambda each: abs(each - value), default=None)
+
 
 @dataclass(frozen=True)
 class Range:
@@ -72,6 +86,17 @@ class Range:
     def edges(self) -> tuple[Any, ...]:
         """Its ends."""
         return (self.low, self.high)
+
+    def nearest(self, value: Any) -> Any:
+        """The number next to another.
+
+        Args:
+            value: As a project has it.
+
+        Returns:
+            The number, or the end it lies beyond; None where it is no number.
+        """
+        return min(max(value, self.low), self.high) if isinstance(value, int | float) else None
 
 
 Dimension = Choice | Range

@@ -17,7 +17,7 @@ from motet.compare.run import Call, run
 from motet.compare.sampler import Optuna, listed
 from motet.compare.space import space, spread
 from motet.compare.trial import Trial
-from motet.compare.tuning import tuning_space
+from motet.compare.tuning import as_declared, tuning_space
 from motet.compare.work import Declaration, judge, race
 from motet.compare.workers import Workers, workers
 from motet.errors import ConfigError, TrainingError
@@ -92,7 +92,8 @@ def tune(
 
     The first trial is the project as it is. The others are drawn by Optuna's TPE and trained in rungs: after a ninth
     and a third of the epochs only those go on that are among the best third of the trials before (successive halving),
-    and none goes on whose best epoch lies far behind. Which epoch was best is part of what is found.
+    and none goes on whose best epoch lies far behind. Which epoch was best is part of what is found. The search starts
+    where the project is: the second trial has its settings, as near as what is tried comes to them, for more epochs.
 
     Args:
         project: With validation rows.
@@ -134,7 +135,12 @@ def tune(
     rungs = _rungs(LONGER * declared if epochs is None else epochs)
     declaration = Declaration.of(project)
     asked = Optuna(
-        dimensions=dimensions, sampler="tpe", worth=lambda trial: [score.of(trial.figures)], objectives=1, seed=seed
+        dimensions=dimensions,
+        sampler="tpe",
+        worth=lambda trial: [score.of(trial.figures)],
+        objectives=1,
+        seed=seed,
+        start=as_declared(project, dimensions),
     )
     going = _going(minutes, trials)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from motet.compare.space import Choice, Dimension, Range, Settings
+from motet.compare.space import Choice, Dimension, Range, Settings, spread
 from motet.project import Project
 from motet.project.part import Part
 from motet.project.settings import settings
+from motet.train import RATE
 
 FAR = 30.0  # a task's weight varies from a thirtieth to thirty times what it is
 RATES: dict[str, Dimension] = {"lr": Range(1e-3, 0.05, log=True), "weight_decay": Range(1e-4, 1.0, log=True)}
@@ -47,6 +48,27 @@ def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> t
     kind = _kind(project.training.given.get("optimizer"))
     found.update({f"training.optimizer.{name}": each for name, each in RATES.items()} if kind in ADAM else {})
     return found, dict(_towers(project)) | ({"training.optimizer.kind": "AdamW"} if kind in ADAM else {})
+
+
+def as_declared(project: Project, dimensions: Mapping[str, Dimension]) -> Settings:
+    """Where a search starts: of everything that is tried, what is nearest to the project as it is.
+
+    Args:
+        project: Whose settings.
+        dimensions: What is tried, by key.
+
+    Returns:
+        Settings by key; without those for which the project has nothing that could be tried.
+    """
+    found: Settings = {}
+    for key, dimension in dimensions.items():
+        value = project.setting(next(iter(spread(project, {key: None}))))
+        if value is None and key == "training.optimizer.lr":
+            value = RATE
+        near = dimension.nearest(value)
+        if near is not None or value in dimension.edges():
+            found[key] = near
+    return found
 
 
 def _around(weight: float) -> Range:

@@ -25,6 +25,7 @@ from motet.project.document import override, parse, read_tables, with_settings
 from motet.project.kinds import SPLITS, offered
 from motet.project.logs import join, mixed
 from motet.project.part import Part
+from motet.project.settings import settings
 from motet.recommender import Recommender
 from motet.tasks import Task
 from motet.towers import Tower
@@ -153,6 +154,28 @@ class Project:
     def seed(self) -> int:
         """Where the random numbers of the model and of its training start."""
         return int(self.training.given.get("seed", 0))
+
+    def setting(self, key: str) -> Any:
+        """What holds for a setting of a tower, a task, the training, or the weights.
+
+        Args:
+            key: As `table.key`: `training.epochs`, `tasks.1.dropout`, `training.optimizer.lr`.
+
+        Returns:
+            The value as declared, else by default; None where there is no such table or setting.
+        """
+        if key.startswith("weights."):
+            return self.document.weights.get(key.removeprefix("weights."), 1.0)
+        tasks = {f"tasks.{row}": part for row, part in enumerate(self.tasks, 1)}
+        parts = {"towers.user": self.user, "towers.item": self.item, "training": self.training, **tasks}
+        table, _, name = key.rpartition(".")
+        part: Any = parts.get(table)
+        if part is None and table.rpartition(".")[0] in parts:
+            part = self.setting(table)  # a part within a part
+        if not isinstance(part, Part) or name not in settings(part.target):
+            return None
+        value = part.given.get(name, settings(part.target)[name].default)
+        return list(value) if isinstance(value, tuple) else value
 
     def path(self, written: str) -> Path:
         """A path of the file.
