@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from motet.data.history import History
 from motet.data.log import EventLog
@@ -17,7 +19,7 @@ from motet.data.told import told_features
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, did_you_mean
 from motet.retrievers.chosen import chosen
-from motet.scorer import Askers, Scorer
+from motet.scorer import PAIRS, Askers, Scorer
 
 SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
 RIDGE = 0.1  # share of the mean variance that is added to every direction
@@ -106,8 +108,9 @@ class FoldIn:
         self, ids: Sequence[str] | Sequence[int], histories: Mapping[str, Ids] | Mapping[int, Ids]
     ) -> tuple[Int[Tensor, " added"], Int[Tensor, " added"]]:
         """Lines and item rows of the histories told."""
+        asked = set(ids)
         for user in histories:
-            if user not in ids:
+            if user not in asked:
                 hint = did_you_mean(str(user), [str(id) for id in ids[:1000]])
                 raise ConfigError(f"histories names the user {user!r}, who is not asked for{hint}")
         given = dict[str | int, Ids](histories)  # type: ignore[arg-type]  # keys are invariant
@@ -126,11 +129,19 @@ class FoldIn:
     def _summary(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
         """The mean item vector of each history, drawn towards the typical one, and as the difference from that."""
         had = self._with_told(self.had, visitors).to(self.scorer.device)
-        return self._sums(had, self.scorer.items - self._typical) / (had.starts.diff() + SHRINK)[:, None]
+        counts = had.starts.diff()[:, None]
+        return (self._sums(had) - counts * self._typical) / (counts + SHRINK)
 
-    @staticmethod
-    def _sums(had: History, vectors: Tensor) -> Float[Tensor, "n dim"]:
-        return torch.nn.functional.embedding_bag(had.items, vectors, had.starts[:-1], mode="sum")
+    def _sums(self, had: History) -> Float[Tensor, "n dim"]:
+        """The sum of the item vectors of each history, some pairs at a time: only their vectors are copied."""
+        starts = had.starts
+        edges = torch.searchsorted(starts, torch.arange(0, len(had.items), PAIRS, device=starts.device)).tolist()
+        sums = [self.scorer.items.new_zeros(0, self.scorer.items.shape[1])]
+        for first, last in pairwise(dict.fromkeys([0, *edges, len(starts) - 1])):
+            begin, end = int(starts[first]), int(starts[last])
+            vectors, places = self.scorer.items[had.items[begin:end]], torch.arange(end - begin, device=starts.device)
+            sums.append(embedding_bag(places, vectors, starts[first:last] - begin, mode="sum"))
+        return torch.cat(sums)
 
     @cached_property
     def _trained(self) -> Int[Tensor, " n"]:
@@ -146,7 +157,7 @@ class FoldIn:
     @cached_property
     def _typical(self) -> Float[Tensor, " dim"]:
         had = self._with_told(self.had, Visitors(self._trained)).to(self.scorer.device)
-        return (self._sums(had, self.scorer.items) / had.starts.diff().clamp(min=1)[:, None]).mean(0)
+        return (self._sums(had) / had.starts.diff().clamp(min=1)[:, None]).mean(0)
 
     @cached_property
     def _map(self) -> Float[Tensor, "item_dim user_dim"]:

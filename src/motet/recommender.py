@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from motet.artifact import saved
 from motet.artifact.reading import reading
@@ -24,6 +23,7 @@ from motet.data.pair_features import PairFeatures
 from motet.errors import ArtifactError, ConfigError, did_you_mean
 from motet.fold_in import FoldIn
 from motet.index import ApproximateIndex, ExactIndex, TopK
+from motet.index.cosine import Cosine
 from motet.model import Model
 from motet.ranker import OtherVectorsError, Ranker, Ranking, Request
 from motet.retrievers import Retriever, stages
@@ -306,22 +306,21 @@ class Recommender:
             )
         return {name: float(weight) for name, weight in by.items()}
 
-    def _similar(self, ids: Ids, k: int, entities: Entities, side: str, index: ExactIndex) -> TopK:
+    def _similar(self, ids: Ids, k: int, entities: Entities, side: str, cosine: Cosine) -> TopK:
         _check("k", k, len(entities) - 2, f"other {side}s")
         many, single = listed(ids)
         rows = known_rows(entities, many, side)
-        itself = [row[None] - 1 for row in rows]
-        hits = index.search(index.vectors[rows.to(index.vectors.device) - 1], k, exclude=itself)
+        hits = cosine.others(rows.to(cosine.vectors.device) - 1, k)
         basis = np.full(len(rows), "known", dtype=object)
         return _top(Ranking(hits.rows.cpu() + 1, hits.scores.cpu(), {}), entities, basis, single)
 
     @cached_property
-    def _item_directions(self) -> ExactIndex:
-        return ExactIndex(F.normalize(self.scorer.items[1:]))
+    def _item_directions(self) -> Cosine:
+        return Cosine(self.scorer.items[1:])
 
     @cached_property
-    def _user_directions(self) -> ExactIndex:
-        return ExactIndex(F.normalize(self.scorer.preferring(self.scorer.everyone)[1:]))
+    def _user_directions(self) -> Cosine:
+        return Cosine(self.scorer.preferring(self.scorer.everyone)[1:])
 
 
 def _check(name: str, value: int, most: int | None, things: str) -> None:

@@ -16,6 +16,8 @@ from motet.serve.event import Event
 from motet.serve.spelling import sort_out
 from motet.serve.training_events import TrainingEvents
 
+BLOCK = 1 << 14  # item vectors that are looked at at once, in double precision
+
 
 class Catalogue:
     """Items and users of a model, in words.
@@ -92,7 +94,7 @@ class Catalogue:
         counts = self.recommender.scorer.counts[1:]
         rows = counts.argsort(descending=True, stable=True)[:limit]
         ids = self.recommender.items.vocab.decode(rows + 1).to_list()
-        points = self._points[rows].tolist()
+        points = self._points(rows + 1).tolist()
         columns = zip(ids, points, counts[rows].tolist(), strict=True)
         return {"items": [{"id": id, "x": x, "y": y, "count": count} for id, (x, y), count in columns]}
 
@@ -112,15 +114,21 @@ class Catalogue:
         return TrainingEvents(self.recommender.log)
 
     @cached_property
-    def _points(self) -> torch.Tensor:
-        vectors = self.recommender.scorer.items[1:].detach().double().cpu()
-        vectors = vectors - vectors.mean(0)
-        _, directions = torch.linalg.eigh(vectors.T @ vectors)
+    def _axes(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean item vector and the directions of largest variance, from one block of vectors at a time."""
+        blocks = self.recommender.scorer.items[1:].split(BLOCK)
+        mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / sum(map(len, blocks))
+        off = (block.double() - mean for block in blocks)
+        _, directions = torch.linalg.eigh(torch.stack([block.T @ block for block in off]).sum(0))
         axes = directions[:, -2:].flip(1)
         # An axis has no sign of its own: the largest part is positive, so that the same model has the same map.
         signs = axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
-        points = vectors @ (axes * signs)
-        return points if points.shape[1] == 2 else torch.nn.functional.pad(points, (0, 1))
+        return mean, axes * signs
+
+    def _points(self, rows: torch.Tensor) -> torch.Tensor:
+        mean, axes = self._axes
+        points = (self.recommender.scorer.items[rows].double() - mean) @ axes
+        return (points if points.shape[1] == 2 else torch.nn.functional.pad(points, (0, 1))).cpu()
 
 
 def _search(table: pl.DataFrame, search: str) -> pl.DataFrame:
