@@ -45,6 +45,9 @@ def batch() -> Batch:
         ("rating > -1 and device == 'phone'", [4]),
         ("rating in [1, 2]", [1, 4]),
         ("  rating >= 4  ", [0, 3]),
+        ("item_id == 7", [3]),
+        ("item_id in [5, 8.0] and user_id != 3", [0, 2]),
+        ("user_id > 1", [2, 3, 4]),
     ],
 )
 def test_rows_it_holds_for(batch: Batch, text: str, rows: list[int]) -> None:
@@ -81,6 +84,8 @@ def test_comparisons_agree_with_python_and_leave_out_the_unknown(values: list[fl
         "rating := 3",
         "(" * 500 + "rating == 1" + ")" * 500,
         "rating == 1\0",
+        f"rating < {2**63}",
+        f"rating > -{10**400}",
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
@@ -96,6 +101,32 @@ def test_errors_name_what_was_found(batch: Batch) -> None:
         Expression("event == 'purchas'")(batch)
     with pytest.raises(DataError, match="compares the text 'good' with 'rating', which holds numbers"):
         Expression("rating == 'good'")(batch)
+
+
+def test_columns_are_compared_only_where_they_hold_the_same_values() -> None:
+    """Rows of two vocabularies are numbers as well, and equal numbers would mean different values."""
+    events = {
+        "user_id": [1, 2, 3],
+        "item_id": [1, 2, 4],
+        "a": ["x", "y", "x"],
+        "b": ["y", "y", "x"],
+        "c": [1.0, 2.0, 3.0],
+    }
+    kinds = {"a": Categorical(), "b": Categorical(), "other": Categorical()}
+    schema = Schema(signals=("c",), context_features=kinds)
+    batch = EventLog.read(pl.DataFrame({**events, "other": ["u", "v", "w"]}), schema).batch()
+    assert Expression("a == b")(batch).tolist() == [False, True, True]
+    for text in ("a == other", "a == c", "user_id == item_id", "c < a"):
+        with pytest.raises(DataError, match="which do not hold the same values; compare each of them with a value"):
+            Expression(text)(batch)
+
+
+def test_ids_and_columns_of_several_values(batch: Batch) -> None:
+    with pytest.raises(DataError, match="compares 'item_id' with 1, which it never is; values found: 5, 6, 7, 8"):
+        Expression("item_id == 1")(batch)
+    wide = Batch({**batch.columns, "recent": torch.zeros(5, 3).long()})
+    with pytest.raises(DataError, match="reads column 'recent', which holds 3 values a row"):
+        Expression("recent == 3")(wide)
 
 
 def test_the_columns_it_reads() -> None:

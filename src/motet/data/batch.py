@@ -65,7 +65,7 @@ class Batch:
         item_key: Name of the column of item rows.
         apart: The key columns whose equal rows may differ in context, and so count as distinct.
         time_key: Name of the column of times, if there is one.
-        vocabs: The values of each categorical column of the log.
+        vocabs: What the rows of a column stand for: the ids of users and items, the values of categorical columns.
         preference: How the tasks are to be traded off, as a model's `prefer` tells it; by the weights of the model
             where None.
         embed: By id column, vectors of entities, in the batch or not, while a model works on it.
@@ -225,7 +225,7 @@ class Loader:
         """
         rows = self.all
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + number) % 2**63)
             blocks = torch.randperm(len(rows) // self.together, generator=generator)[:, None] * self.together
             order = (blocks + torch.arange(self.together)).flatten()
             rows = rows.take(order.to(rows.users.device))

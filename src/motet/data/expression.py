@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import polars as pl
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -25,6 +26,8 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 LANGUAGE = "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets"
 SHOWN = 10  # values of a column that an error message lists
+SEARCHED = 5_000  # values among which it looks for the one that was meant
+LARGEST = 2**63  # numbers of a column are smaller
 
 
 class Expression:
@@ -69,13 +72,19 @@ class Expression:
             True where the condition holds.
 
         Raises:
-            DataError: If a column is not there, or a text is no value of the column it is compared with.
+            DataError: If a column is not there or holds several values a row, a value is none of the column it is
+                compared with, or two columns are compared that do not hold the same values.
         """
         for column in self.columns:
             if column not in batch:
                 raise DataError(
                     f"condition {self.text!r} reads column {column!r}, which is not in the log"
                     f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
+                )
+            if batch[column].ndim != 1:
+                raise DataError(
+                    f"condition {self.text!r} reads column {column!r}, which holds {batch[column].shape[1]} values a "
+                    "row; a condition compares columns of one value a row"
                 )
         return self._holds(self._tree, batch)
 
@@ -124,6 +133,7 @@ class Expression:
                 raise AssertionError(ast.dump(node))
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
+        """Rows in which both sides are known and the comparison holds."""
         if isinstance(op, ast.In | ast.NotIn):
             assert isinstance(right, ast.List | ast.Tuple)
             found = [self._compared(left, ast.Eq(), each, batch) for each in right.elts]
@@ -133,8 +143,10 @@ class Expression:
         return torch.as_tensor(held) & self._known(left, batch) & self._known(right, batch)
 
     def _value(self, node: ast.expr, other: ast.expr, batch: Batch) -> Tensor | float:
-        """A column, or a constant; a text as the row it has in the vocabulary of the column beside it."""
+        """A column, or a constant; beside a column with a vocabulary, the row the constant has in it."""
         if isinstance(node, ast.Name):
+            if isinstance(other, ast.Name):
+                self._check_columns(batch, node, other)
             return batch[node.id]
         value = _constant(node)
         vocab = batch.vocabs.get(other.id) if isinstance(other, ast.Name) else None
@@ -147,15 +159,25 @@ class Expression:
         assert value is not None
         return value
 
+    def _check_columns(self, batch: Batch, column: ast.Name, other: ast.Name) -> None:
+        """Refuse to compare rows of a vocabulary with numbers, or with rows of another vocabulary."""
+        own, others = batch.vocabs.get(column.id), batch.vocabs.get(other.id)
+        if own is not others and (own is None or others is None or not own.ids.equals(others.ids)):
+            raise DataError(
+                f"condition {self.text!r} compares column {column.id!r} with column {other.id!r}, which do not hold "
+                "the same values; compare each of them with a value"
+            )
+
     def _row(self, value: str | float | None, vocab: Vocab, column: ast.expr) -> int:
-        known = vocab.ids.to_list()
-        if value not in known:
-            listed = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value not in vocab:
+            listed = ", ".join(map(repr, vocab.ids.head(SHOWN))) + (", ..." if len(vocab.ids) > SHOWN else "")
             raise DataError(
                 f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"
-                f"{did_you_mean(str(value), map(str, known))}; values found: {listed}"
+                f"{did_you_mean(str(value), map(str, vocab.ids.head(SEARCHED)))}; values found: {listed}"
             )
-        return known.index(value) + 1
+        return int(vocab.encode(pl.Series([value]))[0])
 
     def _known(self, node: ast.expr, batch: Batch) -> Tensor:
         if not isinstance(node, ast.Name):
@@ -171,15 +193,18 @@ class Expression:
 
 
 def _constant(node: ast.expr) -> str | float | None:
-    """The value of a number or a text, None for anything else."""
+    """The value of a number of at most 64 bits or of a text, None for anything else."""
     match node:
         case ast.Constant(value=bool(value)):
             return float(value)
+        case ast.Constant(value=int(value)) if value >= LARGEST:
+            return None
         case ast.Constant(value=str() | int() | float() as value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if not isinstance(
             value, bool
         ):
-            return -value
+            positive = _constant(node.operand)
+            return None if positive is None else -value
         case _:
             return None

@@ -117,7 +117,12 @@ class EventLog:
             The whole log.
         """
         schema = self.schema
-        return Batch(self.columns, schema.user, schema.item, time_key=schema.time, vocabs=self.vocabs)
+        return Batch(self.columns, schema.user, schema.item, time_key=schema.time, vocabs=self._vocabs)
+
+    @property
+    def _vocabs(self) -> dict[str, Vocab]:
+        """Of every column of rows: users, items and categorical context."""
+        return {self.users.key: self.users.vocab, self.items.key: self.items.vocab, **self.vocabs}
 
     def take(self, rows: Tensor | slice) -> EventLog:
         """Some of the events.
@@ -136,7 +141,7 @@ class EventLog:
         Returns:
             One row an event, null where a value is not known.
         """
-        vocabs = {self.users.key: self.users.vocab, self.items.key: self.items.vocab, **self.vocabs}
+        vocabs = self._vocabs
         decoded = {}
         for name, column in self.columns.items():
             if column.ndim == 2:  # recent items
