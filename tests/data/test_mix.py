@@ -141,16 +141,23 @@ def test_refusals(clicks: EventLog, survey: EventLog) -> None:
         with pytest.raises(ConfigError, match=r"ratio=\(.*\) for 2 logs; it must be one positive number a log"):
             Mix([clicks, survey], ratio=ratio)
     alone = EventLog.read(survey.frame(), SURVEY)
-    with pytest.raises(DataError, match=r"log 2 of the mix numbers its users or items otherwise .* encode\(source"):
+    with pytest.raises(
+        DataError, match=r"log 2 of the mix numbers 'user_id' otherwise than the first; .* encode\(source"
+    ):
         Mix([clicks, alone])
+    shifted = clicks.frame().with_columns(pl.col("item_id") + 1)  # as many items, and others
+    with pytest.raises(DataError, match="log 2 of the mix numbers 'item_id' otherwise than the first"):
+        Mix([clicks, EventLog.read(shifted, clicks.schema)])
     timed = clicks.encode(survey.frame().with_columns(time=pl.lit(5)), schema=Schema(time="time"))
     with pytest.raises(DataError, match="the time of the mix's first log is None, and that of log 2 'time'; give all"):
         Mix([clicks, timed])
     schema = Schema(context_features={"event": Categorical()})
     events = survey.frame().select("user_id", "item_id", pl.lit("buy").alias("event"))
     other = EventLog(schema, clicks.users, clicks.items, *_other_events(events, schema))
-    with pytest.raises(DataError, match="log 2 of the mix numbers the values of 'event' otherwise than the first"):
+    with pytest.raises(DataError, match="log 2 of the mix numbers the values of 'event' otherwise than a log before"):
         Mix([clicks, other])
+    with pytest.raises(DataError, match="log 3 of the mix numbers the values of 'event' otherwise than a log before"):
+        Mix([survey, clicks, other])
 
 
 def _other_events(events: pl.DataFrame, schema: Schema) -> tuple[dict[str, torch.Tensor], dict[str, object]]:

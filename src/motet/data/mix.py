@@ -50,8 +50,7 @@ class Mix:
         shares = tuple(len(log) for log in logs) if ratio is None else tuple(ratio)
         if len(shares) != len(logs) or not all(0 < share < float("inf") for share in shares):
             raise ConfigError(f"ratio={shares} for {len(logs)} logs; it must be one positive number a log")
-        for number, log in enumerate(logs[1:], 2):
-            _check_alike(logs[0], log, number)
+        _check_alike(logs)
         self.logs = tuple(logs)
         self.ratio = shares
 
@@ -132,16 +131,21 @@ def _endless(loader: Loader, start: int) -> Iterator[Batch]:
         epoch, skip = epoch + 1, 0
 
 
-def _check_alike(first: EventLog, log: EventLog, number: int) -> None:
+def _check_alike(logs: Sequence[EventLog]) -> None:
     """Rows must mean the same users, items and categories in all logs."""
-    how = "read it with encode(source, schema=...) of the first log"
-    if len(log.users) != len(first.users) or len(log.items) != len(first.items):
-        raise DataError(f"log {number} of the mix numbers its users or items otherwise than the first; {how}")
-    if log.schema.time != first.schema.time:
-        raise DataError(
-            f"the time of the mix's first log is {first.schema.time!r}, and that of log {number} {log.schema.time!r}; "
-            "give all the same, or none"
-        )
-    for name in log.vocabs.keys() & first.vocabs.keys():
-        if log.vocabs[name] != first.vocabs[name]:
-            raise DataError(f"log {number} of the mix numbers the values of {name!r} otherwise than the first; {how}")
+    first, how = logs[0], "read it with encode(source, schema=...) of the first log"
+    vocabs = dict(first.vocabs)
+    for number, log in enumerate(logs[1:], 2):
+        for own, others in ((log.users, first.users), (log.items, first.items)):
+            if own is not others and own.vocab != others.vocab:
+                raise DataError(f"log {number} of the mix numbers {own.key!r} otherwise than the first; {how}")
+        if log.schema.time != first.schema.time:
+            raise DataError(
+                f"the time of the mix's first log is {first.schema.time!r}, and that of log {number} "
+                f"{log.schema.time!r}; give all the same, or none"
+            )
+        for name, vocab in log.vocabs.items():
+            if vocabs.setdefault(name, vocab) != vocab:
+                raise DataError(
+                    f"log {number} of the mix numbers the values of {name!r} otherwise than a log before it; {how}"
+                )
