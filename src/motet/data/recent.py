@@ -118,10 +118,10 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
     everyone = torch.arange(users, device=times.device)
     own, _ = _windows(history, everyone, (times.max() + 1).expand(users), length)
     # Before the log's own events comes what the first row of each user has already seen in an earlier log.
-    order = _by_user_and_time(batch.users, times).flip(0)
-    first = torch.zeros_like(everyone).index_put((batch.users[order],), order)
-    seen = torch.bincount(batch.users, minlength=users) > 0
-    whole = torch.cat([column[first] * seen[:, None], own], 1)
+    events = torch.bincount(batch.users, minlength=users)
+    begins = (events.cumsum(0) - events).clamp(max=len(times) - 1)
+    first = _by_user_and_time(batch.users, times)[begins]
+    whole = torch.cat([column[first] * (events > 0)[:, None], own], 1)
     pushed = (whole > 0).to(torch.uint8).argsort(dim=1, stable=True)
     return whole.gather(1, pushed)[:, -length:] * (everyone > 0)[:, None]
 
