@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from motet.errors import ConfigError
 from motet.layers import MLP, linear
 from motet.layers import mlp as blocks
 
@@ -33,6 +34,12 @@ def test_width(hidden: tuple[int, ...], out_dim: int | None, width: int) -> None
     mlp = MLP(4, hidden=hidden, out_dim=out_dim)
     assert mlp.out_dim == width
     assert mlp(torch.zeros(2, 3, 4)).shape == (2, 3, width)
+
+
+def test_a_share_of_values_to_drop_is_checked() -> None:
+    for dropout in (1.0, -0.1, math.nan):
+        with pytest.raises(ConfigError, match=r"dropout=.*: it is the share of values to drop, 0 <= dropout < 1"):
+            MLP(4, hidden=(5,), dropout=dropout)
 
 
 def test_without_output_it_ends_in_relu() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from motet.errors import ConfigError
 from motet.layers.cross import Cross
+from motet.layers.dropout import check_dropout
 from motet.layers.mlp import MLP
 
 
@@ -76,5 +77,4 @@ def _check(parts: int, widths: Sequence[int], cross_layers: int, dropout: float)
         raise ConfigError(f"a layer of width {narrow}: `dim` and every width in `hidden` must be at least 1")
     if cross_layers < 0:
         raise ConfigError(f"cross_layers={cross_layers}: it is a number of layers, 0 or more")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout={dropout}: it is the share of values to drop, 0 <= dropout < 1")
+    check_dropout(dropout)

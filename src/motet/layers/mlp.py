@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from motet.layers.dropout import check_dropout
+
 BLOCK = 1 << 19  # values of the widest layer worked on at once: 2 MiB, small enough for the allocator to keep
 
 
@@ -51,6 +53,9 @@ class MLP(nn.Module):
         out_dim: Width of the linear output. None ends with the last hidden layer and its ReLU.
         dropout: Share of every hidden layer's values set to 0 in training.
 
+    Raises:
+        ConfigError: If `dropout` is not in [0, 1).
+
     Example:
         >>> MLP(64, hidden=(256, 128), out_dim=1)(torch.zeros(5, 64)).shape
         torch.Size([5, 1])
@@ -60,6 +65,7 @@ class MLP(nn.Module):
         self, in_dim: int, *, hidden: Sequence[int] = (), out_dim: int | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        check_dropout(dropout)
         self.widths = [in_dim, *hidden, *([] if out_dim is None else [out_dim])]
         self.layers = nn.ModuleList(linear(width, after) for width, after in pairwise(self.widths))
         self.depth = len(tuple(hidden))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.errors import ConfigError, did_you_mean
+from motet.layers.dropout import check_dropout
 from motet.layers.mlp import linear
 
 Encoding = Literal["gru", "attention"]
@@ -177,8 +178,7 @@ def sequence_encoder(kind: str, dim: int, *, length: int, heads: int = 2, dropou
         )
     if length < 1:
         raise ConfigError(f"length={length}; a sequence has at least one place")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout={dropout}: it is the share of values to drop, 0 <= dropout < 1")
+    check_dropout(dropout)
     if kind == "gru":
         return RecurrentEncoder(dim, dropout=dropout)
     if heads < 1 or dim % heads:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.layers.configured import Configured
+from motet.layers.dropout import check_dropout
 from motet.layers.experts import Gates
 
 
@@ -70,8 +71,7 @@ def check_widths(hidden: Sequence[int], dropout: float) -> tuple[int, ...]:
     """
     if not hidden or min(hidden) < 1:
         raise ConfigError(f"hidden={tuple(hidden)}; a trunk has at least one layer, and each at least width 1")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout={dropout}: it is the share of values to drop, 0 <= dropout < 1")
+    check_dropout(dropout)
     return tuple(hidden)
 
 
