@@ -107,6 +107,23 @@ def test_a_batch_without_labels_has_loss_zero_and_no_gradient() -> None:
     assert not any(grad.any() for grad in torch.autograd.grad(loss, list(model.user.parameters())))
 
 
+def test_a_task_that_is_not_trained_and_has_no_rows_stays_as_it_is() -> None:
+    log = log_of()
+    untrained = [Rating("stars", biases=True), Retrieval(positives="rating > 100", item_bias=True)]
+    log = log_of(stars=[None] * 4)
+    model = model_of(log, tasks=[*untrained, Rating("rating")], weights={"stars": 0, "retrieval": 0})
+    model.prepare(log)
+    assert all(scores.isfinite().all() for scores in model.score(log.batch()).values())
+    assert not any(task.prepared for task in untrained)
+
+
+def test_a_row_without_a_label_needs_no_weight() -> None:
+    log = log_of(rating=[1.0, None, 3.0, 4.0], weight=[1, None, 1, 1])
+    model = model_of(log, tasks=[Rating(where=Rows(weight="weight"), hidden=())])
+    model.check(log)
+    assert model.losses(log.batch())["rating"].isfinite()
+
+
 def test_a_subclass_brings_its_own_loss() -> None:
     class Mine(Model):
         def compute_loss(self, batch: Batch) -> Mapping[str, Tensor]:

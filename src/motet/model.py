@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, DataError, did_you_mean
+from motet.errors import ConfigError, did_you_mean
 from motet.preference import Preference
 from motet.tasks.base import PairTask, Task, pair, pair_width
+from motet.tasks.trainable import check_trainable
 from motet.towers.base import Tower
 from motet.towers.vectors import Vectors
 from motet.trunks.base import Trunk
@@ -165,8 +166,9 @@ class Model(nn.Module):
         """
         for tower in (self.user, self.item):
             tower.prepare(train)
+        batch = train.batch()
         for task in self.tasks.values():
-            if task.finds(train.batch()):
+            if task.finds(batch) and task.labelled(batch).any():  # of a task that is not trained there may be nothing
                 task.prepare(train)
 
     def check(self, log: Columns) -> None:
@@ -181,25 +183,8 @@ class Model(nn.Module):
         """
         batch = log.batch()
         for name, task in self.tasks.items():
-            if self._weights[name] == 0:
-                continue
-            for column in task.columns:
-                if column not in batch:
-                    raise DataError(
-                        f"task {name!r} reads column {column!r}, which is not in the log"
-                        f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
-                    )
-            if not task.labelled(batch).any():
-                raise DataError(f"task {name!r} has nothing to learn from: {_why_empty(task, batch)}")
-            weights = task.training_weights(batch)
-            if not (weights >= 0).all():
-                row = int((~(weights >= 0)).nonzero()[0])
-                raise DataError(
-                    f"row {row} weighs {weights[row].item()} for task {name!r}; weights must be known and not "
-                    f"negative: look at column {task.rows.weight!r}"
-                )
-            if not weights.any():
-                raise DataError(f"all rows weigh 0 for task {name!r}: look at column {task.rows.weight!r}")
+            if self._weights[name] > 0:
+                check_trainable(task, batch)
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, "batch user_dim"], Float[Tensor, "batch item_dim"]]:
         """Embed both sides of every row; equal ids are embedded once where they have equal vectors.
@@ -380,16 +365,6 @@ class Model(nn.Module):
             vectors: Tensor = embed(batch if apart else batch.entities(key, distinct.rows))
             found.append((vectors, vectors if apart else vectors.index_select(0, distinct.index)))
         return found
-
-
-def _why_empty(task: Task, batch: Batch) -> str:
-    chosen = task.rows.chosen(batch)
-    if not chosen.any():
-        return f"{task.rows.where!r} holds for not one of {len(batch):,} rows; change the condition, or give weight 0"
-    return (
-        f"not one of {int(chosen.sum()):,} rows has a value in {' and '.join(map(repr, task.needs))}; give it labels, "
-        "or weight 0"
-    )
 
 
 def _reduce(rows: Tensor, weights: Tensor, reduction: str) -> Tensor:

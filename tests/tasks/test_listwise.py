@@ -66,6 +66,21 @@ def test_rows_without_another_label_in_their_list_have_no_loss_and_no_weight(log
         assert bool(weights[row]) == (len(two["rating"][two.users == user].unique()) > 1)
 
 
+def test_lists_of_two_users_are_apart_whatever_their_numbers() -> None:
+    """`sessions` counts those of each user from 1, and a row without a number is in no list."""
+    events = {
+        "user_id": [1, 1, 2, 2, 2, 2],
+        "item_id": [1, 2, 1, 2, 3, 4],
+        "rating": [5.0, 5.0, 1.0, 2.0, 3.0, 4.0],
+        "session": [1.0, 1.0, 1.0, 1.0, None, None],
+    }
+    log = EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "session")))
+    model = model_of(log, Listwise("rating", by="session"))
+    batch = log.batch()
+    assert model.tasks["rating"].training_weights(batch).tolist() == [0, 0, 1, 1, 0, 0]
+    torch.testing.assert_close(model.losses(batch), model.losses(log.take(torch.tensor([2, 3])).batch()))
+
+
 def test_weights_weigh_a_rows_part(log: EventLog) -> None:
     plain, weighted = (model_of(log, Listwise("rating", where=rows)) for rows in (None, Rows(weight="weight")))
     batch = log.batch()

@@ -13,6 +13,7 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.model import Model
 from motet.tasks import Catalogue, InBatch, Pool, Retrieval, WholeCatalogue
+from motet.tasks.pool import Spare
 from motet.towers import FeatureTower
 
 
@@ -95,6 +96,28 @@ def test_hardest_negatives_only(log: EventLog) -> None:
         others = scores[row, [other for other in batch.items.tolist() if other != item]].sort(descending=True).values
         own = scores[row, item]
         assert loss == pytest.approx((torch.cat([own[None], others[:2]]).logsumexp(0) - own).item())
+
+
+@pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])
+def test_rows_without_any_negative_have_no_loss_and_finite_gradients(log: EventLog, spare: Spare) -> None:
+    """As where a batch holds one item, or its user has had all of them."""
+    model = model_of(log, Retrieval(pool=InBatch(hardest=2, spare=spare)))
+    batch = log.batch()
+    alone = batch.take((batch.items == batch.items[0]) & (batch.users == batch.users[0]))
+    loss = model.losses(alone.take(slice(0, 1)))["retrieval"]
+    loss.backward()
+    assert loss.item() == 0
+    assert all(tower.ids.weight.grad.isfinite().all() for tower in (model.user, model.item))
+
+
+def test_a_batch_without_positives_is_no_step(log: EventLog) -> None:
+    for negatives in (None, "rating <= 2"):
+        model = model_of(log, Retrieval(positives="rating >= 4", negatives=negatives))
+        batch = log.batch()
+        loss = model.losses(batch.take(batch["rating"] < 4))["retrieval"]
+        loss.backward()
+        assert loss.item() == 0
+        assert not model.user.ids.weight.grad.any()
 
 
 def test_log_q_subtracts_the_log_of_the_share_of_training_rows(log: EventLog) -> None:

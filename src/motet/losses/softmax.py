@@ -67,7 +67,9 @@ def softmax_loss(
     if hard_negatives is not None:
         pool = _Pool(queries, candidates, n, b, dropped)
         copies = torch.zeros_like(positive) if remove_accidental_hits else n[positives] - 1
-        return torch.logaddexp(pool.hardest(rows, positives, copies, hard_negatives), positive) - positive
+        negatives = pool.hardest(rows, positives, copies, hard_negatives)
+        # With the positive among them the sum is never empty: that of none has no gradient.
+        return torch.cat([negatives, positive[:, None]], 1).logsumexp(1) - positive
     weights = torch.bincount(rows, minlength=len(queries)).to(queries.dtype)
     total = logsumexp_scores(queries, candidates, b + n.log(), dropped=dropped, weights=weights)[rows]
     with_own = _once(total, positive, n[positives]) if remove_accidental_hits else total
@@ -158,7 +160,7 @@ class _Pool(NamedTuple):
     dropped: Dropped | None
 
     def hardest(self, rows: Tensor, positives: Tensor, own_copies: Tensor, n: int) -> Tensor:
-        """Log-sum-exp of each row's n highest scored negatives, copies included."""
+        """Scores of each row's n highest scored negatives, with the logs of their copies; minus infinity for others."""
         top = self._top(min(n + 1, len(self.candidates)))  # one more, for the positive may be among them
         scores = pair_scores(self.queries[:, None], self.candidates[top]) + self.shift[top]
         if self.dropped is not None:
@@ -167,7 +169,7 @@ class _Pool(NamedTuple):
         own = top[rows] == positives[:, None]
         copies = torch.where(own, own_copies[:, None], self.counts[top][rows])
         kept = copies.minimum((n - copies.cumsum(1) + copies).clamp(min=0))
-        return torch.logsumexp(scores[rows] + kept.log(), 1)
+        return scores[rows] + kept.log()
 
     @torch.no_grad()
     def _top(self, k: int) -> Tensor:

@@ -148,7 +148,7 @@ class Task(Configured, ABC):
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """What each row counts for in the task's metrics: 0 where it is not the task's row or a label is missing."""
         weights = self.rows.weights(batch)
-        return weights * self.labelled(batch) if self.needs else weights
+        return weights.where(self.labelled(batch), 0.0) if self.needs else weights
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """What each row counts for in the task's loss: as in its metrics, less what has faded with time."""

@@ -36,8 +36,8 @@ class Listwise(PairTask):
     Args:
         label: Column of the number to order by, and the name of the task; for `"lambda"` grades from 0.
         loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`.
-        by: Column that says which list a row belongs to (a session, the `list` of `sample_lists`); the user where not
-            given. Evaluation compares a user's rows in any case.
+        by: Column that divides a user's rows into lists (a session, the `list` of `sample_lists`); a row in which it is
+            not known is compared with none. All rows of a user are one list where not given, and in evaluation.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
         biases: Whether to add a learned bias for each item; a user's would not change an order.
@@ -145,8 +145,12 @@ class Listwise(PairTask):
         return {"list_ndcg@10": ListNDCG(10), "list_ndcg": ListNDCG()}
 
     def _lists(self, batch: Batch) -> Tensor:
-        """Which list each row belongs to."""
-        return batch.users if self.by is None else batch[self.by].nan_to_num(-1).long()
+        """Which list each row belongs to: numbers of sessions may start anew with every user."""
+        if self.by is None:
+            return batch.users
+        values, part = batch[self.by].unique(return_inverse=True)  # a NaN equals nothing, not even another NaN
+        lists: Tensor = batch.users * len(values) + part
+        return lists
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """Which rows are labelled and stand in a list with another label."""

@@ -108,12 +108,13 @@ class Retrieval(DotTask):
         losses = torch.zeros_like(user[:, 0])
         positive = self.labelled(batch)
         rows, pushed = positive.nonzero().squeeze(1), self._pushed(batch, positive)
-        if len(rows):
-            found, pool = self._attract(user[rows], item[rows], batch.take(rows))
-            losses = losses.index_add(0, rows, found)
-            if len(pushed):
-                away = self._repel(user[pushed], item[pushed], batch.take(pushed), pool)
-                losses = losses.index_add(0, pushed, away)
+        if not len(rows):  # no pool; the empty selection keeps the loss differentiable
+            return losses.index_add(0, rows, user[rows, 0])
+        found, pool = self._attract(user[rows], item[rows], batch.take(rows))
+        losses = losses.index_add(0, rows, found)
+        if len(pushed):
+            away = self._repel(user[pushed], item[pushed], batch.take(pushed), pool)
+            losses = losses.index_add(0, pushed, away)
         return losses
 
     @property
