@@ -182,6 +182,22 @@ class Broken(Model):
         return losses if self.steps < 7 else {**losses, "rating": losses["rating"] * torch.nan}
 
 
+class Steep(Model):
+    """Its loss is always 1, and the gradient of it is not a number in the second batch."""
+
+    steps = 0
+
+    def compute_loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        self.steps += 1
+        zero = 0 * self.user(batch).sum()
+        return {"steep": 1 + (zero.sqrt() if self.steps == 2 else zero)}
+
+
+def test_a_gradient_that_is_no_number_is_named_as_the_cause(log: EventLog) -> None:
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 3 of 5; parameter 'user.* is not finite since an earlier"):
+        train(model_of(log, Steep), log)
+
+
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_checkpoint(log: EventLog, tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.safetensors"
     model = model_of(log, Broken)
@@ -220,6 +236,13 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(model, log, batch_size=0)
     with pytest.raises(ConfigError, match="early_stopping needs validation rows"):
         train(model, log, early_stopping=EarlyStopping("rating/rmse"))
+    with pytest.raises(ConfigError, match="patience=0; training goes on for at least 1 epoch without a new best"):
+        EarlyStopping("rating/rmse", patience=0)
+    for norm in (0.0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match=r"clip_norm=.*; it must be above 0, or None for no limit"):
+            train(model, log, clip_norm=norm)
+    with pytest.raises(ConfigError, match="has sparse gradients, which Adam does not take, the optimizer where none"):
+        train(model_of(log, sparse=True), log)
     with pytest.raises(ConfigError, match="resume=True needs to know where from"):
         train(model, log, resume=True)
     with pytest.raises(ConfigError, match="'rating/rsme', which is no validation metric; did you mean 'rating/rmse'"):
@@ -233,6 +256,14 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         TrainingError, match=r"does not fit this model and optimizer: .*Missing key.*; resume with the same"
     ):
         train(other, log, checkpoint=checkpoint, resume=True)
+    with pytest.raises(TrainingError, match="of a training with the optimizer Adam, not SGD; resume with the same"):
+        train(model, log, checkpoint=checkpoint, resume=True, optimizer=lambda p: torch.optim.SGD(p, lr=0.1))
+    with pytest.raises(TrainingError, match="of a training without a moving average of the weights; resume with the"):
+        train(model, log, checkpoint=checkpoint, resume=True, average=0.9)
+
+
+def test_a_seed_of_any_size_will_do(log: EventLog) -> None:
+    train(model_of(log), log, epochs=1, seed=10**18)
 
 
 def test_both_losses_fall_on_movielens(movielens: EventLog) -> None:

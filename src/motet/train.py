@@ -40,11 +40,18 @@ class EarlyStopping:
         metric: The key of a validation figure: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
         patience: Epochs without a new best before training ends.
         lower_is_better: Whether less is better; errors and losses are recognised by their names.
+
+    Raises:
+        ConfigError: If the patience is below 1.
     """
 
     metric: str
     patience: int = 3
     lower_is_better: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ConfigError(f"patience={self.patience}; training goes on for at least 1 epoch without a new best")
 
     def better(self, figure: float, best: float) -> bool:
         """Whether a figure beats the best so far.
@@ -114,6 +121,8 @@ def fit(
     """
     if epochs < 1:
         raise ConfigError(f"epochs={epochs}; training takes at least one")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ConfigError(f"clip_norm={clip_norm}; it must be above 0, or None for no limit")
     if early_stopping is not None and validation is None:
         raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
     if resume and checkpoint is None:
@@ -154,6 +163,12 @@ class _State:
 
     def __init__(self, model: Model, optimizer: Optimizer | OptimizerFactory | None, average: float | None) -> None:
         self.model = model
+        if optimizer is None and any(getattr(part, "sparse", False) for part in model.modules()):
+            raise ConfigError(
+                "an embedding table has sparse gradients, which Adam does not take, the optimizer where none is given; "
+                "give one that does, optimizer=lambda parameters: motet.optim.Adagrad(parameters, lr=0.1), or build "
+                "the towers with sparse=False"
+            )
         if optimizer is None:
             optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
@@ -202,6 +217,7 @@ class _State:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "optimizer_class": type(self.optimizer).__name__,
             "average": None if average is None else {"averages": average.averages, "steps": average.steps},
             "history": self.history,
             "best": self.best,
@@ -212,6 +228,7 @@ class _State:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
+        self._check_same(saved)
         try:
             self.model.load_state_dict(saved["model"])
             moments = {int(index): moment for index, moment in saved["optimizer"]["state"].items()}
@@ -221,7 +238,7 @@ class _State:
                 f"the checkpoint does not fit this model and optimizer: {' '.join(str(error).split())[:300]}; "
                 "resume with the same declarations, or start anew with resume=False"
             ) from error
-        if self.average is not None and saved["average"] is not None:
+        if self.average is not None:
             for average, was in zip(self.average.averages, saved["average"]["averages"], strict=True):
                 average.copy_(was)
             self.average.steps = saved["average"]["steps"]
@@ -232,6 +249,20 @@ class _State:
         torch.set_rng_state(saved["random"].cpu())
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all([state.cpu() for state in saved["random_cuda"]])
+
+    def _check_same(self, saved: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another kind of training, which would load and go on otherwise."""
+        found, own = saved["optimizer_class"], type(self.optimizer).__name__
+        if found != own:
+            raise TrainingError(
+                f"the checkpoint is of a training with the optimizer {found}, not {own}; resume with the same "
+                "optimizer, or start anew with resume=False"
+            )
+        if (saved["average"] is None) != (self.average is None):
+            raise TrainingError(
+                f"the checkpoint is of a training {'without' if saved['average'] is None else 'with'} a moving average "
+                "of the weights; resume with the same average=..., or start anew with resume=False"
+            )
 
 
 def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.device) -> Loader | MixLoader:
@@ -290,11 +321,19 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
     for name, loss in found.items():
         if not math.isfinite(float(loss.detach())):
             raise TrainingError(
-                f"the loss of {name!r} is {float(loss.detach())} in {where}; the model keeps the weights of before "
-                "this batch, and the last checkpoint is untouched. Lower the learning rate, clip the gradient "
-                "(clip_norm=1.0), or look for extreme values in the data"
+                f"the loss of {name!r} is {float(loss.detach())} in {where}; {_kept(model)}, and the last checkpoint "
+                "is untouched. Lower the learning rate, clip the gradient (clip_norm=1.0), or look for extreme values "
+                "in the data"
             )
     return found
+
+
+def _kept(model: Model) -> str:
+    """What has become of the weights."""
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            return f"parameter {name!r} is not finite since an earlier batch, whose gradient was not"
+    return "the model keeps the weights of before this batch"
 
 
 def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
