@@ -6,12 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from motet.cli import main
 from motet.errors import ConfigError
+from motet.recommender import Recommender
+from motet.serve import run as module
 from motet.serve.run import listen, remove_scratch_of_the_dead, run
 
 
@@ -43,6 +46,26 @@ def test_the_command_says_so_in_one_line_before_it_reads_a_model(
     assert capsys.readouterr().err == (
         f"motet: cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --port\n"
     )
+
+
+def test_a_wrong_event_store_is_said_before_a_model_is_loaded(
+    recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[str] = []
+    monkeypatch.setattr(module, "_serve", lambda *_, events, **__: served.append(events))
+    recommender.save(tmp_path / "films")
+    serve = partial(run, [tmp_path / "films"], host="127.0.0.1", port=0)
+    for wrong in ("mysql://host/shop", str(tmp_path / "missing" / "events.db"), str(tmp_path)):
+        with pytest.raises(ConfigError, match=r"the event store .*; give the path of a SQLite file, or postgresql://"):
+            serve(events=wrong)
+    assert served == []
+    serve(events="postgresql://me:secret@127.0.0.1:1/shop")  # this one may come back
+    serve()
+    assert served == ["postgresql://me:secret@127.0.0.1:1/shop", str(tmp_path / "films.events.db")]
+    said = capsys.readouterr().err
+    assert "motet: the event store postgresql://me:***@127.0.0.1:1/shop does not answer: " in said
+    assert "; recommendations are served without new events until it does, and events are refused\n" in said
+    assert "secret" not in said
 
 
 def test_a_host_that_is_none() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from motet.errors import ConfigError
+from motet.serve import database
 from motet.serve import store as module
 from motet.serve.event import Added, Event
 from motet.serve.store import EventStore, StoreError
+from serve.conftest import empty_postgres
 
 
 def event(number: int, user: str = "7", **changes: object) -> Event:
@@ -155,5 +160,81 @@ def test_another_kind_of_database(url: str) -> None:
 
 
 def test_an_address_that_is_none() -> None:
-    with pytest.raises(ConfigError, match="the event store cannot be read as an address"):
-        EventStore("://")
+    wrong = "the event store pg://... cannot be read as an address; give the path of a SQLite file, or postgresql://"
+    with pytest.raises(ConfigError, match=re.escape(wrong)) as caught:
+        EventStore("pg://me:secret@host:port/shop")
+    assert "secret" not in str(caught.value)
+
+
+def test_check_writes_nothing_and_takes_what_can_be_written_to(store: EventStore) -> None:
+    store.check()
+    assert store.count() == 0
+    store.add([event(1)])
+    store.check()
+    assert store.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing/events.db", "unable to open database file"),
+        ("folder", "unable to open database file"),
+        ("diary", "file is not a database"),
+    ],
+)
+def test_check_refuses_a_place_that_no_wait_mends(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "diary").write_text("Dear diary, nothing happened today. " * 100)
+    fix = "give the path of a SQLite file, or postgresql://user@host/database, that can be reached and written to"
+    with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / name} does not answer: {reason}; {fix}")):
+        EventStore(str(tmp_path / name)).check()
+
+
+def test_check_of_a_file_that_can_only_be_read(tmp_path: Path) -> None:
+    EventStore(str(tmp_path / "events.db")).check()
+    store = EventStore(f"sqlite:///file:{tmp_path}/events.db?mode=ro&uri=true")  # also root cannot write there
+    with pytest.raises(ConfigError, match="readonly database"):
+        store.check()
+    store.close()
+
+
+def test_check_of_a_database_that_is_only_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "TIMEOUT_S", 0)
+    store = EventStore(str(tmp_path / "events.db"))
+    store.check()
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="database is locked"):
+            store.check()
+    store.close()
+
+
+def test_check_of_a_postgres_that_is_down() -> None:
+    with pytest.raises(StoreError, match="Connection refused"):
+        EventStore("postgresql://me@127.0.0.1:1/shop").check()
+
+
+def test_check_of_a_postgres_that_lets_nobody_in() -> None:
+    url = make_url(empty_postgres())
+    nobody, nowhere = url.set(username="nobody"), url.set(database="nowhere")
+    for wrong, reason in ((nobody, 'role "nobody" does not exist'), (nowhere, 'database "nowhere" does not exist')):
+        with pytest.raises(ConfigError, match=re.escape(reason)):
+            EventStore(wrong.render_as_string(hide_password=False)).check()
+
+
+@pytest.mark.parametrize(
+    ("said", "lasting"),
+    [
+        ("connection failed: FATAL:  password authentication failed for user", True),
+        ("failed to resolve host 'db': [Errno -2] Name or service not known", True),
+        ('connection is bad: invalid port number: "99999"', True),
+        ('invalid connection option "foo"', True),
+        ("connection failed: FATAL:  the database system is starting up", False),
+        ("connection failed: FATAL:  sorry, too many clients already", False),
+        ("connection timeout expired", False),
+    ],
+)
+def test_what_postgres_says_of_itself_and_what_of_the_moment(said: str, lasting: bool) -> None:
+    assert database.lasts(psycopg.OperationalError(said)) is lasting
+    assert database.lasts(psycopg.errors.InsufficientPrivilege()) is True
+    assert database.lasts(psycopg.errors.QueryCanceled()) is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
@@ -25,6 +26,16 @@ from motet.errors import ConfigError
 
 TIMEOUT_S = 5  # a statement, or the wait for another writer; a request waits no longer for its events
 CONNECT_TIMEOUT_S = 2
+KNOWN = "the path of a SQLite file, or postgresql://user@host/database"
+# What no wait mends: no such folder, a folder in its place, no right to write, a file of something else.
+LASTING_SQLITE = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
+LASTING_STATES = ("28", "3D", "42", "25006")  # of SQL: who may come in, the database, rights and tables, a copy to read
+# Without a state, before there is a connection: no such host, an address that is none, or nobody let in by this name,
+# and not because the server starts, ends, or has no room.
+LASTING_WORDS = re.compile(
+    'failed to resolve host|invalid [a-z ]+: "|invalid connection option|'
+    "FATAL:(?!.*(the database system|too many|connection slots|terminat))"
+)
 
 
 def connect(url: str) -> tuple[Engine, Table]:
@@ -58,19 +69,36 @@ def describe(url: str) -> str:
     return f"the event store {place}"
 
 
+def lasts(error: BaseException | None) -> bool:
+    """Whether what a driver says is about the address rather than about the moment.
+
+    Args:
+        error: Of `sqlite3` or `psycopg`.
+
+    Returns:
+        False where the database may be back later, or nothing is known.
+
+    Example:
+        >>> lasts(sqlite3.OperationalError("disk I/O error"))
+        False
+    """
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorname", "").startswith(LASTING_SQLITE)
+    state = getattr(error, "sqlstate", None)
+    return state.startswith(LASTING_STATES) if state else LASTING_WORDS.search(str(error)) is not None
+
+
 def _parse(url: str) -> URL:
     if "://" not in url:
         return URL.create("sqlite", database=url)
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigError(f"the event store cannot be read as an address: {error}") from error
+    except (ArgumentError, ValueError) as error:  # the second of a port that is no number
+        begin = url.partition("://")[0]  # the rest may hold a password
+        raise ConfigError(f"the event store {begin}://... cannot be read as an address; give {KNOWN}") from error
     kind = parsed.get_backend_name() if parsed.drivername.partition("+")[0] in ("sqlite", "postgresql") else ""
     if kind not in ("sqlite", "postgresql") or (kind == "sqlite" and not parsed.database):
-        raise ConfigError(
-            f"the event store {parsed.drivername}:// is no database motet knows; give the path of a SQLite file, or "
-            "postgresql://user@host/database"
-        )
+        raise ConfigError(f"the event store {parsed.drivername}:// is no database motet knows; give {KNOWN}")
     return parsed.set(drivername=kind)
 
 

@@ -54,7 +54,7 @@ def run(
 
     Raises:
         ConfigError: If the address is not this machine's own and there are no tokens, or cannot be listened on, or
-            the models break a rule.
+            the models break a rule, or events cannot be kept where they should be.
     """
     allowed = Tokens.find(tokens)
     if allowed is None and not is_here(host):
@@ -62,17 +62,18 @@ def run(
             f"host {host!r} can be reached from other machines, so that requests need tokens; write lines such as "
             "'TOKEN read,write' to a file and pass --tokens FILE, or set MOTET_TOKENS"
         )
-    listening = listen(host, port)
-    shelf = Shelf([*models, *shadows], folder)
-    with TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
+    with listen(host, port) as listening, TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
         remove_scratch_of_the_dead(Path(scratch).parent)
+        shelf = Shelf([*models, *shadows], folder)
         state = State(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
         plan = begin(shelf, state, models, shadows, shares or {})
+        events = events or _beside((folder or models[0]).resolve())
+        check_events(events)
         work = partial(
             _serve,
             shelf=shelf,
             state=state,
-            events=events or _beside((folder or models[0]).resolve()),
+            events=events,
             tokens=allowed,
             limits=limits,
             arrays=Path(scratch) / "arrays" if workers > 1 else None,
@@ -177,6 +178,29 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
         ) from error
     return bound
+
+
+def check_events(url: str) -> None:
+    """Try the event store, so that a wrong address is said before a model is loaded.
+
+    A database that is only down stops nobody: recommendations are served without it.
+
+    Args:
+        url: As `EventStore` takes it.
+
+    Raises:
+        ConfigError: If no event can ever be kept there.
+    """
+    from motet.serve.store import EventStore, StoreError  # with SQLAlchemy, which a wrong port does without
+
+    store = EventStore(url)
+    try:
+        store.check()
+    except StoreError as error:
+        said = "motet: {}; recommendations are served without new events until it does, and events are refused"
+        print(said.format(error), file=sys.stderr, flush=True)
+    finally:
+        store.close()
 
 
 def remove_scratch_of_the_dead(temporary: Path) -> None:

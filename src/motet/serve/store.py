@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, func, select, text
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, false, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from motet.errors import MotetError
-from motet.serve.database import connect, describe
+from motet.errors import ConfigError, MotetError
+from motet.serve.database import KNOWN, connect, describe, lasts
 from motet.serve.event import Added, Event
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
@@ -145,6 +145,24 @@ class EventStore:
         """
         with self._transaction() as connection:
             connection.execute(text("SELECT 1"))
+
+    def check(self) -> None:
+        """Ask whether events can be written, before anybody brings one.
+
+        Raises:
+            ConfigError: If they never will be: the database cannot be there, or does not let this user in or write.
+            StoreError: If the database is down, or has no room.
+        """
+        columns = [column.name for column in self._events.columns]
+        nothing = insert(self._events).from_select(columns, select(self._events).where(false()))
+        try:
+            with self._transaction() as connection:
+                connection.execute(nothing)
+        except StoreError as error:
+            cause = error.__cause__
+            if not lasts(getattr(cause, "orig", cause)):
+                raise
+            raise ConfigError(f"{error}; give {KNOWN}, that can be reached and written to") from cause
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
