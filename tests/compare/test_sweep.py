@@ -84,7 +84,7 @@ def test_the_test_rows_are_not_looked_at(project: Project, tmp_path: Path) -> No
     log = project.log()
     rows = project.divide(log)
     assert rows.validation is not None
-    counted = f"{len(rows.validation)} test rows, each item ranked among"
+    counted = f"{len(rows.validation)} held-out rows, each item ranked among"
     assert any(counted in note for note in found.yardstick.notes)
 
 

@@ -188,7 +188,7 @@ def test_unknown_items_are_left_out_and_counted(parts: split.Split) -> None:
     )
     report = evaluate(model, both, train=train)
     assert dict(report) == dict(evaluate(model, test, train=train))
-    assert "2 test rows have an item that is not known, and are left out of rankings." in report.notes
+    assert "2 held-out rows have an item that is not known, and are left out of rankings." in report.notes
     nothing = evaluate(model, unknown, train=train)
     assert nothing.keys() == report.keys()
     assert all(map(math.isnan, nothing.values()))
@@ -199,7 +199,7 @@ def test_rows_of_new_users_are_counted(parts: split.Split) -> None:
     some = train.take(train.columns["user_id"] != 1)
     absent = int((test.columns["user_id"] == 1).sum())
     assert (
-        f"{absent} test rows belong to users without a training row."
+        f"{absent} held-out rows belong to users without a training row."
         in evaluate(Popularity(some), test, train=some).notes
     )
 
@@ -207,7 +207,7 @@ def test_rows_of_new_users_are_counted(parts: split.Split) -> None:
 def test_notes_say_what_was_measured(parts: split.Split) -> None:
     report = evaluate(Popularity(parts.train), parts.test, train=parts.train, about=parts.report)
     assert report.notes[0] == parts.report
-    assert report.notes[1].startswith("100 test rows, each item ranked among 30; ties pessimistic")
+    assert report.notes[1].startswith("100 held-out rows, each item ranked among 30; ties pessimistic")
     assert isinstance(report, Report)
 
 
@@ -225,7 +225,7 @@ def test_nan_scores_are_refused_with_the_task(parts: split.Split) -> None:
     train, test = parts
     for task, words in (
         (Dot(), r"the score of query \d+ and candidate 0 is NaN"),
-        (Rating("rating"), "the score of test row 0 is NaN"),
+        (Rating("rating"), "the score of held-out row 0 is NaN"),
     ):
         model = build(train, task)
         for parameter in model.parameters():
@@ -292,7 +292,7 @@ def test_test_users_without_a_positive_are_counted(parts: split.Split) -> None:
     report = evaluate(build(train, Dot(needs=("click",))), test, train=train)
     users = len(test.columns["user_id"].unique())
     left = len(test.columns["user_id"][~clicks.isnan()].unique())
-    words = f"clicks: {users - left} of {users} test users have no positive whose item is known, and are left out."
+    words = f"clicks: {users - left} of {users} users have no held-out positive whose item is known, and are left out."
     assert words in report.notes
     assert report.judged("clicks/unseen/ndcg").users == left
 

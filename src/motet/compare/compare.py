@@ -81,7 +81,11 @@ def compare(
         contender, seed = named[trial.settings["system"]], given[trial.settings["seed"]]
         return on_seed, (trial, declaration, contender, seed, draws)
 
-    with RunFolder(folder, plan) as held, workers(jobs, None) as at_work, trial_progress(shown=progress) as told:
+    with (
+        RunFolder(folder, plan) as held,
+        workers(jobs, None) as at_work,
+        trial_progress(len(ways), shown=progress) as told,
+    ):
         trials = run(held, at_work, propose=listed(ways, None), call=call, told=told)[: len(ways)]
         found = _found(project, entered, trials, given, level=level, draws=draws)
         found.write(held.path)

@@ -6,30 +6,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from motet.compare.trial import Trial
 
 
 @contextmanager
-def trial_progress(*, shown: bool) -> Iterator[Callable[[Trial], None]]:
+def trial_progress(total: int | None, *, shown: bool) -> Iterator[Callable[[Trial], None]]:
     """Count trials as they end, and show the last one.
 
     Args:
+        total: How many there will be; None where a time ends them.
         shown: Whether to show anything.
 
     Yields:
         What hears of each trial that ended.
     """
     bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed} trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[last]}"),
         console=Console(stderr=True),
         disable=not shown,
     )
-    task = bar.add_task("", total=None, last="")
+    task = bar.add_task("", total=total, last="")
 
     def ended(trial: Trial) -> None:
         settings = "  ".join(f"{key}={value}" for key, value in trial.settings.items())

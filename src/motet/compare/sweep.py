@@ -86,11 +86,13 @@ def sweep(
     dimensions = space(project, over or {})
     if sampler == "grid":
         ways = list(_ways(dimensions, units, WEIGHTS if weights is None and not dimensions else weights))
-        propose: Propose = listed(ways, trials)
+        total = len(ways) if trials is None else min(trials, len(ways))
+        propose: Propose = listed(ways, total)
         swept = ways[0]
     else:
+        total = TRIALS if trials is None else trials
         swept = dimensions = dimensions or _free(units, weights, sampler)
-        propose = _drawn(dimensions, sampler, keys, seed, TRIALS if trials is None else trials)
+        propose = _drawn(dimensions, sampler, keys, seed, total)
     declaration = Declaration.of(project)
     plan = {
         "project": _rest(project, declaration, swept),
@@ -99,7 +101,11 @@ def sweep(
         **{"seeds": seeds, "seed": seed, "units": units},
     }
     drawn = [project.seed] if seeds is None else list(seeds)
-    with RunFolder(folder, plan) as held, workers(jobs, ray) as at_work, trial_progress(shown=progress) as told:
+    with (
+        RunFolder(folder, plan) as held,
+        workers(jobs, ray) as at_work,
+        trial_progress(total, shown=progress) as told,
+    ):
         held.beside(yardstick.beside, yardstick.notes)
         found = run(
             held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=told

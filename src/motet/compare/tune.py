@@ -158,7 +158,7 @@ def tune(
         TemporaryDirectory() as nowhere,
         RunFolder(nowhere if folder is None else folder, plan) as held,
         workers(jobs, None) as at_work,
-        trial_progress(shown=progress) as told,
+        trial_progress(trials, shown=progress) as told,
     ):
         start = _start(held, at_work, declaration, project.seed)
         score = _score(yardstick, objective, start)

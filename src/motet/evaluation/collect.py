@@ -151,7 +151,7 @@ def _labelled(name: str, metrics: Metrics, scores: Tensor, label: str, batch: Ba
     rows = ((weights != 0) & ~labels.isnan()).nonzero()[:, 0]
     unknown = rows[scores[rows].isnan()]
     if len(unknown):
-        raise DataError(f"the score of test row {int(unknown[0])} is NaN; did the training diverge?")
+        raise DataError(f"the score of held-out row {int(unknown[0])} is NaN; did the training diverge?")
     users = batch.users[rows]
     return Evidence(name, metrics, scores[rows], labels[rows], users, users, batch.items[rows], weights[rows], rows)
 

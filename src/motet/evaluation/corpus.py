@@ -13,7 +13,7 @@ from torch import Tensor
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.evaluation.evidence import Evidence, Metrics
-from motet.metrics.ranks import Pairs, Scorer, Ties, ranks
+from motet.metrics.ranks import Pairs, Scorer, Ties, both_ranks, ranks
 
 Protocol = Literal["all items", "unseen"]
 
@@ -103,15 +103,9 @@ class Corpus:
         """
         counted = weights != 0
         query, users, items = queries.of_positive[counted], self.users[counted], self.items[counted]
-        found = []
-        for protocol in self.protocols:
-            exclude = self._seen(queries.user) if protocol == "unseen" else None
-            places = ranks(scorer, Pairs(query, items - 1), candidates=self.catalogue, exclude=exclude, ties=self.ties)
-            key = f"{name}/{protocol}"
-            found.append(
-                Evidence(key, metrics, places, None, query, users, items, weights[counted], self.rows[counted])
-            )
-        return found
+        places = self._places(scorer, Pairs(query, items - 1), queries.user)
+        told = (None, query, users, items, weights[counted], self.rows[counted])
+        return [Evidence(f"{name}/{protocol}", metrics, places[protocol], *told) for protocol in self.protocols]
 
     def notes(self, test: EventLog) -> list[str]:
         """What is ranked among what, a sentence each.
@@ -122,15 +116,23 @@ class Corpus:
         Returns:
             Sentences for a report.
         """
-        rows = f"{len(self.rows):,} test rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
+        rows = f"{len(self.rows):,} held-out rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
         notes = [f"{rows}; `unseen` leaves out the items the user had in training."]
         if self.each_row:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
-            notes.append(f"{left_out:,} test rows have an item that is not known, and are left out of rankings.")
+            notes.append(f"{left_out:,} held-out rows have an item that is not known, and are left out of rankings.")
         if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
-            notes.append(f"{absent:,} test rows belong to users without a training row.")
+            notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
+
+    def _places(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
+        """Ranks under the protocols; every user is scored once."""
+        if "unseen" not in self.protocols:
+            return {"all items": ranks(scorer, positives, candidates=self.catalogue, ties=self.ties)}
+        seen = self._seen(users)
+        both = both_ranks(scorer, positives, candidates=self.catalogue, exclude=seen, ties=self.ties)
+        return {"all items": both.whole, "unseen": both.left}
 
     def _seen(self, users: Tensor) -> Pairs:
         queries, items = self.seen.of_users(users)

@@ -29,7 +29,7 @@ def _without_positives(ranked: Sequence[Evidence], test: EventLog) -> list[str]:
     users = len(test.batch().users.unique())
     counted = {part.prefix.partition("/")[0]: len(part.users.unique()) for part in ranked}
     return [
-        f"{name}: {users - found:,} of {users:,} test users have no positive whose item is known, and are left out."
+        f"{name}: {users - found:,} of {users:,} users have no held-out positive whose item is known, and are left out."
         for name, found in counted.items()
         if found < users
     ]
