@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError
-from motet.metrics import Pairs, dot, ranks
+from motet.metrics import Pairs, both_ranks, dot, ranks
 from motet.metrics.ranks import COMPARE, FEW, Scorer
 
 
@@ -46,6 +46,10 @@ def test_rank_is_what_a_loop_counts(
     found = ranks(table(scores), positives, candidates=shape[1], exclude=exclude, ties=ties, block=block)
     pairs = set() if exclude is None else set(zip(*(column.tolist() for column in exclude), strict=True))
     assert found.tolist() == reference(scores, positives, ties, pairs)
+    if exclude is not None:
+        both = both_ranks(table(scores), positives, candidates=shape[1], exclude=exclude, ties=ties, block=block)
+        assert both.whole.tolist() == reference(scores, positives, ties, set())
+        assert torch.equal(both.left, found)
 
 
 @pytest.mark.parametrize("ties", sorted(COMPARE))
@@ -58,6 +62,13 @@ def test_many_queries_with_several_positives_each(ties: str) -> None:
     found = ranks(table(scores), positives, candidates=20, exclude=exclude, ties=ties)  # type: ignore[arg-type]
     pairs = set(zip(*(column.tolist() for column in exclude), strict=True))
     assert found.tolist() == reference(scores, positives, ties, pairs)
+
+
+def test_what_is_excluded_and_no_candidate_counts_for_nothing() -> None:
+    positives, zero = Pairs(torch.tensor([1]), torch.tensor([2])), torch.zeros(3, dtype=torch.long)
+    exclude = Pairs(torch.tensor([2, 1, 1]), zero - 1), Pairs(torch.tensor([1, 0, 7]), zero + 4)
+    for some in exclude:
+        assert ranks(table(torch.zeros(3, 4)), positives, candidates=4, exclude=some).tolist() == [4]
 
 
 def test_what_a_scorer_gives_is_left_as_it_was() -> None:

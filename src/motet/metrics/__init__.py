@@ -14,7 +14,7 @@ from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
 from motet.metrics.novelty import novelty, popularity, popularity_lift
 from motet.metrics.precision import Precision
-from motet.metrics.ranks import Pairs, Ties, dot, ranks
+from motet.metrics.ranks import BothRanks, Pairs, Ties, both_ranks, dot, ranks
 from motet.metrics.recall import Recall
 from motet.metrics.regression import MAE, RMSE
 from motet.metrics.reliability import ReliabilityCurve, reliability_curve
@@ -29,6 +29,7 @@ __all__ = [
     "NDCG",
     "RMSE",
     "Attributes",
+    "BothRanks",
     "CorpusMetric",
     "FactorizedTopK",
     "HitRate",
@@ -42,6 +43,7 @@ __all__ = [
     "Recall",
     "ReliabilityCurve",
     "Ties",
+    "both_ranks",
     "coverage",
     "dot",
     "expected_calibration_error",
