@@ -116,14 +116,14 @@ class Corpus:
         Returns:
             Sentences for a report.
         """
-        rows = f"{len(self.rows):,} test rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
+        rows = f"{len(self.rows):,} held-out rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
         notes = [f"{rows}; `unseen` leaves out the items the user had in training."]
         if self.each_row:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
-            notes.append(f"{left_out:,} test rows have an item that is not known, and are left out of rankings.")
+            notes.append(f"{left_out:,} held-out rows have an item that is not known, and are left out of rankings.")
         if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
-            notes.append(f"{absent:,} test rows belong to users without a training row.")
+            notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
 
     def _places(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
