@@ -168,6 +168,14 @@ def test_labels_are_checked_against_the_log() -> None:
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
     with pytest.raises(DataError, match="all rows weigh 0 for task 'rating': look at column 'nothing'"):
         model_of(log, tasks=[Rating(where=Rows(weight="nothing"))]).check(log)
+    timed = Schema(user="user_id", time="time", signals=("rating",))
+    old = EventLog.read(
+        pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "time": [0, 900_000_000], "rating": [1, 2]}), timed
+    )
+    with pytest.raises(
+        DataError, match=r"all rows weigh 0 for task 'rating': they have faded .* half_life_days=1 is too"
+    ):
+        model_of(old, tasks=[Rating(where=Rows("rating == 1", half_life_days=1))]).check(old)
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
         model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)
     model_of(log, tasks=[Rating("stars"), Retrieval()], weights={"stars": 0.0}).check(log)

@@ -130,7 +130,7 @@ def fit(
     log = train.log if isinstance(train, Mix) else train
     model.check(log)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # unnamed, several GPUs are warned of
         torch.manual_seed(seed)
         model.prepare(log)
         model.to(where)

@@ -24,6 +24,13 @@ def test_equal_values_stay_together_and_the_unknown_apart() -> None:
     assert torch.equal(embedding(torch.tensor([NAN]))[0], embedding.embedding.weight[0])
 
 
+def test_one_number_for_many_rows() -> None:
+    """As a tower reads what is usual; torch warns of such a tensor where it is searched as it lies."""
+    embedding = BucketEmbedding(4, 2)
+    embedding.fit(torch.tensor([1.0, 2.0]))
+    assert embedding.bucket(torch.tensor(2.0, dtype=torch.float64).expand(3)).tolist() == [2, 2, 2]
+
+
 def test_the_first_training_rows_decide_and_are_saved() -> None:
     embedding, other = BucketEmbedding(4, 4), BucketEmbedding(4, 4)
     assert (embedding.bucket(torch.tensor([1.0, 5.0])) == 1).all()

@@ -137,7 +137,8 @@ class Expression:
         if isinstance(op, ast.In | ast.NotIn):
             assert isinstance(right, ast.List | ast.Tuple)
             found = [self._compared(left, ast.Eq(), each, batch) for each in right.elts]
-            held = torch.stack(found).any(0) if found else torch.zeros(len(batch), dtype=torch.bool)
+            nothing = torch.zeros(len(batch), dtype=torch.bool, device=batch.users.device)
+            held = torch.stack([nothing, *found]).any(0)
             return ~held & self._known(left, batch) if isinstance(op, ast.NotIn) else held
         held = COMPARE[type(op)](self._value(left, right, batch), self._value(right, left, batch))
         return torch.as_tensor(held) & self._known(left, batch) & self._known(right, batch)

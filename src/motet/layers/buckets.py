@@ -62,7 +62,7 @@ class BucketEmbedding(nn.Module):
         Returns:
             One row of the table a number.
         """
-        return (torch.bucketize(values.double(), self.bounds) + 1).masked_fill(values.isnan(), 0)
+        return (torch.bucketize(values.double().contiguous(), self.bounds) + 1).masked_fill(values.isnan(), 0)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
         """Look the numbers up.

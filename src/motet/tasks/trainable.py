@@ -35,7 +35,12 @@ def check_trainable(task: Task, batch: Batch) -> None:
             f"negative: look at column {task.rows.weight!r}"
         )
     if not weights.any():
-        raise DataError(f"all rows weigh 0 for task {task.name!r}: look at column {task.rows.weight!r}")
+        cause = f"look at column {task.rows.weight!r}"
+        if task.row_weights(batch).any():
+            cause = (
+                f"they have faded beside later rows; half_life_days={task.rows.half_life_days} is too short for them"
+            )
+        raise DataError(f"all rows weigh 0 for task {task.name!r}: {cause}")
 
 
 def _why(task: Task, batch: Batch) -> str:
