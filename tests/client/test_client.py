@@ -92,7 +92,7 @@ def test_a_call_is_sent_where_the_service_lies_and_says_who_asks(ask: Ask) -> No
 def test_a_body_says_what_was_asked_and_ids_may_be_arrays(ask: Ask) -> None:
     service = Script(httpx.Response(200, json={"model": {"name": "m", "version": "1"}, "items": [], "new": 1}))
     ids = np.array(["Alien", "Brazil"], dtype=object)
-    with pytest.raises(ServiceError, match="answered 200, and not as a motet service of this version does"):
+    with pytest.raises(ServiceError, match="answered 200 in a form that this version of motet cannot read"):
         ask(service, "score", 3, ids, history={"Clue"}, features={"age": np.int64(30)})
     expected = {"user": 3, "items": ["Alien", "Brazil"], "history": ["Clue"], "features": {"age": 30}}
     assert json.loads(service.asked[0].content) == expected
@@ -126,10 +126,10 @@ def test_a_proxy_that_is_busy_is_asked_again(ask: Ask) -> None:
     [
         (busy, "busy", "66 requests wait; try again"),
         (lambda: httpx.ConnectError("no"), "unreachable", "http://shop.example/motet cannot be reached: no; is a"),
-        (lambda: httpx.ReadTimeout("slow"), "timeout", "did not answer in time; give it longer with timeout_s="),
+        (lambda: httpx.ReadTimeout("slow"), "timeout", "did not answer in time; allow more with timeout_s="),
     ],
 )
-def test_patience_ends(ask: Ask, answer: Callable[[], httpx.Response | Exception], code: str, message: str) -> None:
+def test_retrying_ends(ask: Ask, answer: Callable[[], httpx.Response | Exception], code: str, message: str) -> None:
     service = Script(*(answer() for _ in range(9)))
     with pytest.raises(ServiceError, match=message) as caught:
         ask(service, "ready", settings={"retries": 2})
@@ -183,7 +183,9 @@ def test_an_error_says_what_the_service_says(ask: Ask) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"\xff", b'{"error": "x"}'])
 @pytest.mark.parametrize("status", [200, 404, 302])
 def test_something_else_at_the_address_is_named(ask: Ask, status: int, body: bytes) -> None:
-    with pytest.raises(ServiceError, match=f"/readyz answered {status}, and not as a motet service") as caught:
+    with pytest.raises(
+        ServiceError, match=f"/readyz answered {status} in a form that this version of motet cannot read"
+    ) as caught:
         ask(Script(httpx.Response(status, content=body)), "ready")
     assert caught.value.code == "not_motet"
 
@@ -192,11 +194,11 @@ def test_something_else_at_the_address_is_named(ask: Ask, status: int, body: byt
     ("asked", "message"),
     [
         ({"by": {"stars": float("nan")}}, "Out of range float values are not JSON compliant"),
-        ({"features": {"age": object()}}, "object is nothing that JSON can hold"),
+        ({"features": {"age": object()}}, "'object' has no form in JSON"),
     ],
 )
 def test_what_json_cannot_hold_is_refused_before_it_is_sent(ask: Ask, asked: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=f"a request cannot be written: {message}"):
+    with pytest.raises(ConfigError, match=f"the request cannot be written as JSON: {message}"):
         ask(Script(), "recommend", 3, **asked)
 
 
@@ -227,7 +229,7 @@ def test_a_client_has_every_call_with_its_signature_and_its_words(client: type) 
 
 @pytest.mark.parametrize("url", ["shop.example", "ftp://shop.example", ""])
 def test_an_address_that_is_none(url: str) -> None:
-    with pytest.raises(ConfigError, match=f"url '{url}' is no address of a service; write one such as http://127"):
+    with pytest.raises(ConfigError, match=f"url '{url}' is not the address of a service; write one such as http://127"):
         Client(url)
 
 

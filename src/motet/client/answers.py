@@ -1,4 +1,4 @@
-"""What a service answers: the one description that `motet serve` publishes as OpenAPI and `motet.Client` reads."""
+"""Answers of a service: the classes that `motet serve` publishes as OpenAPI and `motet.Client` parses."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ FILMS = {"name": "films", "version": "1f0c8a3be9d2"}
 
 
 def shown(example: dict[str, Any]) -> ConfigDict:
-    """An example of an answer, for its description.
+    """Attach an example to a class of answers, for the OpenAPI description.
 
     Args:
-        example: What JSON can hold.
+        example: JSON of one answer.
 
     Returns:
-        The configuration of a class of answers.
+        Configuration of the class.
     """
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class Answer(BaseModel):
-    """Anything a service answers; what a newer service says beside it is passed over."""
+    """Base of all answers; fields that a newer service adds are ignored."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Label(Answer):
-    """The model that answered."""
+    """Name and version of the model that answered."""
 
     name: str
     version: str
@@ -46,7 +46,7 @@ class Label(Answer):
 
 
 class Reason(Answer):
-    """An item of the user's history that lies near a recommended one."""
+    """An item of the user's history that is near a recommended one."""
 
     id: Id
     similarity: float
@@ -58,29 +58,29 @@ class Recommended(Answer):
 
     id: Id
     score: float | None
-    """What the list is ordered by: the task scores, fused."""
+    """The fused task scores, by which the list is ordered."""
     tasks: Tasks
-    """What each task expects, in its own unit: stars, a probability."""
+    """Each task's score, in its own unit: stars, a probability."""
     reasons: list[Reason] = []
-    """The nearest items of the history, where they were asked for."""
+    """The nearest items of the history; empty unless asked for."""
 
 
 class Recommendation(Answer):
-    """What one user is recommended."""
+    """Recommendations for one user."""
 
     user: Id
     model: Label
-    """The model that answered this user: several may share the users among them."""
+    """The model that answered for this user; a service may divide its users among several."""
     known: bool
     """Whether the model was trained on this user."""
     basis: Literal["known", "history", "features", "popularity"]
-    """What the answer stands on: training, items or features told since, or nothing of the user."""
+    """What the answer is based on: training events, events or items since, features, or overall popularity."""
     items: list[Recommended]
-    """The best first."""
+    """Best first."""
 
 
 class Ignored(Answer):
-    """Ids of the question that the model does not know."""
+    """Ids in the request that the model does not know."""
 
     exclude: list[Id]
     only: list[Id]
@@ -92,10 +92,10 @@ class Recommendations(Answer):
 
     model: Label
     results: list[Recommendation]
-    """One for each user, in the order they were asked for."""
+    """One for each user, in the order of the request."""
     ignored: Ignored
     events: bool
-    """Whether events since training were considered: not while their database is down."""
+    """Whether events since training were considered; false while their database is down."""
 
     model_config = shown(
         {
@@ -108,10 +108,10 @@ class Recommendations(Answer):
 
     @property
     def items(self) -> list[Recommended]:
-        """The items of the only user.
+        """The items, if the answer is about one user.
 
         Raises:
-            ConfigError: If several users were asked for.
+            ConfigError: If the answer is about several users.
         """
         if len(self.results) != 1:
             raise ConfigError(f"this answer is about {len(self.results)} users; read the items of each of its results")
@@ -119,7 +119,7 @@ class Recommendations(Answer):
 
 
 class Scored(Answer):
-    """What every task expects of one item."""
+    """Every task's score for one item."""
 
     id: Id
     tasks: Tasks
@@ -133,7 +133,7 @@ class Scores(Answer):
     known: bool
     """Whether the model was trained on this user."""
     items: list[Scored]
-    """In the order they were asked for."""
+    """In the order of the request."""
     events: bool
     """Whether events since training were considered."""
 
@@ -149,7 +149,7 @@ class Scores(Answer):
 
 
 class Neighbour(Answer):
-    """A near item or user."""
+    """A neighbouring item or user."""
 
     id: Id
     score: float | None
@@ -161,18 +161,18 @@ class Neighbours(Answer):
 
     model: Label
     items: list[Neighbour]
-    """The nearest first; users where a user was asked about."""
+    """Nearest first; users if the request named a user."""
 
     model_config = shown({"model": FILMS, "items": [{"id": "Brazil", "score": 0.83}]})
 
 
 class Added(Answer):
-    """Answer to `POST /v1/events`: they are on the disk."""
+    """Answer to `POST /v1/events`: the events are on disk."""
 
     accepted: int
-    """How many were stored now."""
+    """How many are new."""
     duplicates: int
-    """How many were stored before, by their ids."""
+    """How many had an id that was stored already."""
 
     model_config = shown({"accepted": 1, "duplicates": 0})
 
@@ -190,7 +190,7 @@ class Items(Answer):
 
     items: list[Item]
     total: int
-    """How many match, on all pages."""
+    """How many match in all."""
 
     model_config = shown({"items": [{"id": "Alien", "genre": "horror"}], "total": 1})
 
@@ -200,7 +200,7 @@ class User(Answer):
 
     id: Id
     events: int
-    """How many rows of the training log are theirs."""
+    """Number of their rows in the training log."""
 
 
 class Users(Answer):
@@ -208,7 +208,7 @@ class Users(Answer):
 
     users: list[User]
     total: int
-    """How many match, on all pages."""
+    """How many match in all."""
 
     model_config = shown({"users": [{"id": 1, "events": 2}], "total": 1})
 
@@ -217,13 +217,13 @@ class Did(Answer):
     """Something a user did."""
 
     id: Id
-    """Of the item."""
+    """Id of the item."""
     event: str | None
-    """The kind."""
+    """Kind of event, such as `watch`."""
     value: float | int | bool | str | None
-    """How much."""
+    """Stars, a price, a duration."""
     time: float | int | str | None
-    """Seconds since 1970, or what the training log has."""
+    """Seconds since 1970, or the value in the training log."""
 
 
 class History(Answer):
@@ -233,7 +233,7 @@ class History(Answer):
     known: bool
     """Whether the model was trained on this user."""
     items: list[Did]
-    """In the training log and since, the newest first."""
+    """From the training log and since, newest first."""
 
     model_config = shown(
         {"user": "1", "known": True, "items": [{"id": "Alien", "event": "watch", "value": 4.0, "time": 1764091620.0}]}
@@ -247,14 +247,14 @@ class Point(Answer):
     x: float
     y: float
     count: float
-    """Events of the training log."""
+    """Number of its rows in the training log."""
 
 
 class Map(Answer):
     """Answer to `GET /v1/map`."""
 
     items: list[Point]
-    """Those with the most events first."""
+    """Items with the most events first."""
 
     model_config = shown({"items": [{"id": "Alien", "x": 0.4, "y": -0.1, "count": 1}]})
 
@@ -264,27 +264,27 @@ class Task(Answer):
 
     name: str
     unit: str
-    """What its scores are: `probability`, `relevance`, or the label that it predicts, such as `stars`."""
+    """Unit of its scores: `probability`, `relevance`, or the label that it predicts, such as `stars`."""
     range: list[float] | None
-    """The lowest and the highest there are, or that training has seen; null where there are none."""
+    """Lowest and highest possible score, or label seen in training; null if unbounded."""
     weight: float
-    """What it counts for in lists, unless asked otherwise."""
+    """Its weight in the ranking, unless a request says otherwise."""
 
 
 class Served(Label):
     """One of the models of a service."""
 
     share: float
-    """Of the users."""
+    """Share of the users whom it answers."""
     role: Literal["live", "shadow"]
-    """A shadow answers nobody; what it would have answered is measured."""
+    """A shadow gets copies of requests; its answers are only measured."""
 
 
 class Lineup(Answer):
     """Answer to `POST /v1/models`: all models of the service."""
 
     generation: int
-    """Counts the changes of what is served."""
+    """Number of changes of what is served."""
     models: list[Served]
 
     model_config = shown({"generation": 2, "models": [{**FILMS, "share": 1.0, "role": "live"}]})
@@ -299,9 +299,9 @@ class ModelCard(Label):
     items: int
     users: int
     card: dict[str, Any]
-    """What its artifact says of it."""
+    """The model card of its artifact."""
     generation: int
-    """Counts the changes of what is served."""
+    """Number of changes of what is served."""
     models: list[Served]
     """All models of the service."""
 
@@ -325,7 +325,7 @@ class Readiness(Answer):
     """Answer to `GET /readyz`."""
 
     status: Literal["ready", "degraded"]
-    """Degraded while events cannot be reached; recommendations are served all the same."""
+    """Degraded while the event store cannot be reached; recommendations are still served."""
     events: Literal["up", "down", "none"]
     model: str
     """Version of the model."""
@@ -340,17 +340,17 @@ class Health(Answer):
 
 
 class Problem(Answer):
-    """What a service refuses, and why."""
+    """Why a request was refused."""
 
     code: str
     """For programs, such as `not_found`, `invalid`, `busy`."""
     message: str
     """Names the thing, the value, the rule and the fix."""
     field: str | None
-    """Of the body or the query."""
+    """The field of the body or the query that is to blame."""
 
 
 class Refusal(Answer):
-    """Every answer that is no success."""
+    """Every answer with an error status."""
 
     error: Problem

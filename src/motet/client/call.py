@@ -1,4 +1,4 @@
-"""Call: one request, described before anybody sends it."""
+"""Call: one request as data, before it is sent."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """What is asked, and how its answer is read.
+    """What to ask, and how to read the answer.
 
     Attributes:
-        method: Of HTTP.
-        path: Of the route.
-        read: Makes the answer of the body of a response.
-        body: Sent as JSON; None sends nothing.
-        query: Parameters of the address.
-        repeatable: Whether asking twice is as good as asking once, so that a request without an answer is sent again.
+        method: HTTP method.
+        path: Path of the route.
+        read: Turns the body of a response into the answer.
+        body: Sent as JSON; None sends no body.
+        query: Query parameters.
+        repeatable: Whether running the call twice has the same effect as running it once, so that it may be retried.
     """
 
     method: str
@@ -31,13 +31,13 @@ class Call(Generic[T]):
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """What a caller said.
+    """The arguments that were given.
 
     Args:
-        **fields: None where nothing was said.
+        **fields: Values by name; None where an argument was not given.
 
     Returns:
-        The others.
+        Those that are not None.
 
     Example:
         >>> given(user=3, by=None, history=())

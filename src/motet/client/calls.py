@@ -1,4 +1,4 @@
-"""Calls: every question that a service answers, each described once for `Client` and `AsyncClient` alike."""
+"""Calls: one function for each route of a service, shared by `Client` and `AsyncClient`."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def recommend(
     reasons: bool = False,
     model: str | None = None,
 ) -> Call[answers.Recommendations]:
-    """The best items of one user or of many: retrieved, filtered, ranked by every task and fused.
+    """The best items for one user or for many: retrieved, filtered, ranked by every task and fused.
 
     Args:
-        user: One user; a user the model does not know is served, and said to be unknown.
-        users: Many, in place of one.
-        k: How many items for each.
-        exclude: Items that must not come.
-        only: Items that may come; all where not given.
-        where: What columns of the item table must hold: a value, a list of values of which one must be there, or
+        user: One user. A user whom the model does not know gets an answer too, with `known` false.
+        users: Several users, instead of one.
+        k: Items for each user.
+        exclude: Items to leave out.
+        only: Items to choose from; all items if not given.
+        where: Conditions on columns of the item table: a value, a list of accepted values, or
             `{"min": .., "max": ..}`.
-        by: What each task counts for in the order, 0 where not named.
-        preference: Weighting of a model that was trained for all of them.
-        history: Items the user is taken to have had as well, the oldest first.
-        features: What is known of a single user, by column.
-        exclude_seen: Leave out what the user had, in training and since.
-        candidates: How many items are retrieved and then ranked by every task.
-        reasons: Name the nearest items of the history beside each item.
-        model: One of the service's models; drawn by the user where not given.
+        by: Weight of each task in the ranking; tasks not named have weight 0.
+        preference: Weighting of the tasks, for a model that was trained for every weighting.
+        history: Further items of the user, oldest first.
+        features: Features of the user, by column; for a single user only.
+        exclude_seen: Leave out items that the user had in training or in events since.
+        candidates: Items that are retrieved, and then ranked by every task.
+        reasons: Name the items of the user's history that are nearest to each recommended item.
+        model: Name of the model to ask; if not given, the service assigns one by the user's id.
 
     Returns:
-        The call; `answer.items[0].tasks["rating"]` is what a task expects of the best item.
+        The call; `answer.items[0].tasks["rating"]` is a task's score for the best item.
     """
     body = given(user=user, users=users, only=only, where=where, by=by, preference=preference, features=features)
     body |= {"k": k, "exclude": exclude, "history": history, "exclude_seen": exclude_seen}
@@ -67,18 +67,18 @@ def score(
     features: Mapping[str, Any] | None = None,
     model: str | None = None,
 ) -> Call[answers.Scores]:
-    """What every task expects of a user and some items.
+    """Every task's score for one user and some items.
 
     Args:
         user: The user.
-        items: Items the model knows.
+        items: Items; the model must know all of them.
         preference: As in `recommend`.
         history: As in `recommend`.
         features: As in `recommend`.
         model: As in `recommend`.
 
     Returns:
-        The call; items come in the order they were asked for.
+        The call; items are in the order given.
     """
     body = {"user": user, "items": items, "history": history}
     body |= given(preference=preference, features=features, model=model)
@@ -88,12 +88,12 @@ def score(
 def similar(
     item: Id | None = None, *, user: Id | None = None, k: int = 10, model: str | None = None
 ) -> Call[answers.Neighbours]:
-    """The nearest items of an item, or users of a user.
+    """The items nearest to an item, or the users nearest to a user.
 
     Args:
-        item: An item the model knows.
-        user: A user the model knows, in place of an item.
-        k: How many.
+        item: An item; the model must know it.
+        user: A user, instead of an item; the model must know them.
+        k: How many neighbours.
         model: As in `recommend`.
 
     Returns:
@@ -104,10 +104,10 @@ def similar(
 
 
 def add(events: Iterable[Event]) -> Call[answers.Added]:
-    """Tell what users did: on the disk before the answer, and out of recommendations at once.
+    """Store events. They are on disk before the answer, and their items are no longer recommended to their users.
 
     Args:
-        events: At most 1,000. Each keeps its id, so that telling one again changes nothing.
+        events: At most 1,000. Sending an event again changes nothing, because it keeps its id.
 
     Returns:
         The call.
@@ -117,13 +117,13 @@ def add(events: Iterable[Event]) -> Call[answers.Added]:
 
 
 def items(search: str = "", *, limit: int = 20, offset: int = 0, ids: Iterable[Id] = ()) -> Call[answers.Items]:
-    """Items, with the columns of their table.
+    """Items, with the columns of the item table.
 
     Args:
-        search: Part of an id or of a text column, in any case.
-        limit: At most so many, up to 1,000.
-        offset: So many are passed over.
-        ids: Only these, where there are any.
+        search: Part of an id or of a text column; upper and lower case are the same.
+        limit: Largest number of items to return, up to 1,000.
+        offset: Number of items to skip.
+        ids: Only these items; all if empty.
 
     Returns:
         The call; a column is an attribute of the item: `answer.items[0].genre`.
@@ -136,9 +136,9 @@ def users(search: str = "", *, limit: int = 20, offset: int = 0) -> Call[answers
     """Users of the training log.
 
     Args:
-        search: Part of an id, in any case.
-        limit: At most so many, up to 1,000.
-        offset: So many are passed over.
+        search: Part of an id; upper and lower case are the same.
+        limit: Largest number of users to return, up to 1,000.
+        offset: Number of users to skip.
 
     Returns:
         The call.
@@ -148,11 +148,11 @@ def users(search: str = "", *, limit: int = 20, offset: int = 0) -> Call[answers
 
 
 def history(user: Id, *, limit: int = 200) -> Call[answers.History]:
-    """What a user did, in the training log and since, the newest first.
+    """A user's events, from the training log and since, newest first.
 
     Args:
         user: The user.
-        limit: At most so many, up to 1,000.
+        limit: Largest number of events to return, up to 1,000.
 
     Returns:
         The call.
@@ -162,10 +162,10 @@ def history(user: Id, *, limit: int = 200) -> Call[answers.History]:
 
 
 def map(limit: int = 2_000) -> Call[answers.Map]:
-    """Items as points: their vectors along the two directions of largest variance.
+    """Items as points in the plane: the first two principal components of their vectors.
 
     Args:
-        limit: At most so many, those with the most events first.
+        limit: Largest number of items to return; those with the most events come first.
 
     Returns:
         The call.
@@ -174,10 +174,10 @@ def map(limit: int = 2_000) -> Call[answers.Map]:
 
 
 def model(name: str | None = None) -> Call[answers.ModelCard]:
-    """Which models answer, and what one of them is.
+    """Which models the service has, and a description of one of them.
 
     Args:
-        name: Of the model; the one with the largest share where not given.
+        name: Name of that model; if not given, the one with the largest share.
 
     Returns:
         The call.
@@ -188,18 +188,18 @@ def model(name: str | None = None) -> Call[answers.ModelCard]:
 def serve(
     models: Iterable[str], *, shares: Mapping[str, float] | None = None, shadows: Iterable[str] = ()
 ) -> Call[answers.Lineup]:
-    """Serve these models from now on: new ones are loaded and checked first, and no request fails meanwhile.
+    """Serve these models from now on. New ones are loaded and checked first; no request fails meanwhile.
 
     Args:
-        models: Names of the models that are to answer.
-        shares: Of the users, by name; models without one get equal parts of what the others leave.
-        shadows: Names of models that are asked beside them, and answer nobody.
+        models: Names of the models that answer requests.
+        shares: Share of the users for each model, by name; models without one divide the rest equally.
+        shadows: Names of models that get copies of the requests, but whose answers are only measured.
 
     Returns:
         The call; its token needs the scope `admin`.
 
     Raises:
-        ConfigError: If a share is that of none of the models.
+        ConfigError: If a share names a model that is not in `models`.
     """
     live, shares = list(models), dict(shares or {})
     for name in shares:
@@ -212,25 +212,25 @@ def serve(
 
 
 def roll_back() -> Call[answers.Lineup]:
-    """Serve again what was served before the last change.
+    """Undo the last change of what is served.
 
     Returns:
-        The call; its token needs the scope `admin`. It is not sent again by itself: twice goes back two changes.
+        The call; its token needs the scope `admin`. It is never retried, since sending it twice undoes two changes.
     """
     return Call("POST", "/v1/models/rollback", answers.Lineup.model_validate_json, repeatable=False)
 
 
 def report() -> Call[str]:
-    """The report of the training, if the model came with one.
+    """The report of the model's training, if it has one.
 
     Returns:
-        The call; the answer is a page of HTML.
+        The call; the answer is an HTML page.
     """
     return Call("GET", "/v1/report", bytes.decode)
 
 
 def ready() -> Call[answers.Readiness]:
-    """Whether the service serves, and whether its events can be reached.
+    """Whether the service can answer, and whether its event store can be reached.
 
     Returns:
         The call.

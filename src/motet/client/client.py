@@ -1,40 +1,27 @@
-"""Client and AsyncClient: a service as an object, with the same calls, plain and to be awaited."""
+"""Client and AsyncClient: a service as an object, with the same calls for threads and for asyncio."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from motet.client import calls
+from motet.client.base import ServiceClient
 from motet.client.call import Call
-from motet.client.connection import HERE, build, lost, read, settings
+from motet.client.connection import build, read
 from motet.client.method import awaited, plain
-from motet.client.patience import Patience
-from motet.errors import ServiceError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx  # noqa: F401  # ruff does not read the strings in the bases below
 
 T = TypeVar("T")
 
 
-class Client:
-    """A motet service: its calls are those of `motet.client.calls`, answered at once.
-
-    Connections are kept and shared, also by threads. A call that changes nothing when it is repeated is sent again when
-    the service is away or busy.
-
-    Args:
-        url: Of the service.
-        token: Needed where the service is reached from elsewhere.
-        timeout_s: Seconds until a try is given up, as many as the service gives itself.
-        retries: How often a call may be sent again. Three wait .7 seconds at most, beside what the service asks for.
-        connections: At most so many at once.
-        transport: What requests go through in place of a socket, such as `httpx.MockTransport`.
+class Client(ServiceClient["httpx.BaseTransport"]):
+    """A motet service whose calls return their answers; threads may share one. Arguments: see `ServiceClient`.
 
     Raises:
-        ConfigError: If httpx is missing, or the url is none.
         ServiceError: From every call, if the service refuses or does not answer.
 
     Example:
@@ -45,24 +32,6 @@ class Client:
         ...     client.ready().events
         'up'
     """
-
-    def __init__(
-        self,
-        url: str = HERE,
-        *,
-        token: str | None = None,
-        timeout_s: float = 10.0,
-        retries: int = 3,
-        connections: int = 100,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        arguments = settings(url, token, timeout_s, connections)
-        import httpx
-
-        self.url = url
-        self.retries = retries
-        self._http = httpx.Client(**arguments, transport=transport)
-        self._lost = httpx.TransportError
 
     recommend = plain(calls.recommend)
     score = plain(calls.score)
@@ -79,7 +48,7 @@ class Client:
     ready = plain(calls.ready)
 
     def ask(self, call: Call[T]) -> T:
-        """Send a call, again where that helps.
+        """Send a call, and send it again where `Retry` says so.
 
         Args:
             call: What is asked.
@@ -90,20 +59,22 @@ class Client:
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        patience = Patience(self.retries if call.repeatable else 0)
+        retry = self._retry(call)
         while True:
             try:
-                response = self._http.send(build(self._http.build_request, call))
-                return read(call, response)
-            except self._lost as error:
-                wait = patience.wait(lost(error, self.url))
-            except ServiceError as error:
-                wait = patience.wait(error)
+                return read(call, self._http.send(build(self._http.build_request, call)))
+            except self._failures as failure:
+                wait = retry.wait(self._as_service_error(failure))
             time.sleep(wait)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def _open(self, **arguments: Any) -> None:
+        import httpx
+
+        self._http = httpx.Client(**arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -112,19 +83,10 @@ class Client:
         self.close()
 
 
-class AsyncClient:
-    """A motet service: its calls are those of `motet.client.calls`, to be awaited; otherwise as `Client`.
-
-    Args:
-        url: Of the service.
-        token: Needed where the service is reached from elsewhere.
-        timeout_s: Seconds until a try is given up, as many as the service gives itself.
-        retries: How often a call may be sent again. Three wait .7 seconds at most, beside what the service asks for.
-        connections: At most so many at once.
-        transport: What requests go through in place of a socket, such as `httpx.ASGITransport`.
+class AsyncClient(ServiceClient["httpx.AsyncBaseTransport"]):
+    """A motet service whose calls are awaited. Arguments: see `ServiceClient`.
 
     Raises:
-        ConfigError: If httpx is missing, or the url is none.
         ServiceError: From every call, if the service refuses or does not answer.
 
     Example:
@@ -137,24 +99,6 @@ class AsyncClient:
         >>> asyncio.run(ask())
         'up'
     """
-
-    def __init__(
-        self,
-        url: str = HERE,
-        *,
-        token: str | None = None,
-        timeout_s: float = 10.0,
-        retries: int = 3,
-        connections: int = 100,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        arguments = settings(url, token, timeout_s, connections)
-        import httpx
-
-        self.url = url
-        self.retries = retries
-        self._http = httpx.AsyncClient(**arguments, transport=transport)
-        self._lost = httpx.TransportError
 
     recommend = awaited(calls.recommend)
     score = awaited(calls.score)
@@ -171,7 +115,7 @@ class AsyncClient:
     ready = awaited(calls.ready)
 
     async def ask(self, call: Call[T]) -> T:
-        """Send a call, again where that helps.
+        """Send a call, and send it again where `Retry` says so.
 
         Args:
             call: What is asked.
@@ -182,20 +126,22 @@ class AsyncClient:
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        patience = Patience(self.retries if call.repeatable else 0)
+        retry = self._retry(call)
         while True:
             try:
-                response = await self._http.send(build(self._http.build_request, call))
-                return read(call, response)
-            except self._lost as error:
-                wait = patience.wait(lost(error, self.url))
-            except ServiceError as error:
-                wait = patience.wait(error)
+                return read(call, await self._http.send(build(self._http.build_request, call)))
+            except self._failures as failure:
+                wait = retry.wait(self._as_service_error(failure))
             await asyncio.sleep(wait)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    def _open(self, **arguments: Any) -> None:
+        import httpx
+
+        self._http = httpx.AsyncClient(**arguments)
 
     async def __aenter__(self) -> Self:
         return self

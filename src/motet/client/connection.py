@@ -1,4 +1,4 @@
-"""From calls to HTTP and back: the settings of httpx, a call as a request, a response as an answer or an error."""
+"""Between calls and HTTP: a call becomes a request, a response becomes an answer or an error."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
     """Arguments of an `httpx.Client` or an `httpx.AsyncClient`.
 
     Args:
-        url: Of the service.
-        token: Of the caller.
+        url: Address of the service.
+        token: Bearer token, if any.
         timeout_s: Seconds to connect, to wait for a part of the answer, or for a free connection.
-        connections: At most so many.
+        connections: Connections that may be open at once.
 
     Returns:
-        By name.
+        Keyword arguments.
 
     Raises:
         ConfigError: If httpx is missing, or the url is none.
@@ -38,65 +38,65 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
     except ImportError as error:
         raise ConfigError("motet.Client needs httpx; install it: pip install 'motet[client]'") from error
     if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"url {url!r} is no address of a service; write one such as {HERE}")
+        raise ConfigError(f"url {url!r} is not the address of a service; write one such as {HERE}")
     headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     return {"base_url": url, "headers": headers, "timeout": timeout_s, "limits": limits}
 
 
 def build(make: Callable[..., httpx.Request], call: Call[Any]) -> httpx.Request:
-    """A call as a request.
+    """Turn a call into a request.
 
     Args:
-        make: `build_request` of a client.
+        make: `build_request` of an httpx client.
         call: What is asked.
 
     Returns:
         The request.
 
     Raises:
-        ConfigError: If it holds what JSON cannot.
+        ConfigError: If an argument cannot be written as JSON.
     """
     try:
         body = None if call.body is None else json.dumps(call.body, default=_plain, allow_nan=False).encode()
         return make(call.method, call.path, content=body, params=call.query)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"a request cannot be written: {error}; give text, finite numbers and lists of them"
+            f"the request cannot be written as JSON: {error}; give text, finite numbers and lists of them"
         ) from error
 
 
 def read(call: Call[T], response: httpx.Response) -> T:
-    """The answer in a response.
+    """Read the answer from a response.
 
     Args:
         call: What was asked.
-        response: What came.
+        response: What came back.
 
     Returns:
         The answer.
 
     Raises:
-        ServiceError: If the service refused, or what came is of no motet service.
+        ServiceError: If the service refused, or the response does not come from a motet service.
     """
     status, said = response.status_code, response.headers.get("Retry-After", "")
-    wait = float(said) if re.fullmatch("[0-9]{1,9}", said) else None  # motet says seconds, never a date
+    wait = float(said) if re.fullmatch("[0-9]{1,9}", said) else None  # motet sends seconds, never a date
     try:
         if response.is_success:
             return call.read(response.content)
         error = Refusal.model_validate_json(response.content).error
     except ValueError as reason:
-        what = f"{response.request.url} answered {status}, and not as a motet service of this version does"
-        message = f"{what}; check the address and the versions"
+        what = f"{response.request.url} answered {status} in a form that this version of motet cannot read"
+        message = f"{what}; check the address, and that client and service have the same version"
         raise ServiceError(message, code="not_motet", status=status, retry_after_s=wait) from reason
     raise ServiceError(error.message, code=error.code, status=status, field=error.field, retry_after_s=wait)
 
 
 def lost(error: httpx.TransportError, url: str) -> ServiceError:
-    """The error of a request that got no response.
+    """Describe a request that got no response.
 
     Args:
-        error: What the transport says.
+        error: The transport's error.
         url: Of the service.
 
     Returns:
@@ -105,16 +105,16 @@ def lost(error: httpx.TransportError, url: str) -> ServiceError:
     import httpx
 
     if isinstance(error, httpx.TimeoutException):
-        return ServiceError(f"{url} did not answer in time; give it longer with timeout_s=", code="timeout")
+        return ServiceError(f"{url} did not answer in time; allow more with timeout_s=", code="timeout")
     why = str(error) or type(error).__name__
-    return ServiceError(f"{url} cannot be reached: {why}; is a service started there?", code="unreachable")
+    return ServiceError(f"{url} cannot be reached: {why}; is a service running there?", code="unreachable")
 
 
 def _plain(value: Any) -> Any:
-    """Arrays, series and their numbers, such as ids that a table or a model gave."""
+    """Arrays and series, such as ids taken from a table or a model, as plain lists and numbers."""
     for name in ("tolist", "to_list"):
         if hasattr(value, name):
             return getattr(value, name)()
     if isinstance(value, Iterable):
         return list(value)
-    raise TypeError(f"{type(value).__name__} is nothing that JSON can hold")
+    raise TypeError(f"{type(value).__name__!r} has no form in JSON")

@@ -1,4 +1,4 @@
-"""Event: something a user did, as a client tells it."""
+"""Event: something a user did, as a client reports it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Event:
         item: The item's id.
         event: The kind, such as `"watch"`.
         value: How much: stars, a price, a duration.
-        time: Seconds since 1970, or a moment, taken as UTC where it has no time zone; the moment the service is
-            told if not given.
-        id: Names the event: the service stores an id once, so that telling it again changes nothing. Drawn here, once,
-            where not given.
+        time: Seconds since 1970, or a datetime, taken as UTC if it has no time zone; if not given, the moment the
+            service receives the event.
+        id: Identifies the event: the service stores each id once, so that sending an event again changes nothing. A
+            random UUID if not given.
 
     Example:
         >>> Event(3, "Alien", "watch", id="8f14e45f")
@@ -39,7 +39,7 @@ class Event:
         """The event as JSON can hold it.
 
         Returns:
-            A field each, in the words of `POST /v1/events`.
+            The fields of `POST /v1/events`.
         """
         time = self.time.isoformat() if isinstance(self.time, datetime) else self.time
         return {**vars(self), "time": time}

@@ -1,4 +1,4 @@
-"""Methods of a client, made of the calls they ask: signature, words and types are those of the call."""
+"""Turns a function that describes a call into a method that sends it, with the same signature, docstring and types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Asks(Protocol):
 
 @runtime_checkable
 class AsksLater(Protocol):
-    """Sends a call, whose answer is awaited."""
+    """Sends a call and awaits its answer."""
 
     async def ask(self, call: Call[T]) -> T:
         """Send a call.
@@ -43,10 +43,10 @@ class AsksLater(Protocol):
 
 
 def plain(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Asks, P], T]:
-    """A method that answers at once.
+    """A method that sends a call and returns its answer.
 
     Args:
-        describe: Makes the call.
+        describe: Function that returns the call.
 
     Returns:
         The method.
@@ -60,10 +60,10 @@ def plain(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Asks, P], T]:
 
 
 def awaited(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsksLater, P], Coroutine[Any, Any, T]]:
-    """A method to be awaited.
+    """A coroutine method that sends a call and returns its answer.
 
     Args:
-        describe: Makes the call.
+        describe: Function that returns the call.
 
     Returns:
         The method.
@@ -77,7 +77,7 @@ def awaited(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsksLater, P
 
 
 def _name(method: Any, describe: Callable[..., Any]) -> None:
-    """The method as `help` shows it: the words of the call, and its arguments after `self`."""
+    """Make `help` show the call's docstring, and its arguments after `self`."""
     method.__name__ = method.__qualname__ = describe.__name__
     method.__doc__ = describe.__doc__
     signature = inspect.signature(describe)

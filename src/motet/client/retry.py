@@ -1,4 +1,4 @@
-"""Patience: whether a call that got no answer is sent again, and after how long."""
+"""Retry: whether a call that failed is sent again, and after how long."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import random
 from motet.errors import ServiceError
 
 FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 10.0  # who wants to be left alone for longer is not there
+LONGEST_WAIT_S = 10.0  # a service that asks for more is as good as down: the caller is told at once
 
 
-class Patience:
-    """Decides about one call.
+class Retry:
+    """Decides what happens after each failed attempt of one call.
 
-    It is sent again if the service was not reached, did not answer in time, or answered 503 and may be asked again.
-    Waits are what `Retry-After` says, and a part drawn at random up to a bound that doubles: a crowd should not come
-    back at once.
+    A call is sent again if the service could not be reached, did not answer in time, or answered 503 and said when to
+    try again. The wait is what `Retry-After` asks for, plus a random part up to a bound that doubles each time, so
+    that many clients do not come back at the same moment.
 
     Args:
-        retries: How often it may be sent again; not at all where doing it twice is not as good as doing it once.
+        retries: How often the call may be sent again; 0 for calls that must not run twice.
     """
 
     def __init__(self, retries: int) -> None:
@@ -26,19 +26,19 @@ class Patience:
         self._longest = FIRST_WAIT_S
 
     def wait(self, error: ServiceError) -> float:
-        """How long to wait before the next try.
+        """How long to wait before the next attempt.
 
         Args:
-            error: What was wrong with the last.
+            error: Why the last attempt failed.
 
         Returns:
             Seconds.
 
         Raises:
-            ServiceError: The same, if there is no next try.
+            ServiceError: The same error, if there is no next attempt.
         """
         asked = error.retry_after_s or 0.0
-        if not self.left or not _passes(error) or asked > LONGEST_WAIT_S:
+        if not self.left or not _is_temporary(error) or asked > LONGEST_WAIT_S:
             raise error
         self.left -= 1
         drawn = random.uniform(0, self._longest)
@@ -46,8 +46,8 @@ class Patience:
         return asked + drawn
 
 
-def _passes(error: ServiceError) -> bool:
-    """A 503 of motet that does not say when to come again will be one next time; that of a proxy before it may not."""
+def _is_temporary(error: ServiceError) -> bool:
+    """A 503 of motet without `Retry-After` is permanent, such as a service without events; that of a proxy is not."""
     if error.status is None:
         return True
     return error.status == 503 and (error.retry_after_s is not None or error.code == "not_motet")
