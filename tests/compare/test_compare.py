@@ -17,6 +17,7 @@ from motet.compare.systems import contenders, seeds
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
 from motet.project import Project
+from motet.project.document import parsed
 from motet.recommender import Recommender
 
 from .conftest import written
@@ -78,6 +79,27 @@ def test_a_seed_is_the_project_with_that_seed(project: Project, found: Compariso
             ruled = {"popularity", "global mean"} & {each.name for each in found.systems if key in each.figures}
             for rule in ruled:
                 assert found.system(rule).by_seed[key][1] == pytest.approx(report.beside[rule][key])
+
+
+def test_lists_are_those_of_the_product(project: Project, tmp_path: Path) -> None:
+    """What counts as seen is left out by all systems, and a specialist stands in for tasks that it does not train."""
+    touched = "[{kind='Touched', where='stars < 3', by='stars'}, ['retrieval']]"
+    asked = Project(project.tables, file=project.file).changed(
+        {"recommend": parsed(f"{{seen = 'stars >= 3', by = {{stars = 1.0}}, retrieve = {touched}}}")}
+    )
+    changes = {each.name: each.changes for each in contenders(asked, asked.model(asked.log()))}
+    assert changes["stars only"]["recommend.retrieve"] is None
+    retriever = {"kind": "Touched", "where": "stars < 3", "by": "retrieval"}
+    assert changes["retrieval only"]["recommend.retrieve"] == [[retriever], ["retrieval"]]
+    found = compare(asked, folder=tmp_path, **{**FAST, "seeds": 1})
+    rows = asked.divide(asked.log())
+    model = asked.model(rows.train)
+    asked.fit(model, rows.train)
+    assert rows.test is not None
+    report = evaluate(asked.product(model, rows.train), rows.test, train=rows.train)
+    for key in ("served/unseen/recall@9", "served/unseen/ndcg@9"):
+        assert found.system("joint").by_seed[key][0] == pytest.approx(report[key])
+        assert found.system("popularity").by_seed[key][0] == pytest.approx(report.beside["popularity"][key])
 
 
 def test_one_of_more_seeds_goes_on_from_one_of_fewer(found: Comparison, folder: Path, tmp_path: Path) -> None:

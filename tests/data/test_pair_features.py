@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from motet.errors import ConfigError
 
 EVENTS = [(1, "a", "view"), (1, "a", "view"), (1, "b", "view"), (2, "a", "view"), (2, "a", "buy"), (3, "b", "buy")]
 PAIRS = Schema(signals=("bought",))
+SIZES = {"user_id": 6, "item_id": 8, "time": 40}
 
 
 @pytest.fixture
@@ -75,3 +77,37 @@ def test_what_was_not_counted_is_refused(log: EventLog, pairs: EventLog) -> None
         PairFeatures(pairs)
     with pytest.raises(ConfigError, match="the log has a column 'pair_buy' of its own"):
         PairFeatures(log).add(PairFeatures(log).add(pairs))
+
+
+def test_a_row_sees_what_came_before_it() -> None:
+    generator = torch.Generator().manual_seed(2)
+    draws = {name: torch.randint(0, most, (150,), generator=generator).tolist() for name, most in SIZES.items()}
+    frame = pl.DataFrame({**draws, "event": ["view", "view", "buy"] * 50})
+    log = EventLog.read(frame, Schema(time="time", event="event"))
+    near = Neighbours.of(log, where="event == 'view'")
+    known = PairFeatures(log, near={"view": near}).add(log)
+    for row, (user, item, time, _) in enumerate(frame.iter_rows()):
+        past = frame.filter(pl.col("time") < time)
+        for kind in ("view", "buy"):
+            had = past.filter(pl.col("event") == kind)
+            own = had.filter(pl.col("user_id") == user)["item_id"].unique()
+            expected = {
+                f"pair_{kind}": float(item in own),
+                f"user_{kind}": math.log1p(len(own)),
+                f"item_{kind}": math.log1p(had.filter(pl.col("item_id") == item)["user_id"].n_unique()),
+            }
+            if kind == "view":
+                mine, others = log.items.vocab.encode([item]), log.items.vocab.encode(own.to_list())
+                alike = near.similarity(mine.expand(len(others)), others)
+                expected |= {"near_view": float(alike.sum()), "nearest_view": float(alike.max()) if len(own) else 0.0}
+            assert {name: float(known.columns[name][row]) for name in expected} == pytest.approx(expected)
+
+
+def test_without_moments_the_whole_log_counts(log: EventLog) -> None:
+    users, items = log.batch().users, log.batch().items
+    timed = replace(
+        log, schema=replace(log.schema, time="time"), columns={**log.columns, "time": torch.arange(len(log))}
+    )
+    always, late = PairFeatures(log), PairFeatures(timed)
+    for name, column in late.columns(users, items, before=torch.full(users.shape, 99)).items():
+        assert torch.equal(column, always.columns(users, items)[name])

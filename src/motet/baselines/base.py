@@ -75,7 +75,8 @@ class Baseline(ABC):
             )
 
     @cached_property
-    def _history(self) -> History:
+    def seen(self) -> History:
+        """What each user needs no recommendation of: all they had in training, until something else is assigned."""
         return History.of(self.train.batch(), len(self.users), len(self.items))
 
     @abstractmethod
@@ -152,7 +153,7 @@ class Baseline(ABC):
         """Scores and item rows of the k best; -inf where fewer are allowed."""
         scores = self.scores(users[:, None], torch.arange(len(self.items))).masked_fill(barred, -torch.inf)
         if exclude_seen:
-            scores[self._history.of_users(users)] = -torch.inf
+            scores[self.seen.of_users(users)] = -torch.inf
         return best(scores, k)
 
     def _named(self, scores: Tensor, items: Tensor, known: Tensor, line: int | slice) -> TopK:

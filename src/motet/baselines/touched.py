@@ -55,7 +55,8 @@ class Touched(Ranking):
         return torch.bincount(self._touches.users, minlength=len(self.users)) > 0
 
     @cached_property
-    def _history(self) -> History:
+    def seen(self) -> History:
+        """What each user had as `where` says, until something else is assigned: what was only touched may come."""
         goal = self.positives
         ends = torch.bincount(goal.users, minlength=len(self.users)).cumsum(0)
         return History(torch.cat([ends.new_zeros(1), ends]), goal.items)

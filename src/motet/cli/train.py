@@ -81,7 +81,6 @@ def train(
     from motet.cli import declare
     from motet.project import Project
     from motet.project.document import override
-    from motet.recommender import Recommender
     from motet.report import Record
 
     check_free(output)
@@ -98,7 +97,7 @@ def train(
         project = Project(override(declare.tables(log, given), change or []))
     trained = project.train()
     record = Record.of_project(project, trained)
-    Recommender(trained.model, trained.rows.train).save(output, run=record.to_json())
+    trained.recommender.save(output, run=record.to_json())
     _show(trained, output, json=json)
 
 

@@ -17,8 +17,7 @@ from motet.compare.trial import Trial
 from motet.compare.work import Declaration, rows_of
 from motet.evaluation import Report, evaluate
 from motet.evaluation.intervals import counts
-from motet.model import Model
-from motet.project import Divided, Project, product
+from motet.project import Divided, Project
 
 
 def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: Mapping[str, int], draws: int) -> Trial:
@@ -73,10 +72,9 @@ def _trained(
         curves = report.to_dict()["curves"]
         notes = [*report.notes, *([] if lists is None else lists.demand.notes(lists.length, None))]
         told |= {"about": rows.report, "notes": notes, "warnings": [*report.warnings], "curves": curves}
-    system = product(model, rows.train)
-    if lists is None or isinstance(system, Model):
+    if lists is None:
         return [report], told
-    return [report, lists.judge(system)], told
+    return [report, lists.judge(project.product(model, rows.train))], told
 
 
 def _resampled(report: Report, users: int, draws: int) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ from motet.errors import ConfigError
 from motet.metrics.base import CorpusMetric
 from motet.model import Model
 from motet.project import Project
-from motet.tasks.base import Task
+from motet.tasks.base import CorpusTask, Task
 
 SEEDED = ("split", "validation")  # tables whose rows a seed may draw
 
@@ -40,7 +40,8 @@ def contenders(project: Project, model: Model) -> list[Contender]:
 
     A specialist is the joint model with the weights of the other tasks at 0: towers, rows, epochs and the first weights
     are the same. What is there for several tasks alone is left out: balancer and preference. Where training stops by
-    the figure of another task, a specialist's stops by its own.
+    the figure of another task, a specialist's stops by its own. Its lists are made as the product's are, with its own
+    task where another is named; one whose task does not rank the catalogue orders every item.
 
     Args:
         project: As declared.
@@ -94,7 +95,24 @@ def seeds(project: Project, count: int) -> list[dict[str, int]]:
 
 def _alone(project: Project, model: Model, task: str) -> dict[str, Any]:
     weights = {f"weights.{name}": 0.0 for name in model.tasks if name != task}
-    return {**weights, "balancer": None, "preference": None, **_watching(project, model, task)}
+    alone = {"balancer": None, "preference": None, **_watching(project, model, task)}
+    if project.document.recommend:
+        alone |= {"recommend.by": None, "recommend.retrieve": _sources(project, model, task)}
+    return {**weights, **alone}
+
+
+def _sources(project: Project, model: Model, task: str) -> list[Any] | None:
+    """What finds candidates, with the one task in place of all others; None where it finds none."""
+    declared = project.document.recommend.get("retrieve")
+    if not isinstance(model.tasks[task], CorpusTask) or declared is None:
+        return None
+
+    def own(stage: Any) -> list[Any]:
+        sources = stage if isinstance(stage, list) else [stage]
+        retrievers = [{**each, "by": task} if "by" in each else each for each in sources if isinstance(each, dict)]
+        return [*retrievers, task] if any(isinstance(each, str) for each in sources) else retrievers
+
+    return [own(stage) for stage in declared]
 
 
 def _watching(project: Project, model: Model, task: str) -> dict[str, Any]:

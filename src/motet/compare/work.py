@@ -139,6 +139,8 @@ def rows_of(project: Project) -> Divided:
         Its rows.
     """
     tables = {name: project.tables[name] for name in READING if name in project.tables}
+    if "context" in project.document.recommend:
+        tables["recommend"] = {"context": project.document.recommend["context"]}  # columns of the rows
     return _read(pickle.dumps(tables), project.file)
 
 

@@ -78,6 +78,17 @@ class History(NamedTuple):
         lines: Sequence[Tensor] = self.items.split(self.starts.diff().tolist())
         return lines
 
+    def keys(self, items: int) -> Int[Tensor, " pairs"]:
+        """Every pair as one number, to be looked up.
+
+        Args:
+            items: How many item rows there are, the unknown included.
+
+        Returns:
+            `user * items + item`, ascending.
+        """
+        return torch.repeat_interleave(self.starts.diff()) * items + self.items
+
     def to(self, device: torch.device | str) -> Self:
         """The same history on another device.
 

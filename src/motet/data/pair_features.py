@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from motet.data.batch import Batch
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
@@ -30,8 +31,8 @@ class PairFeatures:
     - `near_view`, `nearest_view`: the sum and the largest of the item's similarities to all that the user viewed, where
       neighbours are given for that kind.
 
-    A pair that is a label must not be counted: count a log without it. `add` it to rows that were left out of the log,
-    never to rows of it.
+    A pair that is a label must not be counted. Where the log has a time, `add` gives a row what came before it, so that
+    no row sees itself or what followed from it; without one, count a log that lacks the rows which `add` is given.
 
     Args:
         log: What is counted; its schema names the event column.
@@ -58,7 +59,8 @@ class PairFeatures:
         if event is None:
             raise ConfigError("PairFeatures count events by kind: name the log's column of kinds, Schema(event=...)")
         self.near = dict(near or {})
-        kinds = sorted(str(kind) for kind in log.vocabs[event].ids)
+        codes = {str(kind): code for code, kind in enumerate(log.vocabs[event].ids, start=1)}
+        kinds = sorted(codes)
         for kind in self.near:
             if kind not in kinds:
                 raise ConfigError(
@@ -67,44 +69,49 @@ class PairFeatures:
                 )
         self.sizes = (len(log.users), len(log.items))
         batch = log.batch()
-        rows = {kind: batch[event] == int(log.vocabs[event].encode([kind])[0]) for kind in kinds}
-        self.histories = {kind: History.of(batch.take(chosen), *self.sizes) for kind, chosen in rows.items()}
-        self._counts = {kind: _Counts.of(history, self.sizes[1]) for kind, history in self.histories.items()}
+        rows = {kind: batch[event] == codes[kind] for kind in kinds}
+        self._time = log.schema.time
+        times = torch.zeros(len(log)) if self._time is None else batch[self._time]
+        self._counts = {
+            kind: _Counts.of(batch.take(chosen), times[chosen].double(), self.sizes) for kind, chosen in rows.items()
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns it makes."""
-        names = []
-        for kind in self.histories:
-            names += [f"pair_{kind}", f"user_{kind}", f"item_{kind}"]
-            names += [f"near_{kind}", f"nearest_{kind}"] if kind in self.near else []
-        return tuple(names)
+        return tuple(name for kind in self._counts for name in _names(kind, near=kind in self.near))
 
-    def columns(self, users: Int[Tensor, " pairs"], items: Int[Tensor, " pairs"]) -> dict[str, Float[Tensor, " pairs"]]:
+    def columns(
+        self,
+        users: Int[Tensor, " pairs"],
+        items: Int[Tensor, " pairs"],
+        *,
+        before: Real[Tensor, " pairs"] | None = None,
+    ) -> dict[str, Float[Tensor, " pairs"]]:
         """The features of pairs.
 
         Args:
             users: User rows.
             items: Item rows.
+            before: Moments: only earlier events are counted. The whole log where not given.
 
         Returns:
             One number a pair, by column.
         """
+        moments = torch.full(users.shape, torch.inf) if before is None else before
         found: dict[str, Tensor] = {}
         for kind, counts in self._counts.items():
-            found[f"pair_{kind}"] = _among(users * self.sizes[1] + items, counts.pairs)
-            found[f"user_{kind}"] = counts.users[users]
-            found[f"item_{kind}"] = counts.items[items]
-            if kind in self.near:
-                parts = [self._alike(kind, *part) for part in zip(users.split(PAIRS), items.split(PAIRS), strict=True)]
-                found[f"near_{kind}"], found[f"nearest_{kind}"] = torch.cat(parts, 1)
+            near = self.near.get(kind)
+            blocks = zip(users.split(PAIRS), items.split(PAIRS), moments.double().split(PAIRS), strict=True)
+            parts = torch.cat([torch.stack(counts.of_pairs(*each, near=near)) for each in blocks], 1)
+            found |= zip(_names(kind, near=kind in self.near), parts, strict=True)
         return found
 
     def add(self, log: EventLog) -> EventLog:
         """The same rows with the features as context.
 
         Args:
-            log: Rows of the same users and items, none of which was counted.
+            log: Rows of the same users and items; where there are no times, none that was counted.
 
         Returns:
             A log whose schema declares the columns as numeric context features.
@@ -117,33 +124,61 @@ class PairFeatures:
             raise ConfigError(f"the log has a column {taken[0]!r} of its own; drop it, or give it another name")
         batch = log.batch()
         context = {**log.schema.context_features, **{name: Numeric() for name in self.names}}
-        columns = {**log.columns, **self.columns(batch.users, batch.items)}
+        before = None if self._time is None or log.schema.time is None else batch[log.schema.time]
+        columns = {**log.columns, **self.columns(batch.users, batch.items, before=before)}
         return replace(log, schema=replace(log.schema, context_features=context), columns=columns)
 
-    def _alike(self, kind: str, users: Tensor, items: Tensor) -> Float[Tensor, "2 pairs"]:
-        """Sum and largest of the similarities to the user's items of a kind."""
-        which, own = self.histories[kind].of_users(users)
-        similarity = self.near[kind].similarity(items[which], own)
-        total = torch.zeros(len(users)).index_add(0, which, similarity)
-        return torch.stack([total, torch.zeros(len(users)).scatter_reduce(0, which, similarity, "amax")])
+
+def _names(kind: str, *, near: bool) -> list[str]:
+    found = [f"pair_{kind}", f"user_{kind}", f"item_{kind}"]
+    return [*found, f"near_{kind}", f"nearest_{kind}"] if near else found
 
 
 class _Counts(NamedTuple):
-    """What a history says of pairs, ready to be looked up."""
+    """The distinct pairs of one kind of event, each at its first moment, ready to be counted up to any moment."""
 
-    pairs: Int[Tensor, " pairs"]  # `user * items + item`, ascending
-    users: Float[Tensor, " users"]
-    items: Float[Tensor, " items"]
+    history: History
+    pairs: Int[Tensor, " pairs"]  # `user * items + item`, ascending, as in the history
+    first: Float[Tensor, " pairs"]  # moment of each
+    moments: Float[Tensor, " pairs"]  # the same, ascending
+    by_user: Int[Tensor, " pairs"]  # `user * (pairs + 1) + place among the moments`, ascending
+    by_item: Int[Tensor, " pairs"]
+    items: int
 
     @classmethod
-    def of(cls, history: History, items: int) -> Self:
-        lengths = history.starts.diff()
-        pairs = torch.repeat_interleave(lengths) * items + history.items
-        return cls(pairs, lengths.float().log1p(), torch.bincount(history.items, minlength=items).float().log1p())
+    def of(cls, batch: Batch, times: Float[Tensor, " rows"], sizes: tuple[int, int]) -> Self:
+        pairs, which = (batch.users * sizes[1] + batch.items).unique(return_inverse=True)
+        first = times.new_full((len(pairs),), torch.inf).scatter_reduce(0, which, times, "amin")
+        moments, order = first.sort()
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
+        by_user, by_item = (
+            (rows * (len(pairs) + 1) + place).sort().values for rows in (pairs // sizes[1], pairs % sizes[1])
+        )
+        return cls(History.of(batch, *sizes), pairs, first, moments, by_user, by_item, sizes[1])
 
+    def of_pairs(self, users: Tensor, items: Tensor, before: Tensor, *, near: Neighbours | None) -> list[Tensor]:
+        """The columns of `_names`, of pairs."""
+        place = torch.searchsorted(self.moments, before)  # so many pairs are earlier
+        found = [self._among(users * self.items + items, before)]
+        found += [self._earlier(self.by_user, users, place), self._earlier(self.by_item, items, place)]
+        return found if near is None else [*found, *self._alike(users, items, before, near)]
 
-def _among(keys: Tensor, pairs: Tensor) -> Tensor:
-    """1 for each key that is one of the sorted pairs."""
-    if not len(pairs):
-        return torch.zeros(len(keys))
-    return (pairs[torch.searchsorted(pairs, keys).clamp(max=len(pairs) - 1)] == keys).float()
+    def _among(self, keys: Tensor, before: Tensor) -> Tensor:
+        """1 for each pair that happened before."""
+        if not len(self.pairs):
+            return torch.zeros(len(keys))
+        at = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
+        return ((self.pairs[at] == keys) & (self.first[at] < before)).float()
+
+    def _earlier(self, keys: Tensor, rows: Tensor, place: Tensor) -> Tensor:
+        """The log of 1 + how many pairs of each user, or of each item, are among the first so many."""
+        low = rows * (len(keys) + 1)
+        return (torch.searchsorted(keys, low + place) - torch.searchsorted(keys, low)).float().log1p()
+
+    def _alike(self, users: Tensor, items: Tensor, before: Tensor, near: Neighbours) -> list[Tensor]:
+        """Sum and largest of the similarities to what the user had before."""
+        which, own = self.history.of_users(users)
+        at = torch.searchsorted(self.pairs, users[which] * self.items + own)
+        similarity = near.similarity(items[which], own) * (self.first[at] < before[which])
+        total = torch.zeros(len(users)).index_add(0, which, similarity)
+        return [total, torch.zeros(len(users)).scatter_reduce(0, which, similarity, "amax")]

@@ -122,6 +122,8 @@ def evaluate(
     beyond: dict[str, dict[str, float]] = {}
     if isinstance(system, Recommends) and serves:
         popular = Popularity(train)
+        if isinstance(system, TwoStage):
+            popular.seen = system.seen
         rules = {popular.name: popular} if baselines and not isinstance(system, Baseline) else {}
         lists = product(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference)
         evidence.append(lists.own.evidence)

@@ -68,7 +68,7 @@ class Demand:
         lines: For each distinct pair of a user and an item they turned to, which of `users` it is.
         items: The item rows of these pairs.
         rows: Where the first row of each pair stands in the test log.
-        seen: What each user had in training.
+        seen: What each user had in training, whether or not it may come again.
         catalogue: How many items have an id: rows 1 to `catalogue`.
         repeated: How many pairs were left out because the user had the item in training, as far as that counts as seen.
         unknown: How many rows were left out because user or item is not known.
@@ -103,8 +103,7 @@ class Demand:
         pairs, _, first, _ = distinct((batch.users * width + batch.items)[known])
         seen = History.of(train.batch(), len(train.users), width)
         barred = seen if barred is None else barred
-        had = torch.repeat_interleave(barred.starts.diff()) * width + barred.items
-        served = ~torch.isin(pairs, had)
+        served = ~torch.isin(pairs, barred.keys(width))
         new, rows = pairs[served], known.nonzero()[:, 0][first[served]]
         users, lines = (new // width).unique(return_inverse=True)
         left_out = {"repeated": len(pairs) - len(new), "unknown": int((positives & ~known).sum())}

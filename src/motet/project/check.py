@@ -17,6 +17,8 @@ from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
 from motet.project.logs import ORIGIN
 from motet.project.project import Divided, Project
+from motet.recommender import Recommender
+from motet.retrievers import Retriever, Touched
 
 SAMPLE = 256  # rows that try the model out
 FEW = 3  # so few rows can differ from each other by chance
@@ -65,6 +67,7 @@ def check(project: Project) -> Findings:
     _look_at_events(log, found)
     for name in model.tasks:
         _count(name, model, rows, found)
+    _look_at_product(project.product(model, rows.train), found)
     found.warnings.extend(telling(rows.train, model.tasks.values()))
     if rows.test is not None:
         found.warnings.extend([*interleaved(rows.test, rows.train), *absent(rows.test, rows.train)])
@@ -188,6 +191,39 @@ def _count(name: str, model: Model, rows: Divided, found: Findings) -> None:
     for label in task.needs:
         if label in batch and counts["train"] and _constant(batch[label][weights > 0]):
             found.warnings.append(f"task {name!r} learns from one value of {label!r} alone: nothing to predict")
+
+
+def _look_at_product(product: Recommender, found: Findings) -> None:
+    """What counts as seen, where candidates come from, and which retriever finds nothing that is not seen."""
+    rule, had, seen = product.retrieval.seen, product.fold_in.had, product.seen
+    if rule is not None:
+        counts = f"{len(seen.items):,} of {len(had.items):,} pairs of a user and an item count as seen"
+        found.facts.append(f"Recommended is what a user did not have by {rule}: {counts}.")
+        if not len(seen.items):
+            found.warnings.append(
+                f"nothing counts as seen: no training row has {rule}, and everything is recommended again"
+            )
+    if product.retrieval.stages:
+        stages = [" and ".join(map(_named, stage)) for stage in product.retrieval.stages]
+        found.facts.append(f"Candidates: {', then '.join(stages)}.")
+    known = seen.keys(len(product.items))
+    for retriever in product.ranker.retrievers:
+        if isinstance(retriever, Touched) and torch.isin(retriever.history.keys(len(product.items)), known).all():
+            found.warnings.append(
+                f"{_named(retriever)} finds nothing: all of it counts as seen"
+                + (
+                    ", as all that users had does; say with seen what need not come again"
+                    if rule is None
+                    else f", by {rule}"
+                )
+            )
+
+
+def _named(source: str | Retriever) -> str:
+    if isinstance(source, str):
+        return source
+    where = source.config().get("where")
+    return type(source).__name__ + (f"({where})" if where else "")
 
 
 def _unused(project: Project, log: EventLog, found: Findings) -> None:

@@ -78,6 +78,8 @@ class Document(_Table):
         preference: Trains one model for every weighting: the arguments of `Preference`. For `weights` alone where not
             given.
         training: The arguments of `fit`; its seed also draws the first weights.
+        recommend: What users get of the model: the arguments of `Recommender`. What they had is left out, and the first
+            task that ranks the catalogue finds candidates, where not given.
         baselines: What the model has to beat in `motet compare`, one table each. Not read in training.
         compare: The arguments of `compare.compare`: what `motet compare` does. Not read in training.
         sweep: The arguments of `compare.sweep`: which settings `motet sweep` tries. Not read in training.
@@ -97,6 +99,7 @@ class Document(_Table):
     balancer: dict[str, Any] | str | None = None
     preference: dict[str, Any] | str | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    recommend: dict[str, Any] = Field(default_factory=dict)
     baselines: list[dict[str, Any] | str] = Field(default_factory=list)
     compare: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, Any] = Field(default_factory=dict)

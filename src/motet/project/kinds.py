@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 import torch
 
-from motet import balancers, baselines, optim, tasks, towers, trunks
+from motet import balancers, baselines, optim, retrievers, tasks, towers, trunks
 from motet.data import split
+from motet.data.neighbours import Neighbours
+from motet.data.pair_features import PairFeatures
 from motet.data.schema import KINDS as FEATURES
 from motet.train import EarlyStopping
 
-PACKAGES = (tasks, towers, trunks, balancers, baselines)
+PACKAGES = (tasks, towers, trunks, balancers, baselines, retrievers)
+# Parts of which there is one kind, by their class, and what makes them.
+SINGLE: Mapping[type, Callable[..., Any]] = {
+    EarlyStopping: EarlyStopping,
+    Neighbours: Neighbours.of,
+    PairFeatures: PairFeatures,
+    **{kind: kind for kind in FEATURES.values()},
+}
 SPLITS: dict[str, Callable[..., Any]] = {
     "random": split.random,
     "by_time": split.by_time,
@@ -36,8 +45,8 @@ def offered(base: type) -> dict[str, Callable[..., Any]]:
     if base is torch.optim.Optimizer:
         # motet's stand before torch's of the same name; LBFGS needs a closure, which training does not give.
         return {**_classes(torch.optim, base, but="LBFGS"), **_classes(optim, base)}
-    if base is EarlyStopping or base in FEATURES.values():
-        return {base.__name__: base}
+    if base in SINGLE:
+        return {base.__name__: SINGLE[base]}
     exported = [getattr(package, name) for package in PACKAGES for name in package.__all__]
     if base not in exported:
         return {}

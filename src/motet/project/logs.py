@@ -9,6 +9,7 @@ import torch
 
 from motet.data.log import EventLog
 from motet.data.mix import Mix
+from motet.data.pair_features import PairFeatures
 from motet.data.schema import Schema
 from motet.errors import DataError
 from motet.model import Model
@@ -41,6 +42,27 @@ def join(events: EventLog, others: Sequence[EventLog]) -> EventLog:
     return replace(joined, schema=schema, columns={**joined.columns, ORIGIN: origin})
 
 
+def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
+    """Rows with what is known of each user with its item.
+
+    Args:
+        rows: Of a joined log, or of a single one that has a time.
+        features: Counted on the training rows.
+
+    Returns:
+        The same rows with the columns, of what came before each row. Where there are no times, a row of the events
+        would be told of itself: only those of further logs are told anything.
+    """
+    if rows.schema.time is not None:
+        return features.add(rows)
+    further = rows.columns[ORIGIN] > 0
+    known = features.add(rows.take(further))
+    columns = dict(rows.columns)
+    for name in features.names:
+        columns[name] = torch.full((len(rows),), torch.nan).masked_scatter(further, known.columns[name])
+    return replace(rows, schema=known.schema, columns=columns)
+
+
 def mixed(
     rows: EventLog, model: Model, schemas: Sequence[Schema], ratio: Sequence[float | None] = ()
 ) -> EventLog | Mix:
@@ -59,7 +81,9 @@ def mixed(
     if not ratio:
         return rows
     learning = [task for name, task in model.tasks.items() if model.weights[name] > 0]
-    own = [{*schema.columns} for schema in schemas]
+    declared = {name for schema in schemas for name in schema.columns}
+    features = rows.schema.context_features.keys() - declared  # made of the events, for rows of any log
+    own = [{*schema.columns, *features} for schema in schemas]
     origin = rows.columns[ORIGIN]
     counts = origin.bincount(minlength=len(schemas)).tolist()
     used = [

@@ -61,18 +61,19 @@ class Part:
         table = {"kind": raw} if isinstance(raw, str) else raw
         if not isinstance(table, dict):
             raise ConfigError(f"{place} is {raw!r}; it must be a table with a kind, one of {', '.join(kinds)}")
-        target = _target(table, kinds, place)
+        kind = _kind(table, kinds, place)
+        target = kinds[kind]
         known = {name: each for name, each in settings(target).items() if name not in leave}
         written = {name: value for name, value in table.items() if name != "kind" or name in known}
         for name in written:
             if name not in known:
                 raise ConfigError(
-                    f"{place}: {name!r} is no setting of {target.__name__}{did_you_mean(name, known)}; "
+                    f"{place}: {name!r} is no setting of {kind}{did_you_mean(name, known)}; "
                     f"settings: {', '.join(known) or 'none'}"
                 )
         for name, setting in known.items():
             if setting.required and name not in written:
-                raise ConfigError(f"{place}: {target.__name__} needs {name}. {setting.meaning}".rstrip())
+                raise ConfigError(f"{place}: {kind} needs {name}. {setting.meaning}".rstrip())
         values = {name: _value(value, known[name], place, target) for name, value in written.items()}
         return cls(target, values, place=place)
 
@@ -94,7 +95,7 @@ class Part:
             given = {name: _made(value, log) for name, value in self.given.items()}
             if isinstance(self.target, type) and issubclass(self.target, torch.optim.Optimizer):
                 return partial(self.target, **given)
-            if log is not None and isinstance(given.get("context"), list):
+            if log is not None and _is_tower(self.target) and isinstance(given.get("context"), list):
                 given["context"] = context_columns(log, given["context"])
             return self.target(*first, **{**self._supplied(first, log), **given, **more})
         except MotetError as error:
@@ -114,16 +115,20 @@ class Part:
         return supplied
 
 
-def _target(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], place: str) -> Callable[..., Any]:
+def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], place: str) -> str:
     kind = table.get("kind")
     if len(kinds) == 1 and (kind is None or "kind" in settings(next(iter(kinds.values())))):
-        return next(iter(kinds.values()))
+        return next(iter(kinds))
     listed = f"kinds: {', '.join(kinds) or 'none'}"
     if kind is None:
         raise ConfigError(f"{place} does not say its kind; {listed}")
     if kind not in kinds:
         raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(str(kind), kinds)}; {listed}")
-    return kinds[kind]
+    return str(kind)
+
+
+def _is_tower(target: Callable[..., Any]) -> bool:
+    return isinstance(target, type) and issubclass(target, Tower)
 
 
 def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -> Any:
@@ -131,7 +136,7 @@ def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -
     if setting.optional and raw == NOTHING:
         return None
     hint = setting.hint
-    if setting.name == "context" and isinstance(target, type) and issubclass(target, Tower) and fits(raw, list[str]):
+    if setting.name == "context" and _is_tower(target) and fits(raw, list[str]):
         return list(raw)
     if fits(raw, hint):
         return tuple(raw) if isinstance(raw, list) and any(get_origin(each) is tuple for each in members(hint)) else raw

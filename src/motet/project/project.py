@@ -23,7 +23,7 @@ from motet.model import Model
 from motet.preference import Preference
 from motet.project.document import override, parse, read_tables, with_settings
 from motet.project.kinds import SPLITS, offered
-from motet.project.logs import join, mixed
+from motet.project.logs import join, mixed, with_features
 from motet.project.part import Part
 from motet.project.settings import settings
 from motet.recommender import Recommender
@@ -31,6 +31,8 @@ from motet.tasks import Task
 from motet.towers import Tower
 from motet.train import fit
 from motet.trunks import Trunk
+
+FEW = 256  # rows that show what a recommender refuses
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,7 @@ class Trained:
         rows: The same by what they were for.
         history: What `fit` returned.
         report: The evaluation on the test rows; None where there are none.
+        recommender: What users get.
     """
 
     model: Model
@@ -67,6 +70,7 @@ class Trained:
     rows: Divided
     history: pl.DataFrame
     report: Report | None
+    recommender: Recommender
 
 
 class Project:
@@ -109,6 +113,7 @@ class Project:
         self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
         self.preference = self._optional(document.preference, {"Preference": Preference}, "preference")
         self.training = self._part(document.training, {"fit": fit}, "training")
+        self.recommend = self._part(document.recommend, {"Recommender": Recommender}, "recommend")
         rules = offered(Baseline)
         self.baselines = [
             Part.of(raw, rules, f"{self.name} [[baselines]] {row}") for row, raw in enumerate(document.baselines, 1)
@@ -117,6 +122,12 @@ class Project:
             raise ConfigError(
                 f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "
                 'kind = "random", test = 0.1'
+            )
+        if self._features is not None and not document.mix and "time" not in self.schema.given:
+            raise ConfigError(
+                f"{self._features.place}: without moments a row would be told of itself; name the time of the events, "
+                "[schema] time, so that each row sees what came before it, or bring the labels in a log of their own, "
+                "[[mix]]"
             )
 
     @classmethod
@@ -225,6 +236,10 @@ class Project:
         if self.recent is not None:
             held_out = [None if part is None else self.recent.make(part, before=train) for part in (validation, test)]
             train, (validation, test) = self.recent.make(train), held_out
+        if self._features is not None:
+            features = self._features.make(log=train)
+            held_out = [None if part is None else with_features(part, features) for part in (validation, test)]
+            train, (validation, test) = with_features(train, features), held_out
         return Divided(train, validation, test, " ".join(reports))
 
     def model(self, train: EventLog) -> Model:
@@ -298,14 +313,37 @@ class Project:
         log = self.log()
         rows = self.divide(log)
         model = self.model(rows.train)
+        self.product(model, rows.train.take(slice(0, FEW)))  # what it refuses is refused before training
         history = self.fit(model, rows.train, validation=rows.validation, progress=progress, **self._checkpoint())
         if rows.validation is not None:
             calibrate(model, rows.validation)
-        report = None
+        recommender, report = self.product(model, rows.train), None
         if rows.test is not None:
             about = f"{rows.report} Training seed {self.seed}."
-            report = evaluate(product(model, rows.train), rows.test, train=rows.train, about=about)
-        return Trained(model, log, rows, history, report)
+            report = evaluate(recommender, rows.test, train=rows.train, about=about)
+        return Trained(model, log, rows, history, report, recommender)
+
+    def product(self, model: Model, train: EventLog) -> Recommender:
+        """What users get of a model, as the file says.
+
+        Args:
+            model: Trained; one that is not answers at random.
+            train: The rows it was trained on.
+
+        Returns:
+            The recommender.
+
+        Raises:
+            MotetError: If the file asks for what the model does not have, or a task reads what no request has.
+        """
+        recommender: Recommender = self.recommend.make(model, train, log=train)
+        return recommender
+
+    @property
+    def _features(self) -> Part | None:
+        """What is counted of a user with an item."""
+        part = self.recommend.given.get("context")
+        return part if isinstance(part, Part) else None
 
     def _checkpoint(self) -> dict[str, Any]:
         written = self.training.given.get("checkpoint")
@@ -321,17 +359,3 @@ class Project:
 
     def _optional(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part | None:
         return None if raw is None else self._part(raw, kinds, table)
-
-
-def product(model: Model, train: EventLog) -> Recommender | Model:
-    """What users would get.
-
-    Args:
-        model: Trained.
-        train: The rows it was trained on.
-
-    Returns:
-        A recommender; the bare model where a request lacks the context that a tower reads.
-    """
-    asked = all(tower.remembers or not tower.context for tower in (model.user, model.item))
-    return Recommender(model, train) if asked else model
