@@ -26,6 +26,30 @@ def declared(folder: Path, events: str, *, explain: bool = False, **options: str
     return tomllib.loads(output.read_text())
 
 
+def test_what_users_get_waits_in_comments(folder: Path) -> None:
+    """Less the first # of each line it takes effect."""
+    assert "recommend" not in declared(folder, "long.csv")
+    text = (folder / "motet.toml").read_text()
+    head, _, offered = text.partition("# [recommend]\n")
+    asked = "".join(line.removeprefix("# ") for line in f"# [recommend]\n{offered}".splitlines(keepends=True))
+    (folder / "motet.toml").write_text(head + asked)
+    product = check(Project.read(folder / "motet.toml"))
+    assert any(
+        fact.startswith("Recommended is what a user did not have by event == 'purchase'") for fact in product.facts
+    )
+    assert tomllib.loads(asked)["recommend"]["retrieve"] == [
+        {
+            "kind": "Touched",
+            "where": "event == 'view' or event == 'cart' or event == 'review'",
+            "by": "purchase",
+        },
+        "purchase",
+    ]
+    declared(folder, "wide.parquet")  # one row may be a view and a purchase: nothing is offered
+    assert "# [recommend] may be added." in (folder / "motet.toml").read_text()
+    assert "\n# [recommend]\n" not in (folder / "motet.toml").read_text()
+
+
 def test_a_wide_log(folder: Path) -> None:
     tables = declared(folder, "wide.parquet")
     schema = tables["schema"]

@@ -34,7 +34,8 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
         data: Paths, as the file shall have them.
 
     Returns:
-        Tables as TOML would give them.
+        Tables as TOML would give them; `recommend` where there are several kinds of events, for whoever wants what was
+        only looked at to come again.
     """
     schema: Tables = {role: found.roles[role] for role in ("user", "item", "time", "event") if role in found.roles}
     schema["signals"] = list(found.signals)
@@ -54,6 +55,7 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
         "weights": {task["name"]: 10 for task in tasks if rated and task["kind"] == "Retrieval"},
         "balancer": {"kind": "Fixed"},
         "training": {"epochs": 10, "batch_size": 4096, "optimizer": {"kind": "Adam", "lr": 0.01}, "seed": 0},
+        **_recommend(found, tasks),
     }
 
 
@@ -121,6 +123,17 @@ def _of_events(event: str, events: Table) -> Iterator[Tables]:
         if value == strongest and unwanted:
             task["negatives"] = " or ".join(f"{event} == {each!r}" for each in unwanted)
         yield task
+
+
+def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
+    """What was had most strongly need not come again; what was had otherwise comes first."""
+    kinds = [task for task in tasks if task["kind"] == "Retrieval" and "event" in found.roles]
+    if len(kinds) < 2:
+        return {}
+    strongest = next((task for task in kinds if STRONG.search(task["positives"].lower())), kinds[-1])
+    touched = " or ".join(task["positives"] for task in kinds if task is not strongest)
+    first = {"kind": "Touched", "where": touched, "by": strongest["name"]}
+    return {"recommend": {"seen": strongest["positives"], "retrieve": [first, strongest["name"]]}}
 
 
 def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tomlkit
 from pydantic import BaseModel
+from tomlkit import TOMLDocument
 from tomlkit.items import Table
 
 from motet.balancers import Balancer
@@ -19,6 +20,7 @@ from motet.project.kinds import SPLITS, offered
 from motet.project.meanings import meanings, summary
 from motet.project.settings import Setting, choices, kinds_of, settings
 from motet.project.suggest import Tables
+from motet.recommender import Recommender
 from motet.tasks import Task
 from motet.towers import Tower
 from motet.train import fit
@@ -67,7 +69,22 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
         if name not in tables:
             _say(document, f"[{name}] may be added. {_about(name)}{_kinds(name)}")
     _say(document, f"[[mix]] may be added. {_about('mix')}")
+    _offer(document, "recommend", tables.get("recommend", {}), Recommender, explain=explain)
     return tomlkit.dumps(document).strip() + "\n"
+
+
+def _offer(document: TOMLDocument, name: str, given: Tables, target: Callable[..., Any], *, explain: bool) -> None:
+    """A table that takes effect once its lines are no comments any more."""
+    _say(
+        document,
+        f"[{name}] may be added. {_about(name)}" + (" Such as this, less the first # of each line:" if given else ""),
+    )
+    if not given and not explain:
+        return
+    table = tomlkit.table()
+    _settings(table, given, target, explain=explain)
+    for line in tomlkit.dumps({name: table}).strip().splitlines():
+        document.add(tomlkit.comment(line))
 
 
 def _kinds(name: str) -> str:
@@ -135,6 +152,8 @@ def _settings(table: Table, given: Tables, target: Callable[..., Any], *, explai
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_value(each) for each in value]
     if not isinstance(value, dict):
         return value
     inline = tomlkit.inline_table()
