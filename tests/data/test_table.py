@@ -60,3 +60,15 @@ def test_refuses_damaged_files(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"^{name} cannot be read: "):
             Table.open(tmp_path / name, "the log")
+
+
+def test_a_file_in_which_polars_gets_lost_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def panic(*_: object) -> pl.DataFrame:
+        raise pl.exceptions.PanicException("range end out of bounds")
+
+    RATINGS.write_parquet(tmp_path / "ratings.parquet")
+    table = Table.open(tmp_path / "ratings.parquet", "the log")
+    monkeypatch.setattr(pl.LazyFrame, "collect", panic)
+    for read in (lambda: table.column("rating"), lambda: table.rows(pl.Series([0]))):
+        with pytest.raises(DataError, match=r"^ratings.parquet cannot be read: range end out of bounds$"):
+            read()

@@ -45,7 +45,7 @@ def read_side(
     else:
         listed = Table.open(source, f"the {role} table", needs=[key], text=text_columns(kinds))
         vocab, at = _listed(log, ids, listed, key, role)
-        table = listed.frame.select(pl.all().gather(at)).with_columns(vocab.ids).collect()
+        table = listed.rows(at).with_columns(vocab.ids)
         places = {name: listed.where(name, at) for name in listed.columns}
     rows = vocab.encode(ids)
     for name in kinds:

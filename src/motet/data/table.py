@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +57,11 @@ class Table:
         """
         if isinstance(source, str | os.PathLike):
             name = Path(source).name
-        try:
+        with _reading(name):
             found = open_file(Path(source), text) if isinstance(source, str | os.PathLike) else open_frame(source, name)
             _require(needs, found, name)
             frame = found.read([column for column in found.columns if wanted is None or column in wanted])
             rows = frame.select(pl.len()).collect().item()
-        except pl.exceptions.NoDataError as error:
-            raise DataError(f"{name} is empty: not even column names are in it") from error
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{name} cannot be read: {error}") from error
         if not rows:
             raise DataError(f"{name} is empty: it needs at least one row below its column names")
         return cls(name, frame, found.columns)
@@ -92,8 +89,38 @@ class Table:
 
         Returns:
             The column.
+
+        Raises:
+            DataError: If it cannot be read.
         """
-        return self.frame.select(name).collect().to_series()
+        with _reading(self.name):
+            return self.frame.select(name).collect().to_series()
+
+    def rows(self, places: pl.Series) -> pl.DataFrame:
+        """Read some rows.
+
+        Args:
+            places: Of the rows, in the order in which they are wanted.
+
+        Returns:
+            All columns of them.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        with _reading(self.name):
+            return self.frame.select(pl.all().gather(places)).collect()
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Say which table it was that cannot be read."""
+    try:
+        yield
+    except pl.exceptions.NoDataError as error:
+        raise DataError(f"{name} is empty: not even column names are in it") from error
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{name} cannot be read: {error}") from error
 
 
 def _require(needs: Sequence[str], source: Source, name: str) -> None:

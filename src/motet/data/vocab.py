@@ -169,7 +169,7 @@ class Vocab:
         """
         try:
             frame = pl.read_parquet(path)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise ArtifactError(f"cannot read the vocabulary {Path(path).name}: {error}") from error
         if frame.width != 1 or frame.dtypes[0] not in (pl.String, pl.Int64):
             raise ArtifactError(
