@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from motet.model import Model
 from motet.tasks import Catalogue, InBatch, Pool, Retrieval, WholeCatalogue
 from motet.tasks.pool import Spare
 from motet.towers import FeatureTower
+
+EXTRA = torch.tensor([1, 2, 2, 5])
 
 
 def model_of(log: EventLog, task: Retrieval, *, dim: int = 6, item_dim: int | None = None) -> Model:
@@ -73,16 +77,20 @@ def test_loss_equals_the_pool_written_out(
     torch.testing.assert_close(row_losses(model, batch, chance=len(listed)), theirs)
 
 
-@pytest.mark.parametrize("pool", [InBatch(), InBatch(spare="batch"), Catalogue(spare="history")], ids=repr)
-def test_rows_of_equal_users_apart_or_together_give_the_same_loss_and_gradient(log: EventLog, pool: Pool) -> None:
-    model = model_of(log, Retrieval(pool=pool))
-    batch = log.batch()
+@pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])
+@pytest.mark.parametrize("kind", [InBatch, Catalogue, partial(InBatch, hardest=3), partial(InBatch, extra=EXTRA)])
+@pytest.mark.parametrize("sides", [("user_id",), ("item_id",), ("user_id", "item_id")])
+def test_equal_users_and_items_apart_or_together_give_the_same_loss_and_gradient(
+    log: EventLog, spare: Spare, kind: Callable[..., Pool], sides: tuple[str, ...]
+) -> None:
+    """As towers that read context keep them apart."""
+    model = model_of(log, Retrieval(pool=kind(spare=spare)))
+    batch = log.batch().take(slice(0, 30))
     results = []
-    for apart in (batch, batch.separate("user_id")):
-        loss = row_losses(model, apart)
-        results.append((loss, *torch.autograd.grad(loss.mean(), list(model.user.parameters()))))
-    if pool.spare == "batch":  # a user's positives in the batch are only known where the rows are one user
-        results = results[:1] * 2
+    for rows in (batch, batch.separate(*sides)):
+        loss = row_losses(model, rows)
+        towers = [*model.user.parameters(), *model.item.parameters()]
+        results.append((loss, *torch.autograd.grad(loss.mean(), towers)))
     for together, one_by_one in zip(*results, strict=True):
         torch.testing.assert_close(together, one_by_one)
 

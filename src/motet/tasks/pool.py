@@ -21,9 +21,9 @@ Embed = Callable[[Int[Tensor, " n"]], Float[Tensor, "n dim"]]
 
 
 class Candidates(NamedTuple):
-    """The distinct items of a pool."""
+    """The distinct items of a pool; of a batch whose rows have item vectors of their own, every row's item."""
 
-    rows: Int[Tensor, " candidates"]  # item rows, ascending
+    rows: Int[Tensor, " candidates"]  # item rows, ascending unless rows have vectors of their own
     vectors: Float[Tensor, "candidates dim"]
     positives: Int[Tensor, " batch"]  # where each batch row's item stands among them
     counts: Int[Tensor, " candidates"]  # how many copies the pool holds
@@ -90,25 +90,38 @@ class Pool(nn.Module, ABC):
             candidates: What `draw` gave.
 
         Returns:
-            Pairs sorted by user, or None where only the row's own item can be spared.
+            Pairs sorted by user; None where nothing is spared but the row's own item, which stands in the pool once.
         """
-        users = batch.distinct_users
-        width = len(candidates.rows)
-        own = users.index * width + candidates.positives
-        if self.spare == "batch":
-            pairs = own.unique()
-        elif self.spare == "history":
-            pairs = torch.cat([own, self._history(users.rows, candidates.rows)]).unique()
-        else:
+        users, apart = batch.distinct_users, batch.item_key in batch.apart
+        if self.spare == "nothing" or (self.spare == "same item" and not apart):
             return None
-        return Dropped(pairs // width, pairs % width)
+        who, items = users.index, batch.items
+        if self.spare == "history":
+            self.history = self.history.to(items.device)
+            found = self.history.of_users(users.rows)
+            who, items = torch.cat([who, found[0]]), torch.cat([items, found[1]])
+        elif self.spare == "batch" and batch.user_key in batch.apart:
+            who, items = _of_equal_users(batch)
+        who, columns = _columns(candidates.rows, who, items, ascending=not apart)
+        pairs = (who * len(candidates.rows) + columns).unique()
+        return Dropped(pairs // len(candidates.rows), pairs % len(candidates.rows))
 
-    def _history(self, users: Tensor, candidates: Tensor) -> Tensor:
-        """Keys `user index * candidates + candidate` of what each user had, as far as it is in the pool."""
-        self.history = self.history.to(users.device)
-        who, items = self.history.of_users(users)
-        column = torch.searchsorted(candidates, items).clamp(max=len(candidates) - 1)
-        return (who * len(candidates) + column)[candidates[column] == items]
+
+def _of_equal_users(batch: Batch) -> tuple[Tensor, Tensor]:
+    """For every row the items of all rows of its user: their positions, and the items."""
+    each = distinct(batch.users)
+    items = batch.items[each.index.argsort(stable=True)]
+    return History(torch.cat([each.counts.new_zeros(1), each.counts.cumsum(0)]), items).of_users(each.index)
+
+
+def _columns(candidates: Tensor, who: Tensor, items: Tensor, *, ascending: bool) -> tuple[Tensor, Tensor]:
+    """Where the pool holds the items, once or, where rows have candidates of their own, several times."""
+    order = torch.arange(len(candidates), device=candidates.device) if ascending else candidates.argsort(stable=True)
+    ordered = candidates[order]
+    first, last = torch.searchsorted(ordered, items), torch.searchsorted(ordered, items, right=True)
+    which = torch.repeat_interleave(last - first)
+    within = torch.arange(len(which), device=which.device) - torch.searchsorted(which, which)
+    return who[which], order[first[which] + within]
 
 
 class Catalogue(Pool):
@@ -238,14 +251,12 @@ class InBatch(Pool):
         extra = self._extra(batch.items.device)
         if extra is None:
             pool = Candidates(own.rows, item.index_select(0, own.first), own.index, own.counts)
+        elif batch.item_key in batch.apart:
+            more = distinct(extra)
+            rows, vectors = torch.cat([own.rows, more.rows]), torch.cat([item, embed(more.rows)])
+            pool = Candidates(rows, vectors, own.index, torch.cat([own.counts, more.counts]))
         else:
-            everything = distinct(torch.cat([batch.items, extra]))
-            outside = everything.first >= len(batch)
-            vectors = item.new_empty(len(everything.rows), item.shape[1])
-            vectors[~outside] = item[everything.first[~outside]]
-            if outside.any():
-                vectors[outside] = embed(everything.rows[outside])
-            pool = Candidates(everything.rows, vectors, everything.index[: len(batch)], everything.counts)
+            pool = self._with(extra, batch, item, embed)
         return pool._replace(log_q=self._log_share(pool.rows, len(batch)) if self.log_q else None)
 
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
@@ -261,6 +272,16 @@ class InBatch(Pool):
         if self.score_mask is None:
             return super().dropped(batch, candidates)
         return masked_pairs(self.score_mask(batch), batch.items if self.spare == "same item" else None)
+
+    def _with(self, extra: Tensor, batch: Batch, item: Tensor, embed: Embed) -> Candidates:
+        """The items of the batch and further ones, each once."""
+        everything = distinct(torch.cat([batch.items, extra]))
+        outside = everything.first >= len(batch)
+        vectors = item.new_empty(len(everything.rows), item.shape[1])
+        vectors[~outside] = item[everything.first[~outside]]
+        if outside.any():
+            vectors[outside] = embed(everything.rows[outside])
+        return Candidates(everything.rows, vectors, everything.index[: len(batch)], everything.counts)
 
     def _extra(self, device: torch.device) -> Tensor | None:
         rows = [] if self.given is None else [self.given]
