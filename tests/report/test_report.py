@@ -28,7 +28,7 @@ def test_a_page_and_its_figures(page: Path) -> None:
             "Ten users: model",
         ),
         *("The trade-off: sweep", "The comparison: comparison", "Joint training hurt stars.", "failed on 1 seeds"),
-        *("3 trials were trained, 2 are on the front; 1 started", "Warning: one of them is odd.", "war &amp; peace"),
+        *("3 trials were trained; 2 are on the front; 1 started", "Warning: one of them is odd.", "war &amp; peace"),
         *("popularity", "global mean", "95% interval", "FeatureTower", "kind = &#34;Ordinal&#34;", "coverage@10"),
     ):
         assert words in text
@@ -104,7 +104,7 @@ def test_refuses_what_is_no_run(tmp_path: Path) -> None:
         read_runs([tmp_path / "nowhere"])
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(
-        ConfigError, match=r"holds no run but notes.txt; a run folder is .*motet train -o.*motet compare"
+        ConfigError, match=r"holds no run, only notes.txt; a run folder is .*motet train -o.*motet compare"
     ):
         read_runs([tmp_path])
 
@@ -115,7 +115,7 @@ def test_refuses_damage_and_what_is_newer(model: Path, tmp_path: Path) -> None:
     (copy / "run.json").write_bytes(b"{")
     with pytest.raises(ArtifactError, match=r"'run.json' in .* was shortened"):
         read_runs([copy])
-    with pytest.raises(ArtifactError, match=r"'run.json' in .* is no record of a training"):
+    with pytest.raises(ArtifactError, match=r"'run.json' in .* is not the record of a training"):
         Record.read(copy)
     newer = json.loads((model / "run.json").read_bytes()) | {"format": 2, "mood": "good"}
     (copy / "run.json").write_text(json.dumps(newer))
@@ -127,20 +127,22 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
     copy = tmp_path / "sweep"
     shutil.copytree(sweep, copy)
     (copy / "trials.jsonl").write_text('{"number": 0, "settings": {}}\n{"number":\n')
-    with pytest.raises(DataError, match=r"line 2 of .*trials.jsonl is no trial"):
+    with pytest.raises(DataError, match=r"line 2 of .*trials.jsonl is not a trial"):
         read_runs([copy])
     (copy / "trials.jsonl").unlink()
-    with pytest.raises(ConfigError, match=r"not one trial of '.*sweep' has ended"):
+    with pytest.raises(ConfigError, match=r"no trial of '.*sweep' is finished"):
         read_runs([copy])
     (copy / "plan.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"holds a run that has not ended"):
+    with pytest.raises(ConfigError, match=r"holds a run that is not finished"):
         read_runs([copy])
     (copy / "plan.json").write_text("{")
     with pytest.raises(DataError, match=r"plan.json is damaged"):
         read_runs([copy])
     shutil.copytree(sweep, copy, dirs_exist_ok=True)
     (copy / "rules.json").unlink()
-    with pytest.raises(DataError, match=r"rules.json is damaged or gone .*; restore it from a copy, or sweep anew"):
+    with pytest.raises(
+        DataError, match=r"rules.json is damaged or missing .*; restore it from a copy, or repeat the sweep"
+    ):
         read_runs([copy])
 
 

@@ -1,14 +1,10 @@
-"""Blocks: what a section of the report consists of, before it is a page or files."""
+"""Blocks: the contents of the report's sections, before they become a page or files."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-from motet.compare.comparison import Estimate
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they are.
+    """Names and values.
 
     Attributes:
-        pairs: By name.
+        pairs: Values by name.
     """
 
     kind: ClassVar[str] = "facts"
@@ -39,11 +35,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands in a file, folded up.
+    """The text of a file, folded until the reader opens it.
 
     Attributes:
-        title: What is seen of it.
-        text: What is behind.
+        title: Shown while it is folded.
+        text: The text.
     """
 
     kind: ClassVar[str] = "code"
@@ -56,11 +52,11 @@ class Table:
     """Rows of text.
 
     Attributes:
-        title: Above it.
-        columns: Their names.
-        rows: As many cells each.
-        words: How many columns, from the left, are words; the others are numbers, set to the right.
-        own: The rows, from 0, that are about the model itself.
+        title: Its caption.
+        columns: Names of the columns.
+        rows: Cells of each row.
+        words: How many columns, from the left, hold words; the others hold numbers and are aligned right.
+        own: Rows, counted from 0, that are about the model itself; they are set in bold.
     """
 
     kind: ClassVar[str] = "table"
@@ -76,10 +72,10 @@ class Figure:
     """A chart.
 
     Attributes:
-        name: Of its files, unique in a report.
-        title: Above it.
+        name: Name of its files, unique in a report.
+        title: Its caption.
         spec: Vega-Lite, with colours as `var(--name)`: see `motet.report.palette`.
-        text: What is to be seen, a sentence.
+        text: A sentence below it.
     """
 
     name: str
@@ -90,7 +86,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Figures:
-    """Charts side by side, where there is room.
+    """Charts, side by side where there is room.
 
     Attributes:
         figures: The charts.
@@ -102,10 +98,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Cards:
-    """Tables that belong together, each folded up but the first.
+    """Groups of tables; all but the first are folded.
 
     Attributes:
-        cards: By the title of each, what is in it.
+        cards: Contents of each group, by its title.
     """
 
     kind: ClassVar[str] = "cards"
@@ -121,73 +117,8 @@ class Section:
 
     Attributes:
         title: Its heading.
-        blocks: What it holds; a section without a block is left out.
+        blocks: Its contents; a section without any is left out.
     """
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
-
-
-def number(value: float) -> str:
-    """A figure with as many digits as a reader compares.
-
-    Args:
-        value: The figure.
-
-    Returns:
-        Three significant digits at least; a dash where it is not known.
-
-    Example:
-        >>> number(0.89432), number(0.004217), number(1234.5), number(float("nan"))
-        ('0.894', '0.00422', '1,234', '-')
-    """
-    if math.isnan(value):
-        return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
-
-
-def interval(estimate: Estimate) -> str:
-    """Between what and what a figure is.
-
-    Args:
-        estimate: The figure.
-
-    Returns:
-        A text; empty where there is no interval.
-    """
-    return "" if math.isnan(estimate.low) else f"{number(estimate.low)} to {number(estimate.high)}"
-
-
-def spoken(key: str) -> str:
-    """The key of a figure as a reader reads it.
-
-    Args:
-        key: Of the figure.
-
-    Returns:
-        A text.
-
-    Example:
-        >>> spoken("retrieval/unseen/ndcg@10"), spoken("rating/rmse")
-        ('retrieval: ndcg@10, unseen', 'rating: rmse')
-    """
-    task, *protocol, metric = key.split("/")
-    return f"{task}: {', '.join([metric, *protocol])}"
-
-
-def named(*parts: str) -> str:
-    """A name that a file and an element of a page may have.
-
-    Args:
-        *parts: Of the name: a folder, the key of a figure.
-
-    Returns:
-        Letters, digits and single dashes.
-
-    Example:
-        >>> named("model", "retrieval/unseen/ndcg@10"), named("rating/>= 4")
-        ('model-retrieval-unseen-ndcg-10', 'rating-4')
-    """
-    return re.sub(r"\W+", "-", "-".join(parts)).strip("-")

@@ -1,4 +1,4 @@
-"""Calibration: what happened beside each probability that a model gave."""
+"""Calibration: observed frequencies beside predicted probabilities."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from motet.report import charts
-from motet.report.blocks import Figure, Figures, Section, named
+from motet.report.blocks import Figure, Figures, Section
+from motet.report.formatting import named
 
-MASS = "/mass"  # bins of equal weight: they say more where nearly all probabilities are small
+MASS = "/mass"  # bins with equally many rows: they say more when nearly all probabilities are small
 
 
 def calibration(curves: Mapping[str, Mapping[str, Any]], *, name: str, title: str) -> Iterator[Section]:
     """The reliability curves.
 
     Args:
-        curves: As `Report.to_dict` has them.
-        name: Of the files of the charts.
-        title: Of the section.
+        curves: As `Report.to_dict` gives them.
+        name: Prefix of the names of the chart files.
+        title: Title of the section.
 
     Yields:
-        One section, or none where no probability was given.
+        One section, or none if no task predicts a probability.
     """
     found = []
     for key, curve in curves.items():

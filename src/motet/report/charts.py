@@ -1,4 +1,4 @@
-"""Charts: Vega-Lite by altair, in colours that a page or a file fills in."""
+"""Charts: Vega-Lite, written with altair; colours are names that the page or the file fills in."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from motet.errors import ConfigError
 from motet.metrics.direction import lower_is_better
-from motet.report.blocks import spoken
+from motet.report.formatting import spoken
 from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 
-STEP, HEIGHT = 28, 240  # pixels a line of intervals, and of every other chart
-LABELS = 130  # pixels of the longest name, so that a phone has room for the rest
-TICKS = 8  # epochs that are named
+STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other chart
+LABELS = 130  # pixels: the widest label, so that the chart has room on a phone
+TICKS = 8  # epochs with a label
 Row = Mapping[str, Any]
 
 
 def package(name: str) -> ModuleType:
-    """A package that draws, imported where it is needed.
+    """Import a package of the extra `report`.
 
     Args:
-        name: Of the module.
+        name: Name of the module.
 
     Returns:
         The module.
@@ -35,17 +35,17 @@ def package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"a report needs the package {name}, which is not installed: pip install 'motet[report]'"
+            f"a report needs the package {name}, which is not installed; install it: pip install 'motet[report]'"
         ) from error
 
 
 def intervals(rows: Sequence[Row], key: str) -> dict[str, Any]:
-    """A dot and its interval a line.
+    """One row for each system or slice: a dot with its interval.
 
     Args:
-        rows: Each with `name`, `value`, `low`, `high`, and `own`, whether it is about the model itself; more stands in
-            the hover.
-        key: Of the figure.
+        rows: Each with `name`, `value`, `low`, `high` and `own`, whether it is about the model itself; further fields
+            appear in the tooltip.
+        key: Key of the metric.
 
     Returns:
         The chart.
@@ -65,12 +65,12 @@ def intervals(rows: Sequence[Row], key: str) -> dict[str, Any]:
 
 
 def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = None) -> dict[str, Any]:
-    """A line a series over the epochs, with a band where there are several seeds.
+    """A line for each series over the epochs, with a band over the seeds if there are several.
 
     Args:
-        rows: Each with `epoch`, `series`, `value`, and `low` and `high` of the seeds.
-        title: Of the axis.
-        domain: Of the axis, where it is known.
+        rows: Each with `epoch`, `series`, `value`, and the `low` and `high` of the seeds.
+        title: Title of the vertical axis.
+        domain: Ends of the vertical axis; fitted to the data if not given.
 
     Returns:
         The chart.
@@ -86,7 +86,7 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
         axis=alt.Axis(tickCount=5),
     )
     epochs = sorted({row["epoch"] for row in rows})
-    ticks = epochs[:: -(-len(epochs) // TICKS)]  # whole epochs alone, which Vega would also halve
+    ticks = epochs[:: -(-len(epochs) // TICKS)]  # whole numbers: left alone, Vega also labels half epochs
     x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d", grid=False))
     base = alt.Chart(_data(alt, rows)).encode(x=x, color=alt.Color("series:N", scale=scale, legend=legend))
     hover = _hover(alt, [{name: row[name] for name in ("series", "epoch", "value")} for row in rows])
@@ -97,12 +97,12 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
 
 
 def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] = ()) -> dict[str, Any]:
-    """Points in the space of two objectives: those on the front in colour and joined, dominated ones grey.
+    """Trials by two objectives: those on the Pareto front in colour and joined by a line, dominated ones grey.
 
     Args:
-        rows: Each with `x`, `y`, `front`, and what stands in the hover.
-        keys: Of the two figures.
-        rules: Simple rules, each with `rule`, its name, and `x`, `y` or both: a line across the chart.
+        rows: Each with `x`, `y`, `front`, and fields for the tooltip.
+        keys: Keys of the two metrics.
+        rules: Simple rules, each with its name, `rule`, and `x`, `y` or both; drawn as lines across the chart.
 
     Returns:
         The chart.
@@ -130,7 +130,7 @@ def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] =
 
 
 def _across(alt: ModuleType, rules: Sequence[Row], field: str, axis: Any) -> Iterator[Any]:
-    """What rules reach in one figure: a line each, with its name at the edge."""
+    """A line for what each rule reaches in one metric, with its name at the edge."""
     rows = [{"rule": row["rule"], field: row[field]} for row in rules if field in row]
     if not rows:
         return
@@ -142,10 +142,10 @@ def _across(alt: ModuleType, rules: Sequence[Row], field: str, axis: Any) -> Ite
 
 
 def reliability(rows: Sequence[Row]) -> dict[str, Any]:
-    """What happened beside what was foretold; on the diagonal is calibrated.
+    """Observed frequency by predicted probability; a calibrated model lies on the diagonal.
 
     Args:
-        rows: Each with `predicted`, `observed`, `rows`, and the ends of the bin.
+        rows: One for each bin, with `predicted`, `observed`, `rows`, and the ends of the bin.
 
     Returns:
         The chart.
@@ -155,7 +155,7 @@ def reliability(rows: Sequence[Row]) -> dict[str, Any]:
     ends.append(math.ceil(10 * max(max(row["predicted"], row["observed"]) for row in rows)) / 10)
     scale = alt.Scale(domain=ends)
     x = alt.X("predicted:Q", title="predicted probability", scale=scale, axis=alt.Axis(tickCount=5))
-    y = alt.Y("observed:Q", title="what happened", scale=scale, axis=alt.Axis(tickCount=5))
+    y = alt.Y("observed:Q", title="observed frequency", scale=scale, axis=alt.Axis(tickCount=5))
     ideal = alt.Chart(_data(alt, [{"predicted": end, "observed": end} for end in ends]))
     diagonal = ideal.mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y)
     found = alt.Chart(_data(alt, rows)).mark_line(color=OWN, point=alt.OverlayMarkDef(size=50, color=OWN))
@@ -168,7 +168,7 @@ def _spec(chart: Any, *, height: int = HEIGHT) -> dict[str, Any]:
 
 
 def _data(alt: ModuleType, rows: Sequence[Row]) -> Any:
-    """JSON has no NaN."""
+    """Rows with null for NaN, which JSON does not have."""
     finite = [{name: None if _unknown(value) else value for name, value in row.items()} for row in rows]
     return alt.Data(values=finite)
 
@@ -196,12 +196,12 @@ def _escaped(name: str) -> str:
 
 
 def better(key: str) -> str:
-    """Which way a figure gets better.
+    """Whether lower or higher values of a metric are better.
 
     Args:
-        key: Of the figure.
+        key: Key of the metric.
 
     Returns:
-        The title of an axis.
+        Title of an axis.
     """
-    return f"{'less' if lower_is_better(key) else 'more'} is better"
+    return f"{'lower' if lower_is_better(key) else 'higher'} is better"

@@ -7,33 +7,21 @@ from collections.abc import Iterator, Mapping
 from motet.compare.comparison import Comparison, Estimate, System, Versus
 from motet.project.document import as_toml
 from motet.report import charts
-from motet.report.blocks import (
-    Block,
-    Code,
-    Facts,
-    Figure,
-    Figures,
-    Section,
-    Table,
-    Text,
-    interval,
-    named,
-    number,
-    spoken,
-)
+from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
 from motet.report.calibration import calibration
+from motet.report.formatting import interval, named, number, spoken
 from motet.report.history import trained
 
 
 def sections(name: str, found: Comparison) -> Iterator[Section]:
-    """What there is to say of a comparison.
+    """The sections about a comparison.
 
     Args:
-        name: Of its folder.
-        found: What the folder holds.
+        name: Name of its folder.
+        found: Contents of the folder.
 
     Yields:
-        Sections; those without data are left out.
+        Sections; one without data has no blocks.
     """
     yield Section("The comparison", list(_table(name, found)))
     yield Section("What joint training gained", list(_gained(found)))
@@ -79,8 +67,8 @@ def _gained(found: Comparison) -> Iterator[Block]:
     yield Text(found.verdict)
     rows = [_versus(each) for each in found.versus if each.headline]
     if rows:
-        columns = ["joint beside", "figure", "outcome", "joint", "other", "difference", "interval", "gain", "interval"]
-        yield Table("Paired differences, in the same samples of users", columns, rows, words=3)
+        columns = ["compared with", "metric", "outcome", "joint", "other", "difference", "interval", "gain", "interval"]
+        yield Table("Paired differences, on the same samples of users", columns, rows, words=3)
     if found.mean_gain is not None:
         gain = f"{_percent(found.mean_gain.value)}, {_percents(found.mean_gain)}"
         yield Facts({"mean gain over the specialists": gain})
@@ -91,7 +79,7 @@ def _gained(found: Comparison) -> Iterator[Block]:
         if b not in list(found.conflicts)[:place]
     }
     if pairs:
-        yield Facts({f"cosine of the gradients of {pair}": cosine for pair, cosine in pairs.items()})
+        yield Facts({f"cosine between the gradients of {pair}": cosine for pair, cosine in pairs.items()})
 
 
 def _versus(each: Versus) -> list[str]:

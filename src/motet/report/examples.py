@@ -1,4 +1,4 @@
-"""Examples: some users, what they had, what they are recommended, and what each task says of it."""
+"""Examples: some users with their history, their recommendations and each task's scores."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch import Tensor
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.recommender import Recommender
-from motet.report.blocks import Cards, Section, Table, Text, number
+from motet.report.blocks import Cards, Section, Table, Text
+from motet.report.formatting import number
 
 USERS, SHOWN = 10, 10
-DESCRIBING = 2  # columns of the item table that stand beside an id: enough for a title and its genres
+DESCRIBING = 2  # columns of the item table shown beside an id: enough for a title and its genres
 
 
 def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
     """Ten users, from the one with the most events to the one with the fewest, evenly spread over the ranking.
 
     Args:
-        recommender: Who recommends.
-        title: Of the section.
+        recommender: The model.
+        title: Title of the section.
 
     Yields:
         One section.
@@ -44,14 +45,14 @@ def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
         card = f"{log.users.key} {id}: {int(events[row]):,} events"
         cards[card] = [_history(log, row), Table("Recommended, with each task's score", *recommended)]
     text = (
-        "Users from the one with the most events in training to the one with the fewest, evenly spread. The score is "
-        "what the order goes by; beside it stands what each task says, in its own unit."
+        "Users from the one with the most training events to the one with the fewest, evenly spread. Items are ordered "
+        "by the score; the columns after it hold each task's own score, in its own unit."
     )
     yield Section(title, [Text([text], tone="note"), Cards(cards)])
 
 
 def _history(log: EventLog, user: int) -> Table:
-    """The latest events of a user, the last one first."""
+    """The latest events of a user, newest first."""
     own = (log.batch().users == user).nonzero()[:, 0]
     if log.schema.time is not None:
         own = own[log.columns[log.schema.time][own].argsort(stable=True)]
@@ -60,8 +61,8 @@ def _history(log: EventLog, user: int) -> Table:
     told = [name for name in (log.schema.event, *log.schema.signals) if name is not None]
     ids = frame[log.items.key].to_list()
     table = _described(ids, log.items, {name: frame[name].to_list() for name in told})
-    order = "The latest events" if log.schema.time is not None else "The last events of the log"
-    return Table(f"{order}, of those in training", *table)
+    order = "Latest" if log.schema.time is not None else "Last"
+    return Table(f"{order} training events", *table)
 
 
 def _described(

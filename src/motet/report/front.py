@@ -9,17 +9,18 @@ from itertools import combinations
 from motet.compare.found import Sweep
 from motet.compare.trial import Trial
 from motet.report import charts
-from motet.report.blocks import Block, Figure, Figures, Section, Table, Text, named, number, spoken
+from motet.report.blocks import Block, Figure, Figures, Section, Table, Text
+from motet.report.formatting import named, number, spoken
 
 MOST = 3  # objectives whose pairs are drawn
 
 
 def sections(name: str, found: Sweep) -> Iterator[Section]:
-    """What there is to say of a sweep.
+    """The section about a sweep.
 
     Args:
-        name: Of its folder.
-        found: What the folder holds.
+        name: Name of its folder.
+        found: Contents of the folder.
 
     Yields:
         One section.
@@ -35,11 +36,11 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
     done = [trial for trial in found.trials if trial.state == "done"]
     states = [trial.state for trial in found.trials]
     others = ", ".join(f"{states.count(state)} {state}" for state in ("pruned", "failed", "started") if state in states)
-    told = f"{len(done)} trials were trained, {len(front)} are on the front" + (f"; {others}" if others else "")
+    told = f"{len(done)} trials were trained; {len(front)} are on the front" + (f"; {others}" if others else "")
     start = ", ".join(f"{spoken(key)} {number(figure)}" for key, figure in found.reference.items())
     volume = f"The front covers a hypervolume of {number(found.hypervolume)}, counted from {start}."
-    rule = "A trial on the front is beaten by no other in all; dotted lines are what simple rules reach."
-    yield Text([f"{told}. Figures are those of validation rows. {rule} {volume}"])
+    rule = "No other trial beats one on the front in every objective. Dotted lines show what simple rules reach."
+    yield Text([f"{told}. Metrics are those of validation rows. {rule} {volume}"])
     settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
     columns = ["trial", *(spoken(key) for key in found.objectives), *settings]
     rows = [
@@ -52,7 +53,7 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
         for name, figures in found.yardstick.beside.items()
         if any(key in figures for key in found.objectives)
     ]
-    yield Table("On the front, and simple rules", columns, [*rows, *beside], own=range(len(rows)))
+    yield Table("Trials on the front, and simple rules", columns, [*rows, *beside], own=range(len(rows)))
     yield Text(found.yardstick.notes, tone="note")
 
 

@@ -1,4 +1,4 @@
-"""History: how losses, pulls and validation figures went, epoch by epoch."""
+"""History: losses, shares of the gradient and validation metrics by epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from motet.report import charts
-from motet.report.blocks import Figure, Figures, Section, named, spoken
+from motet.report.blocks import Figure, Figures, Section
+from motet.report.formatting import named, spoken
 
 Epochs = Sequence[Mapping[str, float]]
 Point = dict[str, object]
@@ -16,16 +17,16 @@ SHARE, COSINE = "gradient/", "cosine/"
 def trained(
     histories: Mapping[str, Sequence[Epochs]], headlines: Mapping[str, str], *, name: str, title: str
 ) -> Iterator[Section]:
-    """The curves of a training, or of several systems side by side.
+    """The curves of one training, or of several systems in the same charts.
 
     Args:
-        histories: By system, one a seed.
-        headlines: The keys of the figures that speak, by whom for.
-        name: Of the files of the charts.
-        title: Of the section.
+        histories: The epochs of each seed, by system.
+        headlines: Key of the headline metric, by task.
+        name: Prefix of the names of the chart files.
+        title: Title of the section.
 
     Yields:
-        One section, or none where nothing was kept.
+        One section, or none if no history was kept.
     """
     columns = sorted({key for each in histories.values() for key in _keys(each)})
     figures = [
@@ -35,9 +36,9 @@ def trained(
     ]
     joint = next((each for each in histories.values() if any(key.startswith(SHARE) for key in _keys(each))), [])
     shares = {key.removeprefix(SHARE): (joint, key) for key in columns if key.startswith(SHARE)}
-    figures.append(_figure(f"{name}-gradient", "Who pulls: share of the gradient", shares, "share", (0, 1)))
+    figures.append(_figure(f"{name}-gradient", "Share of the gradient, by task", shares, "share", (0, 1)))
     pairs = {" and ".join(key.split("/")[1:]): (joint, key) for key in columns if key.startswith(COSINE)}
-    figures.append(_figure(f"{name}-cosine", "Do tasks pull the same way? Cosine", pairs, "cosine", (-1, 1)))
+    figures.append(_figure(f"{name}-cosine", "Cosine between the gradients of two tasks", pairs, "cosine", (-1, 1)))
     for key in headlines.values():
         seen = {system: (each, f"validation/{key}") for system, each in histories.items()}
         figures.append(
@@ -59,13 +60,13 @@ def _figure(
     unit: str = "loss",
     domain: tuple[float, float] | None = None,
 ) -> Figure | None:
-    """One chart; None where no epoch has a value."""
+    """One chart; None if no epoch has a value."""
     rows = [point for told, (histories, key) in series.items() for point in _points(told, histories, key)]
     return Figure(named(name), title, charts.curves(rows, unit, domain=domain)) if rows else None
 
 
 def _points(series: str, histories: Sequence[Epochs], key: str) -> Iterator[Point]:
-    """Means over the seeds, and from which to which they reach."""
+    """Mean, lowest and highest value over the seeds, by epoch."""
     by_epoch: dict[int, list[float]] = {}
     for epochs in histories:
         for epoch in epochs:

@@ -1,4 +1,4 @@
-"""Page: sections as one HTML file that loads nothing, with the scripts that draw its charts inside."""
+"""Page: the sections as one HTML file, with the scripts that draw its charts inside."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from motet.report.palette import style_sheet
 from motet.report.runs import Runs
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
-END = re.compile(r"</(script)", re.IGNORECASE)  # in a string, where `\/` is a slash
+END = re.compile(r"</(script)", re.IGNORECASE)  # only ever in strings, where `\/` means a slash
 
 
 def sections(runs: Runs) -> list[Section]:
-    """Everything there is to say, the answers first.
+    """All sections, those that answer the reader's question first.
 
     Args:
-        runs: What the folders hold.
+        runs: Contents of the folders.
 
     Returns:
         Sections; those without data are left out.
@@ -39,7 +39,7 @@ def figures(parts: Sequence[Section]) -> list[Figure]:
         parts: The sections.
 
     Returns:
-        Charts, in their order.
+        Charts, in order.
     """
     groups = [block for section in parts for block in section.blocks if isinstance(block, Figures)]
     return [figure for group in groups for figure in group.figures]
@@ -49,14 +49,14 @@ def page(runs: Runs, parts: Sequence[Section]) -> str:
     """The page.
 
     Args:
-        runs: What it is about.
-        parts: Its sections.
+        runs: Contents of the folders.
+        parts: Sections of the page.
 
     Returns:
         HTML.
 
     Raises:
-        ConfigError: If a package that draws is not installed.
+        ConfigError: If a package of the extra `report` is not installed.
     """
     jinja2 = package("jinja2")
     text = files("motet.report")
@@ -88,7 +88,7 @@ def _sections(runs: Runs) -> Iterator[Section]:
 
 
 def _head(runs: Runs) -> Iterator[tuple[str, Sequence[str]]]:
-    """The verdict, and what makes it doubtful."""
+    """The verdict, and warnings that weaken it."""
     records = {name: each.record for name, each in runs.trainings.items() if each.record is not None}
     for compared in runs.comparisons.values():
         yield "verdict", compared.verdict
@@ -100,7 +100,7 @@ def _head(runs: Runs) -> Iterator[tuple[str, Sequence[str]]]:
         yield "warning", [f"Warning: {warning}." for warning in doubts]
 
 
-@cache  # it takes seconds, and is the same for every page
+@cache  # it takes seconds and is the same for every page
 def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed, from the package that draws the files."""
     bundle: str = package("vl_convert").javascript_bundle(SNIPPET, vl_version=vega_lite())
@@ -111,7 +111,7 @@ def vega_lite() -> str:
     """The version of Vega-Lite that altair writes.
 
     Returns:
-        As `"6.1"`.
+        Major and minor number, such as `"6.1"`.
     """
     version: str = package("altair").SCHEMA_VERSION
     return ".".join(version.removeprefix("v").split(".")[:2])

@@ -1,7 +1,7 @@
 """Palette: every colour of the report, in light and in dark.
 
-Charts name colours as `var(--name)`. In the page a browser looks the name up among the variables of the style sheet,
-so that one chart serves both schemes; in files the light colours are put in its place.
+Charts name colours as `var(--name)`. In the page the browser takes them from the style sheet, so that one chart works
+in both schemes; in files they are replaced by the light colours.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ CONFIG: Mapping[str, Any] = {
 
 
 def style_sheet() -> str:
-    """The colours as variables of a style sheet.
+    """The colours as CSS variables.
 
     Returns:
-        CSS: light, and dark where the reader's system is.
+        CSS: light, or dark if the reader's system is.
     """
     light, dark = (";".join(f"--{name}:{pair[at]}" for name, pair in COLOURS.items()) for at in (0, 1))
     return f":root{{color-scheme:light dark;{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
 
 
 def in_light(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A chart with the light colours and a white ground, for files.
+    """A chart with the light colours on white, for files.
 
     Args:
-        spec: With colours as `var(--name)`.
+        spec: Vega-Lite with colours as `var(--name)`.
 
     Returns:
-        With colours as numbers.
+        Vega-Lite with colours as hexadecimal numbers.
 
     Example:
         >>> in_light({"mark": {"color": "var(--c1)"}})["mark"]

@@ -1,4 +1,4 @@
-"""Record: how a saved model came to be and how good it is, kept beside its weights as `run.json`."""
+"""Record: how a saved model was trained and how good it is, kept beside its weights as `run.json`."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class _Kept(BaseModel):
 
 
 class Rows(_Kept):
-    """How much there was of a log.
+    """Size of a log.
 
     Attributes:
-        events: Rows.
-        users: Who has one.
-        items: What has one.
+        events: Number of rows.
+        users: Users with at least one row.
+        items: Items with at least one row.
     """
 
     events: int
@@ -63,14 +63,14 @@ class Rows(_Kept):
 
 
 class Lead(_Kept):
-    """The figure that speaks for a task, beside that of another system, in the same samples of users.
+    """A task's headline metric compared with another system, on the same samples of users.
 
     Attributes:
-        system: The other.
-        task: Of the figure.
-        key: Of the figure.
-        difference: The model's less the other's.
-        outcome: Whether the difference leaves 0 out, and on which side.
+        system: The other system.
+        task: The task.
+        key: Key of the metric.
+        difference: The model's value minus that of the other system.
+        outcome: `undecided` if the interval of the difference contains 0, else whether the model is better.
     """
 
     system: str
@@ -81,12 +81,12 @@ class Lead(_Kept):
 
 
 class Slice(_Kept):
-    """A figure of some of the test rows.
+    """A metric on some of the test rows.
 
     Attributes:
-        figure: With its interval.
-        rows: How many.
-        users: Whose.
+        figure: Its value and interval.
+        rows: Number of rows.
+        users: Number of users.
     """
 
     figure: Estimate
@@ -95,30 +95,29 @@ class Slice(_Kept):
 
 
 class Record(_Kept):
-    """How a model came to be, and how good it is.
+    """How a model was trained, and how good it is.
 
     Attributes:
-        name: Of the project.
-        tables: The project as declared; empty where there was no declaration.
-        versions: Of motet, torch and python.
-        seed: Of the training.
-        about: How the rows were chosen.
-        rows: How many there were, by `train`, `validation` and `test`.
-        parts: Classes of the towers and of what stands between them and the tasks.
+        name: Name of the project.
+        tables: The project as declared; empty if the model was trained without a project file.
+        versions: Versions of motet, torch and python.
+        seed: Seed of the training.
+        about: How the rows were split.
+        rows: Size of `train`, `validation` and `test`.
+        parts: Classes of the towers, trunk and balancer.
         tasks: Class of each task.
-        weights: What the loss of each task counts for.
-        history: What `fit` returned, one object an epoch.
-        headlines: The key of the figure that speaks for each task, for each stage of a funnel, and for the lists that
-            users get.
-        figures: Of the test rows, each with its interval.
-        beside: The same of simple rules and of other systems, by their name.
-        leads: The headlines beside those of each other system.
-        slices: The headlines of some of the rows, by `family: slice`.
-        curves: Reliability curves, as `Report.to_dict` has them.
-        notes: What was measured on what.
-        warnings: What makes the figures doubtful.
-        level: Of the intervals.
-        format: Of this document.
+        weights: Weight of each task's loss.
+        history: What `fit` returned, one object for each epoch.
+        headlines: Key of the headline metric of each task, of each stage of a funnel, and of the lists that users get.
+        figures: Metrics on the test rows, with their intervals.
+        beside: The same metrics of simple rules and other systems, by name.
+        leads: The headline metrics compared with those of each other system.
+        slices: The headline metrics on some of the test rows, by `family: slice`.
+        curves: Reliability curves, as `Report.to_dict` gives them.
+        notes: How the metrics were measured.
+        warnings: Reasons to doubt the metrics.
+        level: Confidence level of the intervals.
+        format: Version of this document's format.
     """
 
     name: str
@@ -155,20 +154,20 @@ class Record(_Kept):
         tables: Mapping[str, Any] | None = None,
         others: Mapping[str, Report] | None = None,
     ) -> Self:
-        """Write down a training.
+        """Make the record of a training.
 
         Args:
-            model: Trained.
-            rows: What it was trained and judged on.
+            model: The trained model.
+            rows: The rows that it was trained and evaluated on.
             history: What `fit` returned.
-            report: What `evaluate` returned on the test rows; None where there are none.
-            name: Of the project.
-            seed: Of the training.
+            report: What `evaluate` returned for the test rows; None if there are none.
+            name: Name of the project.
+            seed: Seed of the training.
             tables: The project as declared.
-            others: Evaluations of other systems on the same test rows, to stand beside those of simple rules.
+            others: Evaluations of other systems on the same test rows; they join those of the simple rules.
 
         Returns:
-            The record, with an interval for every figure that has one.
+            The record.
         """
         logs = {"train": rows.train, "validation": rows.validation, "test": rows.test}
         return cls(
@@ -187,7 +186,7 @@ class Record(_Kept):
 
     @classmethod
     def of_project(cls, project: Project, trained: Trained) -> Self:
-        """Write down what a project made.
+        """Make the record of a project's training.
 
         Args:
             project: The project.
@@ -208,13 +207,13 @@ class Record(_Kept):
         """Read the record of a saved model.
 
         Args:
-            folder: Of the model, already checked against its manifest.
+            folder: Folder of the model, already checked against its manifest.
 
         Returns:
-            The record; None where the model was saved without one.
+            The record; None if the model was saved without one.
 
         Raises:
-            ArtifactError: If the record is from a newer motet, or is none.
+            ArtifactError: If the file is not a record, or is from a newer motet.
         """
         file = Path(folder) / RUN
         if not file.exists():
@@ -226,8 +225,8 @@ class Record(_Kept):
                 return cls.model_validate_json(text)
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise ArtifactError(
-                f"{RUN!r} in {str(folder)!r} is no record of a training ({' '.join(str(error).split())[:200]}); train "
-                "and save the model again"
+                f"{RUN!r} in {str(folder)!r} is not the record of a training "
+                f"({' '.join(str(error).split())[:200]}); train and save the model again"
             ) from error
         raise ArtifactError(
             f"{RUN!r} in {str(folder)!r} has format {version}, and this motet {__version__} reads formats up to "
@@ -238,7 +237,7 @@ class Record(_Kept):
         """The record as `Recommender.save(..., run=...)` takes it.
 
         Returns:
-            JSON; a number that is not known is null.
+            JSON; NaN becomes null.
         """
         return self.model_dump_json(indent=1)
 
@@ -279,7 +278,7 @@ def _leads(report: Report, beside: Mapping[str, Report], spoken: Mapping[str, st
         for task, key in spoken.items():
             if key not in other:
                 continue
-            with suppress(DataError):  # not the same rows, or those of one user: there is no paired difference
+            with suppress(DataError):  # other rows, or those of a single user: no paired difference
                 difference, low, high = report.versus(other, key, level=LEVEL)
                 estimate = Estimate(value=difference, low=low, high=high)
                 yield Lead(system=name, task=task, key=key, difference=estimate, outcome=_outcome(key, estimate))

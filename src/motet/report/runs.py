@@ -1,4 +1,4 @@
-"""Runs: what folders hold, told apart by their files."""
+"""Runs: reads folders of saved models, comparisons and sweeps, told apart by their files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ class Training:
     """A saved model.
 
     Attributes:
-        record: How it came to be; None where it was saved without.
-        recommender: The model, ready to be asked; None where it needs what a page has not: a class of someone's own,
-            or the context of a request.
+        record: How it was trained; None if it was saved without a record.
+        recommender: The model; None if it needs a class that is not motet's own, or the context of a request.
     """
 
     record: Record | None
@@ -45,7 +44,7 @@ class Runs:
 
     Attributes:
         trainings: Saved models.
-        comparisons: Of a joint model with its specialists and with simple rules.
+        comparisons: Joint models compared with their specialists and with simple rules.
         sweeps: Trainings with many settings.
     """
 
@@ -58,13 +57,13 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
     """Read saved models, comparisons and sweeps, in any number.
 
     Args:
-        folders: Of the runs.
+        folders: Folders of the runs.
 
     Returns:
-        What they hold.
+        Their contents.
 
     Raises:
-        ConfigError: If there is none, or one is not there or holds no run.
+        ConfigError: If no folder is given, or one does not exist or holds no run.
         ArtifactError: If a saved model is damaged or from a newer motet.
         DataError: If a file of a comparison or a sweep is damaged.
     """
@@ -84,7 +83,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
             runs.sweeps[name] = _sweep(given)
         else:
             held = sorted(file.name for file in given.iterdir())[:3]
-            raise ConfigError(f"{str(given)!r} holds no run but {', '.join(held) or 'nothing'}; {KNOWN}")
+            raise ConfigError(f"{str(given)!r} holds no run, only {', '.join(held) or 'no files'}; {KNOWN}")
     return runs
 
 
@@ -97,24 +96,26 @@ def _training(folder: Path) -> Training:
 
 
 def _sweep(folder: Path) -> Sweep:
-    """What a sweep wrote down so far; it may be at work."""
+    """What a sweep has written so far; it may still be running."""
     plan = _json(folder / PLAN)
     keys = plan.get("objectives")
     if not keys:
-        raise ConfigError(f"{str(folder)!r} holds a run that has not ended; wait for it, or let it go on")
+        raise ConfigError(
+            f"{str(folder)!r} holds a run that is not finished; wait for it, or start it again to continue"
+        )
     trials: dict[int, Trial] = {}
     file = folder / TRIALS
-    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []  # the last one may be half written
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []  # the last line may be half written
     for number, line in enumerate(lines, 1):
         try:
             trial = Trial.of(line.decode())
         except (ValueError, TypeError, AttributeError) as error:
             raise DataError(
-                f"line {number} of {file} is no trial ({error}); take the line out, or sweep anew"
+                f"line {number} of {file} is not a trial ({error}); remove the line, or repeat the sweep"
             ) from error
         trials[trial.number] = trial
     if not any(trial.state == "done" for trial in trials.values()):
-        raise ConfigError(f"not one trial of {str(folder)!r} has ended; wait for the sweep, or let it go on")
+        raise ConfigError(f"no trial of {str(folder)!r} is finished; wait for the sweep, or start it again to continue")
     ordered = tuple(trial for _, trial in sorted(trials.items()))
     told = _json(folder / RULES)
     yardstick = Yardstick((), told.get("beside") or {}, tuple(told.get("notes") or ()), plan.get("units") or {})
@@ -125,5 +126,7 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
     except (ValueError, FileNotFoundError) as error:
-        raise DataError(f"{file} is damaged or gone ({error}); restore it from a copy, or sweep anew") from error
+        raise DataError(
+            f"{file} is damaged or missing ({error}); restore it from a copy, or repeat the sweep"
+        ) from error
     return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""The sections about one training: what was trained on what, how good it is, and where."""
+"""The sections about one training: what was trained on what, how good it is, and for whom."""
 
 from __future__ import annotations
 
@@ -9,45 +9,34 @@ from motet.compare.comparison import Estimate
 from motet.metrics.direction import lower_is_better
 from motet.project.document import as_toml
 from motet.report import charts
-from motet.report.blocks import (
-    Block,
-    Code,
-    Facts,
-    Figure,
-    Figures,
-    Section,
-    Table,
-    Text,
-    interval,
-    named,
-    number,
-    spoken,
-)
+from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
 from motet.report.calibration import calibration
 from motet.report.examples import examples
+from motet.report.formatting import interval, named, number, spoken
 from motet.report.history import trained
 from motet.report.record import Lead, Record
 from motet.report.runs import Training
 
-SERVED = "served/"  # lists that users get: accuracy, and what lies beyond it
+SERVED = "served/"  # metrics of the lists that users get
 BEYOND = ("coverage", "gini", "novelty", "popularity_lift", "diversity")
 MEANINGS = (
-    "coverage: share of the catalogue that somebody is shown. gini: 0 where all items are shown equally often, 1 where "
-    "one takes it all. novelty: bits of surprise an item carries, more for a rare one. popularity_lift: how much more "
-    "popular the list is than a user's own history, 0 for as popular. diversity: how far apart the items of a list "
-    "are, 0 where all are alike."
+    "coverage: share of the catalogue that appears in at least one list.",
+    "gini: how unevenly items are shown, from 0 (all equally often) to 1 (always the same).",
+    "novelty: mean surprise of a recommended item in bits; rare items carry more.",
+    "popularity_lift: how much more popular the lists are than the users' own histories; 0 means equally popular.",
+    "diversity: how different the items of one list are; 0 means all alike.",
 )
 
 
 def sections(name: str, training: Training) -> Iterator[Section]:
-    """What there is to say of a saved model.
+    """The sections about a saved model.
 
     Args:
-        name: Of its folder.
-        training: What the folder holds.
+        name: Name of its folder.
+        training: Contents of the folder.
 
     Yields:
-        Sections; those without data are left out.
+        Sections; one without data has no blocks.
     """
     record = training.record
     if record is not None:
@@ -64,26 +53,25 @@ def sections(name: str, training: Training) -> Iterator[Section]:
 
 
 def verdict(record: Record) -> list[str]:
-    """Whether the model beats what it has to beat.
+    """Whether the model beats the systems it was compared with.
 
     Args:
-        record: Of the model.
+        record: Record of the model.
 
     Returns:
-        Sentences; none where nothing stands beside the model.
+        Sentences; none if there is no other system.
     """
     leads = {task: _strongest(record, task) for task in record.headlines}
     known = {task: lead for task, lead in leads.items() if lead is not None}
     if not known:
         return []
     won = [task for task, lead in known.items() if lead.outcome == "better"]
-    many = f"{len(won)} of {len(known)} headline figures"
-    first = f"The model beats everything it was held against in {many}, on test rows."
+    first = f"On test rows the model beats every other system in {len(won)} of {len(known)} headline metrics."
     return [first, *(_sentence(record, lead) for lead in known.values())]
 
 
 def _strongest(record: Record, task: str) -> Lead | None:
-    """The model beside the best of the other systems."""
+    """The comparison with the best of the other systems."""
     found = [lead for lead in record.leads if lead.task == task and not math.isnan(lead.difference.value)]
     if not found:
         return None
@@ -93,15 +81,15 @@ def _strongest(record: Record, task: str) -> Lead | None:
 
 def _sentence(record: Record, lead: Lead) -> str:
     own, other = record.figures[lead.key], record.beside[lead.system][lead.key]
-    outcome = {"better": "better than", "worse": "worse than", "undecided": "not to be told apart from"}[lead.outcome]
+    outcome = {"better": "better than", "worse": "worse than", "undecided": "no clear difference from"}[lead.outcome]
     return (
-        f"{spoken(lead.key)} is {number(own.value)}: {outcome} the {number(other.value)} of {lead.system}, the best "
-        f"beside it (difference {interval(lead.difference)}, {record.level:.0%} interval over users)."
+        f"{spoken(lead.key)} is {number(own.value)}: {outcome} {number(other.value)} of {lead.system}, the best other "
+        f"system ({record.level:.0%} interval of the difference: {interval(lead.difference)})."
     )
 
 
 def _told(record: Record, training: Training) -> Iterator[Block]:
-    facts = {"project": record.name, "rows": record.about or "All of the log, none held out."}
+    facts = {"project": record.name, "split": record.about or "The whole log, none held out."}
     facts |= {
         f"{part} rows": f"{rows.events:,} events of {rows.users:,} users and {rows.items:,} items"
         for part, rows in record.rows.items()
@@ -112,7 +100,10 @@ def _told(record: Record, training: Training) -> Iterator[Block]:
         f"{task} ({kind}, weight {record.weights.get(task, 1):g})" for task, kind in record.tasks.items()
     )
     facts |= record.parts
-    facts |= {"epochs": str(len(record.history)), "seconds": number(sum(row["seconds"] for row in record.history))}
+    facts |= {
+        "epochs": str(len(record.history)),
+        "training time": f"{sum(row['seconds'] for row in record.history):,.1f} s",
+    }
     facts["seed"] = str(record.seed)
     facts["versions"] = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     yield Facts(facts)
@@ -139,8 +130,8 @@ def _figures(record: Record, name: str) -> Iterator[Block]:
         rows.append([spoken(key), number(record.figures[key].value), interval(record.figures[key]), *others])
     own = [place for place, key in enumerate(keys) if key in record.headlines.values()]
     yield Figures([_beside(record, key, name) for key in record.headlines.values()])
-    title = f"Test rows, with {record.level:.0%} intervals over users; what speaks for a task is marked"
-    yield Table(title, ["figure", "the model", "interval", *beside], rows, own=own)
+    title = f"Test rows, with {record.level:.0%} intervals over users; headline metrics in bold"
+    yield Table(title, ["metric", "the model", "interval", *beside], rows, own=own)
     yield Text([note for note in record.notes if not record.about or record.about not in note], tone="note")
 
 
@@ -164,8 +155,8 @@ def _slices(record: Record, name: str) -> Iterator[Section]:
             figures.append(Figure(named(name, "slices", key), spoken(key), charts.intervals(rows, key)))
     if figures:
         text = (
-            "Rare users and items are the quarter with the fewest training rows, heavy and popular ones the quarter "
-            "with the most, new ones have none. Visited: the user had the very item in training."
+            "New users and items have no training rows; rare ones are the quarter with the fewest, heavy users and "
+            "popular items the quarter with the most. Visited: the user had this very item in training."
         )
         yield Section("For whom it works", [Figures(figures), Text([text], tone="note")])
 
@@ -179,8 +170,8 @@ def _beyond(record: Record) -> Iterator[Section]:
         for key in keys
     ]
     if rows:
-        table = Table("Of the lists that users get", ["figure", "the model", *beside], rows)
-        yield Section("Beyond accuracy", [table, Text([MEANINGS], tone="note")])
+        table = Table("Metrics of the lists that users get", ["metric", "the model", *beside], rows)
+        yield Section("Beyond accuracy", [table, Text(MEANINGS, tone="note")])
 
 
 def _is_beyond(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""write_report: a page and its figures, in a folder that is written whole or not at all."""
+"""write_report: the page and its figures, in a folder that is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from motet.report.palette import in_light
 from motet.report.runs import Runs
 
 PAGE, FIGURES = "report.html", "figures"
-WIDTH, SCALE = 560, 2  # of a figure in a file, and how many pixels of a PNG to one of it
+WIDTH, SCALE = 560, 2  # pixels of a figure's width in a file, and PNG pixels for each of them
 
 
 def write_report(runs: Runs, output: str | Path) -> Path:
-    """Write the page, and its figures as PNG and SVG beside it; a report that stands there stays whole until then.
+    """Write the page, and its figures as PNG and SVG beside it. An older report is replaced only when all is written.
 
     Args:
         runs: What there is to report.
-        output: A new or empty folder, or that of a report.
+        output: A new or empty folder, or the folder of a report.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         ConfigError: If the extra `report` is not installed, or `output` is a file or a folder of something else.
-        ArtifactError: If the disk is full or refuses to be written.
+        ArtifactError: If the disk is full or cannot be written.
 
     Example:
         >>> write_report(read_runs(["model/", "sweep/"]), "report")  # doctest: +SKIP
@@ -42,13 +42,13 @@ def write_report(runs: Runs, output: str | Path) -> Path:
 
 
 def check_output(output: str | Path) -> None:
-    """Refuse to write where a model was saved; what else may stand in the way, `write_folder` refuses.
+    """Refuse to replace a saved model; `write_folder` refuses anything else that is not a report.
 
     Args:
-        output: Where a report is to be written.
+        output: Folder for the report.
 
     Raises:
-        ConfigError: If a saved model stands there.
+        ConfigError: If the folder holds a saved model.
     """
     folder = Path(output)
     if (folder / MANIFEST).exists() and not (folder / PAGE).exists():
