@@ -249,6 +249,8 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(model, log, validation=log, early_stopping=EarlyStopping("rating/rsme"))
     with pytest.raises(DataError, match="task 'stars' reads column 'stars', which is not in the log"):
         train(Model(user=model.user, item=model.item, tasks=[Rating("stars")]), log)
+    with pytest.raises(ConfigError, match=r"checkpoint=.* is a folder; name a file, such as 'run.safetensors' in it"):
+        train(model, log, checkpoint=tmp_path)
     checkpoint = tmp_path / "run.safetensors"
     train(model, log, epochs=1, checkpoint=checkpoint)
     other = Model(user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=[Rating()])

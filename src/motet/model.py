@@ -23,14 +23,15 @@ from motet.trunks.base import Trunk
 
 
 class Losses(dict[str, Tensor]):
-    """Losses by task.
+    """The losses of one batch by task, with the vectors that the tasks share.
 
     Args:
-        losses: By task.
-        shared: The vectors at which the tasks meet, each distinct one once: of the users, of the items, and of
-            items beyond the batch that tasks read. Gradients with respect to them say who pulls where.
-        rows: Which user or item each of these vectors belongs to; None where it is that of one row of the batch alone.
-        weights: What each counts for in this batch, where a preference was drawn for it; as the model says, where not.
+        losses: One number a task.
+        shared: The tower outputs that the tasks read, each distinct vector once: users, items, and items outside the
+            batch that a task sampled. Gradients with respect to them show how hard each task pulls, and where to.
+        rows: The user or item rows that each of the shared tensors belongs to; None where its vectors are those of
+            single batch rows.
+        weights: The task weights drawn for this batch by a `Preference`; empty where the model's own apply.
     """
 
     def __init__(
@@ -48,23 +49,26 @@ class Losses(dict[str, Tensor]):
 
 
 class Model(nn.Module):
-    r"""Two towers, any number of tasks, a trunk that their heads may share; an ordinary `nn.Module`.
+    r"""A user tower, an item tower, tasks that read both, and optionally a trunk that the heads share.
 
     $$ L = \sum_t w_t \, L_t $$
 
-    Override `compute_loss` where tasks and weights cannot say it.
+    It is an ordinary `nn.Module`. Override `compute_loss` for an objective that tasks and weights cannot express.
 
     Args:
         user: Embeds users.
         item: Embeds items.
-        tasks: The objectives; their names differ.
-        weights: What each task's loss counts for, by name; 1 where not given. A task of weight 0 is not trained.
-        trunk: Shared by the heads of all tasks that read the pair of vectors; each reads the bare pair where not given.
-        balancer: Turns the weighted losses into gradients; their sum, where not given.
-        preference: Trains one model for every weighting around `weights`; for these alone where not given.
+        tasks: The objectives, each with a name of its own.
+        weights: The weight of each task's loss, by name; 1 where not given. A task of weight 0 is not trained.
+        trunk: Layers shared by the heads of all tasks that read the pair of vectors. Without one, each head reads the
+            pair itself.
+        balancer: Turns the weighted losses into gradients; by default it adds them up (`Fixed`).
+        preference: Trains one model for every weighting around `weights`. Without one, the model is trained for
+            `weights` alone.
 
     Raises:
-        ConfigError: If two tasks share a name, weights are for no task, negative or all 0, or no task reads the trunk.
+        ConfigError: If two tasks share a name; a weight names no task, is negative or not finite; all weights are 0;
+            or there is a trunk and no task reads it.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -119,7 +123,7 @@ class Model(nn.Module):
 
     @property
     def weights(self) -> dict[str, float]:
-        """What each task's loss counts for; assign a mapping to change it, 1 where a task is not named."""
+        """The weight of each task's loss. Assign a mapping to change them; a task it does not name gets 1."""
         return dict(self._weights)
 
     @weights.setter
@@ -138,16 +142,17 @@ class Model(nn.Module):
             raise ConfigError(f"every task has weight 0 ({', '.join(tasks)}); give one of them a weight above 0")
 
     def prefer(self, preference: Mapping[str, float] | None) -> Float[Tensor, " tasks"] | None:
-        """A preference as a `Batch` carries it to towers, heads and losses.
+        """Encode a preference as `Batch.preference` carries it.
 
         Args:
-            preference: A weighting of the tasks, in the unit of `weights` and up to a factor; 0 where one is not named.
+            preference: Task weights in the unit of `weights`; only their ratios count, and a task that is not named
+                has weight 0.
 
         Returns:
-            What `Batch.preference` holds; None for None.
+            One number a task; None for None.
 
         Raises:
-            ConfigError: If the model was made for one weighting, or the preference breaks a rule of `Preference.told`.
+            ConfigError: If the model has no `Preference`, or the weights break a rule of `Preference.told`.
         """
         if preference is None:
             return None
@@ -159,7 +164,7 @@ class Model(nn.Module):
         return self.preference.told(preference, self._weights)
 
     def prepare(self, train: Columns) -> None:
-        """Let towers and tasks look once at the training rows, before the first step.
+        """Let towers and tasks measure the training rows once, before the first step: counts, means, histories.
 
         Args:
             train: The training log.
@@ -172,14 +177,13 @@ class Model(nn.Module):
                 task.prepare(train)
 
     def check(self, log: Columns) -> None:
-        """Check, before training, that the log has what the tasks read.
+        """Check, before training, that the log has what the trained tasks read.
 
         Args:
             log: The rows to train on.
 
         Raises:
-            DataError: If a column that a trained task reads is absent, no row has its label, or a weight is negative
-                or not a number.
+            DataError: If a task cannot learn from these rows; see `check_trainable`.
         """
         batch = log.batch()
         for name, task in self.tasks.items():
@@ -187,10 +191,12 @@ class Model(nn.Module):
                 check_trainable(task, batch)
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, "batch user_dim"], Float[Tensor, "batch item_dim"]]:
-        """Embed both sides of every row; equal ids are embedded once where they have equal vectors.
+        """Embed the user and the item of every row.
+
+        An id that occurs several times is embedded once, unless its tower reads context.
 
         Args:
-            batch: Needs both id columns, and the context the towers read.
+            batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
             User vectors and item vectors.
@@ -199,15 +205,15 @@ class Model(nn.Module):
         return user, item
 
     def losses(self, batch: Batch) -> Losses:
-        """Each trained task's loss, over the rows it learns from.
+        """The loss of each trained task, over the rows it learns from.
 
-        In training a model with a `Preference` draws one for a batch that has none.
+        In training mode a model with a `Preference` draws one for a batch that carries none.
 
         Args:
-            batch: Rows with labels. A task whose columns it has not is absent.
+            batch: Rows with labels. A task whose columns are missing from it is left out.
 
         Returns:
-            One number a task of positive weight, and the vectors at which the tasks meet.
+            One number for each task of positive weight, and the vectors that the tasks share.
         """
         of_items = Vectors(self.item)
         batch = replace(self._drawn(self._separate(batch)), embed={batch.item_key: of_items})
@@ -228,28 +234,28 @@ class Model(nn.Module):
         )
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
-        """What `fit` minimises; override it for objectives that tasks and weights cannot say.
+        """What `fit` minimises; override it for an objective that tasks and weights cannot express.
 
         Args:
             batch: Rows with labels.
 
         Returns:
-            Losses by name, of which `fit` minimises the sum weighted by `weights` (names that are no task weigh 1);
-            or a single number.
+            Losses by name, whose sum weighted by `weights` is minimised (a name that is no task has weight 1); or a
+            single number.
         """
         return self.losses(batch)
 
     def weigh(self, losses: Mapping[str, Float[Tensor, ""]]) -> dict[str, Float[Tensor, ""]]:
-        """Losses times what each counts for in their batch; what is no task weighs 1.
+        """Multiply each loss by its weight; a name that is no task has weight 1.
 
         Args:
             losses: By name, as `losses` or `compute_loss` returns them.
 
         Returns:
-            What the balancer is given.
+            What the balancer receives.
 
         Raises:
-            ConfigError: If a preference was drawn for the batch, and the losses no longer say which.
+            ConfigError: If a preference was drawn for the batch, and the losses no longer carry its weights.
         """
         weights = losses.weights if isinstance(losses, Losses) and losses.weights else self._weights
         if self.preference is not None and self.training and weights is self._weights:
@@ -260,21 +266,21 @@ class Model(nn.Module):
         return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-        """The sum of losses by what each counts for.
+        """The weighted sum of the losses: what an own training loop minimises.
 
         Args:
             losses: By name.
 
         Returns:
-            The number whose gradient trains the model, where no balancer is at work.
+            The number whose gradient trains the model, unless a balancer combines the losses otherwise.
         """
         return torch.stack(list(self.weigh(losses).values())).sum()
 
     def embed_users(self, batch: Batch) -> Float[Tensor, "batch user_dim"]:
-        """User vectors, under the preference of the batch.
+        """User vectors, adjusted to the preference of the batch if it carries one.
 
         Args:
-            batch: Needs the id column of the users, and the context their tower reads.
+            batch: Needs the users' id column, and the context columns that their tower reads.
 
         Returns:
             One vector for each row of the batch.
@@ -283,10 +289,10 @@ class Model(nn.Module):
         return vectors if self.preference is None else self.preference(vectors, batch.preference)
 
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
-        """What every task says of each row's pair, in its own unit.
+        """Every task's score of each row's user and item, in the task's own unit.
 
         Args:
-            batch: Needs both id columns, and the context the towers read.
+            batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
             One score a row, by task.
@@ -297,7 +303,7 @@ class Model(nn.Module):
     def score_vectors(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> dict[str, Float[Tensor, " batch"]]:
-        """As `score`, where the vectors are at hand.
+        """As `score`, from vectors that were computed before.
 
         Args:
             user: User vectors.
@@ -316,14 +322,14 @@ class Model(nn.Module):
         }
 
     def score_parts(self, name: str, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """All that one task says of each row's pair: of a funnel, the probability of every stage.
+        """Every part of one task's answer for each row: for a funnel, the probability of each stage.
 
         Args:
             name: Of the task.
-            batch: Needs both id columns, and the context the towers read.
+            batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
-            One score a row, by part; under `""` where the task has nothing but its score.
+            One score a row, by part; a task with a single score has it under `""`.
         """
         user, item = self(batch)
         pairs, task = self._pairs(user, item), self.tasks[name]
@@ -332,29 +338,29 @@ class Model(nn.Module):
         return task.parts(user, item, batch)
 
     def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
-        """What the trunk makes of the pairs for each head; nothing where there is no trunk."""
+        """What each head reads of the trunk; empty without a trunk."""
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
     def _drawn(self, batch: Batch) -> Batch:
-        """The batch with a preference, if it is to have one."""
+        """The batch with a preference drawn for it, where the model trains for many."""
         if self.preference is None or not self.training or batch.preference is not None:
             return batch
         return replace(batch, preference=self.preference.draw(self._weights))
 
     def _asked(self, batch: Batch) -> dict[str, float]:
-        """What each task counts for by the preference of the batch; nothing where it has none."""
+        """The task weights that the batch's preference stands for; empty without one."""
         if self.preference is None or batch.preference is None:
             return {}
         return self.preference.weights(batch.preference, self._weights)
 
     def _separate(self, batch: Batch) -> Batch:
-        """Rows of a side whose tower reads context have a vector each, whatever their ids."""
+        """Give every row a vector of its own on a side whose tower reads context."""
         sides = ((batch.user_key, self.user), (batch.item_key, self.item))
         keys = {key for key, tower in sides if tower.context}
         return batch if keys <= batch.apart else batch.separate(*keys)
 
     def _embed(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Of both sides: the vectors, each distinct one once, and the vector of every row."""
+        """For users and items: the distinct vectors, and the vector of every row."""
         sides = (
             (self.embed_users, batch.user_key, batch.distinct_users),
             (self.item, batch.item_key, batch.distinct_items),

@@ -34,12 +34,12 @@ RATE = 0.01  # of Adam, where no optimizer is given
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop once a validation metric no longer improves, and keep the epoch at which it was best.
+    """Stop when a validation metric no longer improves, and keep the weights of the best epoch.
 
     Attributes:
-        metric: The key of a validation figure: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
-        patience: Epochs without a new best before training ends.
-        lower_is_better: Whether less is better; errors and losses are recognised by their names.
+        metric: Key of a validation metric, such as `"rating/rmse"` or `"retrieval/unseen/hit_rate@10"`.
+        patience: Epochs in a row without a new best after which training ends.
+        lower_is_better: Whether lower is better; where not given, errors and losses are recognised by their names.
 
     Raises:
         ConfigError: If the patience is below 1.
@@ -57,11 +57,11 @@ class EarlyStopping:
         """Whether a figure beats the best so far.
 
         Args:
-            figure: The new one.
-            best: The best one, NaN where there is none.
+            figure: Of the last epoch.
+            best: The best so far; NaN before the first epoch.
 
         Returns:
-            True where it does.
+            True if it does.
         """
         lower = self.lower_is_better
         if lower is None:
@@ -86,35 +86,35 @@ def fit(
     device: torch.device | str | None = None,
     progress: bool = True,
 ) -> pl.DataFrame:
-    """Train a model; it is left with the weights of the last epoch, or of the best one under early stopping.
+    """Train a model, which ends with the weights of the last epoch, or of the best one under early stopping.
 
     Args:
         model: Trained in place.
-        train: Rows with labels; or several logs, each batch from one of them.
-        epochs: Passes over the rows; over those of the first log of a mix.
+        train: Rows with labels; or a `Mix` of logs, each batch from one of them.
+        epochs: Passes over the rows; of a mix, over those of its first log.
         batch_size: Rows a step. The default suits in-batch negatives.
-        optimizer: An optimizer of the model's parameters, or what makes one of them; Adam with a rate of .01 where
-            not given.
-        seed: Order of the rows, sampled negatives, dropout. The caller's random state is left alone.
+        optimizer: An optimizer of the model's parameters, or a function that makes one of them. The default is Adam
+            with a learning rate of .01.
+        seed: Of the order of the rows, the sampled negatives and dropout. The caller's random state is left alone.
         validation: Rows to evaluate on after every epoch.
         early_stopping: When to stop before `epochs`.
-        clip_norm: Largest norm of the whole gradient; no limit where not given.
-        average: Decay, a step, of an exponential moving average of the weights, which validation sees and the model
-            is left with; .99 is a good value. No averaging where not given.
-        checkpoint: Folder that receives, after every epoch, all it takes to go on from there.
-        resume: Go on from the checkpoint, if there is one, exactly as if training had not stopped.
-        device: Where to train; a GPU if there is one, where not given.
+        clip_norm: Largest norm of the whole gradient; by default there is no limit.
+        average: Decay per step of an exponential moving average of the weights. Validation sees the average, and the
+            model ends with it; .99 is a good value. By default nothing is averaged.
+        checkpoint: File that receives, after every epoch, all it takes to go on from there.
+        resume: Whether to go on from the checkpoint, if there is one, exactly as if training had not stopped.
+        device: Where to train; by default on a GPU if there is one.
         progress: Whether to show a progress bar with each task's loss on stderr.
 
     Returns:
-        One row an epoch: its number, its seconds, each loss averaged over its rows, each validation figure; with
-        several tasks also how hard each pulls at the shared vectors and the cosines between them (see `Conflict`), and
-        with a trunk of experts what share of each a task hears.
+        One row an epoch: its number, its seconds, each task's loss (the mean over the rows it learned from), and each
+        validation metric. With several tasks, also each one's share of the gradient at the shared vectors and the
+        cosines between their gradients (see `Conflict`); with a trunk of experts, the mean share of each expert.
 
     Raises:
         DataError: If the log lacks what a task reads.
         ConfigError: If an argument breaks its rule.
-        TrainingError: If a loss is no longer finite; the model keeps the weights of before that batch.
+        TrainingError: If a loss is no longer finite, or a checkpoint does not fit.
 
     Example:
         >>> history = fit(model, train, epochs=3, seed=7)  # doctest: +SKIP
@@ -127,6 +127,8 @@ def fit(
         raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs to know where from; give checkpoint=...")
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise ConfigError(f"checkpoint={str(checkpoint)!r} is a folder; name a file, such as 'run.safetensors' in it")
     log = train.log if isinstance(train, Mix) else train
     model.check(log)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -195,7 +197,7 @@ class _State:
             self.best_figure, self.epochs_since_best = figure, 0
 
     def settle(self) -> None:
-        """Leave the model with the weights it is meant to have: the best ones, else the averages."""
+        """Leave the model with its final weights: the best epoch's, else the averages, else the last ones."""
         if self.best is not None:
             self.model.load_state_dict(self.best)
         elif self.average is not None:
@@ -274,7 +276,7 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 def _train_epoch(
     state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, told: Step
 ) -> dict[str, float]:
-    """One pass over the rows: each loss averaged over the rows that carry it, and who pulls where."""
+    """One pass over the rows: each loss averaged over the rows it is for, gradient shares and cosines, gate shares."""
     state.model.train()
     trunk = state.model.trunk
     if trunk is not None:
@@ -303,13 +305,13 @@ def _train_epoch(
 
 
 def _counted(model: Model, losses: Losses, batch: Batch) -> dict[str, float]:
-    """How much the rows weigh that each loss is the mean of."""
+    """The total weight of the rows that each loss is the mean of."""
     tasks = model.tasks
     return {name: float(tasks[name].training_weights(batch).sum()) if name in tasks else len(batch) for name in losses}
 
 
 def _losses(model: Model, batch: Batch, where: str) -> Losses:
-    """The losses of one batch, all of them numbers."""
+    """The losses of one batch, all of them finite."""
     found = model.compute_loss(batch)
     if not isinstance(found, Losses):
         found = Losses(found if isinstance(found, Mapping) else {"loss": found})
@@ -337,7 +339,7 @@ def _kept(model: Model) -> str:
 
 
 def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
-    """Gradients, and one step of the weights and of their average."""
+    """Compute gradients; take one step of the weights and of their average."""
     state.optimizer.zero_grad(set_to_none=True)
     state.model.balancer.backward(state.model.weigh(losses), losses.shared)
     if clip_norm is not None:
@@ -348,7 +350,7 @@ def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
 
 
 def _clip(model: nn.Module, largest: float) -> None:
-    """Scale the whole gradient down to a norm; sparse gradients count with the rows they hold."""
+    """Scale the whole gradient down to a norm; of a sparse gradient the rows it holds count."""
     grads = []
     for parameter in model.parameters():
         if parameter.grad is not None:

@@ -1,4 +1,4 @@
-"""Balancer: what several losses do to the parameters they share."""
+"""Balancer: how the losses of several tasks become gradients of the parameters that they share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from motet.layers.configured import Configured
 
 
 class Balancer(Configured, ABC):
-    """From losses by task to the gradients of all parameters.
+    """Computes the gradients of all parameters from the losses of the tasks.
 
-    A balancer may have parameters of its own; they are trained with the model's.
+    A balancer may have parameters of its own, which are trained together with the model's.
     """
 
     def build(self, tasks: Sequence[str]) -> None:
-        """Make what there is one of for each task; `Model` calls this once.
+        """Make the state that is kept for each task; `Model` calls this once.
 
         Args:
             tasks: Their names.
@@ -29,8 +29,8 @@ class Balancer(Configured, ABC):
         """Add to the gradient of every parameter.
 
         Args:
-            losses: Of the tasks present in the batch, times their weights.
-            shared: The vectors at which the tasks meet; empty where a model has a loss of its own.
+            losses: Of the tasks that take part in the batch, times their weights.
+            shared: The vectors that the tasks share; empty if a model computes a loss of its own.
         """
 
     def epoch_ended(self, losses: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Task: one objective of a joint model, with its head, its loss, its metrics and its score."""
+"""Task: one objective of a joint model, with its head, loss, metrics and score."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Task(Configured, ABC):
     A constructor keeps each of its arguments as an attribute of the same name: see `Configured`.
 
     Args:
-        name: The key of its loss, its metrics, its score and its weight.
-        needs: Label columns it reads, checked against the data before training.
-        where: Which rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights; every
-            row with a label where not given.
-        reduction: How row losses become one: the (weighted) `"mean"` over its rows, or their `"sum"`.
+        name: The key of its loss, metrics, score and weight.
+        needs: Label columns that it reads, checked against the data before training.
+        where: The rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights. By default
+            every row with a label.
+        reduction: How row losses become one number: their (weighted) `"mean"` or `"sum"` over the task's rows.
 
     Raises:
         ConfigError: If the reduction is neither.
@@ -66,7 +66,7 @@ class Task(Configured, ABC):
         """
 
     def prepare(self, train: Columns) -> None:
-        """Look once at the training rows, before the first step: counts, means.
+        """Measure the training rows once, before the first step: counts, means.
 
         Args:
             train: The training log.
@@ -76,7 +76,7 @@ class Task(Configured, ABC):
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """One number a row; a row without a label gets 0 and weighs nothing.
+        """One loss a row; a row without a label gets 0 and has weight 0.
 
         Args:
             user: User vectors.
@@ -91,7 +91,7 @@ class Task(Configured, ABC):
     def score(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """What the task says of each pair, in its own unit; higher is better.
+        """The task's score of each pair of user and item, in its own unit; higher is better.
 
         Args:
             user: User vectors.
@@ -113,18 +113,18 @@ class Task(Configured, ABC):
 
     @property
     def calibration(self) -> Platt | None:
-        """What makes its probabilities hold, one stage for each of `judged`; None where it says no probabilities."""
+        """The calibration of its probabilities, one stage for each entry of `judged`; None if it predicts none."""
         return None
 
     @property
     def judged(self) -> Mapping[str, str]:
-        """The label column that point metrics compare with, by what stands before the `/` in their names."""
+        """The label column that point metrics compare with, by the part of a metric's name before the `/`."""
         return {"": self.needs[0]} if self.needs else {}
 
     def parts(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Mapping[str, Float[Tensor, " batch"]]:
-        """What point metrics judge, by the keys of `judged`: the score, unless a task says several things of a pair.
+        """What point metrics judge, by the keys of `judged`: the score, or several where a task predicts several.
 
         Args:
             user: User vectors.
@@ -138,24 +138,24 @@ class Task(Configured, ABC):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the log it reads."""
+        """Every column of the log that it reads."""
         return tuple(dict.fromkeys((*self.needs, *self.rows.columns)))
 
     def finds(self, batch: Batch) -> bool:
-        """Whether the batch has every column it reads; a task that does not takes no part in it."""
+        """Whether the batch has every column that it reads; the task is skipped in a batch that has not."""
         return all(column in batch for column in self.columns)
 
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the task's metrics: 0 where it is not the task's row or a label is missing."""
+        """The weight of each row in the task's metrics: 0 if `where` does not select it or a label is missing."""
         weights = self.rows.weights(batch)
         return weights.where(self.labelled(batch), 0.0) if self.needs else weights
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the task's loss: as in its metrics, less what has faded with time."""
+        """The weight of each row in the task's loss: that in its metrics, times the decay with age."""
         return self.row_weights(batch) * self.rows.fading(batch)
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which of the task's rows carry every label it needs."""
+        """Which rows `where` selects and have every label."""
         rows = self.rows.chosen(batch)
         for column in self.needs:
             rows &= ~batch[column].isnan()
@@ -170,7 +170,7 @@ class CorpusTask(Task, ABC):
 
     @abstractmethod
     def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:
-        """User vectors as the index is asked.
+        """User vectors as an index is queried with.
 
         Args:
             user: User vectors.
@@ -182,7 +182,7 @@ class CorpusTask(Task, ABC):
 
     @abstractmethod
     def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
-        """Item vectors as the index holds them.
+        """Item vectors as an index holds them.
 
         Args:
             item: Item vectors.

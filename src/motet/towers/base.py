@@ -15,17 +15,17 @@ from motet.errors import ConfigError
 
 
 class Tower(nn.Module, ABC):
-    """Users or items as vectors.
+    """Embeds users or items as vectors.
 
     Attributes:
-        entities: The users, or the items, this tower embeds: their vocabulary and features.
+        entities: The users, or the items, that it embeds: their vocabulary and features.
         dim: Width of the vectors.
-        context: Batch columns the tower reads besides the id. Where there are none, equal ids have equal vectors
-            and `Model` embeds each distinct id of a batch once.
-        remembers: Whether it embeds a row without that context too, by what `prepare` has seen: a request to a
-            `Recommender` has none.
-        reads: Declared features it reads, and so can be told of somebody whom training has not seen.
-        reads_history: Whether it reads the items of a history, and so can be told of further ones.
+        context: Batch columns that it reads besides the id. A tower without any gives equal ids equal vectors, and
+            `Model` embeds each distinct id of a batch once.
+        remembers: Whether it can also embed a row without that context, from what `prepare` has seen, as a
+            `Recommender` asks it to.
+        reads: The declared features that it reads. A request can supply them for a user who is not in the training log.
+        reads_history: Whether it reads a history of items, so that a request can add to it.
     """
 
     entities: Entities
@@ -54,16 +54,16 @@ class Tower(nn.Module, ABC):
         """
 
     def over(self, visitors: Visitors) -> Self:
-        """A twin with the same weights that embeds visitors: their features and histories as they are now.
+        """A twin with the same weights that embeds visitors, with their features and histories as they are now.
 
         Args:
-            visitors: With all features in `reads`; their lines are the twin's rows.
+            visitors: With all features in `reads`. Row r of the twin is visitor r.
 
         Returns:
-            The twin; it shares what it does not read anew.
+            The twin; it shares all weights with this tower.
 
         Raises:
-            ConfigError: If the class cannot; such a one leaves `reads` and `reads_history` as they are here.
+            ConfigError: If the class does not support it; it then leaves `reads` and `reads_history` at their defaults.
         """
         raise ConfigError(
             f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and say "
@@ -71,13 +71,13 @@ class Tower(nn.Module, ABC):
         )
 
     def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """What stands for the vector of an id that was not trained.
+        """The vector that stands in for an id that was not trained.
 
         Args:
             rows: Entities with events in training.
 
         Returns:
-            The mean of the vectors of their ids; None where ids have none.
+            The mean of their id vectors; None if ids have no vectors of their own.
         """
 
     def config(self) -> dict[str, Any]:
