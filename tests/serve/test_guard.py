@@ -86,6 +86,30 @@ def test_without_tokens_only_this_machine_is_answered(ask: Caller) -> None:
         assert error["message"] == "without tokens only requests to localhost are answered"
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://localhost:9000", "http://localhost.evil.example", "null"]
+)
+def test_a_page_of_another_site_cannot_ask(ask: Caller, origin: str) -> None:
+    """A browser sends it to 127.0.0.1 under that very name, without asking first where the body is no JSON or empty."""
+    for path in ("/v1/models/rollback", "/v1/events", "/v1/recommend"):
+        error = ask.refused(403, "POST", path, headers={"Origin": origin})
+        assert error["code"] == "wrong_origin"
+        assert error["message"] == "a page of another site sent this request; without tokens such requests are refused"
+
+
+def test_the_own_page_may_ask(ask: Caller) -> None:
+    for host in ("localhost", "127.0.0.1:8000", "[::1]:8000"):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        assert ask("POST", "/v1/recommend", {"user": 3}, headers=headers).status_code == 200
+
+
+def test_with_tokens_any_page_may_ask(kept: Service) -> None:
+    headers = {"Host": "shop.example", "Origin": "https://console.example"}
+    assert (
+        Caller(create_app(kept), token=READER)("POST", "/v1/recommend", {"user": 3}, headers=headers).status_code == 200
+    )
+
+
 def test_with_tokens_any_name_is_answered(kept: Service) -> None:
     caller = Caller(create_app(kept), token=READER)
     assert caller("GET", "/v1/users", headers={"Host": "shop.example"}).status_code == 200

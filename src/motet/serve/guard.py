@@ -9,6 +9,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,8 +45,8 @@ class Guard:
         app: The application.
         measured: Counts requests.
         gate: Bounds the work that is done at once; what brings a body for it is refused unread while it is full.
-        anybody: Whether requests need no token. Then only those that were meant for this machine are answered: a page
-            of another site may make a browser ask 127.0.0.1 under that site's name.
+        anybody: Whether requests need no token. Then only those that were meant for this machine are answered, and
+            none of a page of another site, which a browser would send to 127.0.0.1 all the same.
     """
 
     def __init__(self, app: ASGIApp, *, measured: Measured, gate: Gate, anybody: bool) -> None:
@@ -86,9 +87,8 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """The body, read whole before anything else is done, or refused."""
         headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        if self.anybody and PORT.sub("", host) not in HERE:
-            raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+        if self.anybody:
+            _check_source(headers)
         if scope["path"] in WORK:
             self.gate.check()
         length = headers.get(b"content-length", b"0")
@@ -116,6 +116,17 @@ class Guard:
         self.measured.requests.labels(route, method, status).inc()
         self.measured.seconds.labels(route).observe(seconds)
         say("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
+
+
+def _check_source(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse what a page of another site makes a browser ask, under that site's name or under this machine's."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    if PORT.sub("", host) not in HERE:
+        raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if origin and origin.partition("://")[2] != host:
+        message = "a page of another site sent this request; without tokens such requests are refused"
+        raise Problem(403, message, code="wrong_origin")
 
 
 async def _read(receive: Receive) -> bytes:
