@@ -121,6 +121,17 @@ def test_a_proxy_that_is_busy_is_asked_again(ask: Ask) -> None:
     assert ask(Script(httpx.Response(503, text="<h1>Busy</h1>"), ready()), "ready").status == "ready"
 
 
+@pytest.mark.parametrize("end", [httpx.ReadError("reset by peer"), httpx.RemoteProtocolError("Server disconnected")])
+def test_a_request_on_a_connection_that_ends_is_sent_again_unless_it_must_not_run_twice(
+    ask: Ask, end: httpx.TransportError
+) -> None:
+    assert ask(Script(end, ready()), "ready").status == "ready"
+    service = Script(end, ready())
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        ask(service, "roll_back")
+    assert len(service.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "message"),
     [

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from motet.client.connection import IDLE_TIMEOUT_S
 from motet.serve import patience
 from serve.conftest import listening
 
@@ -105,6 +106,26 @@ def test_a_client_that_does_not_read_is_left(port: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(patience, "READ_TIMEOUT_S", 20)
     answer = httpx.get(f"http://127.0.0.1:{port}/?size={LARGE}")  # one that reads gets all of it
     assert len(answer.content) == LARGE
+
+
+def test_a_kept_connection_ends_when_it_is_idle_and_sooner_in_a_crowd(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert patience.IDLE_TIMEOUT_S > 10 * IDLE_TIMEOUT_S  # a client of motet is always the first to end a connection
+    monkeypatch.setattr(patience, "CROWDED_IDLE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 2)
+    with connected(port) as kept:
+        for _ in range(2):
+            kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert kept.recv(1000).endswith(b"..")
+            time.sleep(0.3)
+        with connected(port) as crowd:
+            crowd.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert crowd.recv(1000).startswith(b"HTTP/1.1 200")
+            assert ended(crowd)
+        monkeypatch.setattr(patience, "IDLE_TIMEOUT_S", 0.1)
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert ended(kept)
 
 
 def test_a_connection_too_many_is_told_to_come_again(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

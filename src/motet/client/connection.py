@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HERE = "http://127.0.0.1:8000"
+IDLE_TIMEOUT_S = 5.0  # far below the 75 s of the service: if it ends a connection, no request may be under way on it
 
 
 def settings(url: str, token: str | None, timeout_s: float, connections: int) -> dict[str, Any]:
@@ -40,7 +41,9 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"url {url!r} is not the address of a service; write one such as {HERE}")
     headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    limits = httpx.Limits(
+        max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_TIMEOUT_S
+    )
     return {"base_url": url, "headers": headers, "timeout": timeout_s, "limits": limits}
 
 

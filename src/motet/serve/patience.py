@@ -14,6 +14,10 @@ HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 15.0  # longer than the guard's, which says so
 LARGEST_HEAD = 1 << 16
 READ_TIMEOUT_S = 30.0
+IDLE_TIMEOUT_S = (
+    75  # longer than clients and proxies keep a connection (60 s at most, commonly): who ends it must be they
+)
+CROWDED_IDLE_TIMEOUT_S = 5
 MOST_CONNECTIONS = 900  # each needs a file descriptor, and 1,024 are what most systems give a process
 
 
@@ -24,6 +28,10 @@ class Patience(HttpToolsProtocol):
     answered before, as `Guard` does with one that is large or late. Where an answer is larger than what the system
     takes, the client has to read the rest within `READ_TIMEOUT_S`. Else the connection ends. Beyond `MOST_CONNECTIONS`
     a request is answered 503.
+
+    A connection that is kept ends after `IDLE_TIMEOUT_S` without a request, or `CROWDED_IDLE_TIMEOUT_S` where more than
+    half of `MOST_CONNECTIONS` are open. A request that is under way at that moment is lost: the service says goodbye
+    while the client speaks.
 
     Args:
         *args: As uvicorn gives them.
@@ -74,6 +82,12 @@ class Patience(HttpToolsProtocol):
         """The request is whole."""
         self._await(None)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        crowded = len(self.connections) > MOST_CONNECTIONS // 2
+        self.timeout_keep_alive = CROWDED_IDLE_TIMEOUT_S if crowded else IDLE_TIMEOUT_S
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         """More is to be sent than the client reads."""

@@ -72,7 +72,6 @@ def serve(
         date_header=False,
         http=Patience,
         ws="none",
-        timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
     ready()
