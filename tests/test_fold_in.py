@@ -301,3 +301,25 @@ def test_a_tower_that_does_not_say_how_is_told_nothing(log: EventLog) -> None:
     assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"  # the linear map needs no `over`
     with pytest.raises(ConfigError, match=r"a Bare cannot be told of 2 users: give the class a method `over`"):
         recommender.model.user.over(Visitors(torch.tensor([0, 1])))
+
+
+def test_what_is_told_counts_as_seen_where_the_rule_may_hold() -> None:
+    rows = [(1, "cup", "view"), (1, "pan", "buy"), (2, "pot", "view"), (2, "jug", "buy"), (2, "mug", "view")]
+    shop = EventLog.read(
+        pl.DataFrame(rows, ["user", "item", "event"], orient="row"), Schema(user="user", item="item", event="event")
+    )
+    model = Model(user=FeatureTower(shop.users, dim=4), item=FeatureTower(shop.items, dim=4), tasks=[Retrieval()])
+    found = Recommender(model, shop, seen="event == 'buy'")
+
+    def missing(**asked: object) -> set[str]:
+        return {"cup", "pan", "pot", "jug", "mug"} - set(found.recommend(1, 5, **asked).ids)
+
+    told = pl.DataFrame({"user": [1, 1, 1], "item": ["pot", "jug", "mug"], "event": ["view", "buy", None]})
+    assert missing() == {"pan"}
+    assert missing(histories=told) == {"pan", "jug", "mug"}
+    assert missing(histories=told.drop("event")) == {"pan", "pot", "jug", "mug"}
+    assert missing(histories={1: ["pot"]}) == {"pan", "pot"}
+    views = found.recommend(9, 5, histories=told.with_columns(user=9, event=pl.lit("view")))
+    assert views.basis == "history"
+    assert len(views.ids) == 5
+    torch.testing.assert_close(vector(found, 1, histories=told), vector(found, 1, histories={1: ["pot", "jug", "mug"]}))

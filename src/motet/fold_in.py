@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -14,10 +15,9 @@ from torch.nn.functional import embedding_bag
 
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.lookup import Ids, known_rows, listed
 from motet.data.told import told_features
+from motet.data.told_events import ToldEvents
 from motet.data.visitors import Visitors
-from motet.errors import ConfigError, did_you_mean
 from motet.retrievers.chosen import chosen
 from motet.scorer import PAIRS, Askers, Scorer
 
@@ -59,6 +59,8 @@ class FoldIn:
         self.scorer = scorer
         self.users = log.users
         self.items = log.items
+        self.log = log
+        self.rule = seen
         self.had = chosen(log, None)
         self.seen = self.had if seen is None else chosen(log, seen)
 
@@ -67,14 +69,15 @@ class FoldIn:
         ids: Sequence[str] | Sequence[int],
         *,
         features: object = None,
-        histories: Mapping[str, Ids] | Mapping[int, Ids] | None = None,
+        histories: object = None,
     ) -> Askers:
         """Look users up, and take in what is told of them.
 
         Args:
             ids: Known or not.
             features: A table with one row a user, or a mapping from feature to value of a single one.
-            histories: Items by user.
+            histories: Items by user, or a table of events, as `ToldEvents.of` reads them. Those count as seen that
+                the rule may hold for: of what is not told nothing is ruled out.
 
         Returns:
             One line an id.
@@ -86,7 +89,8 @@ class FoldIn:
         scorer, tower = self.scorer, self.scorer.model.user
         rows = self.users.vocab.encode(ids)
         rows = rows * scorer.known[rows]
-        who, items = self._added(ids, histories or {})
+        events = ToldEvents.of({} if histories is None else histories, ids, self.log)
+        who, items = events.who, events.items
         told, said = told_features(features, ids, rows, self.users, tower.reads)
         visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
         added = visitors.added()
@@ -101,22 +105,9 @@ class FoldIn:
             vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map
         basis = np.array(["popularity", "features", "history", "known"], dtype=object)
         best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
-        seen = self._with_told(self.seen, visitors)
+        barring = slice(None) if self.rule is None else events.chosen(self.rule, rows, self.log)
+        seen = self._with_told(self.seen, replace(visitors, who=who[barring], items=items[barring]))
         return Askers(rows, vectors, seen.lines(), visitors.told(), basis[best.amax(0).numpy()])
-
-    def _added(
-        self, ids: Sequence[str] | Sequence[int], histories: Mapping[str, Ids] | Mapping[int, Ids]
-    ) -> tuple[Int[Tensor, " added"], Int[Tensor, " added"]]:
-        """Lines and item rows of the histories told."""
-        asked = set(ids)
-        for user in histories:
-            if user not in asked:
-                hint = did_you_mean(str(user), [str(id) for id in ids[:1000]])
-                raise ConfigError(f"histories names the user {user!r}, who is not asked for{hint}")
-        given = dict[str | int, Ids](histories)  # type: ignore[arg-type]  # keys are invariant
-        items = [known_rows(self.items, listed(given.get(id, ()))[0], "item") for id in ids]
-        who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items], dtype=torch.int64))
-        return who, torch.cat([*items, torch.zeros(0, dtype=torch.int64)])
 
     def _with_told(self, history: History, visitors: Visitors) -> History:
         """What each had by a history of the log, and as told."""

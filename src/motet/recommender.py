@@ -33,7 +33,6 @@ from motet.scorer import Scorer
 
 NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
 LARGEST = 1e30  # weight of a task: with it a score of any size is still a number
-Histories = Mapping[str, Ids] | Mapping[int, Ids]
 
 
 class Recommender:
@@ -48,7 +47,8 @@ class Recommender:
         by: What each task counts for in recommendations, unless a question says otherwise, 0 where not named; the
             weights of the model, which are those of its losses, where not given.
         seen: Which rows of the log say that a user needs no recommendation of an item, such as `"event == 'buy'"`
-            where what was only viewed may come; all where not given. What a question tells of a user counts as seen.
+            where what was only viewed may come; all where not given. What a question tells of a user counts as seen, as
+            far as the rule may hold for it.
         retrieve: What finds candidates, one stage after the other: the name of a task that ranks the catalogue, a
             `retrievers.Touched` or `Alike`, or a list of these as one stage. What an earlier stage finds comes first.
             The first trained task that ranks the catalogue where not given; without one, every item is a candidate.
@@ -111,7 +111,7 @@ class Recommender:
         by: Mapping[str, float] | None = None,
         preference: Mapping[str, float] | None = None,
         features: object = None,
-        histories: Histories | None = None,
+        histories: object = None,
     ) -> TopK:
         """The k items that the tasks together put first for each user.
 
@@ -123,7 +123,7 @@ class Recommender:
             users: One id, for a 1-D answer, or many, for a 2-D one.
             k: How many items.
             exclude_seen: Whether to leave out the items the user had, in rows that `Recommender(seen=...)` chooses and
-                as `histories` says.
+                as `histories` says. Of an event that does not say what the rule reads, nothing is ruled out.
             exclude: Items that must not be recommended to anyone.
             only: Items that may be recommended; all where not given.
             candidates: How many items each source retrieves for the tasks to rank, at least k. More is slower and comes
@@ -136,8 +136,10 @@ class Recommender:
             features: Declared features that the users' tower reads, of users whom the log does not know, or in place
                 of the log's: a table with one row a user and their id column, or a mapping for a single user, such as
                 `{"age": 24, "gender": "F"}`. Null and values that training never had tell nothing.
-            histories: Item ids by user, the oldest first, on top of what the user had in training. A tower that reads
-                histories or sequences takes them in; for others a linear map stands in, as `FoldIn` says.
+            histories: Item ids by user, the oldest first, on top of what the user had in training; or a table of
+                events, with the log's columns as far as they are known, such as the kind of event that `seen` reads.
+                A tower that reads histories or sequences takes them in; for others a linear map stands in, as
+                `FoldIn` says.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
@@ -175,7 +177,7 @@ class Recommender:
         *,
         preference: Mapping[str, float] | None = None,
         features: object = None,
-        histories: Histories | None = None,
+        histories: object = None,
     ) -> dict[str, Float[Tensor, " *pairs"]]:
         """What every task says of pairs of user and item.
 

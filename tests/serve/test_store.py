@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from motet.errors import ConfigError
 from motet.serve import database
 from motet.serve import store as module
-from motet.serve.event import Added, Event
+from motet.serve.event import Added, Event, Had
 from motet.serve.store import EventStore, StoreError
 from serve.conftest import empty_postgres
 
@@ -45,13 +45,13 @@ def test_the_newest_come_first_and_the_last_stored_of_a_moment(store: EventStore
     store.add([event(3, time=5.0)])
     assert [stored.id for stored in store.of_user("7")] == ["e9", "e3", "e1", "e5"]
     assert [stored.id for stored in store.of_user("7", limit=2)] == ["e9", "e3"]
-    assert store.items_of(["7"]) == {"7": ["i9", "i3", "i1", "i5"]}
+    assert store.had_by(["7"]) == {"7": [Had("i9"), Had("i3"), Had("i1"), Had("i5")]}
 
 
 def test_users_do_not_see_each_other(store: EventStore) -> None:
     store.add([event(1, "a"), event(2, "b"), event(3, "a", item="i1")])
-    assert store.items_of(["b", "a", "nobody"]) == {"b": ["i2"], "a": ["i1"], "nobody": []}
-    assert store.items_of([]) == {}
+    assert store.had_by(["b", "a", "nobody"]) == {"b": [Had("i2")], "a": [Had("i1")], "nobody": []}
+    assert store.had_by([]) == {}
     assert store.of_user("nobody") == []
 
 
@@ -103,7 +103,7 @@ def test_a_database_that_is_down_is_said_at_once_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EventStore(str(tmp_path / "missing" / "events.db"))
-    for call in (store.ping, store.count, lambda: store.add([event(1)]), lambda: store.items_of(["7"])):
+    for call in (store.ping, store.count, lambda: store.add([event(1)]), lambda: store.had_by(["7"])):
         monkeypatch.setattr(store, "_closed_until", 0.0)
         with pytest.raises(StoreError, match=r"the event store .*events\.db does not answer: unable to open database"):
             call()

@@ -44,7 +44,8 @@ def recommend(
         preference: Weighting of the tasks, for a model that was trained for every weighting.
         history: Further items of the user, oldest first.
         features: Features of the user, by column; for a single user only.
-        exclude_seen: Leave out items that the user had in training or in events since.
+        exclude_seen: Leave out items that the user had in training or in events since, as far as these
+            count as seen.
         candidates: Items that are retrieved, and then ranked by every task.
         reasons: Name the items of the user's history that are nearest to each recommended item.
         model: Name of the model to ask; if not given, the service assigns one by the user's id.

@@ -75,6 +75,31 @@ class Expression:
             DataError: If a column is not there or holds several values a row, a value is none of the column it is
                 compared with, or two columns are compared that do not hold the same values.
         """
+        self._check_columns_of(batch)
+        return self._holds(self._tree, batch)
+
+    def may_hold(self, batch: Batch, silent: Mapping[str, Bool[Tensor, " batch"]]) -> Bool[Tensor, " batch"]:
+        """Decide rows of which not everything is told: what is not told could be anything.
+
+        Args:
+            batch: Holds the columns.
+            silent: By column, of which rows it is not told.
+
+        Returns:
+            True where the condition holds, or would with some value of what is not told.
+
+        Raises:
+            DataError: As when every row is decided.
+
+        Example:
+            >>> batch = Batch({"user_id": torch.tensor([1, 1]), "stars": torch.tensor([2.0, torch.nan])})
+            >>> Expression("stars >= 4").may_hold(batch, {"stars": torch.tensor([False, True])})
+            tensor([False,  True])
+        """
+        self._check_columns_of(batch)
+        return self._may(self._tree, batch, silent, wanted=True)
+
+    def _check_columns_of(self, batch: Batch) -> None:
         for column in self.columns:
             if column not in batch:
                 raise DataError(
@@ -86,7 +111,6 @@ class Expression:
                     f"condition {self.text!r} reads column {column!r}, which holds {batch[column].shape[1]} values a "
                     "row; a condition compares columns of one value a row"
                 )
-        return self._holds(self._tree, batch)
 
     def _check(self, node: ast.expr) -> None:
         match node:
@@ -131,6 +155,20 @@ class Expression:
                 return held
             case _:  # the constructor lets nothing else through
                 raise AssertionError(ast.dump(node))
+
+    def _may(self, node: ast.expr, batch: Batch, silent: Mapping[str, Tensor], *, wanted: bool) -> Tensor:
+        """Rows in which a part of the condition may hold, or may not hold where that is wanted."""
+        match node:
+            case ast.BoolOp(op=joint, values=parts):
+                every = torch.stack([self._may(part, batch, silent, wanted=wanted) for part in parts])
+                return every.all(0) if isinstance(joint, ast.And) == wanted else every.any(0)
+            case ast.UnaryOp(operand=part):
+                return self._may(part, batch, silent, wanted=not wanted)
+            case _:
+                held = self._holds(node, batch)
+                named = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+                untold = [silent[name] for name in silent if name in named]
+                return torch.stack([held if wanted else ~held, *untold]).any(0)
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
         """Rows in which both sides are known and the comparison holds."""

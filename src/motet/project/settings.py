@@ -213,6 +213,8 @@ def _words(hint: Any, place: int = 0) -> str:
         return "a path"
     if origin is Literal:
         return f"one of {', '.join(map(repr, inner))}"
+    if origin in LISTS and place:
+        return "lists of these"
     if origin in LISTS:
         return _held("list", [part for each in inner for part in members(each)])
     return _held("table", members(inner[1])) if origin in TABLES else ""

@@ -69,7 +69,9 @@ class RecommendBody(Asker):
     only: Ids | None = Field(None, description="items that may come")
     where: Where = Field({}, description="what the columns of the item table must hold")
     by: Weights | None = Field(None, description="what each task counts for, 0 where not named")
-    exclude_seen: StrictBool = Field(True, description="leave out what the user had, in training and since")
+    exclude_seen: StrictBool = Field(
+        True, description="leave out what the user had, in training and since, as far as the model counts it as seen"
+    )
     candidates: Annotated[StrictInt, Field(ge=1, le=10_000)] = 500
     reasons: StrictBool = Field(False, description="name the nearest items of the user's history")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Event:
     user: str
     item: str
     time: float
+    event: str | None = None
+    value: float | None = None
+
+
+class Had(NamedTuple):
+    """An item that a user had, in one way: as an `Event` says it.
+
+    Attributes:
+        item: The item's id.
+        event: The kind.
+        value: How much.
+    """
+
+    item: str
     event: str | None = None
     value: float | None = None
 

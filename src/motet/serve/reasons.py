@@ -24,7 +24,7 @@ class Reasons:
     def __init__(self, recommender: Recommender) -> None:
         self.recommender = recommender
 
-    def add(self, row: int, told: list[str] | list[int], items: Sequence[dict[str, Any]]) -> None:
+    def add(self, row: int, told: Sequence[str] | Sequence[int], items: Sequence[dict[str, Any]]) -> None:
         """Give each recommended item its `reasons`.
 
         Args:

@@ -17,13 +17,13 @@ from motet.index import TopK
 from motet.recommender import Recommender
 from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
 from motet.serve.catalogue import Catalogue
+from motet.serve.event import Had
 from motet.serve.problem import Problem
 from motet.serve.reasons import Reasons
 from motet.serve.spelling import name_users, sort_out
+from motet.serve.stored import Stored, as_histories, known_items
 from motet.serve.version import version_of
 from motet.serve.where import allowed
-
-Stored = Mapping[str, Sequence[str]]
 
 
 class ServedModel:
@@ -92,7 +92,7 @@ class ServedModel:
 
         Args:
             asked: The body.
-            stored: Items of the events stored since training, by user, the newest first.
+            stored: What users had by the events stored since training, the newest first.
 
         Returns:
             What JSON can hold.
@@ -105,7 +105,7 @@ class ServedModel:
         exclude, unknown = sort_out(items.vocab, asked.exclude)
         ignored = {"exclude": unknown, "only": [], "history": sort_out(items.vocab, asked.history)[1]}
         users = name_users(self.recommender.users.vocab, asked.asking)
-        histories = self._histories(asked, asked.asking, users, stored)
+        had = self._had(asked, asked.asking, users, stored)
         only = allowed(items.table, items.key, asked.where)
         if asked.only is not None:
             named, ignored["only"] = sort_out(items.vocab, asked.only)
@@ -120,7 +120,7 @@ class ServedModel:
             by=asked.by,
             preference=asked.preference,
             features=asked.features,
-            histories=histories,
+            histories=self._told(had),
         )
         results: list[dict[str, Any]] = [
             {
@@ -135,7 +135,7 @@ class ServedModel:
         if asked.reasons:
             rows = self.recommender.users.vocab.encode(users).tolist()
             for user, row, result in zip(users, rows, results, strict=True):
-                self._reasons.add(row, histories.get(user, []), result["items"])
+                self._reasons.add(row, [each.item for each in had.get(user, ())], result["items"])
         return {"model": self.label, "results": results, "ignored": ignored}
 
     @torch.inference_mode()
@@ -160,7 +160,7 @@ class ServedModel:
             items,
             preference=asked.preference,
             features=asked.features,
-            histories=self._histories(asked, [asked.user], users, stored),
+            histories=self._told(self._had(asked, [asked.user], users, stored)),
         )
         rows = zip(asked.items, _lines(scores, len(items)), strict=True)
         known = bool(self.recommender.scorer.known[self.recommender.users.vocab.encode(users)].all())
@@ -219,17 +219,18 @@ class ServedModel:
             "card": self.card,
         }
 
-    def _histories(
+    def _had(
         self, asked: Asker, asking: Sequence[str | int], users: Sequence[str] | Sequence[int], stored: Stored
-    ) -> dict[Any, Any]:
+    ) -> dict[Any, list[Had]]:
         """What users had since training and as the question says, the oldest first, by the model's own ids."""
-        histories = {}
-        for name, user in zip(asking, users, strict=True):
-            told = [*reversed(stored.get(str(name), ())), *asked.history]
-            known, _ = sort_out(self.recommender.items.vocab, told)
-            if known:
-                histories[user] = known
-        return histories
+        log = self.recommender.log
+        return {
+            user: known_items(log, stored.get(str(name), ()), asked.history)
+            for name, user in zip(asking, users, strict=True)
+        }
+
+    def _told(self, had: Mapping[Any, Sequence[Had]]) -> object:
+        return as_histories(self.recommender.log, self.recommender.retrieval.seen, had)
 
     def _known(self, field: str, ids: Sequence[str | int]) -> list[str] | list[int]:
         side = self.recommender.users if field == "user" else self.recommender.items

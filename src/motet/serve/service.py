@@ -16,9 +16,10 @@ from motet.serve.lineup import Lineup
 from motet.serve.metrics import Measured
 from motet.serve.plan import Wanted
 from motet.serve.problem import Problem
-from motet.serve.served import ServedModel, Stored
+from motet.serve.served import ServedModel
 from motet.serve.shadow import Shadow
 from motet.serve.store import EventStore, StoreError
+from motet.serve.stored import Stored
 from motet.serve.together import Together
 from motet.serve.tokens import Tokens
 
@@ -215,7 +216,7 @@ class Service:
         if self.store is None:
             return {}, False
         try:
-            return self.store.items_of([str(user) for user in users]), True
+            return self.store.had_by([str(user) for user in users]), True
         except StoreError:
             self.measured.without_events.inc()
             return {}, False

@@ -11,7 +11,8 @@ from typing import Any
 from motet.serve.bodies import RecommendBody
 from motet.serve.gate import Gate
 from motet.serve.metrics import Measured
-from motet.serve.served import ServedModel, Stored
+from motet.serve.served import ServedModel
+from motet.serve.stored import Stored
 
 WAITING = 8  # questions: more would hold memory for answers that nobody waits for
 PATIENCE_S = 0.1  # until a serving thread is free; where none is, the machine has better things to do

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 
 from motet.errors import ConfigError, MotetError
 from motet.serve.database import KNOWN, connect, describe, lasts
-from motet.serve.event import Added, Event
+from motet.serve.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
 RETRY_S = 1.0  # a database that could not be reached is left alone for so long: requests must not queue up behind it
@@ -41,18 +41,18 @@ class EventStore:
         ...     store = EventStore(f"{folder}/events.db")
         ...     print(store.add([Event("e1", user="7", item="jazz", time=0.0)]))
         ...     print(store.add([Event("e1", user="7", item="jazz", time=0.0)]))
-        ...     print(store.items_of(["7", "8"]))
+        ...     print(store.had_by(["7", "8"]))
         ...     store.close()
         Added(accepted=1, duplicates=0)
         Added(accepted=0, duplicates=1)
-        {'7': ['jazz'], '8': []}
+        {'7': [Had(item='jazz', event=None, value=None)], '8': []}
     """
 
     def __init__(self, url: str) -> None:
         self.name = describe(url)
         self._engine, self._events = connect(url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        self._items_of = _items_of(self._events)
+        self._had_by = _had_by(self._events)
         self._ready = False
         self._making = threading.Lock()
         self._closed_until = 0.0
@@ -107,22 +107,23 @@ class EventStore:
         with self._transaction() as connection:
             return [Event(*row) for row in connection.execute(newest.limit(limit))]
 
-    def items_of(self, users: Sequence[str]) -> dict[str, list[str]]:
-        """The items that users had, which are not to be recommended to them again.
+    def had_by(self, users: Sequence[str]) -> dict[str, list[Had]]:
+        """The items that users had, and in which way: a model says what of it need not be recommended again.
 
         Args:
             users: Their ids.
 
         Returns:
-            Distinct items by user, those of the newest events first; an empty list for users without events.
+            By user, distinct items, kinds and values, those of the newest events first; an empty list for users
+            without events.
 
         Raises:
             StoreError: If the database is down or refuses.
         """
-        found: dict[str, list[str]] = {user: [] for user in users}
+        found: dict[str, list[Had]] = {user: [] for user in users}
         with self._transaction() as connection:
-            for user, item in connection.execute(self._items_of, {"users": users}):
-                found[user].append(item)
+            for user, item, event, value in connection.execute(self._had_by, {"users": users}):
+                found[user].append(Had(item, event, value))
         return found
 
     def count(self) -> int:
@@ -192,12 +193,13 @@ class EventStore:
                 self._ready = True
 
 
-def _items_of(events: Table) -> Select[str, str]:
+def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
     """Made once: every recommendation asks it, and making it takes longer than asking."""
     columns = events.c
-    pairs = select(columns.user_id, columns.item_id).where(columns.user_id.in_(bindparam("users", expanding=True)))
+    told = columns.user_id, columns.item_id, columns.event, columns.value
     newest_first = func.max(columns.time).desc(), func.max(columns.number).desc()
-    return pairs.group_by(columns.user_id, columns.item_id).order_by(*newest_first)
+    asked = select(*told).where(columns.user_id.in_(bindparam("users", expanding=True)))
+    return asked.group_by(*told).order_by(*newest_first)
 
 
 def make_tables(engine: Engine, tables: MetaData) -> None:

@@ -1,0 +1,66 @@
+"""ToldEvents: what a question tells of what users did, and what it does not."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+import torch
+
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+from motet.data.told_events import ToldEvents
+from motet.errors import ConfigError, DataError
+
+ROWS = [(1, "a", "view", None, 10), (1, "b", "buy", 3.0, 20), (2, "a", "view", None, 30), (2, "c", "rate", 5.0, 40)]
+
+
+@pytest.fixture
+def log() -> EventLog:
+    frame = pl.DataFrame(ROWS, ["user", "item", "event", "stars", "at"], orient="row")
+    return EventLog.read(frame, Schema(user="user", item="item", time="at", event="event", signals=("stars",)))
+
+
+def chosen(log: EventLog, where: str, **columns: list[object]) -> list[bool]:
+    size = len(next(iter(columns.values())))
+    told = ToldEvents.of(pl.DataFrame({"user": [1] * size, "item": ["a"] * size, **columns}), [1], log)
+    return told.chosen(where, torch.tensor([1]), log).tolist()
+
+
+def test_lines_keep_the_order_in_which_they_were_told(log: EventLog) -> None:
+    table = pl.DataFrame({"user": [2, 1, 2], "item": ["c", "a", "b"], "note": ["x", "y", "z"]})
+    told = ToldEvents.of(table, [1, 9, 2, 2], log)
+    assert told.who.tolist() == [0, 2, 2, 3, 3]
+    assert log.items.vocab.decode(told.items).to_list() == ["a", "c", "b", "c", "b"]
+    mapped = ToldEvents.of({1: "a", 2: ["c", "b"]}, [1, 9, 2, 2], log)
+    assert (mapped.who.tolist(), mapped.items.tolist()) == (told.who.tolist(), told.items.tolist())
+    assert mapped.chosen("event == 'buy'", torch.tensor([1, 0, 2, 2]), log).all()
+
+
+def test_a_condition_holds_for_what_is_told(log: EventLog) -> None:
+    kinds = ["buy", "view", None, "wish"]
+    assert chosen(log, "event == 'buy'", event=kinds) == [True, False, True, False]
+    assert chosen(log, "event != 'view'", event=kinds) == [True, False, True, True]
+    assert chosen(log, "not (event in ['buy', 'rate'])", event=kinds) == [False, True, True, True]
+    both = "event == 'rate' and stars >= 4"
+    assert chosen(log, both, event=["view", "rate", "rate", "rate"], stars=[None, None, 3.0, 4.0]) == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert chosen(log, "stars >= 4", stars=[5.0, None, float("nan"), 1.0]) == [True, True, False, False]
+    assert chosen(log, "at < 15", at=[10, None, 20]) == [True, True, False]
+    assert chosen(log, "item == 'a' and event == 'buy'", event=["buy"]) == [True]
+
+
+def test_refuses(log: EventLog) -> None:
+    with pytest.raises(ConfigError, match="histories names the user 3, who is not asked for"):
+        ToldEvents.of(pl.DataFrame({"user": [3], "item": ["a"]}), [1], log)
+    with pytest.raises(DataError, match="item 'd' is not among the 3 known items"):
+        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["d"]}), [1], log)
+    with pytest.raises(DataError, match="column 'item' is not in the table of histories; did you mean 'itm'"):
+        ToldEvents.of(pl.DataFrame({"user": [1], "itm": ["a"]}), [1], log)
+    with pytest.raises(DataError, match="holds text such as '1', but its known ids are whole numbers"):
+        ToldEvents.of(pl.DataFrame({"user": ["1"], "item": ["a"]}), [1], log)
+    with pytest.raises(DataError, match="column 'stars' of the table of histories holds text"):
+        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["a"], "stars": ["many"]}), [1], log)
