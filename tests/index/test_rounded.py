@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from motet.index import ExactIndex, rounded
+from motet.index import ExactIndex, exact, rounded
 from motet.index.base import Rows
 from motet.index.compared import compared
 from motet.index.filter import Filter
@@ -62,6 +62,8 @@ def test_finds_what_a_sort_finds_bit_for_bit(
     monkeypatch: pytest.MonkeyPatch, case: str, heads: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(rounded, "PRODUCTS", 3 * 3 * ROWS)
+    monkeypatch.setattr(rounded, "TOLD", 2 * (rounded.ROWS + 4 * K))  # three queries at once
+    monkeypatch.setattr(exact, "ALONE", 0 if heads else 8)
     vectors = CASES[case](drawn(ROWS + 7, WIDTH))
     queries = torch.cat(
         [vectors[:2].view(2, *[1] * len(heads), WIDTH).expand(2, *heads, WIDTH), drawn(2, *heads, WIDTH)]
@@ -79,17 +81,17 @@ def test_no_row_within_the_bound_is_left_aside(seed: int, width: int, scale: flo
     vectors = (drawn(640, width, seed=seed) + shift) * 2.0**scale
     query = drawn(1, width, seed=seed + 1)
     nothing = Filter(exclude=None, only=None, removed=torch.arange(0), queries=1, rows=640, device=vectors.device)
-    (rows,) = Rounded.of(vectors).reaching(query, 1, nothing)
+    (reached,) = Rounded.of(vectors).reaching(query, 1, nothing)
     scores = compared(vectors, query)[0]
-    assert rows is None or {*(scores == scores.max()).nonzero()[:, 0].tolist()} <= {*rows.tolist()}
+    assert not reached.few.all() or {*(scores == scores.max()).nonzero()[:, 0].tolist()} <= {*reached.row.tolist()}
 
 
 def test_most_rows_are_left_aside() -> None:
     vectors, query = drawn(64_000, 32), drawn(1, 32, seed=1)
     nothing = Filter(exclude=None, only=None, removed=torch.arange(0), queries=1, rows=64_000, device=vectors.device)
-    (rows,) = Rounded.of(vectors).reaching(query, 50, nothing)
-    assert rows is not None
-    assert 50 <= len(rows) < 400
+    (reached,) = Rounded.of(vectors).reaching(query, 50, nothing)
+    assert reached.few.all()
+    assert 50 <= len(reached.row) < 400
 
 
 @pytest.mark.parametrize("share", [4, 10**9])
@@ -127,6 +129,20 @@ def test_added_rows_are_rounded_once_they_fill_a_group_and_removed_ones_are_not_
     assert index.search(queries, K).rows.tolist() == sorted_in_full(
         vectors, queries, K, 2 * [{*index.removed.tolist()}]
     )
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+def test_queries_with_many_rows_are_compared_with_all(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(rounded, "ROWS", rows)
+    vectors, queries = drawn(ROWS, WIDTH), drawn(30, WIDTH, seed=1)
+    hits = ExactIndex(vectors).search(queries, 1)
+    assert hits.rows.tolist() == sorted_in_full(vectors, queries, 1, [set()] * 30)
+
+
+def test_no_query_has_no_answer() -> None:
+    index = ExactIndex(drawn(ROWS, WIDTH))
+    assert index.search(torch.zeros(0, WIDTH), K).rows.shape == (0, 0)
+    assert index.search(torch.zeros(0, 3, WIDTH), K).rows.shape == (0, 0)
 
 
 def test_the_contract() -> None:

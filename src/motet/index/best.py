@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -61,11 +61,30 @@ def above(scores: Float[Tensor, "n m"], cut: Float[Tensor, "n 1"]) -> tuple[Floa
     cells = groups[line, group]
     entry, within = (cells > cut[line]).nonzero(as_tuple=True)
     line, column, found = line[entry], group[entry] * GROUP + within, cells[entry, within]
+    return lined(line, found, len(scores), -math.inf), lined(line, column, len(scores), 0)
+
+
+def lined(line: Int[Tensor, " n"], values: Shaped[Tensor, " n"], lines: int, filling: float) -> Shaped[Tensor, "m _"]:
+    """Put values that come line by line into a table.
+
+    Args:
+        line: Of each value, in ascending order.
+        values: Of any kind.
+        lines: How many there are.
+        filling: What stands behind the values of shorter lines.
+
+    Returns:
+        The table, as wide as the longest line.
+
+    Example:
+        >>> lined(torch.tensor([0, 2, 2]), torch.tensor([7, 8, 9]), lines=3, filling=-1)
+        tensor([[ 7, -1],
+                [-1, -1],
+                [ 8,  9]])
+    """
     number = torch.arange(len(line), device=line.device) - torch.searchsorted(line, line)
     width = int(number.max()) + 1 if len(number) else 0
-    columns = line.new_zeros(len(scores), width).index_put_((line, number), column)
-    filled = scores.new_full((len(scores), width), -math.inf).index_put_((line, number), found)
-    return filled, columns
+    return values.new_full((lines, width), filling).index_put_((line, number), values)
 
 
 def _best_of_wide(line: Tensor, k: int) -> tuple[Tensor, Tensor]:

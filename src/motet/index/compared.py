@@ -42,6 +42,28 @@ def compared(
     return _dot(vectors.index_select(0, rows.flatten()).view(*rows.shape, vectors.shape[1]), queries)
 
 
+def of_pairs(
+    vectors: Float[Tensor, "rows width"],
+    queries: Float[Tensor, "n *heads width"],
+    rows: Int[Tensor, " pairs"],
+    lines: Int[Tensor, " pairs"],
+) -> Float[Tensor, " pairs"]:
+    """The same of single pairs.
+
+    Args:
+        vectors: One a row.
+        queries: One a line.
+        rows: Which vector of each pair.
+        lines: Which query.
+
+    Returns:
+        A score a pair.
+    """
+    blocks = zip(*(part.split(max(1, GATHERED // vectors.shape[1])) for part in (rows, lines)), strict=True)
+    scores = [_dot(vectors.index_select(0, row)[:, None], queries.index_select(0, line)) for row, line in blocks]
+    return torch.cat(scores)[:, 0]
+
+
 def among(
     vectors: Float[Tensor, "rows width"],
     queries: Float[Tensor, "n *heads width"],
@@ -98,6 +120,6 @@ def _ascending(rows: Tensor) -> Tensor:
 
 
 def _dot(vectors: Tensor, queries: Tensor) -> Tensor:
-    heads = queries.view(len(queries), -1, queries.shape[-1]).unbind(1)
+    heads = queries[:, None].unbind(1) if queries.ndim == 2 else queries.unbind(1)
     scores = [(vectors * head[:, None]).sum(2) for head in heads]
     return scores[0] if len(scores) == 1 else torch.stack(scores).amax(0)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from motet.errors import ConfigError, DataError
 from motet.index.base import Hits, Index, Rows
-from motet.index.best import WIDE, above, best, trimmed
-from motet.index.compared import FRACTION, among, compared, listed
+from motet.index.best import WIDE, above, best, lined, trimmed
+from motet.index.compared import FRACTION, among, compared, listed, of_pairs
 from motet.index.filter import Filter, inside
-from motet.index.rounded import Rounded, suits
+from motet.index.rounded import Reached, Rounded, suits
 
 QUERIES = 1024  # a block of queries: enough for a fast matrix product, and for little else to be done for each
+ALONE = 8  # where rounding does not help one query in eight, it did not help
 SCORES = 1 << 21  # scores held at once, 8 MB: a cache holds them, and one query sees two million rows in one block
 
 
@@ -77,8 +81,8 @@ class ExactIndex(Index):
             few = None if only is None else listed(only, len(queries))
             if few is not None and few.shape[1] * FRACTION <= len(self):
                 return among(self.vectors, queries, few, k, allowed)
-            kept = enumerate(self.rounded.reaching(queries, k, allowed))
-            return trimmed([self._compared(queries, line, rows, k, allowed) for line, rows in kept], self.vectors)
+            kept = self.rounded.reaching(queries, k, allowed)
+            return trimmed([self._compared(queries, reached, k, allowed) for reached in kept], self.vectors)
         starts = range(0, len(queries), QUERIES)
         blocks = [self._block(queries[start : start + QUERIES], start, k, allowed) for start in starts]
         return trimmed(blocks, self.vectors)
@@ -131,18 +135,54 @@ class ExactIndex(Index):
         device = self.vectors.device
         return Filter(exclude=exclude, only=only, removed=self.removed, queries=queries, rows=len(self), device=device)
 
-    def _compared(self, queries: Tensor, line: int, rows: Tensor | None, k: int, allowed: Filter) -> Hits:
+    def _compared(self, queries: Tensor, reached: Reached, k: int, allowed: Filter) -> Hits:
         """Compare in full what is left of the rounded rows, and those that are not rounded."""
         assert self.rounded is not None
-        lines = slice(line, line + 1)
-        rest = slice(0 if rows is None else len(self.rounded), len(self))
-        some = torch.arange(rest.start, rest.stop)
-        some = some if rows is None else torch.cat([rows, some])
-        scores = compared(self.vectors, queries[lines], None if rows is None else some[None])
-        if rest.start < rest.stop:
-            allowed.apply(scores[:, len(some) - (rest.stop - rest.start) :], lines, rest)
+        lines, line, row, few = reached
+        asked = queries[lines]
+        rows = lined(line, row, len(asked), -1)
+        scores = lined(line, of_pairs(self.vectors, asked, row, line), len(asked), -math.inf)
+        if len(self.rounded) < len(self):
+            rest = slice(len(self.rounded), len(self))
+            others = compared(self.vectors[rest], asked)
+            allowed.apply(others, lines, rest)
+            scores = torch.cat([scores, others], 1)
+            rows = torch.cat([rows, torch.arange(rest.start, rest.stop).expand(len(rows), -1)], 1)
         top, columns = best(scores, k)
-        return Hits(some[columns], top)
+        hits = Hits(rows.gather(1, columns), top)
+        return hits if few.all() else self._completed(hits, ~few, queries, lines, k, allowed)
+
+    def _completed(self, hits: Hits, many: Tensor, queries: Tensor, lines: slice, k: int, allowed: Filter) -> Hits:
+        """Answer anew where rounding leaves too many rows: all queries at once where they are not a few."""
+        short = (0, k - hits.rows.shape[1])
+        rows, scores = F.pad(hits.rows, short, value=-1), F.pad(hits.scores, short, value=-math.inf)
+        each = many.nonzero()[:, 0].tolist()
+        parts = [(0, len(many))] if len(each) * ALONE > len(many) else [(line, line + 1) for line in each]
+        for start, stop in parts:
+            found = self._in_full(queries, slice(lines.start + start, lines.start + stop), k, allowed)
+            here = many[start:stop]
+            rows[start:stop][here], scores[start:stop][here] = found.rows[here], found.scores[here]
+        return Hits(rows, scores)
+
+    def _in_full(self, queries: Tensor, lines: slice, k: int, allowed: Filter) -> Hits:
+        """Compare with all rows: by a matrix product, which rounds in another way, and then with the best twice k."""
+        assert self.rounded is not None
+        asked = queries[lines]
+        near = self._block(asked, lines.start, 2 * k, allowed)
+        rows, order = near.rows.sort(1)
+        line = torch.arange(len(asked)).repeat_interleave(rows.shape[1])
+        scores = of_pairs(self.vectors, asked, rows.flatten(), line).view(rows.shape)
+        scores.masked_fill_(near.scores.gather(1, order) == -math.inf, -math.inf)
+        top, columns = best(scores, k)
+        hits = Hits(rows.gather(1, columns), top)
+        # Both products are within `lost` of the true one, and so are the k-th best of both.
+        room, last = 4 * self.rounded.lost(asked), near.scores[:, -1]
+        for line in ((last > -math.inf) & (last >= near.scores[:, k - 1] - room)).nonzero()[:, 0].tolist():
+            one = slice(line, line + 1)
+            every = compared(self.vectors, asked[one])
+            allowed.apply(every, slice(lines.start + line, lines.start + line + 1), slice(0, len(self)))
+            hits.scores[one], hits.rows[one] = best(every, k)
+        return hits
 
     def _block(self, queries: Tensor, first: int, k: int, allowed: Filter) -> Hits:
         """Walk over the vectors and keep the best so far."""

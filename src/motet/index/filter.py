@@ -17,9 +17,10 @@ BANNED = torch.iinfo(torch.int32).min  # stands for minus infinity where scores 
 
 
 class Pairs(NamedTuple):
-    """A line of rows for each query: those of query q are `rows[offsets[q]:offsets[q + 1]]`."""
+    """A line of rows for each query: those of query q are `rows[offsets[q]:offsets[q + 1]]`, where `lines` is q."""
 
     rows: Int[Tensor, " pairs"]
+    lines: Int[Tensor, " pairs"]
     offsets: list[int]
 
     @classmethod
@@ -35,7 +36,9 @@ class Pairs(NamedTuple):
         offsets = [0]
         for line in lines:
             offsets.append(offsets[-1] + len(line))
-        return cls(torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long), offsets)
+        rows = torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long)
+        lengths = torch.tensor(offsets, device=rows.device).diff()
+        return cls(rows, torch.arange(len(lengths), device=rows.device).repeat_interleave(lengths), offsets)
 
     def longest(self) -> int:
         """How many rows the longest line has."""
@@ -43,14 +46,10 @@ class Pairs(NamedTuple):
 
     def within(self, queries: slice, rows: slice) -> tuple[Tensor, Tensor]:
         """Where the pairs lie in a block of scores: their line and their column of it."""
-        part = self.rows[self.offsets[queries.start] : self.offsets[queries.stop]]
-        if queries.stop == queries.start + 1:
-            part = part[(part >= rows.start) & (part < rows.stop)] - rows.start
-            return torch.zeros_like(part), part
-        offsets = torch.tensor(self.offsets[queries.start : queries.stop + 1], device=self.rows.device)
-        line = torch.arange(len(offsets) - 1, device=part.device).repeat_interleave(offsets.diff())
+        here = slice(self.offsets[queries.start], self.offsets[queries.stop])
+        part, line = self.rows[here], self.lines[here]
         inside = (part >= rows.start) & (part < rows.stop)
-        return line[inside], part[inside] - rows.start
+        return line[inside] - queries.start, part[inside] - rows.start
 
 
 class Filter:
@@ -148,7 +147,7 @@ def _pairs(name: str, lines: Rows, queries: int, rows: int, device: torch.device
     if len(lines) != queries:
         raise ConfigError(f"{name!r} has {len(lines)} lines for {queries} queries; give one tensor of rows a query")
     pairs = Pairs.of(lines)
-    return Pairs(inside(name, pairs.rows, rows).to(device), pairs.offsets)
+    return Pairs(inside(name, pairs.rows, rows).to(device), pairs.lines.to(device), pairs.offsets)
 
 
 def inside(name: str, rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:

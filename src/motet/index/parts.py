@@ -69,7 +69,7 @@ def _rounded(parts: Mapping[str, Tensor], rows: int, width: int) -> None:
     size = len(parts["codes"]) if parts["codes"].ndim else 0
     shapes = {"codes": (size, width), "columns": (2, width), "groups": (size // GROUP, 3), "longest": ()}
     kinds = {"codes": torch.int8, "columns": torch.float32, "groups": torch.float32, "longest": torch.float64}
-    if size > rows or size % GROUP or any(parts[name].shape != shape for name, shape in shapes.items()):
+    if size != rows // GROUP * GROUP or any(parts[name].shape != shape for name, shape in shapes.items()):
         raise ValueError(f"its rounded vectors are not those of {rows:,} vectors {width} wide")
     numbers = [parts[name] for name, kind in kinds.items() if kind.is_floating_point]
     if any(parts[name].dtype != kind for name, kind in kinds.items()) or not all(p.isfinite().all() for p in numbers):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int8
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int8
 from torch import Tensor
 
 from motet.index.filter import BANNED, Filter
 
-FEWEST = 200_000  # rows; fewer are compared in full as quickly, and lie in a cache
+FEWEST = 50_000  # rows; fewer are compared in full as quickly
 NARROWEST = 8  # numbers a row; of one alone torch 2.13 returns memory that nobody wrote
 GROUP = 64  # rows that share a bound, and of which only the best is looked at first
 LITTLE = 16  # of these, where there are few groups
@@ -19,7 +20,9 @@ FINE = 16  # groups for each row wanted: the k best rows lie in nearly k of so m
 LARGEST = 127  # of a rounded number, on both sides of zero
 BLOCK = 128 * GROUP  # rows that are rounded at once, in double precision: a cache holds them
 SHARE = 4  # where one group in four may hold one of the best, comparing all rows in full is the quicker way
-PRODUCTS = 3 << 20  # products held at once, 12 MB: those of three queries with a million rows
+PRODUCTS = 12 << 20  # products held at once, 48 MB: those of twelve queries with a million rows
+ROWS = 4096  # and four for each row wanted: where more may be among the best, so many that memory runs short
+TOLD = 1 << 22  # rows told at once, were they as many for every query as there may be
 
 
 class Rounded:
@@ -104,9 +107,7 @@ class Rounded:
         widest = torch.stack(longest).amax()
         return Rounded(codes=codes, columns=self.columns, groups=torch.cat(groups), longest=widest)
 
-    def reaching(
-        self, queries: Float32[Tensor, "n *heads width"], k: int, allowed: Filter
-    ) -> Iterator[Int[Tensor, " some"] | None]:
+    def reaching(self, queries: Float32[Tensor, "n *heads width"], k: int, allowed: Filter) -> Iterator[Reached]:
         """Rows among which the k best lie, by the dot product in single precision, ties included.
 
         Args:
@@ -115,48 +116,89 @@ class Rounded:
             allowed: What may be found.
 
         Yields:
-            For each query rows in ascending order; None where they may be too many to leave others aside.
+            The rows of some queries, one block of queries after another.
         """
-        queries = queries.view(len(queries), -1, queries.shape[-1])
+        queries = _with_heads(queries)
         size = max(1, PRODUCTS // (len(self) * queries.shape[1]))
-        for first in range(0, len(queries), size):
-            part = queries[first : first + size]
-            scaled = part.double() * self.spread
-            step = scaled.abs().amax(2, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny) / LARGEST
-            whole = (scaled / step).round_()
-            products: Tensor = torch._int_mm(whole.flatten(0, 1).to(torch.int8), self.codes.T)
-            products = products.view(len(part), -1, len(self))
-            off = (scaled - step * whole).norm(dim=2, keepdim=True)
-            room = scaled.norm(dim=2, keepdim=True) * self.error + off * self.length + self._lost(scaled)
-            start = (part.double() @ self.mean)[..., None]
-            for line, heads in enumerate(products):
-                number = first + line
-                for head in heads:
-                    allowed.apply(head[None], slice(number, number + 1), slice(0, len(self)))
-                yield self._within(heads, start[line], step[line] * self.step, room[line], k)
+        memory = torch.empty(min(size, len(queries)) * queries.shape[1], len(self), dtype=torch.int32)
+        told = TOLD // (ROWS + 4 * k) + 1
+        for first in range(0, len(queries), told):
+            asked = self._asked(queries[first : first + told])
+            found = []
+            for start in range(0, len(asked.whole), size):
+                some = _Asked(*(part[start : start + size] for part in asked))
+                products = torch._int_mm(some.whole.flatten(0, 1), self.codes.T, out=memory[: some.step.numel()])
+                products = products.view(len(some.whole), -1, len(self))
+                lines = slice(first + start, first + start + len(products))
+                for head in products.unbind(1):
+                    allowed.apply(head, lines, slice(0, len(self)))
+                line, row, few = self._within(products, some, k)
+                found.append((line + start, row, few))
+            yield Reached(slice(first, first + len(asked.whole)), *map(torch.cat, zip(*found, strict=True)))
 
-    def _within(self, products: Tensor, start: Tensor, step: Tensor, room: Tensor, k: int) -> Tensor | None:
-        """Rows whose score may reach what k rows are sure to reach: start + step * product, more or less room."""
-        fine = GROUP if len(self) >= FINE * GROUP * k else LITTLE
-        products = products.view(len(products), -1, GROUP // fine, fine)
-        largest = products.amax(3)
-        middle = torch.addcmul(start[..., None], step[..., None], largest)
-        middle.masked_fill_(largest == BANNED, -math.inf)
-        cut = _reached_by(k, (middle - room[..., None]).amax(0).flatten())
-        groups = ((middle + room[..., None]).amax(0).flatten() >= cut).nonzero()[:, 0]
-        if not math.isfinite(cut) or len(groups) * SHARE > middle[0].numel():
-            return None
-        coarse = groups // (GROUP // fine)
-        least = ((cut - start - room[:, coarse]) / step[:, coarse]).floor_().clamp_(BANNED + 1, -BANNED - 1).int()
-        good = products.flatten(1, 2).index_select(1, groups) >= least[..., None]
-        places: Tensor = (good[0] if len(good) == 1 else good.any(0)).nonzero()
-        return groups[places[:, 0]] * fine + places[:, 1]
+    def lost(self, queries: Float32[Tensor, "n *heads width"]) -> Float64[Tensor, " n"]:
+        """What rounding can take from a dot product in single precision, whatever the order of its additions.
 
-    def _lost(self, scaled: Tensor) -> Tensor:
-        """What rounding can take from a dot product in single precision, whatever the order of its additions."""
-        width, single = scaled.shape[-1], torch.finfo(torch.float32)
-        largest: Tensor = scaled.norm(dim=-1, keepdim=True) * self.longest
-        return (width + 2) * single.eps / 2 * largest + width * single.tiny
+        Args:
+            queries: As `reaching` takes them.
+
+        Returns:
+            A bound for each query.
+        """
+        return self._asked(_with_heads(queries)).lost.amax((1, 2))
+
+    def _asked(self, queries: Tensor) -> _Asked:
+        """Round queries."""
+        scaled = queries.double() * self.spread
+        step = scaled.abs().amax(2, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny) / LARGEST
+        whole = (scaled / step).round_()
+        off, length = (part.norm(dim=2, keepdim=True) for part in (scaled - step * whole, scaled))
+        start = (queries.double() @ self.mean)[..., None]
+        width, single = queries.shape[2], torch.finfo(torch.float32)
+        lost = (width + 2) * single.eps / 2 * length * self.longest + width * single.tiny
+        return _Asked(whole.to(torch.int8), step, start, length, off, lost)
+
+    def _within(self, products: Tensor, asked: _Asked, k: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Line and row of what may reach a score that k rows are sure to reach; and for which lines that is told."""
+        heads, fine = products.shape[1], GROUP if len(self) >= FINE * GROUP * k else LITTLE
+        products = products.unflatten(2, (-1, fine))
+        largest, step = products.amax(3), asked.step * self.step
+        room = asked.length * self.error + asked.off * self.length + asked.lost
+        if fine < GROUP:
+            step, room = (part.repeat_interleave(GROUP // fine, 2) for part in (step, room))
+        middle = torch.addcmul(asked.start, step, largest).masked_fill_(largest == BANNED, -math.inf)
+        cut = _reached_by(k, _best_head(middle - room))
+        may = _best_head(middle + room) >= cut[:, None]
+        few = cut.isfinite() & (may.sum(1) * SHARE <= may.shape[1])
+        line, group = (may & few[:, None]).nonzero(as_tuple=True)
+        least = (cut[line, None] - asked.start[line, :, 0] - room[line, :, group]) / step[line, :, group]
+        least = least.floor_().clamp_(BANNED + 1, -BANNED - 1).int()
+        cells = (line[:, None] * heads + torch.arange(heads)) * may.shape[1] + group[:, None]
+        good = products.flatten(0, 2).index_select(0, cells.flatten()).view(-1, heads, fine) >= least[..., None]
+        found, within = _best_head(good).nonzero(as_tuple=True)
+        line, row = line[found], group[found] * fine + within
+        few &= line.bincount(minlength=len(few)) <= ROWS + 4 * k
+        return line[few[line]], row[few[line]], few
+
+
+class Reached(NamedTuple):
+    """Rows that may be among the best of some queries."""
+
+    queries: slice
+    line: Int[Tensor, " pairs"]  # in ascending order, counted from the first of the queries
+    row: Int[Tensor, " pairs"]  # of one line in ascending order
+    few: Bool[Tensor, " lines"]  # where it is not, a query has no pair, for it may have too many
+
+
+class _Asked(NamedTuple):
+    """Rounded queries, and what the bounds need of them."""
+
+    whole: Int8[Tensor, "n heads width"]
+    step: Float64[Tensor, "n heads 1"]
+    start: Float64[Tensor, "n heads 1"]  # their products with the mean
+    length: Float64[Tensor, "n heads 1"]
+    off: Float64[Tensor, "n heads 1"]  # lengths of what rounding took
+    lost: Float64[Tensor, "n heads 1"]
 
 
 def suits(vectors: Float[Tensor, "rows width"]) -> bool:
@@ -173,10 +215,18 @@ def suits(vectors: Float[Tensor, "rows width"]) -> bool:
     return many and vectors.dtype == torch.float32 and vectors.device.type == "cpu" and torch.cpu._is_vnni_supported()
 
 
-def _reached_by(k: int, lower: Tensor) -> float:
-    """A number that k of these are not below: nearly the largest, found in single precision, which is quicker."""
-    least = lower.float().topk(k, sorted=False).values.amin()
-    return float(torch.nextafter(least, torch.tensor(-math.inf)))
+def _with_heads(queries: Tensor) -> Tensor:
+    return queries[:, None] if queries.ndim == 2 else queries
+
+
+def _best_head(values: Tensor) -> Tensor:
+    return values[:, 0] if values.shape[1] == 1 else values.amax(1)
+
+
+def _reached_by(k: int, lower: Tensor) -> Tensor:
+    """Of each line a number that k are not below: nearly the largest, found in single precision, which is quicker."""
+    least = lower.float().topk(k, sorted=False).values.amin(1)
+    return torch.nextafter(least, torch.tensor(-math.inf)).double()
 
 
 def _rounded(block: Tensor) -> tuple[Tensor, Tensor]:
