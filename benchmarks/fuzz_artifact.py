@@ -9,6 +9,7 @@ that names a file, or an answer that JSON can hold. TMPDIR=/dev/shm spares the d
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import resource
@@ -25,6 +26,7 @@ from pydantic import ValidationError
 from tests.export.crafted import Files, changed, crafted, manifest
 
 from motet import EventLog, FeatureTower, Model, Recommender, Schema, calibrate, tasks
+from motet.artifact import vectors
 from motet.artifact.folder import read_folder, write_folder
 from motet.artifact.reading import read_log, reading
 from motet.artifact.sealed import read_document
@@ -104,10 +106,15 @@ def alone(path: Path, chance: random.Random) -> Iterator[str]:
     recommender, document = Recommender.load(path), read_document(path, "model.json", str(path))
     queries = torch.randn(2, recommender.ranker.index.vectors.shape[1])
     manifests = (path / "manifest.json").read_bytes()
+    at_hand = {hashlib.sha256(files[vectors.FILE]).hexdigest(): recommender.scorer.vectors.rows[1:].clone()}
+
+    def item_vectors() -> None:
+        with reading(vectors.FILE, str(path)):
+            vectors.read(path)
 
     def index() -> None:
         with reading("index.safetensors", str(path)):
-            found = load(path / "index.safetensors")
+            found = load(path / "index.safetensors", at_hand)
         if found.vectors.shape[1] == queries.shape[1] and found.vectors.dtype == queries.dtype:
             found.search(queries, 3)
 
@@ -115,6 +122,7 @@ def alone(path: Path, chance: random.Random) -> Iterator[str]:
         **dict.fromkeys(("users.parquet", "items.parquet", "events.parquet"), lambda: read_log(path, "it", document)),
         "model.json": lambda: read_log(path, "it", read_document(path, "model.json", "it")),
         "index.safetensors": index,
+        vectors.FILE: item_vectors,
         "card.json": lambda: read_card(recommender, path),
         **{name: lambda name=name: read_document(path, name, "it") for name in ("run.json", "fusion.json")},
         "manifest.json": lambda: read_folder(path),

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.errors import ConfigError
+from motet.artifact.saved import INDEX
 from motet.fusion import fuse
 from motet.index import ApproximateIndex, ExactIndex
 from motet.index.base import Rows
 from motet.index.best import best
 from motet.retrievers import Found, Retriever
 from motet.retrievers.stages import Stage
-from motet.scorer import PAIRS, Askers, Scorer
+from motet.scorer import PAIRS, Askers, OtherVectorsError, Scorer, close
 from motet.tasks import CorpusTask
 
 FIRST = ""  # a source: the scorer's corpus task, or every item where there is none
@@ -74,7 +74,7 @@ class Ranker:
         self.scorer = scorer
         self.stages: Sequence[Stage] = stages or ((FIRST,),)
         # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
-        counts = scorer.counts[1:, None].float().to(scorer.device)
+        counts = scorer.counts[1:, None].to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
         vectors = scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts)
@@ -181,22 +181,18 @@ class Ranker:
         return torch.ones(len(askers), 1, device=self.scorer.device)
 
 
-class OtherVectorsError(ConfigError):
-    """An index is not of the model's items."""
-
-
 def _belonging(
     index: ExactIndex | ApproximateIndex, vectors: Float[Tensor, "rows width"]
 ) -> ExactIndex | ApproximateIndex:
-    """Refuse an index of other vectors; another processor may round the same ones differently."""
+    """Refuse an index of other vectors."""
     held = index.vectors
     blocks = zip(held.split(PAIRS), vectors.split(PAIRS), strict=False)  # a comparison holds copies of what it compares
-    if held.shape != vectors.shape or not all(
-        torch.allclose(mine.to(theirs), theirs, rtol=1e-3, atol=1e-4) for mine, theirs in blocks
-    ):
+    same = held.shape == vectors.shape and held.data_ptr() == vectors.data_ptr()
+    if not same and (held.shape != vectors.shape or not all(close(mine, theirs) for mine, theirs in blocks)):
         raise OtherVectorsError(
             f"the index holds {len(held):,} vectors {held.shape[1]} wide that are not those of the model's "
-            f"{len(vectors):,} items; make it anew: motet index MODEL"
+            f"{len(vectors):,} items; make it anew: motet index MODEL",
+            file=INDEX,
         )
     return index
 

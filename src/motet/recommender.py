@@ -15,6 +15,7 @@ from torch import Tensor
 
 from motet.artifact import saved
 from motet.artifact.reading import reading
+from motet.artifact.vectors import Vectors
 from motet.data.entities import Entities
 from motet.data.history import History
 from motet.data.log import EventLog
@@ -24,12 +25,13 @@ from motet.errors import ArtifactError, ConfigError, did_you_mean
 from motet.fold_in import FoldIn
 from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.index.cosine import Cosine
+from motet.mapped import give_back
 from motet.model import Model
-from motet.ranker import OtherVectorsError, Ranker, Ranking, Request
+from motet.ranker import Ranker, Ranking, Request
 from motet.retrievers import Retriever, stages
 from motet.retrievers.saved import FILE as RETRIEVAL
 from motet.retrievers.saved import Retrieval, files, read
-from motet.scorer import Scorer
+from motet.scorer import OtherVectorsError, Scorer
 
 NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
 LARGEST = 1e30  # weight of a task: with it a score of any size is still a number
@@ -53,6 +55,7 @@ class Recommender:
             `retrievers.Touched` or `Alike`, or a list of these as one stage. What an earlier stage finds comes first.
             The first trained task that ranks the catalogue where not given; without one, every item is a candidate.
         context: What heads read of a user with an item, where a task is `WithContext`: the counts of `log`.
+        vectors: Of all items, where they were kept with the model; its tower makes them where not given.
 
     Raises:
         ConfigError: If the model has no task, a tower or a task of it needs context, which a request has not, the index
@@ -69,13 +72,14 @@ class Recommender:
         seen: str | None = None,
         retrieve: Sequence[str | Retriever | Sequence[str | Retriever]] | None = None,
         context: PairFeatures | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         self.model = model
         self.log = log
         self.users = log.users
         self.items = log.items
         self.retrieval = Retrieval(seen, context, () if retrieve is None else stages(retrieve, model))
-        self.scorer = Scorer(model, log, context=context)
+        self.scorer = Scorer(model, log, context=context, vectors=vectors)
         self.ranker = Ranker(self.scorer, index, stages=self.retrieval.stages)
         self.fold_in = FoldIn(self.scorer, log, seen=seen)
         for retriever in self.ranker.retrievers:
@@ -255,7 +259,16 @@ class Recommender:
             ArtifactError: If the disk is full or refuses to be written.
         """
         more = files(self.retrieval)
-        saved.save(path, self.model, self.log, run, index=self._index, by=self._by, more=more)
+        saved.save(
+            path,
+            self.model,
+            self.log,
+            run,
+            vectors=self.scorer.vectors,
+            index=self._index,
+            by=self._by,
+            more=more,
+        )
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
@@ -275,8 +288,9 @@ class Recommender:
         found, where = saved.load(path, model), str(path)
         with reading(RETRIEVAL, where):
             given = read(found.folder, found.log)
+        held = saved.WEIGHTS if found.vectors is None else saved.VECTORS
         try:
-            with reading(saved.WEIGHTS, where, but=OtherVectorsError):
+            with reading(held, where, but=OtherVectorsError):
                 recommender = cls(
                     found.model,
                     found.log,
@@ -284,12 +298,14 @@ class Recommender:
                     seen=given.seen,
                     retrieve=given.stages or None,
                     context=given.context,
+                    vectors=found.vectors,
                 )
         except OtherVectorsError as error:
-            raise ArtifactError(f"{saved.INDEX!r} in {where!r} is of other weights: {error}") from error
+            raise ArtifactError(f"{error.file!r} in {where!r} is of other weights: {error}") from error
         with reading(saved.FUSION, where):
             if found.by is not None:
                 recommender.by = found.by
+        give_back()
         return recommender
 
     def _checked(self, by: Mapping[str, Any]) -> dict[str, float]:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motet.artifact.vectors import FILE, Vectors
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.pair_features import PairFeatures
@@ -21,6 +22,7 @@ from motet.tasks import CorpusTask, WithContext
 from motet.towers.base import Tower
 
 Preferred = Float[Tensor, " tasks"] | None
+SAMPLE = 500  # items at either end whose vectors are made again, to see whether kept ones are the model's
 PAIRS = 1 << 16  # user-item pairs scored at once: a head of 256 hidden units then holds 64 MB
 
 
@@ -67,19 +69,29 @@ class Scorer:
         model: Trained; it is put in evaluation mode.
         log: The training log.
         context: What heads read of a user with an item; needed where a task of the model is `WithContext`.
+        vectors: Of all items, where they were kept; the tower makes them where not given.
 
     Raises:
         ConfigError: If the model has no task, a tower of it needs context, which a request has not, or a task reads
             columns that `context` does not make.
+        OtherVectorsError: If the vectors are not those of the model.
 
     Attributes:
-        counts: Training events of each item row.
+        counts: Training events of each item row, as an index of the most frequent ones is asked for them.
         known: Which user rows have training events or features, so that their vector means something.
+        vectors: Of all item rows, with what `corpus` adds for an index, so that both are held once.
         items: Vectors of all item rows.
         corpus: The first trained task that ranks the whole catalogue, if there is one.
     """
 
-    def __init__(self, model: Model, log: EventLog, *, context: PairFeatures | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        log: EventLog,
+        *,
+        context: PairFeatures | None = None,
+        vectors: Vectors | None = None,
+    ) -> None:
         if not model.tasks:
             raise ConfigError(
                 f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
@@ -96,13 +108,44 @@ class Scorer:
         self.device = next(model.parameters()).device
         self.keys = (log.schema.user, log.schema.item)
         batch = log.batch()
-        self.counts: Int[Tensor, " items"] = torch.bincount(batch.items, minlength=len(log.items))
+        self.counts: Float[Tensor, " items"] = torch.bincount(batch.items, minlength=len(log.items)).float()
         events = torch.bincount(batch.users, minlength=len(log.users))
         self.known: Bool[Tensor, " users"] = (events > 0) | bool(log.users.features)
         self.known[0] = False
-        self.items: Float[Tensor, "items dim"] = self.embed(model.item, torch.arange(len(log.items)))
         trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
         self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)
+        rows = torch.arange(len(log.items))
+        self.vectors = self._made(rows) if vectors is None else self._belonging(rows, vectors)
+        self.items: Float[Tensor, "items dim"] = self.vectors.rows[:, : model.item.dim]
+
+    def _made(self, rows: Tensor) -> Vectors:
+        """All item vectors, with what the corpus task adds to them; without it where it makes them anew."""
+        items = self.embed(self.model.item, rows)
+        if self.corpus is not None:
+            candidates = self._candidates(self.corpus, items, rows)
+            if torch.equal(candidates[:, : items.shape[1]], items):
+                return Vectors(candidates, self.corpus.name)
+        return Vectors(items, "")
+
+    def _belonging(self, rows: Tensor, vectors: Vectors) -> Vectors:
+        """Refuse vectors of another model, by a sample; another processor may round the same ones differently."""
+        some = torch.cat([rows[:SAMPLE], rows[SAMPLE:][-SAMPLE:]])
+        made = self.embed(self.model.item, some)
+        if vectors.task:
+            task = self.model.tasks.get(vectors.task)
+            made = self._candidates(task, made, some) if isinstance(task, CorpusTask) else made[:, :0]
+        held = vectors.rows.to(self.device)
+        if held.shape != (len(rows), made.shape[1]) or held.dtype != made.dtype or not close(held[some], made):
+            raise OtherVectorsError(
+                f"the kept vectors, of shape {tuple(held.shape)}, are not those of the model's {len(rows) - 1:,} "
+                "items; save the model again",
+                file=FILE,
+            )
+        return Vectors(held, vectors.task)
+
+    @torch.no_grad()
+    def _candidates(self, task: CorpusTask, items: Tensor, rows: Tensor) -> Tensor:
+        return task.candidates(items, Batch({self.keys[1]: rows.to(self.device)}, *self.keys))
 
     @cached_property
     def everyone(self) -> Float[Tensor, "users dim"]:
@@ -156,8 +199,9 @@ class Scorer:
         """
         task = task or self.corpus
         assert task is not None
-        rows = torch.arange(len(self.items), device=self.device)
-        return task.candidates(self.items, Batch({self.keys[1]: rows}, *self.keys))
+        if task.name == self.vectors.task:
+            return self.vectors.rows
+        return self._candidates(task, self.items, torch.arange(len(self.items)))
 
     @torch.no_grad()
     def scores(
@@ -220,6 +264,32 @@ class Scorer:
         key = tower.entities.key
         blocks = [tower(Batch({key: part.to(self.device)}, *self.keys)) for part in rows.split(PAIRS)]
         return torch.cat(blocks)
+
+
+class OtherVectorsError(ConfigError):
+    """Vectors or an index are not of the model's items.
+
+    Args:
+        message: What does not fit.
+        file: In which they lie, in a saved model.
+    """
+
+    def __init__(self, message: str, *, file: str) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+def close(held: Float[Tensor, "rows width"], made: Float[Tensor, "rows width"]) -> bool:
+    """Whether vectors are the same but for what another processor rounds differently.
+
+    Args:
+        held: One a row.
+        made: One a row.
+
+    Returns:
+        True where they are.
+    """
+    return torch.allclose(held.to(made), made, rtol=1e-3, atol=1e-4)
 
 
 def _check_context(model: Model, names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from motet.artifact import reading as tables
 from motet.artifact.reading import read_log, reading
 from motet.artifact.saved import save
 from motet.artifact.sealed import read_document
@@ -47,6 +48,15 @@ def test_reads_what_was_saved(saved: Path) -> None:
     log = read(saved)
     assert log.frame().to_dicts()[2] == {"user_id": 2, "item_id": "a", "at": 7, "event": "x", "stars": None}
     assert log.users.table["job"].to_list() == ["cook", None]
+
+
+def test_the_order_of_many_ids_is_checked_across_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "PART", 3)
+    for ids in ([], [1], list(range(9)), list(range(10)), list(range(11))):
+        assert tables._ascending(pl.Series(ids, dtype=pl.Int64))
+        for place in range(1, len(ids)):
+            wrong = [*ids[:place], ids[place - 1], *ids[place + 1 :]]
+            assert not tables._ascending(pl.Series(wrong, dtype=pl.Int64))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.errors import ArtifactError, ConfigError
 from motet.index import ExactIndex
+from motet.mapped import ALIGNMENT, is_mapped
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.tasks import Rating, Retrieval
 from motet.towers import FeatureTower
+from motet.train import fit
 
 
 def make_log() -> EventLog:
@@ -97,6 +99,34 @@ def test_same_answers_bit_for_bit(log: EventLog, tmp_path: Path) -> None:
     assert again.log.columns.keys() == log.columns.keys()
     for name, column in log.columns.items():
         torch.testing.assert_close(again.log.columns[name], column, rtol=0, atol=0, equal_nan=True)
+
+
+def test_training_on_leaves_the_file_alone(log: EventLog, tmp_path: Path) -> None:
+    save(tmp_path / "m", make_model(log), log)
+    written = (tmp_path / "m" / "model.safetensors").read_bytes()
+    loaded = load(tmp_path / "m").model
+    before = {name: tensor.clone() for name, tensor in loaded.state_dict().items()}
+    fit(loaded, log, epochs=2, progress=False)
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() == written
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in loaded.state_dict().items())
+    trained = {name: tensor.clone() for name, tensor in loaded.state_dict().items()}
+    save(tmp_path / "m", loaded, log)  # over the file that the weights lie in
+    for name, tensor in load(tmp_path / "m").model.state_dict().items():
+        assert torch.equal(tensor, trained[name])
+        assert torch.equal(loaded.state_dict()[name], trained[name])
+
+
+def test_only_tables_stay_in_their_file_and_nothing_is_drawn(log: EventLog, tmp_path: Path) -> None:
+    save(tmp_path / "m", make_model(log), log)
+    state = torch.get_rng_state()
+    model = load(tmp_path / "m").model
+    assert torch.equal(torch.get_rng_state(), state)
+    mapped = {name for name, tensor in model.state_dict().items() if is_mapped(tensor)}
+    tables = ["user.ids", "item.ids", "user.features.encoders.1.embedding", "_tasks.1.user_bias", "_tasks.1.item_bias"]
+    tables += [f"item.features.encoders.{number}.embedding" for number in range(3)]
+    assert mapped == {f"{name}.weight" for name in tables}
+    for name, tensor in model.state_dict().items():  # where torch lays them, or products round otherwise
+        assert name in mapped or tensor.data_ptr() % ALIGNMENT == 0
 
 
 def test_an_index_and_what_tasks_count_for_are_kept(log: EventLog, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from motet.mapped import Mapped, aligned, is_mapped
 from motet.recommender import Recommender
 from motet.serve import shared as sharing
 from motet.serve.served import ServedModel
@@ -60,6 +61,16 @@ def test_equal_arrays_share_a_file_and_writing_is_private(tmp_path: Path) -> Non
     third = Arrays(0)
     Shared(tmp_path).share(third)
     assert third.rows.equal(other.rows)
+
+
+def test_what_lies_in_a_file_stays_there(tmp_path: Path) -> None:
+    arrays = Arrays(0)
+    (tmp_path / "rows").write_bytes(aligned("rows", arrays.rows, {}))
+    arrays.rows = Mapped(tmp_path / "rows").tensors["rows"]
+    arrays.known = arrays.rows[1:]
+    Shared(tmp_path / "arrays").share(arrays)
+    assert len(list((tmp_path / "arrays").iterdir())) == 1  # the weights of the layer
+    assert is_mapped(arrays.rows)
 
 
 def test_files_of_models_that_are_gone_go(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from motet import balancers, tasks, towers, trunks
@@ -18,6 +19,7 @@ from motet.model import Model
 from motet.preference import Preference
 
 MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.eye)
+DRAWERS = (torch.Tensor.uniform_, nn.init.uniform_, nn.init.kaiming_uniform_)
 CALLS, SPARE_TENSORS = 100, 50  # of functions of torch to make one tensor, and tensors of a model that are not saved
 BYTES, SPARE_BYTES = 4, 1 << 24  # of tensors for a byte of the weights, because some are not saved
 
@@ -77,7 +79,7 @@ def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) ->
 
 
 class Within(TorchFunctionMode):
-    """Lets no more tensors be made than weights are there for.
+    """Lets no more tensors be made than weights are there for, and draws none of them: they will be overwritten.
 
     A declaration from a stranger may ask for a table of a billion rows, or for a million experts: the memory and the
     time that takes would be gone before anybody saw that the weights do not fit.
@@ -110,6 +112,8 @@ class Within(TorchFunctionMode):
             self.bytes -= made.numel() * made.itemsize
         if min(self.bytes, self.calls) < 0:
             raise ArtifactError("the model is far larger than the weights that are there")
+        if func in DRAWERS:
+            return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
 
 

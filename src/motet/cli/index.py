@@ -65,7 +65,7 @@ def _unindexed(model: Path) -> Recommender:
     from motet.recommender import Recommender
 
     found = saved.load(model)
-    return Recommender(found.model, found.log)
+    return Recommender(found.model, found.log, vectors=found.vectors)
 
 
 def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None:

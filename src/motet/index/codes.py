@@ -70,7 +70,12 @@ class Codes:
             ids, lines = part.numpy(), self.codes[part].numpy()
             whole.invlists.add_entries(number, len(part), faiss.swig_ptr(ids), faiss.swig_ptr(lines))
         whole.ntotal, whole.is_trained = len(self), True
-        return faiss.IndexIVFPQFastScan(whole)
+        scan = faiss.IndexIVFPQFastScan(whole)
+        # It has laid out the codes anew, never reads the first layout again, and would keep it.
+        scan.orig_invlists = faiss.ArrayInvertedLists(len(self.cells), whole.code_size)
+        scan.orig_invlists.this.disown()
+        whole.replace_invlists(scan.orig_invlists, True)
+        return scan
 
     def __len__(self) -> int:
         return len(self.codes)

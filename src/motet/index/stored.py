@@ -2,7 +2,7 @@
 
 | tensor | holds |
 |---|---|
-| `vectors` | all rows, removed ones included |
+| `vectors` | all rows, removed ones included; absent where `of` says in which file they lie |
 | `removed` | the rows that are no longer found |
 | `rounded.codes`, `rounded.columns`, `rounded.groups`, `rounded.longest` | those of an `ExactIndex` that has them |
 | `cells`, `centroids`, `cell`, `codes` | those of an `ApproximateIndex` that has them |
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from motet.index.base import Index
 from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
 from motet.index.rounded import Rounded, suits
+from motet.mapped import Mapped
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
 CODES = ("cells", "centroids", "cell", "codes")
@@ -56,11 +57,12 @@ def save(index: Index, path: str | Path) -> None:
     new.replace(target)
 
 
-def to_bytes(index: Index) -> bytes:
+def to_bytes(index: Index, *, of: str = "") -> bytes:
     """What the file of an index holds.
 
     Args:
         index: An `ExactIndex` or an `ApproximateIndex`.
+        of: Checksum of another file that holds the vectors, so that this one need not.
 
     Returns:
         The content.
@@ -71,8 +73,12 @@ def to_bytes(index: Index) -> bytes:
     if not isinstance(index, ExactIndex | ApproximateIndex):
         raise ConfigError(f"a {type(index).__name__} cannot be saved; save an ExactIndex or an ApproximateIndex")
     exact = index.exact if isinstance(index, ApproximateIndex) else index
-    tensors = {"vectors": exact.vectors.cpu().contiguous(), "removed": exact.removed.cpu()}
+    tensors = {"removed": exact.removed.cpu()}
     told = {"format": FORMAT, "index": type(index).__name__}
+    if of:
+        told["of"] = of
+    else:
+        tensors["vectors"] = exact.vectors.cpu().contiguous()
     if exact.rounded is not None:
         tensors |= {f"rounded.{name}": getattr(exact.rounded, name) for name in ROUNDED}
     if isinstance(index, ApproximateIndex):
@@ -82,29 +88,29 @@ def to_bytes(index: Index) -> bytes:
     return to_safetensors(tensors, {**told, "sha256": _checksum(tensors, told)})
 
 
-def load(path: str | Path) -> ExactIndex | ApproximateIndex:
+def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> ExactIndex | ApproximateIndex:
     """Read what `save` wrote; it gives the same answers bit for bit.
 
     The vectors stay in the file and are read where they are looked at, so that several processes share one copy.
 
     Args:
         path: Of the file.
+        vectors: Those that lie in other files, by the checksum of the file: an index in a saved model has none itself.
 
     Returns:
         The index, on the processor.
 
     Raises:
-        ArtifactError: If the file is missing, damaged, changed or from a newer motet.
+        ArtifactError: If the file is missing, damaged, changed or from a newer motet, or its vectors are not there.
         ConfigError: If it holds an approximate index and faiss is not installed.
     """
     try:
-        with safe_open(path, "pt") as file:
-            told: dict[str, str] = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        file = Mapped(Path(path))
     except FileNotFoundError:
         raise ArtifactError(f"there is no index at {str(path)!r}; check the path") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ArtifactError(f"{str(path)!r} is damaged: {error}; {FIX}") from error
+    told, tensors = file.told, file.tensors
     if told.get("format", FORMAT) != FORMAT:
         raise ArtifactError(
             f"{str(path)!r} has format {told['format']}, and this motet reads format {FORMAT}; upgrade: "
@@ -112,14 +118,22 @@ def load(path: str | Path) -> ExactIndex | ApproximateIndex:
         )
     if told.pop("sha256", None) != _checksum(tensors, told):
         raise ArtifactError(f"{str(path)!r} was changed: its checksum does not fit what it holds; {FIX}")
+    if "of" in told:
+        if told["of"] not in (vectors or {}):
+            raise ArtifactError(f"{str(path)!r} is an index of other vectors; make it anew: motet index MODEL")
+        tensors = {**tensors, "vectors": (vectors or {})[told["of"]]}
     try:
         parts.check(told, tensors, (ExactIndex.__name__, ApproximateIndex.__name__))
     except (ValueError, KeyError) as error:
         raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
-    return _built(told, tensors)
+    codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
+    file.let_go()  # codes are read once, to be laid out anew
+    return _built(told, tensors, codes)
 
 
-def _built(told: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ExactIndex | ApproximateIndex:
+def _built(
+    told: Mapping[str, str], tensors: Mapping[str, Tensor], codes: Codes | None
+) -> ExactIndex | ApproximateIndex:
     vectors, approximate = tensors["vectors"], told["index"] == ApproximateIndex.__name__
     kept = "rounded.codes" in tensors and suits(vectors)
     rounded = Rounded(**{name: tensors[f"rounded.{name}"] for name in ROUNDED}) if kept else None
@@ -127,7 +141,6 @@ def _built(told: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ExactIndex
     exact.remove(tensors["removed"])
     if not approximate:
         return exact
-    codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
     return ApproximateIndex.of(exact, codes, probes=int(told["probes"]), shortlist=int(told["shortlist"]))
 
 

@@ -95,7 +95,7 @@ class Catalogue:
         rows = counts.argsort(descending=True, stable=True)[:limit]
         ids = self.recommender.items.vocab.decode(rows + 1).to_list()
         points = self._points(rows + 1).tolist()
-        columns = zip(ids, points, counts[rows].tolist(), strict=True)
+        columns = zip(ids, points, counts[rows].long().tolist(), strict=True)
         return {"items": [{"id": id, "x": x, "y": y, "count": count} for id, (x, y), count in columns]}
 
     def _item(self, id: str) -> str | int:

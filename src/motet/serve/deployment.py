@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from motet.mapped import give_back
 from motet.serve.guard import say
 from motet.serve.lineup import Lineup
 from motet.serve.plan import Plan, Wanted
@@ -143,6 +144,7 @@ class Deployment:
             if model is None or model.version != place.version:
                 model = self.shelf.load(place.name, place.version)
                 model.warm()
+                give_back()
                 if self.shared is not None:
                     self.shared.share(model)
             models[place.name] = model

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from motet.mapped import is_mapped
 from motet.serve.guard import say
 
 SMALLEST = 1 << 20  # bytes of an array: smaller ones are not worth a file
@@ -42,7 +43,7 @@ class Shared:
         used = self._used[id(model)] = set()
         by_storage: dict[int, list[Tensor]] = {}
         for tensor in tensors(model):
-            if tensor.device.type == "cpu" and tensor.untyped_storage().nbytes() >= SMALLEST:
+            if tensor.device.type == "cpu" and not is_mapped(tensor) and tensor.untyped_storage().nbytes() >= SMALLEST:
                 by_storage.setdefault(tensor.untyped_storage().data_ptr(), []).append(tensor)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
