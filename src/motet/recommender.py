@@ -103,6 +103,13 @@ class Recommender:
         """The items that each user row needs no recommendation of."""
         return self.fold_in.seen
 
+    @property
+    def retrieves(self) -> list[str]:
+        """The tasks that find candidates; none where every item is one."""
+        named = [source for stage in self.retrieval.stages for source in stage if isinstance(source, str)]
+        corpus = self.scorer.corpus
+        return named or ([] if corpus is None else [corpus.name])
+
     def recommend(
         self,
         users: Ids,

@@ -190,6 +190,11 @@ def test_which_rows_are_positives(parts: split.Split) -> None:
     assert torch.equal(served.positives(None, Recommender(model, train), test), stars >= 4)
     assert torch.equal(served.positives("stars == 5", Recommender(model, train), test), stars == 5)
     assert served.positives(None, Popularity(train), test).all()
+    several = [Retrieval("low", positives="stars <= 2"), Retrieval("five", positives="stars == 5"), Retrieval("all")]
+    model = Model(**towers, tasks=several)  # type: ignore[arg-type]
+    assert torch.equal(served.positives(None, Recommender(model, train), test), stars <= 2)
+    both = Recommender(model, train, retrieve=[["five", "low"]])
+    assert torch.equal(served.positives(None, both, test), (stars <= 2) | (stars == 5))
     rating = Model(**towers, tasks=[Rating("stars")])  # type: ignore[arg-type]
     assert served.positives(None, Recommender(rating, train), test).all()
     with pytest.raises(ConfigError, match="positives='stars > 9' holds for not one of 104 test rows"):

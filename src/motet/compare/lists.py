@@ -19,7 +19,7 @@ class Lists:
     """The users whose lists are judged, and what they turned to.
 
     Attributes:
-        demand: The same for every system: the rows of the task that retrieves in the joint model.
+        demand: The same for every system: the rows of the tasks that retrieve in the joint model.
         train: The rows that systems are trained on.
         seen: What no system recommends to a user again.
     """

@@ -26,6 +26,10 @@ class TwoStage(Recommends, Protocol):
     def seen(self) -> History:
         """The items that each user row needs no recommendation of."""
 
+    @property
+    def retrieves(self) -> Sequence[str]:
+        """The tasks that find candidates."""
+
 
 class Described(NamedTuple):
     """What items are, for the diversity of a list, and in which words to say so."""

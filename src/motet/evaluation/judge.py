@@ -71,7 +71,7 @@ def evaluate(
             `"visited"` (whether the user had the item in training), or a column of the events, the users or the items.
             See `motet.evaluation.slices`.
         positives: Which held-out rows say that a served item was right: a condition such as `"event == 'purchase'"`.
-            Where not given, the rows of the task that retrieves, else every row.
+            Where not given, the rows of the tasks that retrieve, else every row.
         thorough: Whether to look for leaks and to draw calibration curves too; `fit` does without while it trains.
 
     Returns:

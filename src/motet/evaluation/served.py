@@ -28,7 +28,6 @@ from motet.metrics.novelty import novelty, popularity, popularity_lift
 from motet.metrics.precision import Precision
 from motet.metrics.recall import Recall
 from motet.metrics.topk import HitRate
-from motet.tasks.base import CorpusTask
 from motet.tasks.rows import Rows
 
 USERS = 1 << 14  # asked for in one call
@@ -245,7 +244,7 @@ def positives(condition: str | None, system: object, test: EventLog) -> Bool[Ten
 
     Args:
         condition: On columns, as a task's `where`.
-        system: What recommends: without a condition, the rows of the task that retrieves for it; every row where it has
+        system: What recommends: without a condition, the rows of the tasks that retrieve for it; every row where it has
             no such task.
         test: Held-out rows.
 
@@ -261,11 +260,9 @@ def positives(condition: str | None, system: object, test: EventLog) -> Bool[Ten
         if not chosen.any():
             raise ConfigError(f"positives={condition!r} holds for not one of {len(test):,} test rows")
         return chosen
-    if isinstance(system, TwoStage):
-        weights, tasks = system.model.weights, system.model.tasks
-        for name, task in tasks.items():
-            if isinstance(task, CorpusTask) and weights[name] > 0:
-                return task.row_weights(batch) > 0
+    if isinstance(system, TwoStage) and system.retrieves:
+        tasks = [system.model.tasks[name] for name in system.retrieves]
+        return torch.stack([task.row_weights(batch) > 0 for task in tasks]).any(0)
     return torch.ones(len(test), dtype=torch.bool)
 
 
