@@ -15,7 +15,19 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import BPR, Catalogue, Event, InBatch, Rating, Retrieval, Rows, SampledBinary, Task, WholeCatalogue
+from motet.tasks import (
+    BPR,
+    Catalogue,
+    Event,
+    InBatch,
+    Ordinal,
+    Rating,
+    Retrieval,
+    Rows,
+    SampledBinary,
+    Task,
+    WholeCatalogue,
+)
 from motet.towers import ContextTower, FeatureTower, context_columns
 
 READERS: list[Callable[[], Task]] = [
@@ -122,6 +134,21 @@ def test_a_row_without_a_label_needs_no_weight() -> None:
     model = model_of(log, tasks=[Rating(where=Rows(weight="weight"), hidden=())])
     model.check(log)
     assert model.losses(log.batch())["rating"].isfinite()
+
+
+@pytest.mark.parametrize("build", [Retrieval, BPR, SampledBinary, WholeCatalogue])
+def test_a_loop_of_ones_own_has_to_prepare_the_model(build: Callable[[], Task]) -> None:
+    log = log_of()
+    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    with pytest.raises(ConfigError, match=r"has not seen the training rows, .*; call model.prepare\(train\) before"):
+        Model(**towers, tasks=[build()]).losses(log.batch())
+
+
+def test_double_precision_and_missing_labels_go_together() -> None:
+    log = log_of(liked=[1, None, 0, 1])
+    for task in (Rating(hidden=(4,)), Ordinal(), Event("liked"), Retrieval(positives="rating > 2")):
+        model = model_of(log, tasks=[task]).double()
+        assert model.losses(log.batch())[task.name].dtype == torch.float64
 
 
 def test_a_subclass_brings_its_own_loss() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.data.batch import Batch, Columns
@@ -284,6 +284,20 @@ class PairTask(Task):
     ) -> Mapping[str, Float[Tensor, " batch"]]:
         """What point metrics judge, without a trunk; see `Task.parts`."""
         return self.head_parts(pair(user, item, product=self.product), batch)
+
+
+def at_rows(values: Float[Tensor, " some"], rows: Int[Tensor, " some"], size: int) -> Float[Tensor, " size"]:
+    """Values at some rows, and 0 at all others: what `Task.loss` returns for rows that it does not learn from.
+
+    Args:
+        values: One for each of the rows.
+        rows: Where they belong, each row at most once.
+        size: How many rows there are in all.
+
+    Returns:
+        One number a row, differentiable even where no row was given.
+    """
+    return values.new_zeros(size).index_add(0, rows, values)
 
 
 def pair(

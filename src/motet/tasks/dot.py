@@ -44,6 +44,7 @@ class DotTask(CorpusTask):
     """
 
     prepared: Tensor
+    has_seen_positives = False  # unlike `prepared` not saved, as counts are not
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class DotTask(CorpusTask):
         batch = train.batch()
         batch = batch.take(self.labelled(batch)) if self.where is not None else batch
         self.prepare_positives(batch, len(user.entities), len(item.entities))
+        self.has_seen_positives = True
         if self.bias is not None and not self.prepared:
             counts = torch.bincount(batch.items, minlength=len(self.bias)).float()
             with torch.no_grad():
@@ -112,6 +114,18 @@ class DotTask(CorpusTask):
             users: How many user rows there are, the unknown included.
             items: How many item rows there are, the unknown included.
         """
+
+    def check_prepared(self) -> None:
+        """Refuse a first batch before `prepare`: an own training loop has to call it.
+
+        Raises:
+            ConfigError: If the task does not know its positives.
+        """
+        if not self.has_seen_positives:
+            raise ConfigError(
+                f"task {self.name!r} has not seen the training rows, whose positives it counts; call "
+                "model.prepare(train) before the first batch, as fit does"
+            )
 
     def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
         """Where the item biases start: at the log of their counts.

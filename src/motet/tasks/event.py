@@ -18,7 +18,7 @@ from motet.metrics.auc import AUC
 from motet.metrics.base import Metric
 from motet.metrics.calibration import ECE
 from motet.metrics.log_loss import LogLoss
-from motet.tasks.base import PairTask
+from motet.tasks.base import PairTask, at_rows
 from motet.tasks.labels import check_outcomes, log_odds
 from motet.tasks.rows import Rows
 from motet.tasks.unit import PROBABILITY, Unit
@@ -120,7 +120,7 @@ class Event(PairTask):
             losses = binary_cross_entropy(logits, labels[rows], positive_weight=self.positive_weight)
         else:
             losses = focal(logits, labels[rows], gamma=self.focal, positive_weight=self.positive_weight)
-        return torch.zeros_like(labels).index_add(0, rows, losses)
+        return at_rows(losses, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The probability of each pair; see `PairTask.head_score`."""

@@ -18,7 +18,7 @@ from motet.metrics.auc import AUC
 from motet.metrics.base import Metric
 from motet.metrics.calibration import ECE
 from motet.metrics.log_loss import LogLoss
-from motet.tasks.base import PairTask
+from motet.tasks.base import PairTask, at_rows
 from motet.tasks.labels import check_funnel, log_odds
 from motet.tasks.rows import Rows
 from motet.tasks.unit import PROBABILITY, Unit
@@ -138,7 +138,7 @@ class Funnel(PairTask):
         weights = self.training_weights(some)
         share = (weights @ (~labels.isnan()).to(weights.dtype)) / weights.sum()
         losses = (losses / share.where(share > 0, 1.0)).sum(1)
-        return torch.zeros_like(pairs[:, 0]).index_add(0, known, losses)
+        return at_rows(losses, known, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The probability that each pair gets to the scored stage; see `PairTask.head_score`."""

@@ -17,7 +17,7 @@ from motet.layers.mlp import MLP
 from motet.losses.listwise import against_chance
 from motet.metrics.base import Metric
 from motet.metrics.list_ndcg import ListNDCG
-from motet.tasks.base import PairTask
+from motet.tasks.base import PairTask, at_rows
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
 
@@ -130,7 +130,7 @@ class Listwise(PairTask):
         rows = self._comparable(batch).nonzero().squeeze(1)
         some = batch.take(rows)
         losses = self.list_loss(self.head_score(pairs[rows], some), some[self.label], self._lists(some))
-        return torch.zeros_like(pairs[:, 0]).index_add(0, rows, losses)
+        return at_rows(losses, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """How high each row stands in its list, in no unit; see `PairTask.head_score`."""

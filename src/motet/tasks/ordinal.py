@@ -15,7 +15,7 @@ from motet.layers.mlp import MLP
 from motet.losses.ordinal import cumulative_link
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
-from motet.tasks.base import PairTask
+from motet.tasks.base import PairTask, at_rows
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
@@ -122,7 +122,7 @@ class Ordinal(PairTask):
         rows = self.labelled(batch).nonzero().squeeze(1)
         levels = torch.bucketize(labels[rows], self._scale(labels)).clamp(max=len(self.log_gaps) + 1)
         losses = cumulative_link(self._place(pairs[rows], batch.take(rows)), levels, self.thresholds)
-        return torch.zeros_like(labels).index_add(0, rows, losses)
+        return at_rows(losses, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The level to expect of each pair; see `PairTask.head_score`."""

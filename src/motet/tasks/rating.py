@@ -16,7 +16,7 @@ from motet.layers.mlp import MLP
 from motet.losses.pointwise import pointwise_error
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
-from motet.tasks.base import PairTask
+from motet.tasks.base import PairTask, at_rows
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
@@ -110,7 +110,7 @@ class Rating(PairTask):
             return self.row_error(self._predict(pairs, batch), labels)
         rows = known.nonzero().squeeze(1)
         errors = self.row_error(self._predict(pairs[rows], batch.take(rows)), labels[rows])
-        return torch.zeros_like(labels).index_add(0, rows, errors)
+        return at_rows(errors, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The predicted number of each pair, in the label's unit; see `PairTask.head_score`."""

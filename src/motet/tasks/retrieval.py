@@ -15,6 +15,7 @@ from motet.data.batch import Batch, Columns
 from motet.errors import DataError
 from motet.losses.logsumexp import logsumexp_scores
 from motet.losses.softmax import softmax_loss
+from motet.tasks.base import at_rows
 from motet.tasks.dot import DotTask
 from motet.tasks.pool import Candidates, InBatch, Pool
 from motet.tasks.rows import Rows
@@ -103,18 +104,18 @@ class Retrieval(DotTask):
         Returns:
             One loss a row.
         """
+        self.check_prepared()
         if self.where is None and self.pushed is None:
             return self._attract(user, item, batch)[0]
-        losses = torch.zeros_like(user[:, 0])
         positive = self.labelled(batch)
         rows, pushed = positive.nonzero().squeeze(1), self._pushed(batch, positive)
-        if not len(rows):  # no pool; the empty selection keeps the loss differentiable
-            return losses.index_add(0, rows, user[rows, 0])
+        if not len(rows):  # and so no pool
+            return at_rows(user[rows, 0], rows, len(batch))
         found, pool = self._attract(user[rows], item[rows], batch.take(rows))
-        losses = losses.index_add(0, rows, found)
+        losses = at_rows(found, rows, len(batch))
         if len(pushed):
             away = self._repel(user[pushed], item[pushed], batch.take(pushed), pool)
-            losses = losses.index_add(0, pushed, away)
+            losses = losses + at_rows(away, pushed, len(batch))
         return losses
 
     @property

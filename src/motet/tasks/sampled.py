@@ -13,6 +13,7 @@ from torch import Tensor
 from motet.data.batch import Batch
 from motet.data.history import History
 from motet.errors import ConfigError, did_you_mean
+from motet.tasks.base import at_rows
 from motet.tasks.dot import DotTask
 from motet.tasks.rows import Rows
 
@@ -93,6 +94,7 @@ class SampledTask(DotTask):
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
         """The loss of each positive, 0 elsewhere; see `Task.loss`."""
+        self.check_prepared()
         rows = self.labelled(batch).nonzero().squeeze(1)
         some, drawn = batch.take(rows), self._draw()
         users = some.distinct_users
@@ -105,7 +107,7 @@ class SampledTask(DotTask):
             self._log_share(),
         )
         losses = self.contrast(scores, some, drawn)
-        return torch.zeros_like(user[:, 0]).index_add(0, rows, losses)
+        return at_rows(losses, rows, len(batch))
 
     def had(self, batch: Batch, drawn: Int[Tensor, " draws"]) -> Bool[Tensor, "users draws"]:
         """Which drawn items each distinct user has among the positives of training.

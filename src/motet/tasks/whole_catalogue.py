@@ -8,6 +8,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.errors import ConfigError
+from motet.tasks.base import at_rows
 from motet.tasks.dot import DotTask
 from motet.tasks.rows import Rows
 
@@ -87,6 +88,7 @@ class WholeCatalogue(DotTask):
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
         """Each positive's share of the loss over all pairs, 0 elsewhere; see `Task.loss`."""
+        self.check_prepared()
         rows = self.labelled(batch).nonzero().squeeze(1)
         some = batch.take(rows)
         users = some.distinct_users
@@ -99,7 +101,7 @@ class WholeCatalogue(DotTask):
         share = all_squared / self.rows_of_user[some.users].clamp(min=1)
         losses = (self.confidence + once) * (1 - scores).square() - once * scores.square() + share
         at_zero = self.confidence + len(self.pairs) / int(self.copies.sum())
-        return torch.zeros_like(user[:, 0]).index_add(0, rows, losses / at_zero)
+        return at_rows(losses / at_zero, rows, len(batch))
 
     def _copies(self, batch: Batch) -> Tensor:
         """How often each row's pair is a positive in training; 1 for a pair that training has not seen."""
