@@ -20,13 +20,13 @@ from multiprocessing.connection import Connection
 
 from sqlalchemy import text
 
-from motet.serve.event import Event
-from motet.serve.store import EventStore
+from motet.serve.events.event import Event
+from motet.serve.events.store import EventStore
 
 BATCH = 3
 LONGEST_S = 0.06
 READY = [
-    "motet.serve.store",
+    "motet.serve.events.store",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "sqlalchemy.dialects.postgresql.psycopg",
     "psycopg",

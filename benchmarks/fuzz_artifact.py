@@ -37,8 +37,8 @@ from motet.export.card import read_card
 from motet.index import ApproximateIndex, approximate, load
 from motet.retrievers import Touched
 from motet.serve.bodies import RecommendBody
+from motet.serve.models.served import ServedModel
 from motet.serve.problem import Problem
-from motet.serve.served import ServedModel
 from motet.trunks import MMoE
 
 ITEMS, USERS = 64, 8

@@ -35,14 +35,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from motet import EventLog, FeatureTower, Model, Preference, Recommender, Schema
 from motet.client.answers import Refusal
-from motet.serve.app import create_app
-from motet.serve.deployment import Deployment
+from motet.serve.events.store import EventStore
 from motet.serve.gate import Gate
+from motet.serve.http.app import create_app
+from motet.serve.rollout.deployment import Deployment
+from motet.serve.rollout.plan_store import PlanStore
+from motet.serve.rollout.registry import Registry
 from motet.serve.run import begin
 from motet.serve.service import Service
-from motet.serve.shelf import Shelf
-from motet.serve.state import State
-from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
 from motet.tasks import Rating, Retrieval
 
@@ -187,9 +187,9 @@ async def damage(app: ASGIApp, document: dict[str, Any], examples: int, number: 
 def started(folder: Path) -> Service:
     """A service with everything on: two models, events, tokens."""
     saved(folder)
-    shelf, state = Shelf([folder / "0"], folder), State(folder / ".serving")
-    begin(shelf, state, [folder / "0"], [], {})
-    deployment, store = Deployment(shelf, state), EventStore(f"{folder}/events.db")
+    registry, plans = Registry([folder / "0"], folder), PlanStore(folder / ".serving")
+    begin(registry, plans, [folder / "0"], [], {})
+    deployment, store = Deployment(registry, plans), EventStore(f"{folder}/events.db")
     guards = {"tokens": Tokens({TOKEN: ["admin"]}), "gate": Gate(timeout_s=PAUSED_S)}
     service = Service(deployment.lineup, deployment=deployment, store=store, **guards)
     deployment.follow(service.show)

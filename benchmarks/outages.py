@@ -247,7 +247,7 @@ def watch(address: str, over: threading.Event, seen: list[str]) -> None:
 
 def stored(url: str) -> list[str]:
     """Ids of the events in the database."""
-    from motet.serve.store import EventStore
+    from motet.serve.events.store import EventStore
 
     store = EventStore(url)
     with store._transaction() as connection:

@@ -97,5 +97,6 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_package_folder_has_tests() -> None:
-    packages = {path.parent.name for path in SOURCES if path.name == "__init__.py"} - {"motet"}
-    assert packages == {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    source, tests = ROOT / "src" / "motet", ROOT / "tests"
+    packages = {path.parent.relative_to(source) for path in SOURCES if path.name == "__init__.py"}
+    assert packages == {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}

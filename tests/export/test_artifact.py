@@ -17,7 +17,7 @@ from motet.errors import ArtifactError, ConfigError
 from motet.export import export, verify
 from motet.recommender import Recommender
 from motet.retrievers import Touched
-from motet.serve.served import ServedModel
+from motet.serve.models.served import ServedModel
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "serve_without_torch.py"
 ALONE = """

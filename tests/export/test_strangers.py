@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from export.crafted import Files, crafted, manifest
 from motet.errors import MotetError
-from motet.serve.served import ServedModel
+from motet.serve.models.served import ServedModel
 
 Place = tuple[Path, Files]
 

@@ -20,12 +20,12 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.model import Model
 from motet.recommender import Recommender
-from motet.serve.app import create_app
-from motet.serve.lineup import Lineup
-from motet.serve.patience import Patience
-from motet.serve.served import ServedModel
+from motet.serve.events.store import EventStore
+from motet.serve.http.app import create_app
+from motet.serve.http.timeouts import TimeoutProtocol
+from motet.serve.models.served import ServedModel
+from motet.serve.rollout.lineup import Lineup
 from motet.serve.service import Service
-from motet.serve.store import EventStore
 from motet.tasks import Rating, Retrieval
 from motet.towers import FeatureTower
 
@@ -96,7 +96,7 @@ class Caller:
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """The address at which an application is reached through a socket, as `motet serve` listens."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Patience, ws="none", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=TimeoutProtocol, ws="none", log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -12,8 +12,8 @@ import pytest
 from motet.client import AsyncClient, Client, Event, calls
 from motet.errors import ServiceError
 from motet.recommender import Recommender
-from motet.serve.app import create_app
 from motet.serve.bodies import RecommendBody, ScoreBody, SimilarBody
+from motet.serve.http.app import create_app
 from motet.serve.service import Service
 from motet.serve.tokens import Tokens
 from serve.conftest import Caller, listening

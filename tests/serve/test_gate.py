@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from motet.serve.app import create_app
 from motet.serve.gate import Gate
+from motet.serve.http.app import create_app
 from motet.serve.problem import Problem
 from motet.serve.service import Service
 from serve.conftest import Caller

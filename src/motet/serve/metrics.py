@@ -1,4 +1,4 @@
-"""Measured: what a service counts of itself, for Prometheus."""
+"""Metrics: what a service counts of itself, for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TENTHS = tuple(tenth / 10 for tenth in range(11))
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
 
 
-class Measured:
+class Metrics:
     """Counters of one service; no label holds an id of a user or an item.
 
     Processes that are started with `PROMETHEUS_MULTIPROC_DIR` count together, in files of that folder.

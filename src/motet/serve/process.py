@@ -12,16 +12,16 @@ from pathlib import Path
 import torch
 import uvicorn
 
-from motet.serve.app import create_app
-from motet.serve.deployment import Deployment
+from motet.serve.events.store import EventStore
 from motet.serve.gate import Gate
-from motet.serve.guard import log_to_stderr
-from motet.serve.patience import Patience
+from motet.serve.http.app import create_app
+from motet.serve.http.timeouts import TimeoutProtocol
+from motet.serve.log import log_to_stderr
+from motet.serve.rollout.deployment import Deployment
+from motet.serve.rollout.plan_store import PlanStore
+from motet.serve.rollout.registry import Registry
+from motet.serve.rollout.shared_arrays import SharedArrays
 from motet.serve.service import Service
-from motet.serve.shared import Shared
-from motet.serve.shelf import Shelf
-from motet.serve.state import State
-from motet.serve.store import EventStore
 from motet.serve.tokens import Tokens
 
 SWITCH_S = 0.001  # Python's own 5 ms are how long a thread that computes may keep the one that reads and writes waiting
@@ -32,8 +32,8 @@ def serve(
     ready: Callable[[], None],
     beat: Callable[[], None],
     *,
-    shelf: Shelf,
-    state: State,
+    registry: Registry,
+    plans: PlanStore,
     events: str,
     tokens: Tokens | None,
     limits: tuple[int, int, float],
@@ -45,8 +45,8 @@ def serve(
         listening: Where requests come from.
         ready: Is called once they are answered.
         beat: Is called again and again while they are: a sign of life.
-        shelf: Where models are.
-        state: Where the plan is kept.
+        registry: Where models are.
+        plans: Where the plan is kept.
         events: Where events are kept.
         tokens: Who may ask.
         limits: As `run` takes them.
@@ -58,7 +58,7 @@ def serve(
     store = EventStore(events)
     gc.collect()
     gc.freeze()  # all that is imported stays: looking through it for garbage again and again holds requests up
-    deployment = Deployment(shelf, state, shared=None if arrays is None else Shared(arrays))
+    deployment = Deployment(registry, plans, shared=None if arrays is None else SharedArrays(arrays))
     gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
     service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
     deployment.follow(service.show)
@@ -70,7 +70,7 @@ def serve(
         access_log=False,  # it would hold ids
         server_header=False,
         date_header=False,
-        http=Patience,
+        http=TimeoutProtocol,
         ws="none",
         timeout_graceful_shutdown=10,
     )

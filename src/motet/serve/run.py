@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from motet.errors import ConfigError, did_you_mean
-from motet.serve.guard import log_to_stderr
-from motet.serve.plan import Plan, Wanted
-from motet.serve.shelf import Shelf
-from motet.serve.state import State
+from motet.serve.log import log_to_stderr
+from motet.serve.rollout.plan import Plan, Wanted
+from motet.serve.rollout.plan_store import PlanStore
+from motet.serve.rollout.registry import Registry
 from motet.serve.tokens import Tokens
 from motet.serve.workers import Say, Workers
 
@@ -64,15 +64,15 @@ def run(
         )
     with listen(host, port) as listening, TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
         remove_scratch_of_the_dead(Path(scratch).parent)
-        shelf = Shelf([*models, *shadows], folder)
-        state = State(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
-        plan = begin(shelf, state, models, shadows, shares or {})
+        registry = Registry([*models, *shadows], folder)
+        plans = PlanStore(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
+        plan = begin(registry, plans, models, shadows, shares or {})
         events = events or _beside((folder or models[0]).resolve())
         check_events(events)
         work = partial(
             _serve,
-            shelf=shelf,
-            state=state,
+            registry=registry,
+            plans=plans,
             events=events,
             tokens=allowed,
             limits=limits,
@@ -89,13 +89,13 @@ def run(
 
 
 def begin(
-    shelf: Shelf, state: State, models: Sequence[Path], shadows: Sequence[Path], shares: Mapping[str, float]
+    registry: Registry, plans: PlanStore, models: Sequence[Path], shadows: Sequence[Path], shares: Mapping[str, float]
 ) -> Plan:
     """Put in force what a service begins with: the models that were named, or else what it served last.
 
     Args:
-        shelf: Where models are.
-        state: Where the plan is kept.
+        registry: Where models are.
+        plans: Where the plan is kept.
         models: Folders of live models.
         shadows: Folders of shadows.
         shares: By name.
@@ -106,14 +106,14 @@ def begin(
     Raises:
         ConfigError: If there is nothing to begin with, or a share is that of no model.
     """
-    plan = state.newest()
+    plan = plans.newest()
     live = [path.resolve().name for path in models]
     if not models:
         if shares or shadows:
             raise ConfigError("shares and shadows go with models; name the models too")
         if plan.places:
             return plan
-        live = list(shelf.models())
+        live = list(registry.models())
         if len(live) != 1:
             raise ConfigError(
                 f"nothing was served from here before, and there are {len(live)} models to begin with; name those to "
@@ -125,9 +125,9 @@ def begin(
             raise ConfigError(f"there is a share for {name!r}, which is no live model{hint}; models: {', '.join(live)}")
     wanted = [Wanted(name, shares.get(name)) for name in live]
     wanted += [Wanted(path.resolve().name, role="shadow") for path in shadows]
-    begun = plan.changed(wanted, {one.name: shelf.version(one.name) for one in wanted})
+    begun = plan.changed(wanted, {one.name: registry.version(one.name) for one in wanted})
     if begun is not plan:
-        state.keep(begun)
+        plans.keep(begun)
     return begun
 
 
@@ -191,7 +191,7 @@ def check_events(url: str) -> None:
     Raises:
         ConfigError: If no event can ever be kept there.
     """
-    from motet.serve.store import EventStore, StoreError  # with SQLAlchemy, which a wrong port does without
+    from motet.serve.events.store import EventStore, StoreError  # with SQLAlchemy, which a wrong port does without
 
     store = EventStore(url)
     try:

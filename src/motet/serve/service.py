@@ -8,19 +8,19 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from motet.serve.batcher import Batcher
 from motet.serve.bodies import EventsBody, ModelsBody, RecommendBody, ScoreBody
-from motet.serve.deployment import Deployment
-from motet.serve.event import Event
+from motet.serve.events.event import Event
+from motet.serve.events.store import EventStore, StoreError
 from motet.serve.gate import Gate
-from motet.serve.lineup import Lineup
-from motet.serve.metrics import Measured
-from motet.serve.plan import Wanted
+from motet.serve.metrics import Metrics
+from motet.serve.models.served import ServedModel
+from motet.serve.models.stored import Stored
 from motet.serve.problem import Problem
-from motet.serve.served import ServedModel
-from motet.serve.shadow import Shadow
-from motet.serve.store import EventStore, StoreError
-from motet.serve.stored import Stored
-from motet.serve.together import Together
+from motet.serve.rollout.deployment import Deployment
+from motet.serve.rollout.lineup import Lineup
+from motet.serve.rollout.plan import Wanted
+from motet.serve.rollout.shadow import Shadow
 from motet.serve.tokens import Tokens
 
 
@@ -51,9 +51,9 @@ class Service:
         self.tokens = tokens
         self.gate = gate or Gate()
         self.now = now
-        self.measured = Measured()
-        self.shadow = Shadow(self.gate, self.measured)
-        self.together = Together(self.gate, self._recommend_each)
+        self.metrics = Metrics()
+        self.shadow = Shadow(self.gate, self.metrics)
+        self.batcher = Batcher(self.gate, self._recommend_each)
         self.show(lineup)
 
     @property
@@ -69,7 +69,7 @@ class Service:
         """
         self.lineup = lineup
         labels = ((model.name, model.version) for model in lineup.models.values())
-        self.measured.show(lineup.plan.generation, labels)
+        self.metrics.show(lineup.plan.generation, labels)
 
     def close(self) -> None:
         """Wait for what has begun, and take no more."""
@@ -93,7 +93,7 @@ class Service:
         answers = [model.recommend(_of(asked, places), stored) for model, places in parts]
         answer = answers[0] if len(parts) == 1 else _joined(answers, [places for _, places in parts])
         for model, places in parts:
-            self.measured.users.labels(model.name, model.version).inc(len(places))
+            self.metrics.users.labels(model.name, model.version).inc(len(places))
         if lineup.shadows and asked.model is None:
             self.shadow.offer(lineup.shadows, asked, stored, answer)
         return {**answer, "events": considered}
@@ -146,10 +146,10 @@ class Service:
         try:
             added = self._opened().add(events)
         except StoreError as error:
-            self.measured.events.labels("refused").inc(len(events))
+            self.metrics.events.labels("refused").inc(len(events))
             raise _down() from error
-        self.measured.events.labels("accepted").inc(added.accepted)
-        self.measured.events.labels("duplicate").inc(added.duplicates)
+        self.metrics.events.labels("accepted").inc(added.accepted)
+        self.metrics.events.labels("duplicate").inc(added.duplicates)
         return {"accepted": added.accepted, "duplicates": added.duplicates}
 
     def history(self, user: str, limit: int) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Service:
         try:
             stored = self.store.of_user(user, limit) if self.store else []
         except StoreError:
-            self.measured.without_events.inc()
+            self.metrics.without_events.inc()
             stored = []
         return self.model.catalogue.history(user, stored, limit)
 
@@ -218,7 +218,7 @@ class Service:
         try:
             return self.store.had_by([str(user) for user in users]), True
         except StoreError:
-            self.measured.without_events.inc()
+            self.metrics.without_events.inc()
             return {}, False
 
     def _opened(self) -> EventStore:

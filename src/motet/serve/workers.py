@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from motet.errors import ConfigError, MotetError
-from motet.serve.guard import say
+from motet.serve.log import log_event
 from motet.serve.metrics import SHARED, forget_process
 
 POLL_S = 0.2
@@ -88,7 +88,7 @@ class Workers:
                 continue
             forget_process(worker.process.pid, self.folder)
             started = worker.is_ready()
-            say("worker", ended=worker.process.exitcode, reason=worker.reason)
+            log_event("worker", ended=worker.process.exitcode, reason=worker.reason)
             if not started:
                 stopping.wait(RETRY_S)
             if not stopping.is_set():
@@ -99,7 +99,7 @@ class Workers:
         """Kill what has been silent for too long; the next look finds it dead."""
         for worker in self._workers:
             if worker.silent(passed_s) > self.silent_s:
-                say("worker", hangs=worker.process.pid, silent_s=self.silent_s)
+                log_event("worker", hangs=worker.process.pid, silent_s=self.silent_s)
                 worker.process.kill()
                 worker.silent_s = 0.0
 

@@ -1,0 +1,1 @@
+"""What users did since training, kept in a database."""

@@ -1,0 +1,221 @@
+"""EventStore: events kept in SQLite or PostgreSQL, each exactly once, durable before the caller is told so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, false, func, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from motet.errors import ConfigError, MotetError
+from motet.serve.events.database import KNOWN, connect, describe, lasts
+from motet.serve.events.event import Added, Event, Had
+
+AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
+RETRY_S = 1.0  # a database that could not be reached is left alone for so long: requests must not queue up behind it
+
+
+class StoreError(MotetError):
+    """The events cannot be read or written: their database is down, full, locked or refuses."""
+
+
+class EventStore:
+    """Events in a database, idempotent by their id.
+
+    Nothing is opened before the first call: a database that is down makes calls fail, each at once, and serves again as
+    soon as it is back. Threads and processes may share a store.
+
+    Args:
+        url: Path of a SQLite file, which is made where there is none, or `postgresql://user@host/database`.
+
+    Raises:
+        ConfigError: If the url is of another kind of database.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     store = EventStore(f"{folder}/events.db")
+        ...     print(store.add([Event("e1", user="7", item="jazz", time=0.0)]))
+        ...     print(store.add([Event("e1", user="7", item="jazz", time=0.0)]))
+        ...     print(store.had_by(["7", "8"]))
+        ...     store.close()
+        Added(accepted=1, duplicates=0)
+        Added(accepted=0, duplicates=1)
+        {'7': [Had(item='jazz', event=None, value=None)], '8': []}
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = describe(url)
+        self._engine, self._events = connect(url)
+        self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        self._had_by = _had_by(self._events)
+        self._ready = False
+        self._making = threading.Lock()
+        self._closed_until = 0.0
+
+    def add(self, events: Sequence[Event]) -> Added:
+        """Store events, all of them or none, so that they outlive the process and the machine's power.
+
+        Args:
+            events: In any number.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            StoreError: If the database is down or refuses; none of the events is stored then.
+        """
+        accepted = 0
+        rows = [
+            {
+                "id": event.id,
+                "user_id": event.user,
+                "item_id": event.item,
+                "time": event.time,
+                "event": event.event,
+                "value": event.value,
+            }
+            for event in events
+        ]
+        with self._transaction() as connection:
+            for start in range(0, len(rows), AT_ONCE):
+                insert = self._insert(self._events).values(rows[start : start + AT_ONCE])
+                stored = insert.on_conflict_do_nothing(index_elements=["id"]).returning(self._events.c.id)
+                accepted += len(connection.execute(stored).all())
+        return Added(accepted, len(rows) - accepted)
+
+    def of_user(self, user: str, limit: int | None = None) -> list[Event]:
+        """What a user did.
+
+        Args:
+            user: The user's id.
+            limit: At most so many; all where not given.
+
+        Returns:
+            The newest first; of those of one moment, the one that was stored last.
+
+        Raises:
+            StoreError: If the database is down or refuses.
+        """
+        columns = self._events.c
+        newest = select(columns.id, columns.user_id, columns.item_id, columns.time, columns.event, columns.value)
+        newest = newest.where(columns.user_id == user).order_by(columns.time.desc(), columns.number.desc())
+        with self._transaction() as connection:
+            return [Event(*row) for row in connection.execute(newest.limit(limit))]
+
+    def had_by(self, users: Sequence[str]) -> dict[str, list[Had]]:
+        """The items that users had, and in which way: a model says what of it need not be recommended again.
+
+        Args:
+            users: Their ids.
+
+        Returns:
+            By user, distinct items, kinds and values, those of the newest events first; an empty list for users
+            without events.
+
+        Raises:
+            StoreError: If the database is down or refuses.
+        """
+        found: dict[str, list[Had]] = {user: [] for user in users}
+        with self._transaction() as connection:
+            for user, item, event, value in connection.execute(self._had_by, {"users": users}):
+                found[user].append(Had(item, event, value))
+        return found
+
+    def count(self) -> int:
+        """How many events are stored.
+
+        Returns:
+            Their number.
+
+        Raises:
+            StoreError: If the database is down or refuses.
+        """
+        with self._transaction() as connection:
+            return int(connection.execute(select(func.count()).select_from(self._events)).scalar_one())
+
+    def ping(self) -> None:
+        """Ask whether the database answers.
+
+        Raises:
+            StoreError: If it does not.
+        """
+        with self._transaction() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def check(self) -> None:
+        """Ask whether events can be written, before anybody brings one.
+
+        Raises:
+            ConfigError: If they never will be: the database cannot be there, or does not let this user in or write.
+            StoreError: If the database is down, or has no room.
+        """
+        columns = [column.name for column in self._events.columns]
+        nothing = insert(self._events).from_select(columns, select(self._events).where(false()))
+        try:
+            with self._transaction() as connection:
+                connection.execute(nothing)
+        except StoreError as error:
+            cause = error.__cause__
+            if not lasts(getattr(cause, "orig", cause)):
+                raise
+            raise ConfigError(f"{error}; give {KNOWN}, that can be reached and written to") from cause
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if time.monotonic() < self._closed_until:
+            raise StoreError(f"{self.name} could not be reached a moment ago; it is tried again every {RETRY_S:g} s")
+        try:
+            self._make()
+            with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            if not isinstance(error, DBAPIError) or isinstance(error, OperationalError) or error.connection_invalidated:
+                self._closed_until = time.monotonic() + RETRY_S
+                self._ready = False  # somebody may have replaced the database while it was away
+            raise StoreError(f"{self.name} does not answer: {_reason(error)}") from error
+
+    def _make(self) -> None:
+        """Create the table where there is none."""
+        if self._ready:
+            return
+        with self._making:
+            if not self._ready:
+                make_tables(self._engine, self._events.metadata)
+                self._ready = True
+
+
+def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
+    """Made once: every recommendation asks it, and making it takes longer than asking."""
+    columns = events.c
+    told = columns.user_id, columns.item_id, columns.event, columns.value
+    newest_first = func.max(columns.time).desc(), func.max(columns.number).desc()
+    asked = select(*told).where(columns.user_id.in_(bindparam("users", expanding=True)))
+    return asked.group_by(*told).order_by(*newest_first)
+
+
+def make_tables(engine: Engine, tables: MetaData) -> None:
+    """Create the tables that are missing, also while another process does the same.
+
+    Args:
+        engine: Of the database.
+        tables: Which should be there.
+    """
+    try:
+        tables.create_all(engine)
+    except (IntegrityError, OperationalError, ProgrammingError):
+        tables.create_all(engine)  # the other process was quicker between the look and the creation
+
+
+def _reason(error: Exception) -> str:
+    """What the driver says, in one line, without the statement and its values, which are about people."""
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split("\n", 1)[0].split()) or type(cause).__name__

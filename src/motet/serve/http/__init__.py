@@ -1,0 +1,1 @@
+"""From a request to a response: routes, limits, headers, errors, and the pages a browser gets."""

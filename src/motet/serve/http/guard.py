@@ -1,0 +1,149 @@
+"""Guard: what happens to every request before and after its route: limits, headers, a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import traceback
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from motet.serve.gate import Gate
+from motet.serve.log import log_event
+from motet.serve.metrics import Metrics
+from motet.serve.problem import Problem
+
+LARGEST_BODY = 1 << 20
+BODY_TIMEOUT_S = 10.0
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
+PORT = re.compile(r":\d+$")
+HERE = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guard:
+    """Wraps an application.
+
+    Args:
+        app: The application.
+        metrics: Counts requests.
+        gate: Bounds the work that is done at once; what brings a body for it is refused unread while it is full.
+        anybody: Whether requests need no token. Then only those that were meant for this machine are answered, and
+            none of a page of another site, which a browser would send to 127.0.0.1 all the same.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, anybody: bool) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.gate = gate
+        self.anybody = anybody
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Args:
+            scope: As ASGI has it.
+            receive: As ASGI has it.
+            send: As ASGI has it.
+        """
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_headers(message["headers"])
+            await send(message)
+
+        with self.metrics.inside.track_inprogress():
+            try:
+                await self.app(scope, await self._body(scope, receive), sending)
+            except Problem as problem:
+                await problem.answer()(scope, receive, sending)
+            except Exception:
+                log_event("error", where=traceback.format_exc())
+        self._count(scope, status, time.perf_counter() - began)
+
+    async def _body(self, scope: Scope, receive: Receive) -> Receive:
+        """The body, read whole before anything else is done, or refused."""
+        headers = dict(scope["headers"])
+        if self.anybody:
+            _check_source(headers)
+        if scope["path"] in WORK:
+            self.gate.check()
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            raise _too_large()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read(receive)
+        except TimeoutError:
+            raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", code="timeout") from None
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return again
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path_format", scope["path"] if scope["path"] in WORK else "other")
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
+        self.metrics.requests.labels(route, method, status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        log_event("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
+
+
+def _check_source(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse what a page of another site makes a browser ask, under that site's name or under this machine's."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    if PORT.sub("", host) not in HERE:
+        raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if origin and origin.partition("://")[2] != host:
+        message = "a page of another site sent this request; without tokens such requests are refused"
+        raise Problem(403, message, code="wrong_origin")
+
+
+async def _read(receive: Receive) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > LARGEST_BODY:
+            raise _too_large()
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _too_large() -> Problem:
+    return Problem(413, f"the body has more than {LARGEST_BODY:,} bytes; send less at a time")
+
+
+def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The answer's own headers, and those of every answer that it does not set itself."""
+    own = {name.lower() for name, _ in headers}
+    return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]

@@ -1,0 +1,1 @@
+"""A saved model as the service asks it, and what there is to look up about it."""

@@ -1,0 +1,157 @@
+"""Catalogue: what a page wants to look up of a model: items, users, a user's history, a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from motet.recommender import Recommender
+from motet.serve.events.event import Event
+from motet.serve.models.spelling import sort_out
+from motet.serve.models.training_events import TrainingEvents
+
+BLOCK = 1 << 14  # item vectors that are looked at at once, in double precision
+
+
+class Catalogue:
+    """Items and users of a model, in words.
+
+    Args:
+        recommender: The trained model.
+    """
+
+    def __init__(self, recommender: Recommender) -> None:
+        self.recommender = recommender
+
+    def items(self, search: str, limit: int, offset: int, ids: Sequence[str]) -> dict[str, Any]:
+        """Answer `GET /v1/items`.
+
+        Args:
+            search: Part of an id or of any text column, in any case.
+            limit: At most so many.
+            offset: So many are passed over.
+            ids: Only these, where there are any.
+
+        Returns:
+            Items with the columns of their table, and how many there are in all.
+        """
+        items = self.recommender.items
+        table = items.table
+        if ids:
+            table = table.filter(pl.col(items.key).is_in(sort_out(items.vocab, ids)[0]))
+        return _page("items", items.key, _search(table, search), limit, offset)
+
+    def users(self, search: str, limit: int, offset: int) -> dict[str, Any]:
+        """Answer `GET /v1/users`.
+
+        Args:
+            search: Part of an id, in any case.
+            limit: At most so many.
+            offset: So many are passed over.
+
+        Returns:
+            Users with the number of their training events, and how many there are in all.
+        """
+        key = self.recommender.users.key
+        return _page("users", key, _search(self._users, search), limit, offset)
+
+    def history(self, user: str, stored: Sequence[Event], limit: int) -> dict[str, Any]:
+        """Answer `GET /v1/users/{id}/history`.
+
+        Args:
+            user: The user's id.
+            stored: Events since training, the newest first.
+            limit: At most so many.
+
+        Returns:
+            What the user did, the newest first.
+        """
+        vocab = self.recommender.users.vocab
+        known, _ = sort_out(vocab, [user])
+        row = int(vocab.encode(known)[0]) if known else 0
+        since = [
+            {"id": self._item(event.item), "event": event.event, "value": event.value, "time": event.time}
+            for event in stored
+        ]
+        events = since + (self._trained.of(row, limit) if row else [])
+        return {"user": user, "known": row > 0, "items": events[:limit]}
+
+    def map(self, limit: int) -> dict[str, Any]:
+        """Answer `GET /v1/map`: item vectors along their two directions of largest variance.
+
+        Args:
+            limit: At most so many, those with the most training events first.
+
+        Returns:
+            A point an item.
+        """
+        counts = self.recommender.scorer.counts[1:]
+        rows = counts.argsort(descending=True, stable=True)[:limit]
+        ids = self.recommender.items.vocab.decode(rows + 1).to_list()
+        points = self._points(rows + 1).tolist()
+        columns = zip(ids, points, counts[rows].long().tolist(), strict=True)
+        return {"items": [{"id": id, "x": x, "y": y, "count": count} for id, (x, y), count in columns]}
+
+    def _item(self, id: str) -> str | int:
+        """A stored item as the model spells it."""
+        known, _ = sort_out(self.recommender.items.vocab, [id])
+        return known[0] if known else id
+
+    @cached_property
+    def _users(self) -> pl.DataFrame:
+        log, users = self.recommender.log, self.recommender.users
+        counts = torch.bincount(log.batch().users, minlength=len(users))[1:]
+        return pl.DataFrame({users.key: users.vocab.ids, "events": counts.numpy()})
+
+    @cached_property
+    def _trained(self) -> TrainingEvents:
+        return TrainingEvents(self.recommender.log)
+
+    @cached_property
+    def _axes(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean item vector and the directions of largest variance, from one block of vectors at a time."""
+        blocks = self.recommender.scorer.items[1:].split(BLOCK)
+        mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / sum(map(len, blocks))
+        off = (block.double() - mean for block in blocks)
+        _, directions = torch.linalg.eigh(torch.stack([block.T @ block for block in off]).sum(0))
+        axes = directions[:, -2:].flip(1)
+        # An axis has no sign of its own: the largest part is positive, so that the same model has the same map.
+        signs = axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+        return mean, axes * signs
+
+    def _points(self, rows: torch.Tensor) -> torch.Tensor:
+        mean, axes = self._axes
+        points = (self.recommender.scorer.items[rows].double() - mean) @ axes
+        return (points if points.shape[1] == 2 else torch.nn.functional.pad(points, (0, 1))).cpu()
+
+
+def _search(table: pl.DataFrame, search: str) -> pl.DataFrame:
+    if not search:
+        return table
+    texts = [pl.col(name) for name, dtype in table.schema.items() if dtype in (pl.String, pl.Categorical, pl.Enum)]
+    texts = [pl.first(), *texts] if table.schema.dtypes()[0].is_integer() else texts
+    found = (text.cast(pl.String).str.to_lowercase().str.contains(search.lower(), literal=True) for text in texts)
+    return table.filter(pl.any_horizontal(pl.lit(False), *(mask.fill_null(False) for mask in found)))
+
+
+def _page(name: str, key: str, table: pl.DataFrame, limit: int, offset: int) -> dict[str, Any]:
+    rows = table.slice(offset, limit).to_dicts()
+    records = [{"id": _plain(row.pop(key)), **{column: _plain(value) for column, value in row.items()}} for row in rows]
+    return {name: records, "total": len(table)}
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON can hold it."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,261 @@
+"""ServedModel: a recommender that is asked in ids of any spelling and answers what JSON can hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from motet.artifact.saved import REPORT
+from motet.export.card import read_card
+from motet.index import TopK
+from motet.recommender import Recommender
+from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
+from motet.serve.events.event import Had
+from motet.serve.models.catalogue import Catalogue
+from motet.serve.models.filters import allowed
+from motet.serve.models.reasons import Reasons
+from motet.serve.models.spelling import name_users, sort_out
+from motet.serve.models.stored import Stored, as_histories, known_items
+from motet.serve.models.version import version_of
+from motet.serve.problem import Problem
+
+
+class ServedModel:
+    """One model of a service.
+
+    Args:
+        recommender: The trained model.
+        name: What requests call it.
+        version: Changes whenever the model does.
+        report: The HTML report of its training, if there is one.
+        card: What its artifact says of it.
+    """
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        *,
+        name: str = "model",
+        version: str = "0",
+        report: str | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.recommender = recommender
+        self.name = name
+        self.version = version
+        self.report = report
+        self.card = dict(card or {})
+        self.catalogue = Catalogue(recommender)
+        self._reasons = Reasons(recommender)
+
+    @classmethod
+    def load(cls, path: str | Path, *, name: str | None = None) -> Self:
+        """Read a saved model; its version is the checksum of its manifest, which holds those of all its files.
+
+        Args:
+            path: Of the folder.
+            name: What requests call it; the name of the folder where not given.
+
+        Returns:
+            The model.
+
+        Raises:
+            ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
+            ConfigError: If a class of the model is not motet's own.
+        """
+        folder = Path(path)
+        version = version_of(folder)
+        recommender = Recommender.load(folder)
+        report = folder / REPORT
+        return cls(
+            recommender,
+            name=name or folder.resolve().name,
+            version=version,
+            report=report.read_text(encoding="utf-8", errors="replace") if report.exists() else None,
+            card=read_card(recommender, folder),
+        )
+
+    @cached_property
+    def label(self) -> dict[str, str]:
+        """Name and version, as every answer carries them."""
+        return {"name": self.name, "version": self.version}
+
+    @torch.inference_mode()
+    def recommend(self, asked: RecommendBody, stored: Stored) -> dict[str, Any]:
+        """Answer `POST /v1/recommend`.
+
+        Args:
+            asked: The body.
+            stored: What users had by the events stored since training, the newest first.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If a filter names no column of the item table.
+            MotetError: If the question breaks a rule of the model.
+        """
+        items = self.recommender.items
+        exclude, unknown = sort_out(items.vocab, asked.exclude)
+        ignored = {"exclude": unknown, "only": [], "history": sort_out(items.vocab, asked.history)[1]}
+        users = name_users(self.recommender.users.vocab, asked.asking)
+        had = self._had(asked, asked.asking, users, stored)
+        only = allowed(items.table, items.key, asked.where)
+        if asked.only is not None:
+            named, ignored["only"] = sort_out(items.vocab, asked.only)
+            only = named if only is None else _both(named, only)
+        top = self.recommender.recommend(
+            users,
+            min(asked.k, len(items) - 1),
+            exclude=exclude,
+            only=only,
+            exclude_seen=asked.exclude_seen,
+            candidates=asked.candidates,
+            by=asked.by,
+            preference=asked.preference,
+            features=asked.features,
+            histories=self._told(had),
+        )
+        results: list[dict[str, Any]] = [
+            {
+                "user": asking,
+                "model": self.label,
+                "known": bool(line.known),
+                "basis": str(line.basis),
+                "items": _items(line),
+            }
+            for asking, line in zip(asked.asking, top.each(), strict=True)
+        ]
+        if asked.reasons:
+            rows = self.recommender.users.vocab.encode(users).tolist()
+            for user, row, result in zip(users, rows, results, strict=True):
+                self._reasons.add(row, [each.item for each in had.get(user, ())], result["items"])
+        return {"model": self.label, "results": results, "ignored": ignored}
+
+    @torch.inference_mode()
+    def score(self, asked: ScoreBody, stored: Stored) -> dict[str, Any]:
+        """Answer `POST /v1/score`.
+
+        Args:
+            asked: The body.
+            stored: As in `recommend`.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If an item is unknown.
+            MotetError: If the question breaks a rule of the model.
+        """
+        items = self._known("items", asked.items)
+        users = name_users(self.recommender.users.vocab, [asked.user])
+        scores = self.recommender.predict(
+            users[0],
+            items,
+            preference=asked.preference,
+            features=asked.features,
+            histories=self._told(self._had(asked, [asked.user], users, stored)),
+        )
+        rows = zip(asked.items, _lines(scores, len(items)), strict=True)
+        known = bool(self.recommender.scorer.known[self.recommender.users.vocab.encode(users)].all())
+        return {
+            "model": self.label,
+            "user": asked.user,
+            "known": known,
+            "items": [{"id": id, "tasks": tasks} for id, tasks in rows],
+        }
+
+    def similar(self, asked: SimilarBody) -> dict[str, Any]:
+        """Answer `POST /v1/similar`.
+
+        Args:
+            asked: The body.
+
+        Returns:
+            What JSON can hold.
+
+        Raises:
+            Problem: If the item or user is unknown.
+        """
+        recommender = self.recommender
+        side, field = (recommender.items, "item") if asked.user is None else (recommender.users, "user")
+        ids = self._known(field, [asked.item if asked.user is None else asked.user])  # type: ignore[list-item]
+        k = min(asked.k, len(side) - 2)
+        find = recommender.similar_items if field == "item" else recommender.similar_users
+        found = _items(find(ids[0], k)) if k else []
+        return {"model": self.label, "items": [{"id": item["id"], "score": item["score"]} for item in found]}
+
+    def warm(self) -> None:
+        """Answer once for a user of each kind, so that what is computed once is there before anybody waits for it."""
+        users, items = self.recommender.users.vocab.ids, self.recommender.items.vocab.ids
+        history = [str(items[0])] if len(items) else []
+        for user in ("nobody", *map(str, users[:1])):
+            for told in ([], history):
+                self.recommend(RecommendBody.model_validate({"user": user, "history": told}), {})
+
+    def describe(self) -> dict[str, Any]:
+        """What the model is, for `GET /v1/model`.
+
+        Returns:
+            What JSON can hold.
+        """
+        model, by = self.recommender.model, self.recommender.by
+        tasks = [
+            {"name": name, "unit": task.unit.name, "range": task.unit.ends, "weight": by[name]}
+            for name, task in model.tasks.items()
+        ]
+        return {
+            **self.label,
+            "tasks": tasks,
+            "preference": model.preference is not None,
+            "items": len(self.recommender.items) - 1,
+            "users": len(self.recommender.users) - 1,
+            "card": self.card,
+        }
+
+    def _had(
+        self, asked: Asker, asking: Sequence[str | int], users: Sequence[str] | Sequence[int], stored: Stored
+    ) -> dict[Any, list[Had]]:
+        """What users had since training and as the question says, the oldest first, by the model's own ids."""
+        log = self.recommender.log
+        return {
+            user: known_items(log, stored.get(str(name), ()), asked.history)
+            for name, user in zip(asking, users, strict=True)
+        }
+
+    def _told(self, had: Mapping[Any, Sequence[Had]]) -> object:
+        return as_histories(self.recommender.log, self.recommender.retrieval.seen, had)
+
+    def _known(self, field: str, ids: Sequence[str | int]) -> list[str] | list[int]:
+        side = self.recommender.users if field == "user" else self.recommender.items
+        known, unknown = sort_out(side.vocab, ids)
+        if unknown:
+            raise Problem(
+                404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
+            )
+        return known
+
+
+def _both(some: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    return list(set(some).intersection(others))
+
+
+def _items(top: TopK) -> list[dict[str, Any]]:
+    ids = top.ids.tolist()
+    rows = zip(ids, top.scores.tolist(), _lines(top.tasks, len(ids)), strict=True)
+    return [{"id": id, "score": _finite(score), "tasks": tasks} for id, score, tasks in rows]
+
+
+def _lines(scores: Mapping[str, Tensor], size: int) -> list[dict[str, float | None]]:
+    columns = {name: part.tolist() for name, part in scores.items()}
+    return [{name: _finite(column[place]) for name, column in columns.items()} for place in range(size)]
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

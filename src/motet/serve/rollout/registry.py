@@ -1,0 +1,93 @@
+"""Registry: the saved models that a service may load, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motet.artifact.folder import MANIFEST
+from motet.errors import ConfigError, did_you_mean
+from motet.serve.models.version import version_of
+
+if TYPE_CHECKING:
+    from motet.serve.models.served import ServedModel
+
+
+class Registry:
+    """Finds saved models. A name is looked up among those there are, and never becomes part of a path.
+
+    Args:
+        named: Folders of saved models, called as the folders are.
+        folder: Holds folders of saved models, now or later.
+
+    Raises:
+        ConfigError: If the folder is none, or two different models have one name.
+    """
+
+    def __init__(self, named: Sequence[Path], folder: Path | None = None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(f"{str(folder)!r} is no folder; give one that holds folders of saved models")
+        self.folder = folder
+        self._named: dict[str, Path] = {}
+        for path in named:
+            name = path.resolve().name
+            if self._named.setdefault(name, path).resolve() != path.resolve():
+                raise ConfigError(f"two models are called {name!r}; each needs a name of its own: rename a folder")
+
+    def models(self) -> dict[str, Path]:
+        """What there is now.
+
+        Returns:
+            Folders by name.
+        """
+        listed = [] if self.folder is None else sorted(self.folder.glob("[!.]*"))
+        found = {path.name: path for path in listed if os.access(path / MANIFEST, os.R_OK)}
+        return found | self._named
+
+    def version(self, name: str) -> str:
+        """The version of the model that lies there now, unread and unchecked.
+
+        Args:
+            name: Of the model.
+
+        Returns:
+            As `ServedModel.version` has it.
+
+        Raises:
+            ConfigError: If there is none of this name.
+            ArtifactError: If its folder is no saved model.
+        """
+        return version_of(self._find(name))
+
+    def load(self, name: str, version: str) -> ServedModel:
+        """Read and check a model.
+
+        Args:
+            name: Of the model.
+            version: That is meant.
+
+        Returns:
+            The model.
+
+        Raises:
+            ConfigError: If there is none of this name, or it has another version by now.
+            ArtifactError: If it is damaged.
+        """
+        from motet.serve.models.served import ServedModel  # a process that only looks after workers needs no torch
+
+        path = self._find(name)
+        model = ServedModel.load(path, name=name)
+        if model.version != version:
+            raise ConfigError(
+                f"the model {name!r} was replaced: its folder holds version {model.version}, and {version} was meant; "
+                "name it anew to serve what is there"
+            )
+        return model
+
+    def _find(self, name: str) -> Path:
+        models = self.models()
+        if name not in models:
+            raise ConfigError(f"there is no model {name!r}{did_you_mean(name, models)}; models: {', '.join(models)}")
+        return models[name]

@@ -1,0 +1,188 @@
+"""Whatever is asked, the answer is JSON in the shape of an error, and never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from motet.serve.events.store import EventStore
+from motet.serve.http.app import create_app
+from motet.serve.models.served import ServedModel
+from motet.serve.rollout.lineup import Lineup
+from motet.serve.service import Service
+from serve.conftest import Caller
+
+EVENT = {"id": "1", "user": 3, "item": "Film 1"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "message"),
+    [
+        ("recommend", {"user": 3, "k": 0}, "k", "k: Input should be greater than or equal to 1"),
+        ("recommend", {"user": 3, "k": 1001}, "k", "k: Input should be less than or equal to 1000"),
+        ("recommend", {"user": 3, "k": "5"}, "k", "k: Input should be a valid integer"),
+        ("recommend", {"user": 3, "kk": 5}, "kk", "kk: no field 'kk'; did you mean 'k'?; fields: preference"),
+        ("recommend", {}, None, 'give either "user", one id, or "users", a list of ids'),
+        ("recommend", {"user": 3, "users": [3]}, None, 'give either "user", one id, or "users"'),
+        ("recommend", {"users": []}, "users", "users: List should have at least 1 item"),
+        ("recommend", {"users": list(range(101))}, "users", "users: List should have at most 100 items"),
+        ("recommend", {"users": [1, 2], "features": {"age": 3}}, None, '"features" are those of a single user'),
+        ("recommend", {"user": 1.5}, "user", "user"),
+        ("recommend", {"user": True}, "user", "user"),
+        ("recommend", {"user": 2**63}, "user", "user"),
+        ("recommend", {"user": ""}, "user", "user"),
+        ("recommend", {"user": "a\x00b"}, "user", "user"),
+        ("recommend", {"user": "x" * 257}, "user", "user"),
+        ("recommend", {"user": None}, None, "give either"),
+        ("recommend", {"user": 3, "by": {"stars": "much"}}, "by.stars", "by.stars: Input should be a valid number"),
+        ("recommend", {"user": 3, "by": {}}, None, "every task weighs 0"),
+        ("recommend", {"user": 3, "preference": {"stars": 1}}, None, "preference"),
+        ("recommend", {"user": 3, "features": {"age": 3}}, None, "reads no features"),
+        ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "for '1980', but it holds Int64"),
+        ("recommend", {"user": 3, "where": {"year": {"min": "x"}}}, "where.year", "for 'x', but it holds Int64"),
+        ("recommend", {"user": 3, "where": {"genres": [1]}}, "where.genres", "for 1, but it holds List(String)"),
+        ("score", {"user": 3, "items": []}, "items", "items: List should have at least 1 item"),
+        ("similar", {}, None, 'give either "item" or "user"'),
+        ("events", {"events": []}, "events", "events: List should have at least 1 item"),
+        ("events", {"events": [{"id": "1", "user": 3}]}, "events.0.item", "events.0.item: Field required"),
+        ("events", {"events": [{**EVENT, "value": True}]}, "events.0.value", "Input should be a valid number"),
+        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "write a number, or a moment as in 2026"),
+        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "write a number, or a moment as in 2026"),
+        ("recommend", {"user": 3, "by": {"stars": "1"}}, "by.stars", "by.stars: Input should be a valid number"),
+    ],
+)
+def test_a_body_that_breaks_a_rule(ask: Caller, path: str, body: object, field: str | None, message: str) -> None:
+    error = ask.refused(422, "POST", f"/v1/{path}", body)
+    assert message in error["message"]
+    assert error["code"] == "invalid"
+    assert (error["field"] or "").startswith(field or "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"[" * 100_000, b'{"user": 3,}', b"\xff\xfe{", '{"user": "é"}'.encode("latin-1"), b"{'user': 3}"],
+    ids=["open", "empty", "deep", "comma", "bytes", "latin-1", "quotes"],
+)
+def test_a_body_that_is_no_json(ask: Caller, body: bytes) -> None:
+    answer = ask("POST", "/v1/recommend", content=body, headers=JSON)
+    assert answer.status_code in (400, 422)
+    assert set(answer.json()["error"]) == {"code", "message", "field"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"user": 3, "by": {"stars": NaN}}',
+        '{"user": 3, "by": {"stars": Infinity}}',
+        '{"user": 3, "by": {"stars": 1e999}}',
+        '{"user": 3, "features": {"age": NaN}}',
+        '{"user": 3, "where": {"year": {"min": NaN}}}',
+        '{"user": "\\ud800"}',
+        '{"user": 3, "\\ud800": 1}',
+        '{"user": 3, "where": {"\\ud800": 1}}',
+        '{"user": 3, "exclude": ["\\ud800"]}',
+        '{"user": 1' + "0" * 5000 + "}",
+        "[]",
+        "3",
+        "null",
+        '"text"',
+    ],
+)
+def test_json_that_no_body_may_hold(ask: Caller, body: str) -> None:
+    answer = ask("POST", "/v1/recommend", content=body.encode(), headers=JSON)
+    assert answer.status_code in (400, 422), answer.text
+    assert set(answer.json()["error"]) == {"code", "message", "field"}
+
+
+def test_json_must_be_said_to_be_json(ask: Caller) -> None:
+    """A form of another site cannot send it: browsers ask first before they send JSON elsewhere."""
+    ask.refused(422, "POST", "/v1/recommend", content=b'{"user": 3}', headers={"Content-Type": "text/plain"})
+
+
+def test_a_large_body(ask: Caller) -> None:
+    error = ask.refused(413, "POST", "/v1/recommend", content=b" " * (1 << 20) + b"{}", headers=JSON)
+    assert error["message"] == "the body has more than 1,048,576 bytes; send less at a time"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/items?limit=0",
+        "/v1/items?limit=x",
+        "/v1/items?offset=-1",
+        "/v1/map?limit=20001",
+        "/v1/users/a%00b/history",
+        "/v1/users/" + "x" * 257 + "/history",
+    ],
+)
+def test_a_query_that_breaks_a_rule(ask: Caller, path: str) -> None:
+    ask.refused(422, "GET", path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/v1/nothing",
+        "/../pyproject.toml",
+        "/%2e%2e/pages.py",
+        "/..%2fpages.py",
+        "//etc/passwd",
+        "/v1/users/3",
+    ],
+)
+def test_a_path_that_leads_nowhere(ask: Caller, path: str) -> None:
+    assert ask.refused(404, "GET", path)["code"] == "not_found"
+
+
+def test_a_wrong_method(ask: Caller) -> None:
+    assert ask.refused(405, "GET", "/v1/recommend")["code"] == "method_not_allowed"
+    ask.refused(405, "DELETE", "/v1/items")
+
+
+def test_a_mistake_of_ours_is_told_without_its_traceback(
+    ask: Caller, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("user 3 is secret")
+
+    monkeypatch.setattr(service, "recommend", fail)
+    with caplog.at_level("INFO", logger="motet.serve"):
+        error = ask.refused(500, "POST", "/v1/recommend", {"user": 3})
+    assert error == {"code": "internal", "message": "the service failed; its log says where", "field": None}
+    assert "RuntimeError" in caplog.messages[0]
+
+
+def test_without_its_database_a_service_serves_and_takes_no_events(served: ServedModel, tmp_path: Path) -> None:
+    service = Service(Lineup.alone(served), store=EventStore(str(tmp_path / "missing" / "events.db")))
+    ask = Caller(create_app(service))
+    body = {"events": [{"id": "1", "user": 3, "item": "Film 1"}]}
+    error = ask.refused(503, "POST", "/v1/events", body)
+    assert error["code"] == "event_store_down"
+    assert error["message"] == "the event store does not answer, and the events were not stored; send them again"
+    assert ask("POST", "/v1/events", body).headers["Retry-After"] == "1"
+    assert ask.get("/readyz") == {"status": "degraded", "events": "down", "model": "1"}
+    answer = ask.post("/v1/recommend", {"user": 3})
+    assert answer["events"] is False
+    assert len(answer["results"][0]["items"]) > 0
+    assert ask.get("/v1/users/3/history")["known"] is True
+    (tmp_path / "missing").mkdir()
+    assert service.store is not None
+    service.store._closed_until = 0.0  # the second until it tries again is over
+    assert ask.get("/readyz")["status"] == "ready"
+    assert ask.post("/v1/events", body) == {"accepted": 1, "duplicates": 0}
+    service.gate.close()
+    service.store.close()
+
+
+def test_a_service_that_keeps_no_events(served: ServedModel) -> None:
+    service = Service(Lineup.alone(served))
+    ask = Caller(create_app(service))
+    error = ask.refused(503, "POST", "/v1/events", {"events": [{"id": "1", "user": 3, "item": "Film 1"}]})
+    assert error["message"] == "this service keeps no events; start it with --events"
+    assert ask.get("/readyz")["events"] == "none"
+    assert ask.post("/v1/recommend", {"user": 3})["events"] is False
+    assert ask.get("/v1/users/3/history")["known"] is True
+    service.gate.close()

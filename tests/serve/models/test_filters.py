@@ -1,0 +1,72 @@
+"""Filters on item columns, against a loop."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from motet.serve.bodies import Range
+from motet.serve.models.filters import allowed
+from motet.serve.problem import Problem
+
+TABLE = pl.DataFrame(
+    {
+        "id": [1, 2, 3, 4],
+        "genres": [["war", "jazz"], ["jazz"], [], None],
+        "year": [1980, 1990, 2000, None],
+        "price": [1.5, None, 3.0, 0.5],
+        "new": [True, False, None, True],
+        "born": [date(2020, 1, 1), date(2021, 1, 1), None, date(2022, 6, 1)],
+        "kind": pl.Series(["a", "b", "a", None], dtype=pl.Categorical),
+        "name": ["x'; DROP TABLE items", ".*", "é", None],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"genres": "jazz"}, [1, 2]),
+        ({"genres": ["war", "polka"]}, [1]),
+        ({"genres": []}, []),
+        ({"year": 1990}, [2]),
+        ({"year": [1980, 2000.0]}, [1, 3]),
+        ({"year": Range(min=1990)}, [2, 3]),
+        ({"year": Range(min=1985, max=1995)}, [2]),
+        ({"year": Range()}, [1, 2, 3, 4]),
+        ({"price": Range(max=1.5)}, [1, 4]),
+        ({"new": True}, [1, 4]),
+        ({"born": Range(min="2020-06-01", max="2022")}, [2]),
+        ({"kind": "a"}, [1, 3]),
+        ({"kind": "z"}, []),
+        ({"name": ".*"}, [2]),
+        ({"name": Range(min="y")}, [3]),
+        ({"id": [4, 9]}, [4]),
+        ({"genres": "jazz", "year": Range(max=1985)}, [1]),
+        ({}, None),
+    ],
+)
+def test_items_that_hold_what_is_asked(where: dict[str, Any], found: list[int] | None) -> None:
+    assert allowed(TABLE, "id", where) == found
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"yaer": 3}, "where names the column 'yaer', which the item table does not have; did you mean 'year'"),
+        ({"year": "1990"}, "where asks column 'year' for '1990', but it holds Int64; ask for such a value"),
+        ({"year": True}, "for True, but it holds Int64"),
+        ({"year": 2**70}, "but it holds Int64"),
+        ({"new": 1}, "for 1, but it holds Boolean"),
+        ({"born": 2020}, "for 2020, but it holds Date"),
+        ({"born": Range(min=2020)}, "but it holds Date"),
+        ({"genres": Range(min="a")}, "for 'a', but it holds List"),
+    ],
+)
+def test_columns_that_do_not_hold_that(where: dict[str, Any], message: str) -> None:
+    with pytest.raises(Problem, match=message) as caught:
+        allowed(TABLE, "id", where)
+    assert caught.value.error["field"] == f"where.{next(iter(where))}"

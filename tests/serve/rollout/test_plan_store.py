@@ -1,0 +1,68 @@
+"""The plan in force on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+
+from motet.errors import ArtifactError
+from motet.serve.problem import Problem
+from motet.serve.rollout.plan import NOTHING, Plan, Wanted
+from motet.serve.rollout.plan_store import PlanStore
+
+
+def following(plan: Plan, name: str) -> Plan:
+    return plan.changed([Wanted(name)], {name: "1"})
+
+
+def test_nothing_was_kept(tmp_path: Path) -> None:
+    plans = PlanStore(tmp_path / "none")
+    assert plans.newest() == NOTHING
+    assert plans.generation() == 0
+
+
+def test_the_newest_is_in_force_and_older_ones_go(tmp_path: Path) -> None:
+    plans, plan = PlanStore(tmp_path), NOTHING
+    for name in "abc":
+        plan = following(plan, name)
+        plans.keep(plan)
+        assert PlanStore(tmp_path).newest() == plan
+    assert [file.name for file in tmp_path.iterdir()] == ["00000003.json"]
+
+
+def test_of_many_who_change_at_once_one_does(tmp_path: Path) -> None:
+    plans, problems, together = [following(NOTHING, name) for name in "abcdefgh"], [], Barrier(8)
+
+    def keep(plan: Plan) -> None:
+        together.wait()
+        try:
+            PlanStore(tmp_path).keep(plan)
+        except Problem as problem:
+            problems.append((problem.status, str(problem)))
+
+    threads = [Thread(target=keep, args=(plan,)) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == [(409, "somebody else changed what is served meanwhile; look, and ask again")] * 7
+    assert PlanStore(tmp_path).newest() in plans
+    assert [file.name for file in tmp_path.iterdir()] == ["00000001.json"]
+
+
+def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
+    plans = PlanStore(tmp_path)
+    plans.keep(following(NOTHING, "a"))
+    file = tmp_path / "00000001.json"
+    file.write_text(file.read_text().replace('"a"', '"b"'))
+    with pytest.raises(ArtifactError, match=r"00000001\.json' is damaged; remove it, and name the models to serve"):
+        plans.newest()
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match=r"what is served cannot be kept: .*; nothing was changed") as caught:
+        PlanStore(tmp_path / "file").keep(following(NOTHING, "a"))
+    assert caught.value.status == 503
