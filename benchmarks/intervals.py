@@ -60,14 +60,21 @@ STUDIES = (
     Study(
         lambda: [Event("clicked"), Retrieval(positives="clicked == 1")],
         keys=(
-            *(f"retrieval/all items/{metric}" for metric in ("hit_rate@10", "recall@10", "ndcg@10", "mrr")),
+            *(
+                f"retrieval/all items/{metric}"
+                for metric in ("hit_rate@1", "hit_rate@10", "recall@10", "ndcg@10", "mrr")
+            ),
             *(f"clicked/{metric}" for metric in ("log_loss", "auc", "ece")),
         ),
-        paired={f"retrieval/all items/{metric}": "popularity" for metric in ("hit_rate@10", "ndcg@10")},
+        paired={
+            **{f"retrieval/all items/{metric}": "popularity" for metric in ("hit_rate@10", "recall@10", "ndcg@10")},
+            **{f"clicked/{metric}": "global mean" for metric in ("log_loss", "ece")},
+        },
     ),
     Study(
         lambda: [Rating()],
         keys=("rating/rmse", "rating/mae"),
+        paired={"rating/rmse": "global mean"},
         rates={"click_rate": 0.5, "purchase_rate": 0.3, "review_rate": 1.0},
     ),
 )

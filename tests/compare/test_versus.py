@@ -33,7 +33,12 @@ def tally(contender: Contender, figures: Sequence[dict[str, float] | None], sd: 
             trials.append(trial.failed(ValueError("no luck")))
             continue
         draws = {key: (figure + noise).tolist() for key, figure in each.items()}
-        memory = {"draws": draws, "history": [{"epoch": 1, "cosine/rating/find": -0.2 - 0.1 * number}]}
+        memory = {
+            "draws": draws,
+            "users": dict.fromkeys(each, 1000),
+            "bias": {key: [0, 0] for key in each},
+            "history": [{"epoch": 1, "cosine/rating/find": -0.2 - 0.1 * number}],
+        }
         trials.append(Trial(number, trial.settings, state="done", figures=each, memory=memory))
     return Tally(contender, trials=trials, draws=DRAWS)
 

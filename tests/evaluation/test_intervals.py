@@ -7,6 +7,7 @@ import math
 import polars as pl
 import pytest
 import torch
+from scipy import stats
 
 from motet import split
 from motet.baselines import GlobalMean, Popularity
@@ -14,7 +15,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
-from motet.evaluation.intervals import between, counts, resample
+from motet.evaluation.intervals import counts, interval, resample
 from motet.metrics import AUC, ECE, NDCG, RMSE
 from motet.metrics.base import Metric
 
@@ -47,7 +48,7 @@ def test_samples_are_as_large_as_the_users_and_the_same_for_the_same_seed() -> N
 def test_a_sample_of_users_is_the_figure_of_their_rows_repeated(report: Report) -> None:
     """The short way through sums by user, against the rows themselves."""
     part = next(part for part in report.evidence if KEY in part.keys)
-    figures = resample(part, [KEY], draws=3, seed=5)[:, 0]
+    figures = resample(part, [KEY], draws=3, seed=5).figures[:, 0]
     known = part.users.unique()
     for count, figure in zip(torch.cat(list(counts(len(known), 3, seed=5))), figures, strict=True):
         drawn = dict(zip(known.tolist(), count.tolist(), strict=True))
@@ -110,8 +111,8 @@ def test_what_has_no_interval(parts: split.Split, report: Report) -> None:
     for level in (0.0, 1.0, 95.0, math.nan):
         with pytest.raises(ConfigError, match=r"level=.*; it is a share between 0 and 1, such as 0.95"):
             report.interval(KEY, level=level)
-    with pytest.raises(ConfigError, match="draws=0; an interval needs at least one"):
-        report.interval(KEY, draws=0)
+    with pytest.raises(ConfigError, match="draws=1; an interval needs at least two"):
+        report.interval(KEY, draws=1)
     one = parts.test.take(parts.test.batch().users == 3)
     alone = evaluate(GlobalMean(parts.train), one, train=parts.train)
     with pytest.raises(
@@ -121,12 +122,52 @@ def test_what_has_no_interval(parts: split.Split, report: Report) -> None:
     assert alone.intervals() == {}
     with pytest.raises(DataError, match="the report keeps no rows of 'a/rmse', only the figure"):
         Report({"a/rmse": 1.0}).interval("a/rmse")
-    assert all(map(math.isnan, between(torch.full((9,), torch.nan, dtype=torch.float64), 0.9)))
 
 
 @pytest.mark.parametrize("metric", [RMSE(), AUC()])
-def test_where_chance_pushes_both_ways_percentiles_of_samples_are_the_interval(metric: Metric) -> None:
+def test_a_smooth_figure_strays_as_its_samples_do(metric: Metric) -> None:
     scores, labels = torch.rand(2, 60, generator=torch.Generator().manual_seed(4)).unbind()
     columns, users = (scores, labels.round(), torch.ones(60)), torch.arange(60) % 6
     count = torch.cat(list(counts(6, 5, seed=1)))
-    assert torch.equal(metric.plausible(columns, users, 6)(count), metric.by_user(columns, users, 6)(count))
+    assert torch.equal(metric.spread(columns, users, 6)(count), metric.by_user(columns, users, 6)(count))
+
+
+def test_one_seed_knows_the_users_alone() -> None:
+    draws = torch.tensor([1.0, 2.0, 3.0, math.nan])
+    low, high = interval(2.0, draws, users=12, level=0.95)
+    assert high - 2 == pytest.approx(stats.t.ppf(0.975, 11) * math.sqrt(12 / 11))
+    assert 2 - low == pytest.approx(high - 2)
+    assert interval(2.0, draws, users=12, level=0.95, by_seed=torch.tensor([2.0])) == (low, high)
+
+
+def test_seeds_that_agree_add_nothing_and_seeds_that_do_not_take_over() -> None:
+    draws = torch.tensor([-1.0, 1.0], dtype=torch.float64) / math.sqrt(2)
+    reach = [
+        interval(0.0, draws, users=100_000, level=0.95, by_seed=torch.tensor([-by, 0.0, by])).high
+        for by in (0.0, 0.1, 1.0, 10.0)
+    ]
+    assert reach[0] == pytest.approx(1.96, rel=1e-3)
+    assert reach == sorted(reach)
+    assert reach[3] == pytest.approx(4.303 * 10 / math.sqrt(3), rel=0.05)
+
+
+def test_nothing_to_measure_and_no_chance() -> None:
+    unknown = torch.full((3,), math.nan)
+    assert all(map(math.isnan, interval(math.nan, unknown, users=9, level=0.9, by_seed=torch.tensor([math.nan]))))
+    assert interval(2.0, torch.full((3,), 2.0), users=9, level=0.9) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(("users", "noise"), [(8, 0.0), (8, 0.5), (8, 3.0), (1000, 0.5)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(users: int, noise: float) -> None:
+    """Means over few users, of three seeds that share them and differ by chance of their own; the truth is 0."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.linspace(-2, 2, 41, dtype=torch.float64)
+    hits = 0
+    for _ in range(600):
+        own = noise * torch.randn(3, generator=generator)
+        sample = torch.randn(users, generator=generator) * math.sqrt(users)
+        by_seed = sample.mean() + own
+        draws = by_seed.mean() + spread / spread.std() * sample.std(correction=0) / math.sqrt(users)
+        low, high = interval(float(by_seed.mean()), draws, users=users, level=0.95, by_seed=by_seed)
+        hits += low <= 0 <= high
+    assert 0.93 <= hits / 600 <= 0.98

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError
-from motet.evaluation.intervals import counts
+from motet.evaluation.intervals import counts, interval
 from motet.metrics import ECE, expected_calibration_error
 from motet.testing import check_metric
 
@@ -48,34 +48,43 @@ def drawn(users: int, rows: int, seed: int, gap: float) -> tuple[tuple[Tensor, .
 
 def test_without_chance_the_figure_is_what_lies_behind_it() -> None:
     columns, users = drawn(50, 4, 0, 0.1)
-    found = ECE().plausible(columns, users, 50)(torch.ones(2, 50, dtype=torch.float64))
+    found = ECE().spread(columns, users, 50)(torch.ones(2, 50, dtype=torch.float64))
     assert found.tolist() == pytest.approx([expected_calibration_error(*columns[:2])] * 2)
 
 
-def test_what_chance_alone_can_make_may_be_no_error() -> None:
-    columns, users = drawn(40, 2, 1, 0.0)
-    found = ECE().plausible(columns, users, 40)(torch.cat([*counts(40, 400, seed=0)]))
-    assert found.quantile(0.025) == 0
-    assert found.quantile(0.5) < expected_calibration_error(*columns[:2])
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.1, 0.4])
+def test_bias_is_about_what_chance_adds_on_average(gap: float) -> None:
+    """Of one bin whose gap is a mean of normal numbers."""
+    generator, excess, found = torch.Generator().manual_seed(5), [], []
+    for _ in range(400):
+        error = (gap + 0.5 * torch.randn(50, generator=generator)).double()
+        probs, labels = torch.full((50,), 0.5), (0.5 + error).float()
+        found.append(ECE(1).bias((probs, labels, torch.ones(50)), torch.arange(50), 50))
+        excess.append(abs(float(error.mean())) - gap)
+    least, most = (sum(each) / len(found) for each in zip(*found, strict=True))
+    assert least - 0.01 <= sum(excess) / len(excess) <= most + 0.02
 
 
 def test_a_gap_that_is_the_same_for_every_user_is_no_work_of_chance() -> None:
     columns, users = (torch.full((30,), 0.25), torch.ones(30), torch.ones(30)), torch.arange(30)
-    assert ECE().plausible(columns, users, 30)(torch.cat([*counts(30, 9, seed=0)])).tolist() == [0.75] * 9
+    assert ECE().spread(columns, users, 30)(torch.cat([*counts(30, 9, seed=0)])).tolist() == [0.75] * 9
+    assert ECE().bias(columns, users, 30) == (0, 0)
 
 
 def test_a_draw_of_nobody_measures_nothing() -> None:
     columns, users = drawn(5, 2, 2, 0.1)
-    assert ECE().plausible(columns, users, 5)(torch.zeros(1, 5, dtype=torch.float64)).isnan().all()
+    assert ECE().spread(columns, users, 5)(torch.zeros(1, 5, dtype=torch.float64)).isnan().all()
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    drawn_counts, held, gap = torch.cat([*counts(80, 200, seed=3)]), 0, 0.05
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.15])
+def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
+    drawn_counts, held, metric = torch.cat([*counts(80, 100, seed=3)]), 0, ECE()
     for seed in range(100):
         columns, users = drawn(80, 3, seed, gap)
-        ends = ECE().plausible(columns, users, 80)(drawn_counts).quantile(torch.tensor([0.025, 0.975]).double())
-        held += bool(ends[0] <= gap <= ends[1])
-    assert 91 <= held <= 99
+        figures, bias = metric.spread(columns, users, 80)(drawn_counts), metric.bias(columns, users, 80)
+        low, high = interval(expected_calibration_error(*columns[:2]), figures, users=80, level=0.95, bias=bias)
+        held += low <= gap <= high
+    assert 89 <= held <= 99
 
 
 def test_what_happens_as_often_as_it_is_said_to_is_perfect() -> None:

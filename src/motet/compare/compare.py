@@ -27,6 +27,7 @@ from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 
 UNREAD = ("compare", "sweep", "tune")  # tables that change no training
+FORMAT = 2  # of what a trial remembers; trials of another cannot be gone on from
 
 
 def compare(
@@ -73,7 +74,7 @@ def compare(
     declaration = Declaration.of(project)
     plan = {
         "project": {name: table for name, table in declaration.tables.items() if name not in UNREAD},
-        **{"data": data_sizes(project), "systems": [each.name for each in entered], "draws": draws},
+        **{"data": data_sizes(project), "systems": [each.name for each in entered], "draws": draws, "format": FORMAT},
     }
     named = {each.name: each for each in entered}
 

@@ -31,8 +31,9 @@ def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: 
         draws: How many samples of users.
 
     Returns:
-        The trial, done. Its memory holds `draws`, the figures of every sample by key, and of trained systems the
-        `history`; of the joint model also `about`, `notes`, `warnings` and `curves`.
+        The trial, done. Its memory holds by key `draws`, the figures of every sample, `users`, how many they were
+        measured on, and `bias`; of trained systems the `history`; of the joint model also `about`, `notes`, `warnings`
+        and `curves`.
     """
     started = time.perf_counter()
     project = declaration.project({**seed, **contender.changes})
@@ -45,8 +46,15 @@ def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: 
     else:
         reports, told = _trained(project, rows, lists, joint=contender.kind == "joint")
     users = len(rows.train.users)
-    memory = {"draws": {key: each for one in reports for key, each in _resampled(one, users, draws).items()}, **told}
     figures = {key: figure for one in reports for key, figure in one.items() if not math.isnan(figure)}
+    memory = {
+        "draws": {key: each for one in reports for key, each in _resampled(one, users, draws).items()},
+        "users": {key: one.judged(key).users for one in reports for key in one if key in figures},
+        "bias": {
+            key: part.bias(key, part.users, users) for one in reports for part in one.evidence for key in part.keys
+        },
+        **told,
+    }
     return replace(trial, state="done", figures=figures, memory=memory, seconds=time.perf_counter() - started)
 
 
@@ -84,7 +92,7 @@ def _resampled(report: Report, users: int, draws: int) -> dict[str, list[float]]
     and seed, so that differences are paired and means over tasks and seeds have the variance they should have.
     """
     found: dict[str, list[torch.Tensor]] = {}
-    parts = [(key, part.by_user(key, part.users, users)) for part in report.evidence if len(part) for key in part.keys]
+    parts = [(key, part.spread(key, part.users, users)) for part in report.evidence if len(part) for key in part.keys]
     for block in counts(users, draws, 0):
         for key, figure in parts:
             found.setdefault(key, []).append(figure(block))

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from motet.compare.comparison import SERVED, Estimate, Outcome, System, Versus
-from motet.compare.estimate import estimate
 from motet.compare.objective import relative_gain, voice
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
+from motet.evaluation.intervals import interval
+from motet.metrics.base import Bias
 from motet.metrics.direction import lower_is_better
 
 
@@ -27,10 +28,14 @@ class Seeds:
     Attributes:
         by_seed: NaN where the system could not be trained; shape [seeds].
         draws: Shape [seeds, draws].
+        bias: How far chance alone lifts it: at least, and at most; shape [seeds, 2].
+        users: How many it was measured on; of several figures, the fewest.
     """
 
     by_seed: Tensor
     draws: Tensor
+    bias: Tensor
+    users: int
 
     def on(self, kept: Tensor) -> Seeds:
         """On some of the seeds.
@@ -41,7 +46,30 @@ class Seeds:
         Returns:
             Less figures.
         """
-        return Seeds(self.by_seed[kept], self.draws[kept])
+        return Seeds(self.by_seed[kept], self.draws[kept], self.bias[kept], self.users)
+
+    def times(self, scale: float) -> Seeds:
+        """In another unit.
+
+        Args:
+            scale: What one unit is worth there.
+
+        Returns:
+            As many figures.
+        """
+        return Seeds(self.by_seed * scale, self.draws * scale, self.bias * scale, self.users)
+
+    def less(self, other: Seeds) -> Seeds:
+        """The difference from another system's figure, in the same samples of users.
+
+        Args:
+            other: On the same seeds.
+
+        Returns:
+            This one less the other.
+        """
+        users = min(self.users, other.users)
+        return Seeds(self.by_seed - other.by_seed, self.draws - other.draws, self.bias - other.bias, users)
 
     @property
     def known(self) -> Tensor:
@@ -60,10 +88,12 @@ class Seeds:
             level: Of the interval.
 
         Returns:
-            See `motet.compare.estimate.estimate`.
+            See `motet.evaluation.intervals.interval`.
         """
         own = self.on(self.known)
-        return estimate(own.mean, own.by_seed, own.draws.mean(0), level)
+        bias, draws = Bias(*own.bias.mean(0).tolist()), own.draws.mean(0)
+        low, high = interval(own.mean, draws, users=own.users, level=level, bias=bias, by_seed=own.by_seed)
+        return Estimate(value=own.mean, low=low, high=high)
 
 
 class Tally:
@@ -79,16 +109,17 @@ class Tally:
         self.contender = contender
         self.trials = trials
         keys = dict.fromkeys(key for trial in trials for key in trial.figures)
-        nothing = [math.nan] * draws
-        self.figures = {
-            key: Seeds(
-                torch.tensor([trial.figure(key) for trial in trials], dtype=torch.float64),
-                torch.tensor(
-                    [trial.memory.get("draws", {}).get(key, nothing) for trial in trials], dtype=torch.float64
-                ),
-            )
-            for key in keys
-        }
+        self.figures = {key: self._seeds(key, draws) for key in keys}
+
+    def _seeds(self, key: str, draws: int) -> Seeds:
+        def told(name: str, size: int) -> Tensor:
+            nothing = [math.nan] * size
+            found = [trial.memory[name][key] if key in trial.figures else nothing for trial in self.trials]
+            return torch.tensor(found, dtype=torch.float64)
+
+        by_seed = torch.tensor([trial.figure(key) for trial in self.trials], dtype=torch.float64)
+        users = min(trial.memory["users"][key] for trial in self.trials if key in trial.figures)
+        return Seeds(by_seed, told("draws", draws), told("bias", 2), users)
 
     def system(self, level: float) -> System:
         """As the file has it.
@@ -133,7 +164,7 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
         if not kept.any():
             continue
         mine, theirs = joint.figures[key].on(kept), other.figures[key].on(kept)
-        difference = Seeds(mine.by_seed - theirs.by_seed, mine.draws - theirs.draws).estimate(level)
+        difference = mine.less(theirs).estimate(level)
         yield Versus(
             system=other.contender.name,
             task=speaker,
@@ -212,13 +243,13 @@ def _gain(key: str, mine: Seeds, theirs: Seeds) -> Seeds:
     The gain of every single sample would be a ratio of two figures that vary, whose interval may hold 0 all the same.
     """
     scale = relative_gain(key, theirs.mean + 1, theirs.mean)  # what one unit of the figure is worth
-    return Seeds((mine.by_seed - theirs.by_seed) * scale, (mine.draws - theirs.draws) * scale)
+    return mine.less(theirs).times(scale)
 
 
 def _mean(gains: Sequence[Seeds]) -> Seeds:
-    return Seeds(
-        torch.stack([each.by_seed for each in gains]).mean(0), torch.stack([each.draws for each in gains]).mean(0)
-    )
+    columns = zip(*((each.by_seed, each.draws, each.bias) for each in gains), strict=True)
+    by_seed, draws, bias = (torch.stack(column).mean(0) for column in columns)
+    return Seeds(by_seed, draws, bias, min(each.users for each in gains))
 
 
 def _outcome(key: str, difference: Estimate) -> Outcome:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from motet.metrics.base import ByUser, CorpusMetric, ListMetric, Metric, PointMetric
+from motet.metrics.base import Bias, ByUser, CorpusMetric, ListMetric, Metric, PointMetric
 
 Metrics = Callable[[], Mapping[str, Metric]]
 
@@ -64,8 +64,8 @@ class Evidence:
             found.update({f"{self.prefix}/{key}": figure for key, figure in metric.figures(name).items()})
         return found
 
-    def by_user(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """One figure as a function of how often each user counts.
+    def spread(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
+        """One figure in samples of users, for its interval.
 
         Args:
             key: Of the figure.
@@ -73,13 +73,13 @@ class Evidence:
             size: How many users there are.
 
         Returns:
-            See `motet.metrics.base.Metric.by_user`.
+            See `motet.metrics.base.Metric.spread`.
         """
-        metric, columns = next((metric, columns) for name, metric, columns in self._parts() if name == key)
-        return metric.by_user(columns, users, size)
+        metric, columns = self._part(key)
+        return metric.spread(columns, users, size)
 
-    def plausible(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """What one figure may be of all users there could be, as a function of how often each user is drawn.
+    def bias(self, key: str, users: Int[Tensor, " rows"], size: int) -> Bias:
+        """How far chance alone lifts one figure.
 
         Args:
             key: Of the figure.
@@ -87,10 +87,10 @@ class Evidence:
             size: How many users there are.
 
         Returns:
-            See `motet.metrics.base.Metric.plausible`.
+            See `motet.metrics.base.Metric.bias`.
         """
-        metric, columns = next((metric, columns) for name, metric, columns in self._parts() if name == key)
-        return metric.plausible(columns, users, size)
+        metric, columns = self._part(key)
+        return metric.bias(columns, users, size)
 
     def of(self, chosen: Bool[Tensor, " test"]) -> Self:
         """Those of its rows that are chosen.
@@ -128,6 +128,9 @@ class Evidence:
         for name, metric in self.metrics().items():
             for key, part in metric.parts(name).items():
                 yield f"{self.prefix}/{key}", part, self._columns(part)
+
+    def _part(self, key: str) -> tuple[Metric, tuple[Tensor, ...]]:
+        return next((metric, columns) for name, metric, columns in self._parts() if name == key)
 
     def _columns(self, metric: Metric) -> tuple[Tensor, ...]:
         """What the metric is shown."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
-from motet.metrics.base import ByUser
+from motet.evaluation.student import student
+from motet.metrics.base import Bias
 
 CELLS = 1 << 22  # draws x users held at once: 32 MB
+UNBIASED = Bias(0.0, 0.0)
 
 
 class Interval(NamedTuple):
@@ -29,6 +32,14 @@ class Difference(NamedTuple):
     difference: float
     low: float
     high: float
+
+
+class Resampled(NamedTuple):
+    """Figures in samples of users, NaN where a sample leaves nothing to measure; how many users, and each bias."""
+
+    figures: Float[Tensor, "draws keys"]
+    users: int
+    bias: list[Bias]
 
 
 def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws users"]]:
@@ -51,10 +62,8 @@ def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws u
         yield torch.bincount(drawn.flatten(), minlength=lines * users).view(lines, users).double()
 
 
-def resample(
-    evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0
-) -> Float[Tensor, "draws keys"]:
-    """Figures of samples of users.
+def resample(evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Resampled:
+    """Take figures again, of samples of users.
 
     Args:
         evidence: What is resampled: users, each with all rows.
@@ -63,44 +72,18 @@ def resample(
         seed: Of the samples.
 
     Returns:
-        One figure a sample and key; NaN where a sample leaves nothing to measure.
+        One figure a sample and key, and one bias a key; see `spread` and `bias` of `motet.metrics.base.Metric`.
 
     Raises:
-        ConfigError: If there is not one draw.
+        ConfigError: If there are fewer than 2 draws.
         DataError: If the evidence is of fewer than 2 users.
     """
-    return _drawn(evidence, evidence.by_user, keys, draws, seed)
-
-
-def plausible(
-    evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0
-) -> Float[Tensor, "draws keys"]:
-    """What figures may be of all users there could be; see `motet.metrics.base.Metric.plausible`.
-
-    Args:
-        evidence: What is resampled: users, each with all rows.
-        keys: Which figures.
-        draws: How many samples.
-        seed: Of the samples.
-
-    Returns:
-        One figure a sample and key, of which `between` makes an interval.
-
-    Raises:
-        ConfigError: If there is not one draw.
-        DataError: If the evidence is of fewer than 2 users.
-    """
-    return _drawn(evidence, evidence.plausible, keys, draws, seed)
-
-
-def _drawn(
-    evidence: Evidence, of: Callable[[str, Tensor, int], ByUser], keys: Sequence[str], draws: int, seed: int
-) -> Tensor:
-    if draws < 1:
-        raise ConfigError(f"draws={draws}; an interval needs at least one, and 1,000 for a steady one")
+    if draws < 2:
+        raise ConfigError(f"draws={draws}; an interval needs at least two, and 1,000 for a steady one")
     users, size = _numbered(evidence, keys[0])
-    figures = [of(key, users, size) for key in keys]
-    return torch.cat([torch.stack([figure(block) for figure in figures], 1) for block in counts(size, draws, seed)])
+    figures = [evidence.spread(key, users, size) for key in keys]
+    blocks = [torch.stack([figure(block) for figure in figures], 1) for block in counts(size, draws, seed)]
+    return Resampled(torch.cat(blocks), size, [evidence.bias(key, users, size) for key in keys])
 
 
 def _numbered(evidence: Evidence, key: str) -> tuple[Int[Tensor, " rows"], int]:
@@ -111,26 +94,67 @@ def _numbered(evidence: Evidence, key: str) -> tuple[Int[Tensor, " rows"], int]:
     return users, len(known)
 
 
-def between(figures: Float[Tensor, " draws"], level: float) -> Interval:
-    r"""The interval that holds the middle of the figures of all samples.
+def interval(
+    value: float,
+    draws: Float[Tensor, " draws"],
+    *,
+    users: int,
+    level: float,
+    bias: Bias = UNBIASED,
+    by_seed: Float[Tensor, " seeds"] | None = None,
+) -> Interval:
+    r"""Between what a figure, a difference of two or a mean over seeds lies, were it of all users there could be.
 
-    $$ [\, q_{(1 - level) / 2}, \; q_{(1 + level) / 2} \,] $$
+    Two things could have come out otherwise: which users there are, and what each seed of a training drew. The first is
+    the variance S over samples of the n users, which is too small by (n - 1) / n; the second is the variance B between
+    the s seeds, divided by their number. Both make a t-interval, with the degrees of freedom that each is worth:
+
+    $$ x \pm t_\nu \sqrt{V + B / s}, \qquad V = \frac{n}{n - 1} S, \qquad
+       \nu = \frac{(V + B / s)^2}{V^2 / (n - 1) + (B / s)^2 / (s - 1)} $$
+
+    Each sample is the same for all seeds and systems. Where each seed draws the test rows too, a part of their chance
+    is in both terms, and the interval errs towards the wide. Of one seed the interval knows the users alone. It reaches
+    as far to both sides, and of few users perhaps beyond what a figure can be.
+
+    Percentiles of the samples, BCa and the bootstrap-t were tried: in differences of two systems on a hundred users
+    they hold the truth less often, for they read a lean to one side out of a few users that have most of the rows.
 
     Args:
-        figures: One a sample; NaN is left out.
-        level: The share of the samples inside, and so, of the intervals that hold the figure of all users.
+        value: The figure.
+        draws: Of each sample of users: see `resample`; NaN is left out.
+        users: How many there are.
+        level: The share of such intervals that hold the truth.
+        bias: How far chance alone lifts the figure; the interval is that of the figure without it, whether it is the
+            least or the most. Of a difference, the difference of both.
+        by_seed: The figure of each seed, of a mean over several.
 
     Returns:
-        The interval; NaN where no sample has a figure.
+        The interval; NaN where there is nothing to measure.
 
     Raises:
         ConfigError: If the level is not between 0 and 1.
 
     Source:
-        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13: the percentile interval.
+        Hesterberg, "What Teachers Should Know about the Bootstrap", The American Statistician 69, 2015, sections 4.4
+        and 5: the t-interval with a bootstrap standard error, and its n / (n - 1). Satterthwaite, "An Approximate
+        Distribution of Estimates of Variance Components", Biometrics Bulletin 1946, for the degrees of freedom.
+
+    Example:
+        >>> draws = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+        >>> low, high = interval(5.0, draws, users=1000, level=0.95)
+        >>> round(low, 2), round(high, 2)
+        (2.22, 7.78)
     """
     if not 0 < level < 1:
         raise ConfigError(f"level={level}; it is a share between 0 and 1, such as 0.95")
-    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = figures.nanquantile(ends).tolist()
-    return Interval(low, high)
+    known = draws[~draws.isnan()].double()
+    seeds = 1 if by_seed is None else len(by_seed)
+    between = float(by_seed.double().var()) / seeds if by_seed is not None and seeds > 1 else 0.0
+    within = float(known.var()) * users / (users - 1) if len(known) > 1 and users > 1 else math.nan
+    total = within + between
+    low, high = value - max(bias), value - min(bias)
+    if not total > 0:
+        return Interval(low + total, high + total)  # certain, or not known at all
+    lost = within**2 / (users - 1) + (between**2 / (seeds - 1) if between else 0.0)
+    reach = student(level, total**2 / lost) * math.sqrt(total)
+    return Interval(low - reach, high + reach)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from motet.errors import DataError, did_you_mean
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.intervals import Difference, Interval, between, plausible, resample
+from motet.evaluation.intervals import Difference, Interval, interval, resample
+from motet.metrics.base import Bias
 from motet.metrics.reliability import ReliabilityCurve
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class Report(Mapping[str, float]):
         """Where the figure of all users there could be lies, as far as the users of the test can tell.
 
         Users are drawn with replacement, each with all their rows, because rows of one user are no independent
-        witnesses. What training would have made of other rows is not in it: repeat with several seeds for that.
+        witnesses; see `motet.evaluation.intervals.interval`. What training would have made of other rows is not in it:
+        repeat with several seeds for that.
 
         Args:
             key: Of the figure.
@@ -112,10 +114,11 @@ class Report(Mapping[str, float]):
             Low and high.
 
         Raises:
-            ConfigError: If the level is not between 0 and 1, or there is not one draw.
+            ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
             DataError: If fewer than 2 users were judged, or the report does not keep its evidence.
         """
-        return between(plausible(self._evidence(key), [key], draws=draws, seed=seed)[:, 0], level)
+        figures, users, bias = resample(self._evidence(key), [key], draws=draws, seed=seed)
+        return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0])
 
     def intervals(self, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> dict[str, Interval]:
         """The interval of every figure that has one: of 2 users or more, and not NaN.
@@ -129,14 +132,15 @@ class Report(Mapping[str, float]):
             Intervals by key.
 
         Raises:
-            ConfigError: If the level is not between 0 and 1, or there is not one draw.
+            ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
         """
         found = {}
         for part in self.evidence:
             keys = [key for key in part.keys if not math.isnan(self.figures.get(key, math.nan))]
             if keys and len(part.users.unique()) > 1:
-                columns = plausible(part, keys, draws=draws, seed=seed).T
-                found.update({key: between(column, level) for key, column in zip(keys, columns, strict=True)})
+                figures, users, bias = resample(part, keys, draws=draws, seed=seed)
+                for key, column, each in zip(keys, figures.T, bias, strict=True):
+                    found[key] = interval(self[key], column, users=users, level=level, bias=each)
         return found
 
     def versus(
@@ -166,7 +170,7 @@ class Report(Mapping[str, float]):
             The difference, and its interval. For an error such as `rmse`, below 0 is better.
 
         Raises:
-            ConfigError: If the level is not between 0 and 1, or there is not one draw.
+            ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
             DataError: If the two were not judged on the same rows, fewer than 2 users were judged, or a report does
                 not keep its evidence.
         """
@@ -178,10 +182,11 @@ class Report(Mapping[str, float]):
                 f"{len(theirs):,}, which are not the same; a paired difference needs both systems judged by one test "
                 "log, with the same rows and weights"
             )
-        first, second = (
-            resample(part, [k], draws=draws, seed=seed)[:, 0] for part, k in ((mine, key), (theirs, other_key))
-        )
-        return Difference(self[key] - other[other_key], *between(first - second, level))
+        first = resample(mine, [key], draws=draws, seed=seed)
+        second = resample(theirs, [other_key], draws=draws, seed=seed)
+        value, figures = self[key] - other[other_key], (first.figures - second.figures)[:, 0]
+        bias = Bias(*(a - b for a, b in zip(first.bias[0], second.bias[0], strict=True)))
+        return Difference(value, *interval(value, figures, users=first.users, level=level, bias=bias))
 
     def to_dict(self, *, level: float | None = None) -> dict[str, Any]:
         """All of it as dictionaries, lists, texts and numbers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +13,13 @@ from torch import Tensor
 
 ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
 """How often each user counts, in every draw, to the figure of every draw."""
+
+
+class Bias(NamedTuple):
+    """How far chance alone lifts a figure above that of all users there could be."""
+
+    least: float
+    most: float
 
 
 class Metric(ABC):
@@ -64,11 +71,11 @@ class Metric(ABC):
 
         return figures
 
-    def plausible(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """What the figure of all users there could be is, if chance did to these users what a draw did: for intervals.
+    def spread(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
+        """Figures of draws that stray from one another as the figure does from one sample of users to the next.
 
-        That is the figure of the draw, as long as chance moves a figure up as readily as down. A metric that chance
-        alone pushes one way undoes it.
+        That is what `by_user` gives, as long as the figure follows smoothly from what is drawn. Intervals are as wide
+        as these figures are spread.
 
         Args:
             columns: See `by_user`.
@@ -76,9 +83,22 @@ class Metric(ABC):
             size: How many users there are.
 
         Returns:
-            A function of counts, `[draws, users]`; its percentiles are an interval. NaN where nothing is measured.
+            A function of counts, `[draws, users]`; NaN for a draw that leaves nothing to measure.
         """
         return self.by_user(columns, users, size)
+
+    def bias(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> Bias:  # noqa: ARG002 - others need it
+        """How far chance alone lifts the figure, as far as these rows can tell; intervals take it back.
+
+        Args:
+            columns: See `by_user`.
+            users: The user of each row, from 0.
+            size: How many users there are.
+
+        Returns:
+            Nothing, unless chance moves the figure up more readily than down.
+        """
+        return Bias(0.0, 0.0)
 
     def _once(self, inputs: Sequence[Tensor], weights: Tensor) -> float:
         fresh = deepcopy(self)

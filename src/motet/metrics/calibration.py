@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,14 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.additive import Additive
-from motet.metrics.base import ByUser, PointMetric
+from motet.metrics.base import Bias, ByUser, PointMetric
 from motet.metrics.mean import counted, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 from motet.metrics.reliability import check_bins, equal_width
-
-BEYOND = 20  # standard errors that no draw strays by
-CERTAIN = 1e3  # standard errors beyond which a gap is no work of chance
-HALVINGS = 50  # of what lies between these, to 1e-12
 
 
 def expected_calibration_error(
@@ -59,7 +56,7 @@ class ECE(Additive, PointMetric):
     one row, its error.
 
     Chance alone opens gaps: where rows are few, the figure is above that of all rows there could be. The figure is what
-    the literature calls ECE all the same; its interval, by `plausible`, is of what lies behind it, and may lie below.
+    the literature calls ECE all the same; its interval takes the `bias` back, and may lie below it.
 
     Args:
         bins: Equal-width bins. 15 is the value most papers report.
@@ -113,45 +110,51 @@ class ECE(Additive, PointMetric):
         """The sizes of the gaps over the weight; see `Additive.finish`."""
         return totals[..., :-1].abs().sum(-1) / totals[..., -1]
 
-    def plausible(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
-        r"""The error that what chance did in a draw turns into the error that was found; see `Metric.plausible`.
+    def spread(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
+        r"""Each draw's gaps, counted with the signs that those of all rows have; see `Metric.spread`.
 
-        With the gap $g_m$ of a bin over all rows, its standard error $e_m$ over users, and its gap $g^*_m$ in a draw,
-        gaps are moved towards 0, or away from it, by as many standard errors c as solve
+        $$ \sum_m sign(g_m) \, g^*_m $$
 
-        $$ \sum_m | s_m(c) + g^*_m - g_m | = \sum_m | g_m |, \qquad s_m(c) = sign(g_m) \max(|g_m| - c \, e_m, 0) $$
-
-        and the error is $\sum_m | s_m(c) |$. That inverts, draw by draw, the test of what may lie behind the figure.
+        with the gap $g_m$ of a bin over all rows and $g^*_m$ in a draw. Sizes have a corner
+        at 0: whatever chance does to a gap there makes it larger, so that sizes stray less from draw to draw than gaps.
 
         Source:
-            Carpenter, "Test inversion bootstrap confidence intervals", JRSS B 61, 1999.
+            Fang and Santos, "Inference on Directionally Differentiable Functions", Review of Economic Studies 86, 2019,
+            for why a bootstrap fails at such a corner.
+        """
+        totals = self.totals(columns, users, size)
+        signs = totals[:, :-1].sum(0).sign()
+
+        def figures(counts: Tensor) -> Tensor:
+            drawn = counts @ totals
+            return (drawn[:, :-1] * signs).sum(1) / drawn[:, -1]
+
+        return figures
+
+    def bias(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> Bias:
+        r"""What chance adds to the size of every gap; see `Metric.bias`.
+
+        A gap $\gamma$ with a standard error e over users is on average found as large as a folded normal number,
+
+        $$ E|\hat\gamma| = e \sqrt{2 / \pi} \, \exp\big( - \tfrac{\gamma^2}{2 e^2} \big)
+           + \gamma \, erf\big( \tfrac{\gamma}{e \sqrt 2} \big) $$
+
+        What lies behind a gap g that was found is not known. If it is g itself, chance has added least; if it is
+        $\sqrt{\max(g^2 - e^2, 0)}$, whose square is not biased, most.
+
+        Source:
+            Leone, Nelson and Nottingham, "The Folded Normal Distribution", Technometrics 3, 1961; Kumar, Liang and Ma,
+            "Verified Uncertainty Calibration", NeurIPS 2019, section 5, for squares without bias.
         """
         totals = self.totals(columns, users, size)
         weight = totals[:, -1].sum()
         gaps = totals[:, :-1].sum(0) / weight
         errors = ((totals[:, :-1] - gaps * totals[:, -1:]) / weight).square().sum(0).sqrt()
-
-        def figures(counts: Tensor) -> Tensor:
-            drawn = counts @ totals
-            return _undone(gaps, errors, drawn[:, :-1] / drawn[:, -1:] - gaps)
-
-        return figures
+        behind = (gaps.square() - errors.square()).clamp(min=0).sqrt()
+        return Bias(*(float((_folded(each, errors) - each).sum()) for each in (gaps.abs(), behind)))
 
 
-def _undone(gaps: Tensor, errors: Tensor, chance: Tensor) -> Tensor:
-    """The sum of the sizes of the gaps that each line of chance turns into those that were found; by bisection."""
-    far = torch.where(errors > 0, gaps.abs() / errors, 0.0).amax().clamp(max=CERTAIN)
-    low, high = (chance.new_full((len(chance), 1), float(end)) for end in (-BEYOND, far))
-
-    def moved(by: Tensor) -> Tensor:
-        return gaps.sign() * (gaps.abs() - by * errors).clamp(min=0)
-
-    def reaches(by: Tensor) -> Tensor:
-        return (moved(by) + chance).abs().sum(1, keepdim=True) >= gaps.abs().sum()
-
-    low = torch.where(reaches(high), high, low)  # chance alone makes as much
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        enough = reaches(middle)
-        low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
-    return moved(low).abs().sum(1).masked_fill(chance.isnan().any(1), torch.nan)
+def _folded(means: Float[Tensor, " bins"], errors: Float[Tensor, " bins"]) -> Float[Tensor, " bins"]:
+    """The mean size of normal numbers."""
+    ratio = means / errors.clamp(min=torch.finfo(errors.dtype).tiny)
+    return errors * math.sqrt(2 / math.pi) * (-ratio.square() / 2).exp() + means * (ratio / math.sqrt(2)).erf()
