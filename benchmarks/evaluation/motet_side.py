@@ -77,7 +77,7 @@ def _judge(folder: Path, lines: Callable[[torch.Tensor], torch.Tensor]) -> dict[
 
 
 def whole(folder: Path) -> dict[str, Any]:
-    """What a user calls: `evaluate` of a model on an event log, under both protocols, with hit rates at five lengths."""
+    """What a user calls: `evaluate` of a model on an event log, under both protocols, hit rates at five lengths."""
     test, seen = (pl.DataFrame({"user_id": u, "item_id": i}) for u, i in (np.load(folder / f) for f in FILES))
     log = EventLog.read(pl.concat([seen, test]), Schema())
     train, held_out = log.take(slice(0, len(seen))), log.take(slice(len(seen), None))
