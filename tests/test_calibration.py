@@ -52,6 +52,25 @@ def drawn(log: EventLog, **probs: torch.Tensor) -> EventLog:
 
 
 @torch.no_grad()
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    """As where each positive stands before a negative that was sampled for it."""
+    log = shop()
+    model = model_of(log, Event("click", hidden=(4,)))
+    log = drawn(log, click=(0.3 * model.score(log.batch())["click"].logit()).sigmoid())
+    labels = log.columns["click"]
+    pairs = torch.stack(
+        [rows[: int(min(labels.sum(), (1 - labels).sum()))] for rows in map(_where, (labels, 1 - labels))], 1
+    )
+    found = calibrate(model, log.take(pairs.flatten()))["click"]
+    assert found.slope < 0.5
+    assert found.after < found.before
+
+
+def _where(labels: torch.Tensor) -> torch.Tensor:
+    return labels.nonzero()[:, 0]
+
+
+@torch.no_grad()
 def test_finds_the_line_that_was_drawn_by() -> None:
     log = shop(20_000)
     model = model_of(log, Event("click", hidden=(4,)), Rating("stars", hidden=()))
@@ -92,8 +111,9 @@ def test_what_does_not_help_is_not_taken() -> None:
     model = model_of(log, Event("click", hidden=()))
     with torch.no_grad():
         log = drawn(log, click=model.score(log.batch())["click"])
-    found = calibrate(model, log.take(slice(0, 3)))["click"]
-    assert (found.slope, found.offset, found.rows) == (1, 0, 3)
+    one_of_each = torch.stack([log.columns["click"].argmin(), log.columns["click"].argmax()])
+    found = calibrate(model, log.take(one_of_each))["click"]
+    assert (found.slope, found.offset, found.rows) == (1, 0, 2)
     assert found.before == found.after
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.data.schema import Numeric, Schema
+from motet.data.schema import Categorical, Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
 from motet.tasks import (
@@ -195,6 +195,11 @@ def test_labels_are_checked_against_the_log() -> None:
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
     with pytest.raises(DataError, match="all rows weigh 0 for task 'rating': look at column 'nothing'"):
         model_of(log, tasks=[Rating(where=Rows(weight="nothing"))]).check(log)
+    kinds = Schema(signals=("rating",), context_features={"stars": Categorical()})
+    stars = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1], "stars": [5], "rating": [1.0]}), kinds)
+    for task in (Rating("stars"), Rating("rating", where=Rows(weight="stars"))):
+        with pytest.raises(DataError, match="takes 'stars' for numbers, and it holds categories such as 5; declare it"):
+            model_of(stars, tasks=[task]).check(stars)
     timed = Schema(user="user_id", time="time", signals=("rating",))
     old = EventLog.read(
         pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "time": [0, 900_000_000], "rating": [1, 2]}), timed

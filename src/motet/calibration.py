@@ -111,9 +111,10 @@ def _calibrate(line: Platt, logits: Tensor, labels: Tensor, weights: Tensor) -> 
     """Fit, and keep the errors; the line stays as it is where it does not help."""
     if not len(logits):
         return
-    even = torch.arange(len(logits), device=logits.device) % 2 == 0
+    # Halves at random, the same ones each time: rows may come in an order, a positive and then a negative.
+    first = torch.randperm(len(logits), generator=torch.Generator().manual_seed(0)).to(logits.device) % 2 == 0
     crossed = logits.clone()
-    for half in (even, ~even):
+    for half in (first, ~first):
         slope, offset = _fitted(logits[~half], labels[~half], weights[~half])
         crossed[half] = logits[half] * slope + offset
     line.rows.copy_((~labels.isnan()).sum(0))

@@ -32,6 +32,7 @@ def write_feather(frame: pl.DataFrame, path: Path) -> None:
 WRITERS: list[tuple[str, Callable[[pl.DataFrame, Path], Any]]] = [
     ("log.parquet", pl.DataFrame.write_parquet),
     ("log.csv", pl.DataFrame.write_csv),
+    ("LOG.CSV", pl.DataFrame.write_csv),
     ("log.tsv", write_tsv),
     ("log.arrow", pl.DataFrame.write_ipc),
     ("log.ipc", write_stream),

@@ -243,6 +243,14 @@ def test_errors(log: EventLog) -> None:
         InBatch(extra={"popular": 3})
     with pytest.raises(ConfigError, match=r"-1 extra negatives by 'uniform'"):
         InBatch(extra={"uniform": -1})
+    for rows in (torch.tensor([-1]), torch.tensor([1, len(log.items)])):
+        with pytest.raises(
+            ConfigError, match=r"extra negatives from row .*; item rows go from 0 to \d+: log.items.voc"
+        ):
+            model_of(log, Retrieval(pool=InBatch(extra=rows)))
+    for probabilities in (torch.full((3,), 0.1), torch.full((len(log.items),), torch.nan)):
+        with pytest.raises(ConfigError, match=r"log_q holds \d+ numbers; give a probability for each of the \d+ item"):
+            model_of(log, Retrieval(pool=InBatch(log_q=probabilities)))
     with pytest.raises(ConfigError, match="a score_mask speaks of the batch's rows alone"):
         InBatch(score_mask=lambda batch: torch.ones(len(batch), len(batch)).bool(), spare="history")
 

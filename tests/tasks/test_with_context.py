@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet import EventLog, FeatureTower, Model, Numeric, Schema, fit
+from motet import Categorical, EventLog, FeatureTower, Model, Numeric, Schema, fit
 from motet.artifact.declaration import describe, rebuild
 from motet.errors import ConfigError, DataError
 from motet.tasks import Event, Listwise, WithContext
@@ -91,3 +91,12 @@ def test_what_it_cannot_read_is_refused() -> None:
     pairs = log.encode(log.frame().select("user_id", "item_id"), schema=Schema())
     with pytest.raises(DataError, match="task 'bought' reads the context column 'price', which these rows do not have"):
         model.score(pairs.batch())
+
+
+def test_categories_are_no_numbers() -> None:
+    events = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "bought": [0, 1], "device": ["tv", "phone"]})
+    log = EventLog.read(events, Schema(signals=("bought",), context_features={"device": Categorical()}))
+    with pytest.raises(
+        DataError, match="takes 'device' for numbers, and it holds categories such as 'phone'; leave it"
+    ):
+        built(log, WithContext(Event("bought"), ["device"])).prepare(log)

@@ -42,11 +42,12 @@ def open_file(path: Path, text: Collection[str] = ()) -> Source:
     """
     if path.is_dir():
         return _folder(path)
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise DataError(f"{path.name} has the unsupported type {path.suffix!r}; supported: {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    match path.suffix:
+    match suffix:
         case ".parquet":
             return _scanned(pl.scan_parquet(path))
         case ".csv" | ".tsv":
@@ -107,7 +108,7 @@ def _arrow(path: Path) -> Source:
 
 
 def _csv(path: Path, text: Collection[str]) -> Source:
-    separator = "\t" if path.suffix == ".tsv" else ","
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     names = _names(pl.scan_csv(path, separator=separator))
     types: dict[str, Any] = {name: pl.String for name in text if name in names}
 

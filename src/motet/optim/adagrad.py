@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from motet.errors import ConfigError
+from motet.optim.base import OneByOne
 
 
-class Adagrad(torch.optim.Optimizer):
+class Adagrad(OneByOne):
     r"""Adagrad as Keras defines it, for dense and for sparse gradients.
 
     $$ a \leftarrow a + g^2, \qquad \theta \leftarrow \theta - \eta \, g / \sqrt{a + \epsilon} $$
@@ -47,35 +47,11 @@ class Adagrad(torch.optim.Optimizer):
                 raise ConfigError(f"{name}={value}; it must be 0 or more")
         super().__init__(params, {"lr": lr, "initial_accumulator_value": initial_accumulator_value, "eps": eps})
 
-    # torch wraps these two to keep its compiler away from them, and imports the compiler for that on the first call:
-    # half a second and 70 MB that plain training does not need.
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient.
-
-        Args:
-            closure: Computes the loss anew, with gradients.
-
-        Returns:
-            What the closure returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group["lr"], group["eps"], group["initial_accumulator_value"])
-        return loss
-
-    def _move(self, parameter: Tensor, grad: Tensor, lr: float, eps: float, start: float) -> None:
-        state = self.state[parameter]
+    def move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        """Move one parameter; see `OneByOne.move`."""
+        lr, eps, state = group["lr"], group["eps"], self.state[parameter]
         if not state:
-            state["accumulator"] = torch.full_like(parameter, start)
+            state["accumulator"] = torch.full_like(parameter, group["initial_accumulator_value"])
         accumulator = state["accumulator"]
         if not grad.is_sparse:
             accumulator.addcmul_(grad, grad)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from motet.errors import ConfigError, did_you_mean
+from motet.optim.base import OneByOne
 
 Accumulate = Literal["after", "clipped", "before"]
 
 
-class ClippyAdagrad(torch.optim.Optimizer):
+class ClippyAdagrad(OneByOne):
     r"""Adagrad with steps that are clipped by what they change, for dense and for sparse gradients.
 
     $$ \delta = \eta \, g / \sqrt{a + \epsilon}, \qquad
@@ -81,31 +81,8 @@ class ClippyAdagrad(torch.optim.Optimizer):
             )
         super().__init__(params, {**numbers, "accumulate": accumulate})
 
-    # As in Adagrad: torch wraps these two, and would import its compiler for that.
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient.
-
-        Args:
-            closure: Computes the loss anew, with gradients.
-
-        Returns:
-            What the closure returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
-        return loss
-
-    def _move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+    def move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        """Move one parameter; see `OneByOne.move`."""
         state = self.state[parameter]
         if not state:
             state["accumulator"] = torch.full_like(parameter, group["initial_accumulator_value"])

@@ -58,7 +58,7 @@ class Composite(Optimizer):
         super().__init__([parameter for part in chosen for parameter in part], {})
         self._gather()
 
-    # As in Adagrad: torch wraps this, and would import its compiler for that.
+    # As in OneByOne: torch wraps this, and would import its compiler for that.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:

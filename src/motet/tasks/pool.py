@@ -231,10 +231,29 @@ class InBatch(Pool):
             positives: The training rows that are positives.
             users: How many user rows there are, the unknown included.
             items: How many item rows there are, the unknown included.
+
+        Raises:
+            ConfigError: If `log_q` is not one probability for each item row, or `extra` holds what is no item row.
         """
         super().prepare(positives, users, items)
+        self._check_given(items)
         counts = torch.bincount(positives.items, minlength=items).float()
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
+
+    def _check_given(self, items: int) -> None:
+        given, probabilities = self.given, self.probabilities
+        if given is not None and len(given) and not 0 <= int(given.min()) <= int(given.max()) < items:
+            raise ConfigError(
+                f"extra negatives from row {int(given.min())} to {int(given.max())}; item rows go from 0 to {items - 1}:"
+                " log.items.vocab.encode(ids) gives them"
+            )
+        if probabilities is not None and (
+            len(probabilities) != items or not ((probabilities >= 0) & (probabilities <= 1)).all()
+        ):
+            raise ConfigError(
+                f"log_q holds {len(probabilities):,} numbers; give a probability for each of the {items:,} item rows, "
+                "the unknown included"
+            )
 
     def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
         """The batch's distinct items, and the extra ones.

@@ -15,14 +15,20 @@ def check_trainable(task: Task, batch: Batch) -> None:
         batch: All rows of the training log.
 
     Raises:
-        DataError: If a column that the task reads is absent, no row has its label, a weight is negative or not a
-            number, or all weights are 0.
+        DataError: If a column that the task reads is absent, a label or weight is a category, no row has its label,
+            a weight is negative or not a number, or all weights are 0.
     """
     for column in task.columns:
         if column not in batch:
             raise DataError(
                 f"task {task.name!r} reads column {column!r}, which is not in the log"
                 f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
+            )
+    for column in (*task.needs, *([] if task.rows.weight is None else [task.rows.weight])):
+        if column in batch.vocabs:
+            raise DataError(
+                f"task {task.name!r} takes {column!r} for numbers, and it holds categories such as "
+                f"{batch.vocabs[column].ids.first()!r}; declare it under signals"
             )
     if not task.labelled(batch).any():
         raise DataError(f"task {task.name!r} has nothing to learn from: {_why(task, batch)}")

@@ -58,12 +58,21 @@ class WithContext(PairTask):
         self.task.build_head(width * self.vectors + len(self.context), user, item)
 
     def prepare(self, train: Columns) -> None:
-        """Measure the columns on the task's rows, and let the task look; only the first call measures.
+        """Measure the columns on the task's rows, and prepare the task; only the first call measures.
 
         Args:
             train: The training log.
+
+        Raises:
+            DataError: If a column holds categories.
         """
         batch = train.batch()
+        for name in self.context:
+            if name in batch.vocabs:
+                raise DataError(
+                    f"task {self.name!r} takes {name!r} for numbers, and it holds categories such as "
+                    f"{batch.vocabs[name].ids.first()!r}; leave it to a ContextTower, or declare it Numeric()"
+                )
         rows = batch.take(self.labelled(batch))
         for name, number in zip(self.context, self.numbers, strict=True):
             assert isinstance(number, Standardise)
