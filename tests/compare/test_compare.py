@@ -5,15 +5,19 @@ import math
 import pickle
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
+from motet.calibration import calibrated
 from motet.compare import Comparison, compare
 from motet.compare.comparison import FILE
 from motet.compare.folder import TRIALS, RunFolder
 from motet.compare.rules import rules
 from motet.compare.seeded import on_seed
 from motet.compare.systems import contenders, seeds
+from motet.compare.trial import Trial
+from motet.compare.work import Declaration
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
 from motet.project import Project
@@ -63,6 +67,26 @@ def test_joint_specialists_and_baselines(found: Comparison) -> None:
     assert any(note.startswith("served: the 9 items that `recommend` gives each of ") for note in found.notes)
     served = [each.system for each in found.versus if each.headline and each.task == "served"]
     assert served == ["stars only", "retrieval only", "popularity", "item kNN"]
+
+
+def test_probabilities_are_judged_as_training_leaves_them(file: Path) -> None:
+    log = pl.read_csv(file.parent / "log.csv")
+    log.with_columns(liked=(pl.col("stars") > 3).cast(pl.Int8)).write_csv(file.parent / "log.csv")
+    text = file.read_text().replace(
+        'kind = "Rating"\nlabel = "stars"', 'kind = "Event"\nlabel = "liked"\npositive_weight = 9'
+    )
+    file.write_text(text.replace('signals = ["stars"]', 'signals = ["liked"]'))
+    project = Project.read(file)
+    trained = project.train(progress=False)
+    assert trained.report is not None
+    assert calibrated(trained.model)["liked"].slope != 1
+    rows, model = trained.rows, project.model(trained.rows.train)
+    project.fit(model, rows.train, validation=rows.validation)
+    assert rows.test is not None
+    raw = evaluate(model, rows.test, train=rows.train)["liked/ece"]
+    joint = contenders(project, model)[0]
+    found = on_seed(Trial(0, {}), Declaration.of(project), joint, {}, 2)
+    assert found.figures["liked/ece"] == trained.report["liked/ece"] != raw
 
 
 def test_a_seed_is_the_project_with_that_seed(project: Project, found: Comparison) -> None:

@@ -42,6 +42,8 @@ def compare(
 ) -> Comparison:
     """Train the joint model, a specialist for each task and the baselines, and judge all by the test rows.
 
+    Every model is judged as training leaves it: its probabilities calibrated on the validation rows, if there are any.
+
     Args:
         project: With test rows, and tasks of which at least two have a weight above 0.
         seeds: How often: each seed draws the training, and the split where it is random. The first is the project as

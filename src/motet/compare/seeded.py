@@ -73,7 +73,7 @@ def _trained(
 ) -> tuple[list[Report], dict[str, Any]]:
     assert rows.test is not None
     model = project.model(rows.train)
-    history = project.fit(model, rows.train, validation=rows.validation)
+    history = project.learn(model, rows)
     report = evaluate(model, rows.test, train=rows.train, protocols=PROTOCOLS, baselines=joint, thorough=joint)
     told: dict[str, Any] = {"history": history.to_dicts()}
     if joint:

@@ -298,6 +298,26 @@ class Project:
         history: pl.DataFrame = self.training.make(model, rows, validation=validation, progress=progress, **changes)
         return history
 
+    def learn(self, model: Model, rows: Divided, *, progress: bool = False, **changes: Any) -> pl.DataFrame:
+        """Train as the file says, and calibrate probabilities: what is judged by the test rows and served.
+
+        Args:
+            model: Made by `model`.
+            rows: To train on; to watch and to calibrate on, where there are validation rows.
+            progress: Whether to show a progress bar on stderr.
+            **changes: Arguments of `fit` that stand above those of the file.
+
+        Returns:
+            What `fit` returns.
+
+        Raises:
+            MotetError: If training breaks a rule.
+        """
+        history = self.fit(model, rows.train, validation=rows.validation, progress=progress, **changes)
+        if rows.validation is not None:
+            calibrate(model, rows.validation)
+        return history
+
     def train(self, *, progress: bool = True) -> Trained:
         """Read, split, train, calibrate on the validation rows if there are any, and evaluate on the test rows.
 
@@ -314,9 +334,7 @@ class Project:
         rows = self.divide(log)
         model = self.model(rows.train)
         self.product(model, rows.train.take(slice(0, FEW)))  # what it refuses is refused before training
-        history = self.fit(model, rows.train, validation=rows.validation, progress=progress, **self._checkpoint())
-        if rows.validation is not None:
-            calibrate(model, rows.validation)
+        history = self.learn(model, rows, progress=progress, **self._checkpoint())
         recommender, report = self.product(model, rows.train), None
         if rows.test is not None:
             about = f"{rows.report} Training seed {self.seed}."
