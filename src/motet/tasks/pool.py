@@ -244,8 +244,8 @@ class InBatch(Pool):
         given, probabilities = self.given, self.probabilities
         if given is not None and len(given) and not 0 <= int(given.min()) <= int(given.max()) < items:
             raise ConfigError(
-                f"extra negatives from row {int(given.min())} to {int(given.max())}; item rows go from 0 to {items - 1}:"
-                " log.items.vocab.encode(ids) gives them"
+                f"extra negatives from row {int(given.min())} to {int(given.max())}; item rows go from 0 to "
+                f"{items - 1}: log.items.vocab.encode(ids) gives them"
             )
         if probabilities is not None and (
             len(probabilities) != items or not ((probabilities >= 0) & (probabilities <= 1)).all()
