@@ -68,7 +68,7 @@ def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, tru
         hits.append(index.search(query, k))
         times.append(time.perf_counter() - start)
     p50, p99 = (float(1e3 * quantile) for quantile in np.quantile(times, [0.5, 0.99]))
-    return Checked(_recall(hits, [truth.search(query, k) for query in queries.split(1)]), p50, p99)
+    return Checked(_recall(hits, _each(truth.search(queries, k))), p50, p99)
 
 
 def fitted(
@@ -125,12 +125,17 @@ def tune(
         raise ConfigError(f"recall={recall}; it must be above 0 and at most 1")
     if not len(queries):
         raise ConfigError("there is no query to tune an index with; give at least one")
-    best = [truth.search(query, k) for query in queries.split(1)]
+    best = _each(truth.search(queries, k))
     if index.codes is not None:
         index.probes = _probes(index.codes, queries, best, (3 + recall) / 4)
     index.shortlist = FIRST
     while _recall([index.search(query, k) for query in queries.split(1)], best) < recall:
         index.shortlist += index.shortlist // 4  # ends, because a shortlist of many rows is an exact search
+
+
+def _each(hits: Hits) -> list[Hits]:
+    """An answer a query."""
+    return [Hits(*line) for line in zip(hits.rows.split(1), hits.scores.split(1), strict=True)]
 
 
 def _probes(codes: Codes, queries: Tensor, best: list[Hits], share: float) -> int:
