@@ -300,6 +300,8 @@ class ModelCard(Label):
     users: int
     card: dict[str, Any]
     """The model card of its artifact."""
+    report: bool
+    """Whether it has a training report."""
     generation: int
     """Number of changes of what is served."""
     models: list[Served]
@@ -315,6 +317,7 @@ class ModelCard(Label):
             "items": 4,
             "users": 3,
             "card": {},
+            "report": False,
             "generation": 1,
             "models": [{**FILMS, "share": 1.0, "role": "live"}],
         }

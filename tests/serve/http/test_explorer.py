@@ -101,7 +101,7 @@ def recommended(recommender: Recommender, *, k: int = 10, **asked: Any) -> list[
 
 def test_a_user_is_found_by_keyboard(visit: Open, recommender: Recommender) -> None:
     page = visit()
-    expect(page.get_by_role("heading", name="Whose recommendations?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Whose recommendations do you want to see?")).to_be_visible()
     page.keyboard.press("/")
     expect(user(page)).to_be_focused()
     page.keyboard.type("3")
@@ -119,7 +119,7 @@ def test_a_user_is_found_by_keyboard(visit: Open, recommender: Recommender) -> N
 def test_search_says_when_nothing_is_found_and_escape_closes(visit: Open) -> None:
     page = visit()
     user(page).fill("zzz")
-    expect(page.get_by_text("No user with such an id.")).to_be_visible()
+    expect(page.get_by_text("No user has such an id.")).to_be_visible()
     user(page).fill("1")
     expect(page.get_by_role("listbox")).to_be_visible()
     user(page).press("Escape")
@@ -162,8 +162,8 @@ def test_a_slider_orders_anew_and_can_be_taken_back(visit: Open, recommender: Re
     assert page.locator(".moved").count() == sum(one != other for one, other in zip(before, after, strict=True))
     assert page.evaluate("document.getAnimations().length") == 0  # the reader wants no motion
     page.get_by_role("slider", name="stars").press("Home")
-    expect(page.get_by_text("Every objective is at 0")).to_be_visible()
-    page.get_by_role("button", name="Back to the model").click()
+    expect(page.get_by_text("All objectives are at 0")).to_be_visible()
+    page.get_by_role("button", name="Reset to the model").click()
     shows(page, before)
     expect(page.locator(".moved")).to_have_count(0)
 
@@ -171,7 +171,7 @@ def test_a_slider_orders_anew_and_can_be_taken_back(visit: Open, recommender: Re
 def test_what_if_adds_and_removes_items(visit: Open, recommender: Recommender) -> None:
     page = visit("#user=3")
     shows(page, before := recommended(recommender))
-    field = page.get_by_role("combobox", name="What if there was also")
+    field = page.get_by_role("combobox", name="What if the history also had")
     field.fill(before[0])
     page.get_by_role("option", name=before[0], exact=True).click()
     expect(page.locator(".chips li")).to_have_count(1)
@@ -185,9 +185,9 @@ def test_what_if_adds_and_removes_items(visit: Open, recommender: Recommender) -
     expect(field).to_be_focused()
 
 
-def test_somebody_new_starts_without_history(visit: Open) -> None:
+def test_a_new_visitor_starts_without_history(visit: Open) -> None:
     page = visit()
-    page.get_by_role("button", name="Somebody new").click()
+    page.get_by_role("button", name="New visitor").click()
     expect(page.get_by_text("No history yet.")).to_be_visible()
     expect(page.locator(".pick")).not_to_have_count(0)
     page.locator(".pick .round").first.click()
@@ -205,7 +205,7 @@ def test_an_item_shows_its_columns_and_its_neighbours(visit: Open, recommender: 
     expect(page.get_by_role("dialog", name=near[0])).to_be_visible()
     page.go_back()
     expect(dialog).to_be_visible()
-    dialog.get_by_role("button", name="What if it was in the history?").click()
+    dialog.get_by_role("button", name="What if it were in the history?").click()
     expect(page.locator(".chips li span")).to_have_text(["Film 8"])
     page.locator(".history .title").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -247,14 +247,35 @@ def test_the_map_can_be_used_with_a_mouse_and_without(visit: Open) -> None:
 
 
 def test_the_model_shows_its_tasks_and_its_card(visit: Open) -> None:
-    page = visit(fails=True)
+    page = visit()
     page.get_by_role("link", name="Model").click()
     expect(page.get_by_role("row", name="stars")).to_contain_text("50 %")
     expect(page.get_by_text("random split")).to_be_visible()
     expect(page.get_by_text("0.912")).to_be_visible()
     expect(page.get_by_text(MARKUP)).to_be_visible()
-    page.get_by_role("button", name="Download it").click()
-    expect(page.get_by_text("This model came without a report.")).to_be_visible()
+    expect(page.get_by_text("This model has no report.")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the report")).to_have_count(0)
+
+
+def with_report(route: Route) -> None:
+    route.fulfill(json={**route.fetch().json(), "report": True})
+
+
+def test_a_report_is_offered_where_there_is_one(visit: Open) -> None:
+    page = visit("#view=model", model=with_report)
+    expect(page.get_by_role("link", name="Open the report")).to_have_attribute("href", "v1/report")
+
+
+def test_a_history_that_comes_late_is_not_shown_for_somebody_else(visit: Open) -> None:
+    late: list[Route] = []
+    page = visit("#user=3", **{"users/3/history?*": lambda route: late.append(route)})
+    expect(page.locator(".pick")).not_to_have_count(0)
+    page.get_by_role("button", name="New visitor").click()
+    expect(page.get_by_text("No history yet.")).to_be_visible()
+    for route in late:
+        route.continue_()
+    page.wait_for_timeout(300)
+    expect(page.get_by_text("No history yet.")).to_be_visible()
 
 
 def two_models(route: Route) -> None:
@@ -275,18 +296,18 @@ def other_model(route: Route) -> None:
 
 def test_two_models_side_by_side(visit: Open, recommender: Recommender) -> None:
     page = visit("#user=3", model=two_models, recommend=other_model)
-    page.get_by_role("combobox", name="Beside it").select_option("other")
+    page.get_by_role("combobox", name="Compare with").select_option("other")
     expect(page.locator(".ranking")).to_have_count(2)
     mine, other = page.locator(".ranking").all()
     expect(mine.locator(".title")).to_have_text(recommended(recommender))
     expect(other.locator(".title")).to_have_text(recommended(recommender, by={"stars": 1.0}))
-    expect(page.get_by_text("stand in both lists")).to_be_visible()
+    expect(page.get_by_text("are in both lists")).to_be_visible()
     assert "beside=other" in page.url
-    page.get_by_role("combobox", name="Beside it").select_option("")
+    page.get_by_role("combobox", name="Compare with").select_option("")
     expect(page.locator(".ranking")).to_have_count(1)
 
 
-def test_a_model_of_every_weighting_can_be_asked_anew(visit: Open, recommender: Recommender) -> None:
+def test_a_model_of_every_weighting_can_be_asked_again(visit: Open, recommender: Recommender) -> None:
     asked: list[Any] = []
 
     def able(route: Route) -> None:
@@ -299,7 +320,7 @@ def test_a_model_of_every_weighting_can_be_asked_anew(visit: Open, recommender: 
 
     page = visit("#user=3&by=1:stars&by=0.5:retrieval", model=able, recommend=listen)
     shows(page, recommended(recommender, by={"stars": 1.0, "retrieval": 0.5}))
-    page.get_by_role("radio", name="ask the model anew").check()
+    page.get_by_role("radio", name="Ask the model again").check()
     expect(page).to_have_url(re.compile("asked=preference"))
     shows(page, recommended(recommender))
     assert asked[-1] == (None, {"stars": 1.0, "retrieval": 0.5})
@@ -308,7 +329,7 @@ def test_a_model_of_every_weighting_can_be_asked_anew(visit: Open, recommender: 
 def test_an_address_holds_the_view(visit: Open, recommender: Recommender) -> None:
     page = visit("#user=3&k=20&by=2:stars&by=0.5:retrieval")
     shows(page, recommended(recommender, k=12, by={"stars": 2.0, "retrieval": 0.5}))
-    expect(page.get_by_role("combobox", name="How many")).to_have_value("20")
+    expect(page.get_by_role("combobox", name="Number of items")).to_have_value("20")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
@@ -324,7 +345,7 @@ def test_an_address_that_makes_no_sense_shows_the_page_all_the_same(visit: Open,
 
 def test_an_unknown_user_is_said_to_be_unknown(visit: Open) -> None:
     page = visit("#user=nobody")
-    expect(page.get_by_text("The model has never seen this user")).to_be_visible()
+    expect(page.get_by_text("The model does not know this user")).to_be_visible()
     expect(page.locator(".pick")).not_to_have_count(0)
 
 
@@ -361,9 +382,9 @@ def test_a_token_is_asked_for_and_sent(visit: Open) -> None:
     page = visit("#user=3", fails=True, **{"**": guarded})
     for token in ("wrong", "right"):
         page.get_by_label("Token", exact=True).fill(token)
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         if token == "wrong":
-            expect(page.get_by_text("That one was not accepted.")).to_be_visible()
+            expect(page.get_by_text("That token was not accepted.")).to_be_visible()
     expect(page.locator(".pick")).not_to_have_count(0)
 
 

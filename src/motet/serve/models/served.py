@@ -217,6 +217,7 @@ class ServedModel:
             "items": len(self.recommender.items) - 1,
             "users": len(self.recommender.users) - 1,
             "card": self.card,
+            "report": self.report is not None,
         }
 
     def _had(

@@ -1,19 +1,19 @@
-// The service, as this page asks it. One place that knows addresses, the token and what an error looks like.
+// Requests to the service: the one place that knows its routes, the token and the form of its errors.
 
 const TOKEN = "motet-token";
 let askForToken = null;
 
-/** An answer that is no 2xx; `field` names the part of the request that was wrong. */
+/** An answer with an error status; `field` names the part of the request that was wrong. */
 export class ServiceError extends Error {
   constructor(status, { message, code, field } = {}) {
     super(message ?? `The service answered ${status}.`);
     Object.assign(this, { status, code, field });
     if (status === 503) this.title = "The service is busy. ";
-    if (status === 403) this.title = "This token may not read that. ";
+    if (status === 403) this.title = "This token does not allow that. ";
   }
 }
 
-/** `ask()` resolves to a token; it is called when the service wants one. */
+/** `ask()` resolves to a token; it is called when the service requires one. */
 export function onTokenWanted(ask) {
   askForToken = ask;
 }
@@ -38,7 +38,7 @@ async function reach(path, request) {
     return await fetch(path, request);
   } catch (error) {
     if (request.signal?.aborted) throw error;
-    const lost = new Error("Is it still running? The page keeps what you have set.");
+    const lost = new Error("Is it still running? Your settings on this page are kept.");
     throw Object.assign(lost, { title: "The service does not answer. " });
   }
 }

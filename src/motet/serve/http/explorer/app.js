@@ -1,4 +1,4 @@
-// Starts the page: asks the service what it holds, builds the views, and keeps them in step with the address.
+// Starts the page: asks the service for its model, builds the views, and keeps them in step with the address.
 
 import * as api from "./api.js";
 import * as catalogue from "./catalogue.js";
@@ -37,7 +37,7 @@ function build(model, users) {
       main.replaceChildren(view.view);
       for (const link of document.querySelectorAll("[data-view]")) mark(link, current.view);
     }
-    // A view that was out of sight has missed what changed meanwhile.
+    // A view that was hidden has missed the changes since.
     view.refresh(current, shown === view ? changed : everything);
     shown = view;
     document.title = `${titles[current.view](current)} · motet explorer`;
@@ -50,7 +50,7 @@ function build(model, users) {
 }
 
 const titles = {
-  people: ({ user, guest }) => (user !== null ? `User ${user}` : guest ? "Somebody new" : "People"),
+  people: ({ user, guest }) => (user !== null ? `User ${user}` : guest ? "New visitor" : "People"),
   map: () => "Map",
   model: () => "Model",
 };
@@ -60,7 +60,7 @@ function mark(link, view) {
   else link.removeAttribute("aria-current");
 }
 
-/** "/" goes to the search, wherever nobody is typing. */
+/** "/" moves to the search field, unless somebody is typing. */
 function keys(search) {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
@@ -110,7 +110,7 @@ function theme(button) {
     try {
       localStorage.setItem("motet-theme", next);
     } catch {
-      // Storage is switched off: the choice lasts as long as the page.
+      // Storage is disabled: the choice lasts as long as the page.
     }
     show();
   });
@@ -120,7 +120,7 @@ function theme(button) {
 
 let asking = null;
 
-/** One dialog, however many answers said 401 at once. */
+/** Opens one dialog, even if several requests get 401 at once. */
 function askForToken(wrong) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("token");
@@ -128,11 +128,11 @@ function askForToken(wrong) {
     const form = h(
       "form",
       { onsubmit: (event) => { event.preventDefault(); dialog.close(); asking = null; resolve(input.value.trim()); } },
-      h("h2", { id: "token-title" }, "This service wants a token"),
-      h("p", { class: "note" }, wrong ? "That one was not accepted. " : "", "It stays in this tab and goes nowhere else."),
+      h("h2", { id: "token-title" }, "This service requires a token"),
+      h("p", { class: "note" }, wrong ? "That token was not accepted. " : "", "The token stays in this tab and is sent only to this service."),
       h("label", { for: "token-input" }, "Token"),
       input,
-      h("div", { class: "tools" }, h("button", { class: "main" }, "Go on")),
+      h("div", { class: "tools" }, h("button", { class: "main" }, "Continue")),
     );
     dialog.replaceChildren(form);
     dialog.addEventListener("cancel", (event) => event.preventDefault());

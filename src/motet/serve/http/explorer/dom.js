@@ -16,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** What a screen reader should hear; a message twice in a row is said twice. */
+/** Has screen readers say a message, even if it is the same as the last one. */
 export function announce(message) {
   const live = document.getElementById("live");
   live.textContent = "";
@@ -32,7 +32,7 @@ export function debounce(run, ms) {
   };
 }
 
-/** Only the last of several overlapping jobs counts: `run(signal)` of the earlier ones is aborted and answers null. */
+/** Of several overlapping jobs only the last counts: earlier ones are aborted and resolve to null. */
 export function latest() {
   let controller = null;
   return async (run) => {
@@ -48,12 +48,12 @@ export function latest() {
   };
 }
 
-/** A calm box for what went wrong, with a way to try again. */
+/** A box that says what failed, with a button to try again. */
 export function failure(error, retry) {
   return h(
     "div",
     { class: "notice bad", role: "alert" },
-    h("p", {}, h("strong", {}, error.title ?? "That did not work. "), error.message),
+    h("p", {}, h("strong", {}, error.title ?? "That failed. "), error.message),
     retry && h("button", { type: "button", onclick: retry }, "Try again"),
   );
 }
@@ -62,7 +62,7 @@ export function empty(...words) {
   return h("p", { class: "empty" }, ...words);
 }
 
-/** Grey lines where an answer will stand, hidden from screen readers: they hear aria-busy. */
+/** Grey lines in place of an answer to come; hidden from screen readers, which get aria-busy. */
 export function skeleton(lines) {
   return h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: lines }, () => h("span")));
 }

@@ -5,7 +5,7 @@ const day = new Intl.DateTimeFormat("en", { year: "numeric", month: "short", day
 
 export const count = (number) => whole.format(number);
 
-/** Three significant digits, without an exponent where people read none. */
+/** Three significant digits, without an exponent. */
 export function short(number) {
   if (typeof number !== "number" || !Number.isFinite(number)) return "–";
   const size = Math.abs(number);
@@ -14,7 +14,7 @@ export function short(number) {
   return number.toLocaleString("en", { minimumSignificantDigits: size < 0.01 ? 1 : 3, maximumSignificantDigits: 3 });
 }
 
-/** A task's score in its unit: a probability as per cent, a rating beside the highest there is, relevance as it is. */
+/** A task's score in its unit: a probability in per cent, a rating with the highest possible one, relevance as it is. */
 export function score(number, { unit, range }) {
   if (!Number.isFinite(number)) return "–";
   if (unit === "probability") return `${short(100 * number)} %`;
@@ -24,11 +24,11 @@ export function score(number, { unit, range }) {
 /** What a task's scores are measured in. */
 export function measure({ unit, range }) {
   if (unit === "probability") return "probability, in %";
-  if (unit === "relevance") return "relevance: a higher number comes first";
+  if (unit === "relevance") return "relevance (higher is better)";
   return range ? `${unit}, ${short(range[0])} to ${short(range[1])}` : unit;
 }
 
-/** Seconds or ISO 8601 as a day; nothing where there is no time. */
+/** Seconds or ISO 8601 as a day; nothing if there is no time. */
 export function date(time) {
   if (time === null || time === undefined || time === "") return "";
   const moment = new Date(typeof time === "number" ? time * 1000 : time);
@@ -37,7 +37,7 @@ export function date(time) {
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** A cell of an item or of a card: lists with commas, whole numbers as they are (a year has no comma), nothing for what is missing. */
+/** A value of an item or of the card: lists with commas, whole numbers without (a year has none), nothing for null. */
 export function cell(value) {
   if (Array.isArray(value)) return value.map(cell).join(", ");
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : short(value);

@@ -1,4 +1,4 @@
-// One item, in a dialog: its columns, its neighbours, what it would change.
+// One item in a dialog: its columns and its nearest items.
 
 import * as api from "./api.js";
 import * as catalogue from "./catalogue.js";
@@ -12,7 +12,7 @@ export function itemDialog() {
   const dialog = document.getElementById("item");
   const run = latest();
   const leave = () => state.set({ item: null });
-  let shown = null; // the browser tells of a closed dialog late: another item may be asked for by then
+  let shown = null; // the close event comes late: by then another item may be open
   dialog.addEventListener("close", () => shown !== null && state.get().item === shown && leave());
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
@@ -52,7 +52,7 @@ export function itemDialog() {
         return answer;
       });
       if (!answer) return;
-      near.replaceChildren(answer.items.length ? h("ol", { "aria-labelledby": "near-title" }, answer.items.map(neighbour)) : empty("Nothing is near it."));
+      near.replaceChildren(answer.items.length ? h("ol", { "aria-labelledby": "near-title" }, answer.items.map(neighbour)) : empty("There are no other items."));
     } catch (error) {
       near.replaceChildren(failure(error, () => neighbours(id, current, near)));
     }
@@ -63,13 +63,13 @@ export function itemDialog() {
 
 function facts(id) {
   const rows = catalogue.columns(id).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, cell(value))]);
-  return rows.length > 0 ? h("dl", { class: "facts" }, rows) : h("p", { class: "note" }, "The catalogue holds nothing but its id.");
+  return rows.length > 0 ? h("dl", { class: "facts" }, rows) : h("p", { class: "note" }, "The catalogue has only its id.");
 }
 
 function whatIf(id, current) {
   const there = current.with.includes(id);
   const add = () => state.set({ item: null, view: "people", guest: current.user === null, with: [...current.with, id] });
-  return h("button", { type: "button", class: "main", disabled: there, onclick: add }, there ? "Already added" : "What if it was in the history?");
+  return h("button", { type: "button", class: "main", disabled: there, onclick: add }, there ? "Already added" : "What if it were in the history?");
 }
 
 const onMap = (id) =>

@@ -1,4 +1,4 @@
-// The catalogue as a map, where near means alike to the model; beside it a list of what is in view, for keys and screen readers.
+// The catalogue as a map, where near means similar; beside it a list of what is in view, for the keyboard and screen readers.
 
 import * as api from "./api.js";
 import * as catalogue from "./catalogue.js";
@@ -34,11 +34,11 @@ export function mapView() {
     "div",
     { class: "map" },
     h("h1", {}, "Map of the catalogue"),
-    h("p", { class: "note" }, "Two directions in which the model’s items differ most. What stands together, the model takes for alike; the bigger a dot, the more events."),
+    h("p", { class: "note" }, "Each dot is an item. Items that are close to each other are similar to the model; a bigger dot has more events. The axes are the two directions in which items differ most."),
     body,
   );
   const side = h("section", { class: "panel", "aria-labelledby": "inview-title" }, search.field, h("h2", { id: "inview-title" }, "In view"), note, list);
-  const main = h("div", {}, stage, legend.element, h("p", { id: "map-keys", class: "note" }, "Drag or use the arrow keys to move, the wheel or + and − to zoom, 0 to see everything, Enter for the item in the middle."));
+  const main = h("div", {}, stage, legend.element, h("p", { id: "map-keys", class: "note" }, "Drag, or use the arrow keys, to move; use the wheel, or + and −, to zoom. 0 shows everything, Enter opens the item in the middle."));
   let loaded = false;
   let wanted = null;
 
@@ -62,7 +62,7 @@ export function mapView() {
     }
   }
 
-  /** Where the user's history and the added items lie. */
+  /** Marks the user's history, the added items and the item that was searched for. */
   async function highlight(current) {
     const seen = current.user === null ? [] : (await api.history(current.user, EVENTS).catch(() => ({ items: [] }))).items;
     legend.show(seen.length > 0, current.with.length > 0, wanted !== null);
@@ -77,7 +77,7 @@ export function mapView() {
     if (!loaded) return;
     const point = plot.points.find((one) => String(one.id) === id);
     if (point) plot.look(point.u, point.v, FOUND_ZOOM);
-    note.textContent = point ? "" : `${catalogue.title(id)} is not among the items of this map.`;
+    note.textContent = point ? "" : `${catalogue.title(id)} is not on this map, which shows the items with the most events.`;
     highlight(state.get());
   }
   window.addEventListener("motet-find", ({ detail }) => go(detail));
@@ -98,7 +98,7 @@ export function mapView() {
     const all = plot.inView();
     const first = all.slice(0, LISTED);
     await catalogue.fetchItems(first.map(({ id }) => id));
-    note.textContent = all.length > LISTED ? `The ${LISTED} with the most events, of ${plural(all.length, "item")}.` : plural(all.length, "item");
+    note.textContent = all.length > LISTED ? `The ${LISTED} with the most events out of ${plural(all.length, "item")}.` : plural(all.length, "item");
     list.replaceChildren(...first.map(entry));
   }
 
@@ -115,7 +115,7 @@ export function mapView() {
   };
 }
 
-/** The legend; its swatches are where the canvas learns the theme's colours from. */
+/** The legend; the canvas takes the theme's colours from its swatches. */
 function swatches() {
   const swatch = (name, words) => h("li", { class: name }, h("span", { class: "dot", "aria-hidden": "true" }), words);
   const [point, seen, added, found] = [swatch("point", "item"), swatch("seen", "in the user’s history"), swatch("added", "added by you"), swatch("found", "found")];

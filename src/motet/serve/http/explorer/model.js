@@ -1,4 +1,4 @@
-// What the model is: its tasks, its card, the report, and which models share the traffic.
+// The model: its tasks, its card, its report, and which models share the traffic.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
@@ -11,7 +11,7 @@ export function modelView(model) {
     { class: "model" },
     h("h1", {}, model.name, " ", h("span", { class: "faint" }, model.version)),
     h("p", { class: "note" }, `${count(model.items)} items, ${count(model.users)} users, ${plural(model.tasks.length, "task")}`),
-    h("div", { class: "sheets" }, tasks(model), model.models?.length > 1 && models(model.models), report(), card(model.card)),
+    h("div", { class: "sheets" }, tasks(model), model.models?.length > 1 && models(model.models), report(model), card(model.card)),
   );
   return { view, refresh: () => null };
 }
@@ -33,8 +33,8 @@ function tasks(model) {
 const models = (all) =>
   sheet("Models in service", table(["model", "version", "role", "traffic"], all.map((one) => [one.name, one.version, one.role, one.share === undefined ? "" : `${Math.round(100 * one.share)} %`])));
 
-/** The report is a page of its own; it is asked for only when somebody wants it. */
-function report() {
+/** The report is a page of its own. A link cannot send a token, so with one the report is fetched and saved. */
+function report(model) {
   const note = h("p", { class: "note", role: "status" });
   const open = async () => {
     note.textContent = "Fetching the report …";
@@ -44,28 +44,32 @@ function report() {
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
       note.textContent = "Saved as report.html.";
     } catch (error) {
-      note.textContent = error.status === 404 ? "This model came without a report." : (error.title ?? "") + error.message;
+      note.textContent = (error.title ?? "") + error.message;
     }
   };
-  const parts = api.token()
+  const parts = !model.report
+    ? [h("span", { class: "faint" }, "This model has no report. ", h("code", {}, "motet export"), " adds one.")]
+    : api.token()
     ? [h("button", { type: "button", onclick: open }, "Download the report")]
-    : [h("a", { href: "v1/report", target: "_blank", rel: "noopener" }, "Open the report"), " ", h("button", { type: "button", class: "quiet", onclick: open }, "Download it")];
-  return sheet("Report", h("p", {}, "How the model did on rows it had not seen, beside simple rules."), h("p", { class: "tools" }, parts), note);
+    : [h("a", { href: "v1/report", target: "_blank", rel: "noopener" }, "Open the report"), " ", h("button", { type: "button", class: "quiet", onclick: open }, "Download")];
+  return sheet("Report", h("p", {}, "How the model did on held-out rows, beside simple rules."), h("p", { class: "tools" }, parts), note);
 }
 
 function card(content) {
-  if (!content || !Object.keys(content).length) return sheet("Model card", h("p", { class: "empty" }, "This model came without a card."));
+  if (!content || !Object.keys(content).length) return sheet("Model card", h("p", { class: "empty" }, "This model has no card."));
   return sheet("Model card", part(content));
 }
 
+const sentences = (value) => Array.isArray(value) && value.some((one) => String(one).includes(" "));
+
 const flat = (value) => value === null || typeof value !== "object" || (Array.isArray(value) && value.every((one) => one === null || typeof one !== "object"));
 
-/** Any card can be shown: plain values as a list of facts, lists of alike rows as a table, anything else a level deeper. */
+/** Shows any card: plain values as facts, sentences as a list, objects of the same form as a table, the rest a level deeper. */
 function part(value) {
   if (flat(value)) return h("p", {}, cell(value));
   if (Array.isArray(value)) return rows(value);
   const entries = Object.entries(value);
-  const facts = entries.filter(([, one]) => flat(one) && one !== null).flatMap(([name, one]) => [h("dt", {}, spaced(name)), h("dd", {}, cell(one))]);
+  const facts = entries.filter(([, one]) => flat(one) && one !== null).flatMap(([name, one]) => [h("dt", {}, spaced(name)), h("dd", {}, sentences(one) ? h("ul", {}, one.map((each) => h("li", {}, each))) : cell(one))]);
   const deeper = entries.filter(([, one]) => !flat(one)).map(([name, one]) => h("details", { open: true }, h("summary", {}, spaced(name)), part(one)));
   return h("div", { class: "part" }, facts.length > 0 && h("dl", { class: "facts" }, facts), deeper);
 }

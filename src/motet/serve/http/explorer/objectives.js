@@ -1,14 +1,14 @@
-// One slider for each objective. Fusion only cares for the ratio of the weights, so a slider shows its share of the decision.
+// One slider for each objective. Only the ratio of the weights matters, so each slider shows its share of the decision.
 
 import { h } from "./dom.js";
 import * as state from "./state.js";
 
 const FINE = 100;
 
-/** Class of a task's colour: the same everywhere, by its place in the model. */
+/** CSS class with a task's colour, by the task's place in the model. */
 export const colour = (tasks, name) => `task-${Math.max(0, tasks.findIndex((task) => task.name === name)) % 8}`;
 
-/** What each task counts for now: what was set, else the model's own weights. */
+/** The weight of each task: as set by the user, else the model's own. */
 export function weights(model, by) {
   return Object.fromEntries(model.tasks.map((task) => [task.name, by ? (by[task.name] ?? 0) : (task.weight ?? 0)]));
 }
@@ -18,17 +18,17 @@ export const share = (all, name) => {
   return sum ? Math.round((100 * all[name]) / sum) : 0;
 };
 
-/** The panel of sliders for `model`; `update(current state)` moves them where the state went. */
+/** The panel of sliders for `model`; `update(state)` moves them to match the state. */
 export function objectives(model) {
   const largest = Math.max(...model.tasks.map((task) => Math.abs(task.weight ?? 0)), 0) || 1;
   const rows = model.tasks.map((task) => slider(model, task, largest));
-  const reset = h("button", { type: "button", class: "quiet", onclick: () => state.set({ by: null }) }, "Back to the model’s weights");
+  const reset = h("button", { type: "button", class: "quiet", onclick: () => state.set({ by: null }) }, "Reset to the model’s weights");
   const hint = h("p", { class: "note" });
   const panel = h(
     "section",
     { class: "panel objectives", "aria-labelledby": "objectives-title" },
     h("h2", { id: "objectives-title" }, "Objectives"),
-    h("p", { class: "note" }, "What should count? Move a slider and the order changes."),
+    h("p", { class: "note" }, "Move a slider to give an objective more or less weight."),
     ...rows.map((row) => row.element),
     hint,
     reset,
@@ -40,7 +40,7 @@ export function objectives(model) {
       const all = weights(model, current.by);
       rows.forEach((row) => row.update(all));
       reset.disabled = current.by === null;
-      hint.textContent = Object.values(all).some(Boolean) ? "" : "Every objective is at 0: nothing decides the order.";
+      hint.textContent = Object.values(all).some(Boolean) ? "" : "All objectives are at 0. Raise one to order the list.";
       panel.querySelectorAll("[name=asked]").forEach((choice) => (choice.checked = choice.value === current.asked));
     },
   };
@@ -74,7 +74,7 @@ function slider(model, task, largest) {
   };
 }
 
-/** A model trained for every weighting can answer as if trained for this one, instead of only re-ordering. */
+/** A model trained for every weighting can answer as if trained for this one, instead of only reordering. */
 function meaning() {
   const choice = (value, words, more) =>
     h(
@@ -86,8 +86,8 @@ function meaning() {
   return h(
     "fieldset",
     {},
-    h("legend", {}, "The sliders"),
-    choice("by", "re-order", "the scores stay, their weights change"),
-    choice("preference", "ask the model anew", "as if it had been trained for these weights"),
+    h("legend", {}, "What the sliders do"),
+    choice("by", "Reorder", "same scores, other weights"),
+    choice("preference", "Ask the model again", "scores as if trained for these weights"),
   );
 }

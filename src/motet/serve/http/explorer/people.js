@@ -1,4 +1,4 @@
-// A user: the history beside what is recommended, with sliders, additions and a second model.
+// A user: the history beside the recommendations, with sliders, added items and a second model.
 
 import * as api from "./api.js";
 import * as catalogue from "./catalogue.js";
@@ -15,10 +15,10 @@ const EVENTS = 200;
 
 export const somebody = (current) => current.user !== null || current.guest;
 
-/** The view of people for the models the service holds; `refresh(state, changed)` follows the state. */
+/** The view of one user; `refresh(state, changed)` follows the state. */
 export function people(model, firstUsers) {
   const search = searchField({
-    label: "Find a user", placeholder: "Type an id", nothing: "No user with such an id.",
+    label: "Find a user", placeholder: "Type an id", nothing: "No user has such an id.",
     find: async (text, signal) =>
       (await api.users({ search: text, limit: 8 }, signal)).users.map(({ id, events }) => ({ id, text: String(id), note: plural(events, "event") })),
     choose: ({ id }) => choose({ user: String(id), guest: false }),
@@ -54,13 +54,13 @@ export function people(model, firstUsers) {
   };
 }
 
-/** With every objective at 0 there is nothing to order by: the last list stays, and the panel says so. */
+/** With every objective at 0 there is nothing to order by: the last list stays, and the panel says why. */
 const decides = ({ by }) => by === null || Object.values(by).some(Boolean);
 
 const choose = (who) => state.set({ ...who, with: [] });
 
 function newcomer() {
-  return h("button", { type: "button", onclick: () => choose({ user: null, guest: true }) }, "Somebody new");
+  return h("button", { type: "button", onclick: () => choose({ user: null, guest: true }) }, "New visitor");
 }
 
 function welcome(first) {
@@ -70,9 +70,9 @@ function welcome(first) {
   return h(
     "section",
     { class: "welcome", "aria-labelledby": "welcome-title" },
-    h("h1", { id: "welcome-title" }, "Whose recommendations?"),
-    h("p", {}, "Find a user by id, or see what somebody new would get. The history stands beside the list, with the scores behind every place in it."),
-    buttons.length > 0 ? h("ul", { class: "cards", "aria-label": "Some users" }, buttons) : empty("The service knows no users by name."),
+    h("h1", { id: "welcome-title" }, "Whose recommendations do you want to see?"),
+    h("p", {}, "Find a user by id, or see what a new visitor would get. You see the history, the recommendations, and the scores behind them."),
+    buttons.length > 0 ? h("ul", { class: "cards", "aria-label": "Some users" }, buttons) : empty("The model was trained without users."),
   );
 }
 
@@ -80,9 +80,9 @@ function historyPanel() {
   const title = h("h1", { id: "who" });
   const note = h("p", { class: "note" });
   const list = h("ol", { class: "history", "aria-label": "History, newest first" });
-  const chips = h("ul", { class: "chips", "aria-label": "Added for a what-if" });
+  const chips = h("ul", { class: "chips", "aria-label": "Added items" });
   const what = searchField({
-    label: "What if there was also …", placeholder: "Search items", nothing: "No such item.",
+    label: "What if the history also had …", placeholder: "Search items", nothing: "No such item.",
     find: async (text, signal) => {
       const { items } = await api.items({ search: text, limit: 8 }, signal);
       items.forEach(catalogue.keep);
@@ -95,16 +95,13 @@ function historyPanel() {
   const run = latest();
 
   async function load(current) {
-    title.textContent = current.guest ? "Somebody new" : `User ${current.user}`;
+    title.textContent = current.guest ? "New visitor" : `User ${current.user}`;
     note.textContent = "";
-    if (current.guest) return box.replaceChildren(empty("No history yet. Add items above and see what they change."));
+    const loading = run(async (signal) => (current.guest ? null : fetchHistory(current.user, signal)));
+    if (current.guest) return box.replaceChildren(empty("No history yet. Add items above to see what they change."));
     box.replaceChildren(skeleton(8));
     try {
-      const answer = await run(async (signal) => {
-        const answer = await api.history(current.user, EVENTS, signal);
-        await catalogue.fetchItems(answer.items.slice(0, SHOWN).map((item) => item.id), signal);
-        return answer;
-      });
+      const answer = await loading;
       if (answer) fill(answer);
     } catch (error) {
       box.replaceChildren(failure(error, () => load(current)));
@@ -112,12 +109,18 @@ function historyPanel() {
     return null;
   }
 
+  async function fetchHistory(user, signal) {
+    const answer = await api.history(user, EVENTS, signal);
+    await catalogue.fetchItems(answer.items.slice(0, SHOWN).map((item) => item.id), signal);
+    return answer;
+  }
+
   function fill({ known, items }) {
     const many = items.length === EVENTS ? `The newest ${EVENTS} events` : plural(items.length, "event");
-    note.textContent = known ? many : "The model has never seen this user: it answers with what suits everybody.";
+    note.textContent = known ? many : "The model does not know this user.";
     list.replaceChildren(...items.slice(0, SHOWN).map(event));
     const rest = items.length - SHOWN;
-    box.replaceChildren(items.length ? list : empty("No events."));
+    box.replaceChildren(items.length ? list : empty("No events yet."));
     if (rest > 0) box.append(h("button", { type: "button", class: "quiet", onclick: (click) => more(items, click.target) }, `Show ${plural(rest, "older event")}`));
   }
 
@@ -140,7 +143,7 @@ function historyPanel() {
     chips.replaceChildren(...current.with.map(name));
   }
 
-  /** Lights up the events that are reasons for what is being looked at. */
+  /** Highlights the events that are the reasons for the item under the pointer. */
   function mark(ids) {
     for (const row of list.children) row.classList.toggle("reason", ids.includes(row.dataset.id));
   }
@@ -161,7 +164,7 @@ function picksPanel(model, mark) {
   const columns = h("div", { class: "columns" });
   const title = h("h2", { id: "picks-title" });
   const note = h("p", { class: "note" });
-  const length = h("select", { "aria-label": "How many", onchange: () => state.set({ k: Number(length.value) }) }, [10, 20, 50].map((k) => h("option", { value: k }, `${k} items`)));
+  const length = h("select", { "aria-label": "Number of items", onchange: () => state.set({ k: Number(length.value) }) }, [10, 20, 50].map((k) => h("option", { value: k }, `${k} items`)));
   const pickers = model.models?.length > 1 ? pick(model.models) : null;
   const panel = h(
     "section",
@@ -172,11 +175,11 @@ function picksPanel(model, mark) {
   );
   const run = latest();
   const lists = new Map();
-  const untouched = new Map(); // answers under the model's own weights and history, by user, model and k
+  const untouched = new Map(); // answers with the model's own weights and without added items, by user, model and k
 
   async function ask(current) {
     length.value = current.k;
-    title.textContent = `Recommended to ${current.guest ? "somebody new" : `user ${current.user}`}`;
+    title.textContent = `Recommended to ${current.guest ? "a new visitor" : `user ${current.user}`}`;
     pickers?.update(current);
     panel.setAttribute("aria-busy", "true");
     if (!columns.childElementCount) columns.replaceChildren(skeleton(10));
@@ -231,7 +234,7 @@ function picksPanel(model, mark) {
 async function answer(current, name, signal) {
   const { model, results } = await api.recommend(
     {
-      user: current.guest ? "somebody new" : current.user,
+      user: current.guest ? "new visitor" : current.user,
       k: current.k, reasons: true, model: name,
       by: current.asked === "by" ? current.by : null,
       preference: current.asked === "preference" ? current.by : null,
@@ -243,19 +246,19 @@ async function answer(current, name, signal) {
 }
 
 function words(answers, orders) {
-  if (!orders[0].length) return "Nothing is left to recommend: everything has been seen.";
-  if (answers.length < 2) return answers[0].known ? "" : "Unknown to the model: what suits most people, or what the added items suggest.";
+  if (!orders[0].length) return "Nothing is left to recommend: this user has seen everything.";
+  if (answers.length < 2) return answers[0].known ? "" : "An unknown user gets popular items, or items near those you add.";
   const shared = orders[0].filter((id) => orders[1].includes(id)).length;
-  return `${shared} of ${orders[0].length} stand in both lists.`;
+  return `${shared} of ${orders[0].length} are in both lists.`;
 }
 
-/** Which model answers, and which one stands beside it. */
+/** Which model answers, and which one it is compared with. */
 function pick(models) {
   const options = () => models.map(({ name, version }) => h("option", { value: name }, version ? `${name} ${version}` : name));
   const main = h("select", { "aria-label": "Model", onchange: () => state.set({ model: main.value }) }, options());
-  const other = h("select", { "aria-label": "Beside it", onchange: () => state.set({ beside: other.value || null }) }, h("option", { value: "" }, "no other model"), options());
+  const other = h("select", { "aria-label": "Compare with", onchange: () => state.set({ beside: other.value || null }) }, h("option", { value: "" }, "no comparison"), options());
   return {
-    element: h("span", { class: "models" }, main, h("span", { class: "faint" }, "beside"), other),
+    element: h("span", { class: "models" }, main, h("span", { class: "faint" }, "compared with"), other),
     update(current) {
       main.value = current.model ?? models[0].name;
       other.value = current.beside ?? "";

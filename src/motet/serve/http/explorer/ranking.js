@@ -8,8 +8,9 @@ import * as state from "./state.js";
 
 const MOVE_MS = 260;
 const COLUMNS = 2;
+const ID = /(^|_)id$/i; // a number that tells a reader nothing
 
-/** For each task the ends of its bars, over every list on the page: 0 where scores stay above it, the lowest where they do not. */
+/** The ends of each task's bars, over every list on the page: from 0 or, if scores are negative, the lowest, to the highest. */
 export function scales(tasks, lists) {
   const ends = tasks.map(({ name }) => {
     const all = lists.flat().map((item) => item.tasks?.[name]).filter(Number.isFinite);
@@ -19,10 +20,10 @@ export function scales(tasks, lists) {
 }
 
 /**
- * Draws `items` into the ordered list `list`; rows that were there before glide to their new place.
+ * Draws `items` into the ordered list `list`; rows that were there before glide to their new places.
  *
- * @param before Ids in the order they had under the model's own weights, or null where nothing has been changed.
- * @param beside Ids of the other model's list, or null where there is none.
+ * @param before Ids in their order under the model's own weights, or null if nothing was changed.
+ * @param beside Ids of the other model's list, or null if there is none.
  */
 export function draw(list, items, { tasks, ends, before, beside, onlook }) {
   const old = new Map([...list.children].map((row) => [row.dataset.id, row.getBoundingClientRect().top]));
@@ -56,12 +57,12 @@ const heading = (item) =>
   h("button", { type: "button", class: "title", onclick: () => state.set({ item: String(item.id) }) }, catalogue.title(item.id));
 
 function about(id) {
-  const values = catalogue.columns(id).slice(0, COLUMNS).map(([, value]) => (Array.isArray(value) ? value.join(", ") : String(value)));
+  const values = catalogue.columns(id).filter(([name]) => !ID.test(name)).slice(0, COLUMNS).map(([, value]) => (Array.isArray(value) ? value.join(", ") : String(value)));
   return values.length > 0 && h("p", { class: "faint" }, values.join(" · "));
 }
 
 const why = (reasons) =>
-  reasons.length > 0 && h("p", { class: "why" }, "near ", reasons.flatMap((reason, at) => [at ? ", " : "", because(reason)]));
+  reasons.length > 0 && h("p", { class: "why" }, "similar to ", reasons.flatMap((reason, at) => [at ? ", " : "", because(reason)]));
 
 const because = ({ id, similarity }) =>
   h("span", {}, h("em", {}, catalogue.title(id)), " ", h("span", { class: "faint" }, short(similarity)));
@@ -71,7 +72,7 @@ const add = (id) =>
   h(
     "button",
     {
-      type: "button", class: "round", title: "What if this had been in the history?", "aria-label": `What if ${catalogue.title(id)} had been in the history?`,
+      type: "button", class: "round", title: "What if this were in the history?", "aria-label": `What if ${catalogue.title(id)} were in the history?`,
       onclick: () => state.set({ with: [...state.get().with, String(id)] }),
     },
     "+",
@@ -88,7 +89,7 @@ function movement(id, index, before) {
 
 function elsewhere(id, beside) {
   const at = beside.indexOf(String(id));
-  return at < 0 ? h("span", { class: "moved new" }, "only here") : h("span", { class: "moved" }, `${at + 1} beside`);
+  return at < 0 ? h("span", { class: "moved new" }, "only here") : h("span", { class: "moved" }, `no. ${at + 1} there`);
 }
 
 /** One task of one item: its name, a bar on the task's own scale, the number in the task's unit. */

@@ -88,7 +88,7 @@ export function searchField({ label, placeholder, find, choose, nothing }) {
   }
 
   input.addEventListener("input", look);
-  input.addEventListener("click", look); // not on focus: a list that opens by itself covers what stands below
+  input.addEventListener("click", look); // not on focus: a list that opens by itself would cover what is below
   input.addEventListener("blur", () => show(false));
   input.addEventListener("keydown", press);
   return { field, input };

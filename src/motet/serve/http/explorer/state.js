@@ -1,4 +1,4 @@
-// What is seen, kept in the address: copying it shares the view, and Back goes back.
+// What the page shows, kept in the address: copying it shares the view, and Back undoes a step.
 
 const START = { view: "people", user: null, guest: false, k: 10, by: null, asked: "by", with: [], item: null, model: null, beside: null };
 const VIEWS = ["people", "map", "model"];
@@ -14,7 +14,7 @@ export function subscribe(listener) {
   listeners.push(listener);
 }
 
-/** Changes some of the state. `replace` keeps Back from stopping at every step of a slider. */
+/** Changes some of the state. With `replace`, Back does not stop at every step of a slider. */
 export function set(patch, { replace = false } = {}) {
   const next = { ...state, ...patch };
   const hash = write(next) || "#view=people";
@@ -30,7 +30,7 @@ function become(next) {
 
 window.addEventListener("popstate", () => become(read(location.hash)));
 
-/** The state as the part of an address after "#"; what is as at the start is left out. */
+/** The state as the part of an address after "#"; defaults are left out. */
 export function write(state) {
   const pairs = new URLSearchParams();
   for (const name of ["view", "user", "asked", "item", "model", "beside"]) {
@@ -44,7 +44,7 @@ export function write(state) {
   return text && `#${text}`;
 }
 
-/** The state an address stands for; what makes no sense there is as at the start. */
+/** The state that an address stands for; what makes no sense there gets its default. */
 export function read(hash) {
   const pairs = new URLSearchParams(hash.replace(/^#/, ""));
   const weights = pairs.getAll("by").map((pair) => [pair.slice(pair.indexOf(":") + 1), Number.parseFloat(pair)]);
