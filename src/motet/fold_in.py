@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.told import told_features
@@ -60,7 +61,7 @@ class FoldIn:
         self.users = log.users
         self.items = log.items
         self.log = log
-        self.rule = seen
+        self.rule = None if seen is None else Expression(seen)
         self.had = chosen(log, None)
         self.seen = self.had if seen is None else chosen(log, seen)
 
@@ -89,7 +90,7 @@ class FoldIn:
         scorer, tower = self.scorer, self.scorer.model.user
         rows = self.users.vocab.encode(ids)
         rows = rows * scorer.known[rows]
-        events = ToldEvents.of({} if histories is None else histories, ids, self.log)
+        events = ToldEvents.of(histories, ids, rows, self.log)
         who, items = events.who, events.items
         told, said = told_features(features, ids, rows, self.users, tower.reads)
         visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
@@ -105,9 +106,9 @@ class FoldIn:
             vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map
         basis = np.array(["popularity", "features", "history", "known"], dtype=object)
         best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
-        barring = slice(None) if self.rule is None else events.chosen(self.rule, rows, self.log)
-        seen = self._with_told(self.seen, replace(visitors, who=who[barring], items=items[barring]))
-        return Askers(rows, vectors, seen.lines(), visitors.told(), basis[best.amax(0).numpy()])
+        barring = events.where(self.rule)
+        seen = self._with_told(self.seen, replace(visitors, who=barring.who, items=barring.items))
+        return Askers(rows, vectors, seen.lines(), events, basis[best.amax(0).numpy()])
 
     def _with_told(self, history: History, visitors: Visitors) -> History:
         """What each had by a history of the log, and as told."""

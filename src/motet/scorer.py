@@ -16,6 +16,7 @@ from motet.artifact.vectors import FILE, Vectors
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.pair_features import PairFeatures
+from motet.data.told_events import ToldEvents
 from motet.errors import ConfigError
 from motet.model import Model
 from motet.tasks import CorpusTask, WithContext
@@ -34,14 +35,14 @@ class Askers:
         rows: User rows; 0 for strangers.
         vectors: What the tower makes of them, before any preference.
         seen: Rows of the items each had, as far as these are not to be recommended again.
-        told: Rows of the items that the question says each had.
+        told: What the question says that they did.
         basis: What the vectors stand on, as `TopK` has it: "known", "features", "history" or "popularity".
     """
 
     rows: Int[Tensor, " n"]
     vectors: Float[Tensor, "n dim"]
     seen: Sequence[Int[Tensor, " _"]]
-    told: Sequence[Int[Tensor, " _"]]
+    told: ToldEvents
     basis: npt.NDArray[np.object_]
 
     def __len__(self) -> int:
@@ -58,8 +59,8 @@ class Askers:
         """
         places = lines.tolist()
         vectors = self.vectors[lines.to(self.vectors.device)]
-        seen, told = ([lines[place] for place in places] for lines in (self.seen, self.told))
-        return Askers(self.rows[lines], vectors, seen, told, self.basis[places])
+        seen = [self.seen[place] for place in places]
+        return Askers(self.rows[lines], vectors, seen, self.told.take(lines), self.basis[places])
 
 
 class Scorer:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 import torch
 
+from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.data.told_events import ToldEvents
@@ -22,18 +23,27 @@ def log() -> EventLog:
 
 def chosen(log: EventLog, where: str, **columns: list[object]) -> list[bool]:
     size = len(next(iter(columns.values())))
-    told = ToldEvents.of(pl.DataFrame({"user": [1] * size, "item": ["a"] * size, **columns}), [1], log)
-    return told.chosen(where, torch.tensor([1]), log).tolist()
+    table = pl.DataFrame({"user": [1] * size, "item": ["a"] * size, **columns})
+    told = ToldEvents.of(table, [1], torch.tensor([1]), log)
+    kept = Expression(where).may_hold(told.batch, told.silent)
+    assert len(told.where(Expression(where))) == int(kept.sum())
+    return kept.tolist()
 
 
 def test_lines_keep_the_order_in_which_they_were_told(log: EventLog) -> None:
     table = pl.DataFrame({"user": [2, 1, 2], "item": ["c", "a", "b"], "note": ["x", "y", "z"]})
-    told = ToldEvents.of(table, [1, 9, 2, 2], log)
+    rows = torch.tensor([1, 0, 2, 2])
+    told = ToldEvents.of(table, [1, 9, 2, 2], rows, log)
     assert told.who.tolist() == [0, 2, 2, 3, 3]
     assert log.items.vocab.decode(told.items).to_list() == ["a", "c", "b", "c", "b"]
-    mapped = ToldEvents.of({1: "a", 2: ["c", "b"]}, [1, 9, 2, 2], log)
+    assert told.batch.users.tolist() == [1, 2, 2, 2, 2]
+    mapped = ToldEvents.of({1: "a", 2: ["c", "b"]}, [1, 9, 2, 2], rows, log)
     assert (mapped.who.tolist(), mapped.items.tolist()) == (told.who.tolist(), told.items.tolist())
-    assert mapped.chosen("event == 'buy'", torch.tensor([1, 0, 2, 2]), log).all()
+    assert len(mapped.where(Expression("event == 'buy'"))) == len(mapped)
+    some = told.take(torch.tensor([3, 1, 0, 3]))
+    assert some.who.tolist() == [0, 0, 2, 3, 3]
+    assert log.items.vocab.decode(some.items).to_list() == ["c", "b", "a", "c", "b"]
+    assert len(ToldEvents.of(None, [1], rows[:1], log)) == 0
 
 
 def test_a_condition_holds_for_what_is_told(log: EventLog) -> None:
@@ -55,12 +65,12 @@ def test_a_condition_holds_for_what_is_told(log: EventLog) -> None:
 
 def test_refuses(log: EventLog) -> None:
     with pytest.raises(ConfigError, match="histories names the user 3, who is not asked for"):
-        ToldEvents.of(pl.DataFrame({"user": [3], "item": ["a"]}), [1], log)
+        ToldEvents.of(pl.DataFrame({"user": [3], "item": ["a"]}), [1], torch.tensor([1]), log)
     with pytest.raises(DataError, match="item 'd' is not among the 3 known items"):
-        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["d"]}), [1], log)
+        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["d"]}), [1], torch.tensor([1]), log)
     with pytest.raises(DataError, match="column 'item' is not in the table of histories; did you mean 'itm'"):
-        ToldEvents.of(pl.DataFrame({"user": [1], "itm": ["a"]}), [1], log)
+        ToldEvents.of(pl.DataFrame({"user": [1], "itm": ["a"]}), [1], torch.tensor([1]), log)
     with pytest.raises(DataError, match="holds text such as '1', but its known ids are whole numbers"):
-        ToldEvents.of(pl.DataFrame({"user": ["1"], "item": ["a"]}), [1], log)
+        ToldEvents.of(pl.DataFrame({"user": ["1"], "item": ["a"]}), [1], torch.tensor([1]), log)
     with pytest.raises(DataError, match="column 'stars' of the table of histories holds text"):
-        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["a"], "stars": ["many"]}), [1], log)
+        ToldEvents.of(pl.DataFrame({"user": [1], "item": ["a"], "stars": ["many"]}), [1], torch.tensor([1]), log)

@@ -9,6 +9,7 @@ import torch
 
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
+from motet.data.told_events import ToldEvents
 from motet.errors import ConfigError
 from motet.retrievers import Alike
 from motet.scorer import Askers
@@ -19,10 +20,12 @@ def neighbours(shop: EventLog) -> Neighbours:
     return Neighbours.of(shop, most=6, shrinkage=1.0)
 
 
-def ask(rows: list[int], told: list[list[int]]) -> Askers:
-    lines = [torch.tensor(line, dtype=torch.int64) for line in told]
-    basis = np.full(len(rows), "known", dtype=object)
-    return Askers(torch.tensor(rows), torch.zeros(len(rows), 4), lines, lines, basis)
+def ask(shop: EventLog, rows: list[int], told: object = None) -> Askers:
+    """Users by their rows, who are called by their places in the question."""
+    users, places = torch.tensor(rows), [*range(len(rows))]
+    events = ToldEvents.of(told, places, users, shop)
+    nothing = [torch.zeros(0, dtype=torch.int64)] * len(rows)
+    return Askers(users, torch.zeros(len(rows), 4), nothing, events, np.full(len(rows), "known", dtype=object))
 
 
 @pytest.mark.parametrize("most", [3, 100])
@@ -31,7 +34,7 @@ def test_sums_are_those_of_the_loop(shop: EventLog, most: int) -> None:
     retriever = Alike(near, "event == 'buy'")
     retriever.prepare(shop)
     rows, told = [2, 0, 5, 9], [[], [4, 7], [4, 4], []]
-    found = retriever.find(ask(rows, told), most)
+    found = retriever.find(ask(shop, rows, dict(enumerate(told))), most)
     assert found.scores is not None
     bought = shop.frame().filter(pl.col("event") == "buy")
     for row, extra, items, scores in zip(rows, told, found.rows, found.scores, strict=True):
@@ -43,6 +46,14 @@ def test_sums_are_those_of_the_loop(shop: EventLog, most: int) -> None:
         best = sorted((score for score in sums.values() if score), reverse=True)[:most]
         assert scores[items > 0].tolist() == pytest.approx(best)
         assert [sums[item] for item in items[items > 0].tolist()] == pytest.approx(best)
+
+
+def test_events_that_are_told_obey_the_condition(shop: EventLog) -> None:
+    retriever = Alike(neighbours(shop), "event == 'buy'")
+    retriever.prepare(shop)
+    told = pl.DataFrame({"user_id": [0, 0, 0], "item_id": [4, 7, 9], "event": ["buy", "view", None]})
+    found, alone = (retriever.find(ask(shop, [0], each), 100) for each in (told, {0: [4, 9]}))
+    assert torch.equal(found.rows, alone.rows)
 
 
 def test_neighbours_of_other_items_are_refused(shop: EventLog) -> None:

@@ -21,34 +21,34 @@ from motet.data.table import Table
 from motet.errors import ConfigError, did_you_mean
 
 NAME = "the table of histories"
-Histories = Mapping[str, Ids] | Mapping[int, Ids] | object
 
 
 @dataclass(frozen=True)
 class ToldEvents:
-    """Events that a question tells.
+    """Events that a question tells, by the lines of those who ask.
 
     Attributes:
-        who: The line of each, ascending: which of those who ask did it.
-        items: Its item row, the oldest of a line first.
-        columns: What is told of it besides, by column of the log.
+        who: The line of each, ascending.
+        batch: Their rows, the oldest of a line first: user, item, and the columns of the log that conditions read.
         silent: By column, of which events the question does not tell it.
     """
 
     who: Int[Tensor, " events"]
-    items: Int[Tensor, " events"]
-    columns: Mapping[str, Tensor]
+    batch: Batch
     silent: Mapping[str, Bool[Tensor, " events"]]
 
     @classmethod
-    def of(cls, histories: Histories, ids: Sequence[str] | Sequence[int], log: EventLog) -> Self:
+    def of(
+        cls, histories: object, ids: Sequence[str] | Sequence[int], users: Int[Tensor, " lines"], log: EventLog
+    ) -> Self:
         """Read what is told.
 
         Args:
             histories: Items by user, of which nothing else is told; or one row an event, in any form that `Table.open`
                 takes, with the log's columns of users and items, and those of its kind of event, signals and time as
-                far as they are known. Null is not told; NaN is told to be nothing.
+                far as they are known. Null is not told; NaN is told to be nothing. None where nothing is told.
             ids: Who asks.
+            users: Their rows, 0 of strangers.
             log: The training log.
 
         Returns:
@@ -58,57 +58,92 @@ class ToldEvents:
             ConfigError: If somebody did something who does not ask.
             DataError: If an item is unknown, or a column does not hold what the log's does.
         """
-        if isinstance(histories, Mapping):
-            given = dict[Any, Ids](histories)
+        if histories is None or isinstance(histories, Mapping):
+            given = dict[Any, Ids](histories or {})
             _check_asked(given, ids)
-            told = [listed(given.get(id, ()))[0] for id in ids]
-            items = [known_rows(log.items, each, "item") for each in told]
-            who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in told]).long())
-            return cls._with(who, torch.cat([*items, torch.zeros(0, dtype=torch.int64)]), None, log)
-        schema = log.schema
-        wanted = (schema.user, schema.item, *_told_columns(log))
-        table = Table.open(histories, NAME, needs=[schema.user, schema.item], wanted=wanted)
-        users = read_ids(table, schema.user)
-        log.users.vocab.encode(users)  # refuses ids of another type
-        places: dict[Any, list[int]] = {}
-        for place, user in enumerate(users.to_list()):
-            places.setdefault(user, []).append(place)
-        _check_asked(places, ids)
-        order = [place for id in ids for place in places.get(id, ())]
-        who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(places.get(id, ())) for id in ids]).long())
-        known = known_rows(log.items, read_ids(table, schema.item).to_list(), "item")
-        return cls._with(who, known[order], (table, order), log)
+            items = [known_rows(log.items, listed(given.get(id, ()))[0], "item") for id in ids]
+            who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items]).long())
+            columns, silent = _untold(_told_columns(log), len(who), log)
+            columns[log.schema.item] = torch.cat([*items, who[:0]])
+        else:
+            who, columns, silent = _read(histories, ids, log)
+        columns[log.schema.user] = users[who]
+        schema, vocabs = log.schema, log.batch().vocabs
+        return cls(who, Batch(columns, schema.user, schema.item, time_key=schema.time, vocabs=vocabs), silent)
 
-    @classmethod
-    def _with(cls, who: Tensor, items: Tensor, told: tuple[Table, list[int]] | None, log: EventLog) -> Self:
-        """Add the columns that a condition may read."""
-        columns, silent = {}, {}
-        for name in _told_columns(log):
-            if told is None or name not in told[0]:
-                dtype = torch.int64 if name in log.vocabs else torch.float32
-                columns[name] = torch.full((len(who),), 0 if name in log.vocabs else torch.nan, dtype=dtype)
-                silent[name] = torch.ones(len(who), dtype=torch.bool)
-            else:
-                table, order = told
-                columns[name] = _column(table, name, log)[order]
-                silent[name] = torch.from_numpy(table.column(name).is_null().to_numpy(writable=True))[order]
-        return cls(who, items, columns, silent)
+    def __len__(self) -> int:
+        return len(self.who)
 
-    def chosen(self, where: str, users: Int[Tensor, " lines"], log: EventLog) -> Bool[Tensor, " events"]:
-        """Which events a condition may hold for: of what is not told nothing is ruled out.
+    @property
+    def items(self) -> Int[Tensor, " events"]:
+        """The item row of each."""
+        return self.batch.items
+
+    def take(self, lines: Int[Tensor, " m"]) -> Self:
+        """The events of some of those who ask.
 
         Args:
-            where: A condition on columns of the log.
-            users: The user row of each line.
-            log: The training log.
+            lines: Which, in any order, repeated or not.
 
         Returns:
-            True for those.
+            Their events.
         """
-        schema = log.schema
-        columns = {**self.columns, schema.user: users[self.who], schema.item: self.items}
-        batch = Batch(columns, schema.user, schema.item, time_key=schema.time, vocabs=log.batch().vocabs)
-        return Expression(where).may_hold(batch, self.silent)
+        size = int(lines.max()) + 1 if len(lines) else 0
+        counts = torch.bincount(self.who, minlength=size)
+        lengths = counts[lines]
+        who = torch.repeat_interleave(lengths)
+        first = (counts.cumsum(0) - counts)[lines] - (lengths.cumsum(0) - lengths)
+        return self._of(who, first[who] + torch.arange(len(who)))
+
+    def where(self, condition: Expression | None) -> Self:
+        """The events that a condition may hold for: of what is not told nothing is ruled out.
+
+        Args:
+            condition: On columns of the log; None for all.
+
+        Returns:
+            Those events.
+        """
+        if condition is None or not len(self):
+            return self
+        places = condition.may_hold(self.batch, self.silent).nonzero()[:, 0]
+        return self._of(self.who[places], places)
+
+    def _of(self, who: Tensor, places: Tensor) -> Self:
+        return type(self)(who, self.batch.take(places), {name: silent[places] for name, silent in self.silent.items()})
+
+
+Told = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are silent
+
+
+def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The events of a table, in the order of those who ask."""
+    schema, told = log.schema, _told_columns(log)
+    table = Table.open(source, NAME, needs=[schema.user, schema.item], wanted=(schema.user, schema.item, *told))
+    users = read_ids(table, schema.user)
+    log.users.vocab.encode(users)  # refuses ids of another type
+    places: dict[Any, list[int]] = {}
+    for place, user in enumerate(users.to_list()):
+        places.setdefault(user, []).append(place)
+    _check_asked(places, ids)
+    order = [place for id in ids for place in places.get(id, ())]
+    who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(places.get(id, ())) for id in ids]).long())
+    columns, silent = _untold([name for name in told if name not in table], len(who), log)
+    columns[schema.item] = known_rows(log.items, read_ids(table, schema.item).to_list(), "item")[order]
+    for name in told:
+        if name in table:
+            columns[name] = _column(table, name, log)[order]
+            silent[name] = _null(table.column(name))[order]
+    return who, columns, silent
+
+
+def _untold(names: Sequence[str], events: int, log: EventLog) -> Told:
+    """Columns of which nothing is told."""
+    columns = {
+        name: torch.zeros(events, dtype=torch.int64) if name in log.vocabs else torch.full((events,), torch.nan)
+        for name in names
+    }
+    return columns, {name: torch.ones(events, dtype=torch.bool) for name in names}
 
 
 def _told_columns(log: EventLog) -> list[str]:
@@ -129,8 +164,11 @@ def _column(table: Table, name: str, log: EventLog) -> Tensor:
     if column.dtype == pl.Null:
         return torch.zeros(len(column), dtype=torch.int64)
     codes = vocab.encode(column)
-    new = (codes == 0) & ~torch.from_numpy(column.is_null().to_numpy(writable=True))
-    return codes.masked_fill(new, len(vocab))
+    return codes.masked_fill((codes == 0) & ~_null(column), len(vocab))
+
+
+def _null(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.is_null().to_numpy(writable=True))
 
 
 def _check_asked(given: Mapping[Any, Any], ids: Sequence[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -56,15 +56,6 @@ class Visitors:
             One truth a visitor.
         """
         return torch.bincount(self.who, minlength=len(self)) > 0
-
-    def told(self) -> Sequence[Int[Tensor, " _"]]:
-        """The items that were added to each history.
-
-        Returns:
-            One tensor a visitor.
-        """
-        lines: Sequence[Tensor] = self.items.split(torch.bincount(self.who, minlength=len(self)).tolist())
-        return lines
 
     def ids(self, embed: Callable[[Tensor], Tensor], device: torch.device) -> Float[Tensor, "n dim"]:
         """The vectors of the visitors' ids.

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
@@ -26,7 +27,8 @@ class Alike(Retriever):
     Args:
         near: The neighbours of every item. They need not be of the rows that `where` chooses: neighbours by views of
             what the user bought are often the better ones.
-        where: Which rows of the log make N(u), such as `"event == 'buy'"`; all where not given.
+        where: Which rows of the log, and of what a question tells, make N(u), such as `"event == 'buy'"`; all where not
+            given. An event that does not say what the condition reads is one of them.
 
     Source:
         Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001, section 3.2.1.
@@ -38,6 +40,7 @@ class Alike(Retriever):
         super().__init__()
         self.near = near
         self.where = where
+        self._condition = None if where is None else Expression(where)
         sizes = torch.bincount(near.pairs // near.items, minlength=near.items)
         self._neighbours = History(torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]), near.pairs % near.items)
 
@@ -68,8 +71,8 @@ class Alike(Retriever):
         """The line of each distinct item, and the item: of the log and as told."""
         who, items = self.history.of_users(askers.rows)
         trained = (askers.rows[who] > 0) & (items > 0)
-        told = torch.arange(len(askers)).repeat_interleave(torch.tensor([len(line) for line in askers.told]).long())
-        who, items = torch.cat([who[trained], told]), torch.cat([items[trained], *askers.told])
+        told = askers.told.where(self._condition)
+        who, items = torch.cat([who[trained], told.who]), torch.cat([items[trained], told.items])
         keys = (who * self.near.items + items).unique()
         return keys // self.near.items, keys % self.near.items
 

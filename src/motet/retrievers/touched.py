@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
+from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.retrievers.base import Found, Retriever
@@ -12,13 +15,14 @@ from motet.scorer import Askers
 
 
 class Touched(Retriever):
-    """All items that the user had in rows of the training log, such as those viewed and not bought.
+    """All items that the user had in some rows of the training log or as a question tells, such as viewed ones.
 
     Where people look before they buy, most of what they buy next is among these. Say with `seen` of the `Recommender`
     what is still left out: by default whatever the user had, and that is all of it.
 
     Args:
-        where: Which rows: a condition such as `"event in ['view', 'cart']"`.
+        where: Which rows: a condition such as `"event in ['view', 'cart']"`. An event of a question that does not say
+            what the condition reads is one of them.
         by: Name of the task that orders them; what each task counts for in the question, where not given.
     """
 
@@ -27,16 +31,21 @@ class Touched(Retriever):
     def __init__(self, where: str, *, by: str | None = None) -> None:
         super().__init__(by=by)
         self.where = where
+        self._condition = Expression(where)
 
     def prepare(self, log: EventLog) -> None:
         """Collect who touched what; see `Retriever.prepare`."""
         self.history = chosen(log, self.where)
+        self._width = len(log.items)
 
     def find(self, askers: Askers, most: int) -> Found:  # noqa: ARG002  # a history is short
         """Everything the users touched; see `Retriever.find`."""
         who, items = self.history.of_users(askers.rows)
         known = (askers.rows[who] > 0) & (items > 0)
-        return Found.of(who[known], items[known], len(askers))
+        told = askers.told.where(self._condition)
+        who, items = torch.cat([who[known], told.who]), torch.cat([items[known], told.items])
+        keys = (who * self._width + items).unique()
+        return Found.of(keys // self._width, keys % self._width, len(askers))
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name."""

@@ -14,6 +14,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.model import Model
 from motet.recommender import Recommender
+from motet.retrievers import Retriever, Touched
 from motet.serve.events.event import Had
 from motet.serve.events.store import EventStore
 from motet.serve.http.app import create_app
@@ -23,8 +24,7 @@ from motet.serve.rollout.lineup import Lineup
 from motet.serve.service import Service
 from motet.tasks import Retrieval
 from motet.towers import FeatureTower
-
-from .conftest import Caller
+from serve.conftest import Caller
 
 ITEMS = [f"i{number}" for number in range(8)]
 LONG = Schema(event="event", signals=("value",))
@@ -43,11 +43,11 @@ def shop(schema: Schema) -> EventLog:
     return EventLog.read(pl.DataFrame(rows), schema)
 
 
-def recommender(schema: Schema, seen: str | None) -> Recommender:
+def recommender(schema: Schema, seen: str | None, *retrieve: str | Retriever) -> Recommender:
     log = shop(schema)
     torch.manual_seed(0)
     user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
-    return Recommender(Model(user=user, item=item, tasks=[Retrieval()]), log, seen=seen)
+    return Recommender(Model(user=user, item=item, tasks=[Retrieval()]), log, seen=seen, retrieve=retrieve or None)
 
 
 @pytest.fixture
@@ -95,6 +95,23 @@ def test_only_what_the_rule_names_is_left_out(store: EventStore) -> None:
     assert answer["basis"] == "history"
     assert answer["items"][0]["reasons"][0]["id"] == "i7"
     assert ask.post("/v1/score", {"user": 2, "items": ["i0"]})["events"]
+
+
+def test_what_was_just_viewed_comes_first(store: EventStore) -> None:
+    ask = caller(store, recommender(LONG, "event == 'buy'", Touched("event == 'view'"), "retrieval"))
+
+    def first(user: str) -> list[str]:
+        answer = ask.post("/v1/recommend", {"user": user, "k": 8})
+        return [each["id"] for each in answer["results"][0]["items"] if each["score"] > 1]
+
+    assert (sorted(first("2")), first("new")) == (["i2", "i6"], [])
+    tell(ask, "i7", event="view")
+    tell(ask, "i5", event="rate", value=4)
+    assert sorted(first("2")) == ["i2", "i6", "i7"]
+    ask.post("/v1/events", {"events": [{"id": "n", "user": "new", "item": "i7", "event": "view"}]})
+    assert first("new") == ["i7"]
+    tell(ask, "i7", event="buy")
+    assert sorted(first("2")) == ["i2", "i6"]
 
 
 def test_all_that_is_told_counts_where_there_is_no_rule(store: EventStore) -> None:
