@@ -278,12 +278,13 @@ class Recommender:
         )
 
     @classmethod
-    def load(cls, path: str | Path, *, model: Model | None = None) -> Self:
+    def load(cls, path: str | Path, *, model: Model | None = None, indexed: bool = True) -> Self:
         """Read what `save` wrote; it gives the same answers bit for bit, by the index that was saved, if one was.
 
         Args:
             path: Of the folder.
             model: Takes the saved weights; needed where the model, a tower or a task is of a class that is not motet's.
+            indexed: Whether to search by the index that was saved; exactly, as without one, where not.
 
         Returns:
             The recommender.
@@ -301,7 +302,7 @@ class Recommender:
                 recommender = cls(
                     found.model,
                     found.log,
-                    index=found.index,
+                    index=found.index if indexed else None,
                     seen=given.seen,
                     retrieve=given.stages or None,
                     context=given.context,

@@ -4,17 +4,20 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
 from motet.artifact import saved as artifacts
 from motet.artifact.folder import write_folder
+from motet.data.pair_features import PairFeatures
+from motet.data.schema import Schema
 from motet.errors import ArtifactError
 from motet.export import export
 from motet.index import ApproximateIndex, ExactIndex, approximate
 from motet.model import Model
 from motet.recommender import Recommender
-from motet.tasks import Rating
+from motet.tasks import Event, Rating, Retrieval, WithContext
 from motet.towers import FeatureTower
 
 from .conftest import Run, shop
@@ -47,6 +50,20 @@ def test_check_says_what_is_there(motet: Run, model: Path) -> None:
     motet("index", model)  # takes the place of the first
     ran = motet("index", model, "--check", "-k", 3)
     assert ran.out.startswith(f"{model / 'index.safetensors'}\n12 items · recall@3 1.000 · p50 ")
+
+
+def test_a_model_whose_heads_read_context_can_be_indexed(motet: Run, model: Path, tmp_path: Path) -> None:
+    found = Recommender.load(model)
+    events = found.log.frame().with_columns(event=pl.lit("view"))
+    log = found.log.encode(events, schema=Schema(user="customer", item="title", event="event"))
+    context = PairFeatures(log)
+    tasks = [Retrieval(), WithContext(Event("bought"), context.names)]
+    joint = Model(user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=tasks)
+    Recommender(joint, log, context=context, seen="event == 'view'").save(tmp_path / "joint")
+    assert motet("index", tmp_path / "joint", "-k", 3).code == 0
+    assert Recommender.load(tmp_path / "joint").retrieval.seen == "event == 'view'"
+    assert isinstance(Recommender.load(tmp_path / "joint").ranker.index, ApproximateIndex)
+    assert isinstance(Recommender.load(tmp_path / "joint", indexed=False).ranker.index, ExactIndex)
 
 
 def test_an_index_travels_with_the_model(motet: Run, model: Path, tmp_path: Path) -> None:

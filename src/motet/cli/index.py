@@ -44,7 +44,7 @@ def index(
     from motet.cli import answers
     from motet.recommender import Recommender
 
-    recommender = Recommender.load(model) if check else _unindexed(model)
+    recommender = Recommender.load(model, indexed=check)  # one that is to be replaced may be of other weights
     if not check:
         _build(recommender, model, k, recall)
     found = _figures(recommender, k)
@@ -57,15 +57,6 @@ def index(
         f"{found['items']:,} items · recall@{k} {found['recall']:.3f} · p50 {found['p50_ms']:.2f} ms · "
         f"p99 {found['p99_ms']:.2f} ms · exact: p50 {found['exact_p50_ms']:.2f} ms · p99 {found['exact_p99_ms']:.2f} ms"
     )
-
-
-def _unindexed(model: Path) -> Recommender:
-    """The model without the index that it has."""
-    from motet.artifact import saved
-    from motet.recommender import Recommender
-
-    found = saved.load(model)
-    return Recommender(found.model, found.log, vectors=found.vectors)
 
 
 def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None:
