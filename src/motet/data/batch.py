@@ -66,9 +66,8 @@ class Batch:
         apart: The key columns whose equal rows may differ in context, and so count as distinct.
         time_key: Name of the column of times, if there is one.
         vocabs: What the rows of a column stand for: the ids of users and items, the values of categorical columns.
-        preference: How the tasks are to be traded off, as a model's `prefer` tells it; by the weights of the model
-            where None.
-        embed: By id column, vectors of entities, in the batch or not, while a model works on it.
+        preference: The weighting of the tasks, as `Model.prefer` encodes it; None stands for the model's own weights.
+        embed: By id column, a function that embeds entities, in the batch or not; set by a model during training.
     """
 
     columns: Mapping[str, Tensor] = field(repr=False)
@@ -172,7 +171,7 @@ class Columns(Protocol):
 
 
 class Loader:
-    """Whole batches in a seeded order: one permutation an epoch, then slices, no work for each row in Python.
+    """Yields batches in a seeded order: one permutation per epoch, then slices; no Python code runs per row.
 
     Args:
         log: Where the columns come from.
@@ -180,7 +179,7 @@ class Loader:
         seed: Start of the order of every epoch.
         shuffle: Whether to permute the rows anew each epoch.
         device: Where the batches shall lie; all columns are moved there once.
-        together: How many consecutive rows at a time stay side by side, and in one batch: an `EventLog.together`.
+        together: How many consecutive rows stay together, in order and in one batch; see `EventLog.together`.
 
     Raises:
         ConfigError: If a batch would hold less than one row, or less than the rows that stay together, or the

@@ -31,7 +31,7 @@ LARGEST = 2**63  # numbers of a column are smaller
 
 
 class Expression:
-    """Which rows a condition holds for; a comparison with a value that is not known holds for none.
+    """Which rows a condition holds for; a comparison with an unknown value is false.
 
     Args:
         text: Such as `"event == 'purchase'"`, `"rating >= 4 and device in ['tv', 'phone']"`.

@@ -18,12 +18,12 @@ from motet.errors import ConfigError, DataError
 class Mix:
     """Logs that different tasks learn from: clicks in one file, surveys in another.
 
-    Every batch comes from one log. A task whose columns that log does not have sits the batch out; a task that reads no
-    column of its own (a `Retrieval` without `positives`) learns from every log. Towers find the context of other
-    logs unknown. Read further logs against the users and items of the first: `first.encode(source, schema=...)`.
+    Every batch comes from one log. A task whose columns that log lacks skips the batch; a task that reads no column of
+    its own (a `Retrieval` without `positives`) learns from every log. Context columns that a log lacks are unknown in
+    its rows. Read further logs against the users and items of the first: `first.encode(source, schema=...)`.
 
-    An epoch is one pass over the first log. The batches of the others stand evenly between its own, and go on in the
-    next epoch where they stopped.
+    An epoch is one pass over the first log. The batches of the others are spread evenly between its own, and continue
+    in the next epoch where they stopped.
 
     Args:
         logs: At least two, with the same users and items.
@@ -56,7 +56,7 @@ class Mix:
 
     @cached_property
     def log(self) -> EventLog:
-        """All rows in one log, the first log's first; what a log does not say is not known there."""
+        """All rows in one log, the first log's first; columns that a log lacks are unknown in its rows."""
         names = dict.fromkeys(name for log in self.logs for name in log.columns)
         columns = {name: torch.cat([self._column(log, name) for log in self.logs]) for name in names}
         vocabs = {name: vocab for log in self.logs for name, vocab in log.vocabs.items()}

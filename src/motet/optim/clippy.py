@@ -1,4 +1,4 @@
-"""ClippyAdagrad: no step changes a weight by more than a share of it."""
+"""ClippyAdagrad: Adagrad with steps bounded relative to the weights."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Accumulate = Literal["after", "clipped", "before"]
 
 
 class ClippyAdagrad(OneByOne):
-    r"""Adagrad with steps that are clipped by what they change, for dense and for sparse gradients.
+    r"""Adagrad whose steps are bounded relative to the weights, for dense and for sparse gradients.
 
     $$ \delta = \eta \, g / \sqrt{a + \epsilon}, \qquad
        \theta \leftarrow \theta - \delta \cdot \min\Big(1, \min_i
        \frac{\lambda_\theta |\theta_i| + \lambda_a / \sqrt{a_i + \epsilon} + \lambda}{|\delta_i|}\Big) $$
 
-    One factor shrinks the whole step of a tensor (of the rows that have a gradient, where it is sparse), so that its
-    direction stays. That holds together a model with losses of very different size, whose gradients jump. Constants and
-    order are those of TensorFlow Recommenders' experimental optimizer; the paper has a rate of 1 and a larger
-    `absolute_threshold`.
+    One factor shrinks the whole step of a tensor (or of the rows that have a gradient, where it is sparse), so that its
+    direction does not change. This stabilises models with losses of very different size, whose gradients jump.
+    Constants and order are those of TensorFlow Recommenders' experimental optimizer; the paper has a learning rate of 1
+    and a larger `absolute_threshold`.
 
-    A weight that starts at 0, such as a bias, may change by `absolute_threshold` a step and no more, and holds back its
-    whole tensor: raise it for such tensors, or give them another optimizer (`Composite`).
+    A weight that starts at 0, such as a bias, can change by at most `absolute_threshold` a step, and so holds back its
+    whole tensor: raise the threshold for such tensors, or give them another optimizer (`Composite`).
 
     `state[parameter]["factor"]` is what the last step of a parameter was shrunk by: 1 where it was not.
 

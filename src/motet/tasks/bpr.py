@@ -18,9 +18,9 @@ class BPR(SampledTask):
 
     $$ \ell = \frac{1}{\log 2} \, \frac{1}{|N|} \sum_{c \in N} \log(1 + e^{s(u, c) - s(u, i)}) $$
 
-    for the drawn items N that the user did not have in training. 1 is the loss at chance. It maximises the area under
-    each user's curve, and so cares as much about the middle of the list as about its head, unlike the softmax of
-    `Retrieval`. The draws are shared by the batch; see `SampledTask`.
+    for the drawn items N that the user did not have in training. 1 is the loss at chance. It maximises each user's AUC,
+    to which the middle of a list matters as much as its head, unlike the softmax of `Retrieval`. The draws are shared
+    by the batch; see `SampledTask`.
 
     Args:
         name: Key of its loss, metrics, score and weight.
@@ -29,8 +29,8 @@ class BPR(SampledTask):
         by: Whether items are drawn `"uniform"`ly, as in the paper, or by their `"popularity"` among the positives.
         spare_seen: Whether items that the user had in training are no negatives of theirs.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
-            `Retrieval`; otherwise it is the user vector.
+        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
+            in `Retrieval`; otherwise it is the user vector itself.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.

@@ -24,7 +24,7 @@ from motet.towers.vectors import Vectors
 
 
 class DotTask(CorpusTask):
-    r"""What retrieval tasks share, whatever their loss: queries, candidates, and their dot product.
+    r"""What all retrieval tasks share: queries, candidates, and their dot product as the score.
 
     $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i, \qquad q_h(u) = W_h u + c_h $$
 
@@ -33,8 +33,8 @@ class DotTask(CorpusTask):
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
-        heads: Query vectors a user, of which the best counts for each item; each is a linear map of the user vector
-            that is this task's own. None takes the user vector as it is.
+        heads: Query vectors per user, each a linear map of the user vector that belongs to this task; an item's score
+            is that of the best one. None uses the user vector as it is.
         temperature: Divides the scores; None learns it, starting from 1.
         item_bias: Whether each item has a learned bias.
         reduction: How row losses become one: their `"mean"`, or their `"sum"`.

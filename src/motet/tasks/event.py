@@ -26,14 +26,14 @@ from motet.towers.base import Tower
 
 
 class Event(PairTask):
-    r"""The probability that a click, a purchase, a return happens; rows without a label take no part.
+    r"""The probability of an event, such as a click or a purchase. Rows without a label are left out.
 
     $$ z = \mathrm{MLP}([u; v; u \odot v]) + b_0 + b_u + b_i, \qquad
        \ell = - w y \log \sigma(z) - (1 - y) \log (1 - \sigma(z)) $$
 
-    The product is there with `product`, the last two biases with `biases`; $b_0$ starts at the log odds of the training
-    rows. The score is the probability of the label, whatever the loss: what a weight or the focal loss adds to the
-    logit is taken back, and what `motet.calibrate` found on other rows is put to it.
+    The product is part of the input with `product`, the last two biases with `biases`; $b_0$ starts at the log odds of
+    the training rows. The score is always the probability of the label: the shift that a weight or the focal loss gives
+    the logit is undone, and the calibration that `motet.calibrate` fitted is applied.
 
     Args:
         label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
@@ -41,8 +41,8 @@ class Event(PairTask):
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
         dropout: Share of the head's hidden values set to 0 in training.
-        positive_weight: w, what a row in which it happened counts for next to one in which it did not.
-        focal: Gamma of the focal loss, for rows most of which are easy; 2 is usual. The cross-entropy where not given.
+        positive_weight: w, the weight of a row with the event relative to one without.
+        focal: Gamma of the focal loss, for logs in which most rows are easy; 2 is usual. Cross-entropy where not given.
         biases: Whether to add a learned bias for each user and each item.
 
     Raises:

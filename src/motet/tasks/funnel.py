@@ -31,12 +31,12 @@ class Funnel(PairTask):
     $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad z_j = \mathrm{MLP}_j([u; v; u \odot v]) + b_j + b_{ju} + b_{ji}, \qquad
        L = \sum_k \mathrm{mean}_{r} \, [- y_{rk} \log P_{rk} - (1 - y_{rk}) \log (1 - P_{rk})] $$
 
-    A head says how likely a stage is given the one before, yet it is not trained on the few rows that got that far:
-    its probability is only ever seen in the product, over all rows. So it is right about rows that nobody clicked as
-    well, and rare stages lean on frequent ones.
+    A head predicts a stage given the one before, but it is not trained on the few rows that got that far: it enters the
+    loss only through the product, over all rows. So its predictions hold for rows that nobody clicked as well, and rare
+    stages benefit from frequent ones.
 
-    A stage that was not reached is 0. Where it is empty the outcome is not known (a purchase that can still be
-    returned), and the row weighs nothing for that stage: each stage's loss is the mean over the rows that know it.
+    A stage that was not reached is 0. An empty label means that the outcome is not known yet (a purchase that can still
+    be returned); the row is then left out for that stage, and each stage's loss is the mean over its labelled rows.
 
     Args:
         name: Key of its loss, metrics, score and weight.

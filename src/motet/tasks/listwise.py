@@ -23,15 +23,15 @@ from motet.towers.base import Tower
 
 
 class Listwise(PairTask):
-    r"""The rows of one user in a batch form a list, which the scores are to put in the order of the label.
+    r"""The rows of one user in a batch form a list, which the scores are to sort by the label.
 
-    Each list's loss is divided by what it is where all scores are equal, and every labelled row of the list is handed
-    its part times the number of these rows: the mean over a list's rows is 1 for a model that knows nothing, whatever
-    the loss and the length. The task's loss is the mean over the labelled rows of lists with two different labels, so
-    that a list weighs as many rows as it has; the other rows have nothing to be set against and weigh nothing. In a
-    batch without any such list all labelled rows have the loss 0.
+    Each list's loss is divided by its value for equal scores and spread over its labelled rows, so that the mean over
+    a list's rows is 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
+    labelled rows of all lists with at least two different labels; a list thus counts in proportion to its length. Rows
+    of other lists cannot be compared with anything and have weight 0. In a batch without any such list, all labelled
+    rows have loss 0.
 
-    Row weights weigh a row's part. Pairs are taken within a batch: the longer a user's list in it, the more there are.
+    Row weights multiply a row's part of the loss. Rows are compared within a batch only.
 
     Args:
         label: Column of the number to order by, and the name of the task; for `"lambda"` grades from 0.

@@ -25,13 +25,13 @@ CLOSEST = 0.01  # between two thresholds at the start, where no training row has
 
 
 class Ordinal(PairTask):
-    r"""A rating whose steps need not be equally far apart: from 4 to 5 stars may be further than from 2 to 3.
+    r"""A rating on a scale whose steps need not be equal: from 4 to 5 stars may be further than from 2 to 3.
 
     $$ P(y \le l_k) = \sigma(\theta_k - s), \qquad s = \mathrm{MLP}([u; v; u \odot v]) + b_u + b_i, \qquad
        \hat y = \sum_k l_k \, P(y = l_k) $$
 
-    The product is there with `product`, the biases with `biases`. The thresholds are learned, and start where the
-    training rows have them. The score is the level to expect, in the label's unit.
+    The product is part of the input with `product`, the biases are there with `biases`. The thresholds are learned,
+    starting from the frequencies of the levels in training. The score is the expected level, in the label's unit.
 
     Args:
         label: Column of the level, and the name of the task.
@@ -125,12 +125,12 @@ class Ordinal(PairTask):
         return at_rows(losses, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """The level to expect of each pair; see `PairTask.head_score`."""
+        """The expected level of each pair; see `PairTask.head_score`."""
         scale = self._scale(pairs)
         return scale[0] + self._reached(pairs, batch) @ scale.diff()
 
     def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """The level to expect, and the probability of every level but the lowest to be reached; see `Task.parts`."""
+        """The expected level, and the probability of reaching each level but the lowest; see `Task.parts`."""
         scale, reached = self._scale(pairs), self._reached(pairs, batch)
         levels = dict(zip(self.level_parts, reached.T, strict=True))
         return {"": scale[0] + reached @ scale.diff(), **levels}

@@ -1,4 +1,4 @@
-"""Pool: which items a row's positive competes with in the softmax."""
+"""Pool: the items that a row's positive competes with in the softmax."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ class Candidates(NamedTuple):
 
 
 class Pool(nn.Module, ABC):
-    """Draws candidates, and says which of them are no negatives of a user.
+    """Provides the candidates of a batch, and which of them are no negatives of a user.
 
     Args:
-        spare: What is never a negative: `"nothing"`, the row's `"same item"` (accidental hits), the user's positives
-            in the `"batch"`, or in the whole training `"history"`; each includes those before it.
-        hardest: Keep only this many negatives a row, the highest scored; None keeps all.
+        spare: The items that are never negatives: `"nothing"`; other copies of the row's `"same item"` (accidental
+            hits); the user's positives in the `"batch"`; or those in the whole training `"history"`. Each includes
+            the ones before it.
+        hardest: Keep only this many negatives a row, those with the highest scores; None keeps all.
 
     Raises:
         ConfigError: If `spare` is none of these or `hardest` is below 1.
@@ -125,12 +126,12 @@ def _columns(candidates: Tensor, who: Tensor, items: Tensor, *, ascending: bool)
 
 
 class Catalogue(Pool):
-    """Every known item, once: nothing is sampled, so nothing has to be corrected.
+    """Every item of the catalogue, once: nothing is sampled, so nothing has to be corrected.
 
-    The cost of a step grows with the catalogue; up to some 100,000 items it is often the best there is.
+    The cost of a step grows with the catalogue; up to some 100,000 items it is often the best choice.
 
     Args:
-        spare: What is never a negative; see `Pool`.
+        spare: The items that are never negatives; see `Pool`.
         hardest: Keep only this many negatives a row; None keeps all.
     """
 
@@ -161,11 +162,11 @@ class Catalogue(Pool):
 
 
 class InBatch(Pool):
-    r"""The items of the batch's rows, and further sampled ones.
+    r"""The items of the batch's rows, and optionally further sampled ones.
 
-    A row's item stands in the pool as often as the batch holds it, so that popular items come as negatives in
-    proportion to their popularity. The log-q correction subtracts the log of that share from every score:
-    the scores then learn how likely an item is, and not how much likelier than its popularity says.
+    An item is in the pool as often as in the batch, so that popular items are negatives in proportion to their
+    popularity. The log-q correction subtracts the log of that share from every score in training: the scores then learn
+    how likely an item is, instead of how much likelier it is than its popularity suggests.
 
     $$ Q(i) = \frac{B \, p_i + \sum_e E_e \, e_i}{B + \sum_e E_e} $$
 
@@ -174,15 +175,16 @@ class InBatch(Pool):
     Args:
         extra: Further negatives for each batch, shared by its rows: how many to draw by `"uniform"` and by
             `"popularity"`, or the item rows themselves.
-        log_q: Whether to correct, with popularity counted on the training rows; or each item row's probability of
-            standing in a training row.
+        log_q: Whether to correct for popularity, counted on the training rows; or, for each item row, the
+            probability that a training row has this item.
         score_mask: Called with the batch, gives [batch, batch] booleans, False where the item of a row (column) is no
             negative of another row. Not saved with a model: it plays no part in serving.
-        spare: What is never a negative; see `Pool`.
+        spare: The items that are never negatives; see `Pool`.
         hardest: Keep only this many negatives a row; None keeps all.
 
     Raises:
-        ConfigError: If `extra` names an unknown distribution or a negative number, or a `score_mask` meets `extra`.
+        ConfigError: If `extra` names an unknown distribution or a negative number, or a `score_mask` comes with
+            `extra`, or with a `spare` that looks beyond single rows.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019, eq. 3;

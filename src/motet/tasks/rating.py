@@ -23,11 +23,11 @@ from motet.towers.base import Tower
 
 
 class Rating(PairTask):
-    r"""A regression on both vectors; rows without a label take no part.
+    r"""A regression on both vectors. Rows without a label are left out.
 
     $$ \hat y = \mathrm{MLP}([u; v; u \odot v]) + \mu + b_u + b_i $$
 
-    The product is there with `product`, the last three terms with `biases`.
+    The product is part of the input with `product`, the last three terms are there with `biases`.
 
     Args:
         label: Column of the number to predict, and the name of the task.
@@ -36,7 +36,7 @@ class Rating(PairTask):
         product: Whether the head also sees the elementwise product of the vectors.
         biases: Whether to add the training mean and a learned bias for each user and each item.
         dropout: Share of the head's hidden values set to 0 in training.
-        clip: Lowest and highest score; predictions beyond are cut in `score`, and trained without the cut.
+        clip: Lowest and highest score. `score` clips predictions to this range; training does not.
         where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
 
     Raises:

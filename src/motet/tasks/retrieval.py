@@ -22,23 +22,24 @@ from motet.tasks.rows import Rows
 
 
 class Retrieval(DotTask):
-    r"""Rows are positives, which a softmax sets against the other items of a pool; some may be negatives.
+    r"""A softmax that raises the score of each positive row's item above the other items of a pool.
 
     $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i, \qquad
        \ell^+ = -\log \frac{e^{s(u, i) - \log Q(i)}}{\sum_{c \in pool} e^{s(u, c) - \log Q(c)}}, \qquad
        \ell^- = -\log \Big( 1 - \frac{e^{s(u, i)}}{e^{s(u, i)} + \sum_{c \in pool} e^{s(u, c)}} \Big) $$
 
-    Averaged over its rows (not summed), the loss is divided by its value at chance, the log of the pool's size, so
-    that a weight means the same whatever the size.
+    The first loss is that of positives, the second that of `negatives`. With `reduction="mean"` both are divided by
+    the positives' loss at chance, the log of the pool's size, so that a weight means the same for any size.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: Which rows are positives: a condition such as `"event == 'purchase'"` or `"rating >= 4"`, or `Rows`
             with weights; all rows where not given.
-        negatives: Which rows push the item away from the user: returns, dislikes. They are never positives.
+        negatives: Which rows push the item away from the user, such as returns or dislikes; none of them may be a
+            positive.
         pool: Where negatives come from: `InBatch` (the default, with the log-q correction) or `Catalogue`.
-        heads: Query vectors a user, of which the best counts for each item, each a linear map of the user vector that
-            is this task's own; 1 gives the task one projection. None takes the user vector as it is.
+        heads: Query vectors per user, each a linear map of the user vector that belongs to this task; an item's score
+            is that of the best one. 1 gives the task one projection, None uses the user vector as it is.
         temperature: Divides the scores; below 1 it sharpens them. None learns it, starting from 1.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
         reduction: How row losses become one: their `"mean"`, or their `"sum"` as in TFRS.
@@ -166,7 +167,7 @@ class Retrieval(DotTask):
         return (losses if self.reduction == "sum" else losses / self._chance(pool)), pool
 
     def _repel(self, user: Tensor, item: Tensor, batch: Batch, pool: Candidates) -> Tensor:
-        """How likely each row's item still is, next to a pool of which it need not be part."""
+        """The loss of each negative row: how likely its item still is beside the pool, which need not contain it."""
         users = batch.distinct_users
         queries = self.queries(user.index_select(0, users.first), batch)
         candidates = self.candidates(pool.vectors, batch.entities(batch.item_key, pool.rows))
@@ -177,6 +178,6 @@ class Retrieval(DotTask):
         return losses if self.reduction == "sum" else losses / self._chance(pool)
 
     def _chance(self, pool: Candidates) -> float:
-        """What the loss of a positive is when all items are alike."""
+        """The loss of a positive when all items have the same score."""
         size = int(pool.counts.sum()) if self.pool.hardest is None else 1 + self.pool.hardest
         return math.log(max(size, 2))

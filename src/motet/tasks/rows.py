@@ -1,4 +1,4 @@
-"""Rows: which rows a task learns from, and what each counts for."""
+"""Rows: which rows a task learns from, and their weights."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Rows:
 
     Args:
         where: A condition on columns, `"event == 'purchase'"`; every row where not given.
-        weight: Column of row weights; all rows count the same where not given.
-        half_life_days: After how many days an event counts half, in training; events never fade where not given.
+        weight: Column of row weights; by default all rows have weight 1.
+        half_life_days: The age at which an event has half its weight in training; by default weights do not decay.
 
     Raises:
         ConfigError: If the condition cannot be read, or the half-life is not positive.
@@ -85,13 +85,13 @@ class Rows:
         return self._condition(batch)
 
     def weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for, 0 where it is not chosen.
+        """The weight of each row, 0 where it is not selected.
 
         Args:
             batch: Holds the columns.
 
         Returns:
-            Weights without the fading, which is a matter of training.
+            Weights without the decay with age, which applies to training only.
 
         Raises:
             DataError: If a column is absent, or the condition compares it with what it never is.
@@ -100,13 +100,13 @@ class Rows:
         return weights if self._condition is None else weights.where(self.chosen(batch), 0.0)
 
     def fading(self, batch: Batch) -> Float[Tensor, " batch"] | float:
-        """How far each row has faded, counted from the latest row of the batch: only ratios matter to a mean.
+        """The decay of each row's weight, with ages relative to the latest row of the batch: a mean needs ratios only.
 
         Args:
             batch: Its log has a time.
 
         Returns:
-            Factors in (0, 1]; the number 1 where events never fade.
+            Factors in (0, 1]; the number 1 if weights do not decay.
 
         Raises:
             DataError: If the log has no time.

@@ -1,4 +1,4 @@
-"""SampledTask: retrieval tasks that set a row's item against items drawn from the catalogue."""
+"""SampledTask: retrieval tasks that compare a row's item with items drawn from the catalogue."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Scores(NamedTuple):
 
 
 class SampledTask(DotTask):
-    r"""Positives against items drawn from the catalogue, which all rows of the batch share.
+    r"""Compares positives with items drawn from the catalogue, which all rows of the batch share.
 
-    In expectation this is the loss with draws of a row's own, at a lower variance: every row meets every draw, and a
-    drawn item is embedded once.
+    In expectation the loss is the same as with separate draws for each row, at a lower variance: every row is compared
+    with every draw, and a drawn item is embedded once.
 
     Args:
         name: Key of its loss, metrics, score and weight.
@@ -42,8 +42,8 @@ class SampledTask(DotTask):
         by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, each item counted
             once more so that none is never drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
-            `Retrieval`; otherwise it is the user vector.
+        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
+            in `Retrieval`; otherwise it is the user vector itself.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.

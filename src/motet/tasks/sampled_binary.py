@@ -33,8 +33,8 @@ class SampledBinary(SampledTask):
         negatives_each: How many negatives a positive counts for, k in the formula. 5 is word2vec's for large corpora.
         log_q: Whether to correct for the popularity with which items are drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
-            `Retrieval`; otherwise it is the user vector.
+        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
+            in `Retrieval`; otherwise it is the user vector itself.
 
     Raises:
         ConfigError: If `draws` is below 1, `by` is neither, or `negatives_each` is not positive.

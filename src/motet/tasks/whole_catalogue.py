@@ -39,8 +39,8 @@ class WholeCatalogue(DotTask):
         confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula. The paper's 40
             suits sparse logs of large catalogues; the denser the log, the lower.
         item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
-        projected: Whether the query is a linear map of the user vector that is this task's own, as `heads=1` in
-            `Retrieval`; otherwise it is the user vector.
+        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
+            in `Retrieval`; otherwise it is the user vector itself.
 
     Raises:
         ConfigError: If the confidence is negative or not a number.

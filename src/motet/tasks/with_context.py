@@ -19,14 +19,14 @@ from motet.towers.base import Tower
 
 
 class WithContext(PairTask):
-    """A task that reads columns of the row beside the pair of vectors: the price that was shown, what was counted.
+    """A task whose head also reads numeric columns of the row, such as the price that was shown, or counts.
 
-    The towers do not see them, so that users and items keep one vector each and the catalogue can be ranked. Numbers
-    are standardised by the rows the task learns from; those that are not known count as the mean. Rows that are scored
-    need the columns as well.
+    The towers do not see these columns, so that users and items keep one vector each and the catalogue can be ranked.
+    Numbers are standardised on the rows that the task learns from; unknown ones are replaced by the mean. Rows to be
+    scored need the columns as well.
 
-    Where another task learns from the very events that are labels here, the vectors know these labels, and a head that
-    reads them learns to look the answer up: `vectors=False` leaves the columns alone.
+    If another task learns from the very events that are labels here, the vectors know these labels, and a head that
+    reads the vectors learns to look the answer up. With `vectors=False` it reads the columns alone.
 
     Args:
         task: Any task with a head, such as `Event("bought")`; its name is the name of this one.

@@ -20,8 +20,8 @@ from motet.towers.twin import twin
 class ContentTower(Tower):
     """Declared features as one vector; entities with equal features have equal vectors.
 
-    A `FeatureTower` without the id: it remembers nothing of a single entity, and so says as much of one that came
-    yesterday as of one with a long history.
+    A `FeatureTower` without the id: it learns nothing about a single user or item, and so embeds a new one as well as
+    one with a long history.
 
     Args:
         entities: The users or the items.

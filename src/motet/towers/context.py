@@ -1,4 +1,4 @@
-"""ContextTower: ids, declared features, and what is known of the event itself."""
+"""ContextTower: ids, declared features, and columns of the event itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = int | str
 
 
 def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[str, Kind]:
-    """What a `ContextTower` has to know of a log's context columns.
+    """The context columns of a log and how to read them, for a `ContextTower`.
 
     Args:
         log: Its schema declares the context features.
@@ -64,9 +64,9 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
 class ContextTower(Tower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
-    Equal ids no longer have equal vectors, so each row of a batch is embedded for itself. A request that says nothing
-    of a column is embedded by what is usual there, which is saved with the weights: the most frequent category, the
-    mean number, the latest moment of the training rows.
+    Equal ids no longer have equal vectors, so every row of a batch is embedded separately. Where a request lacks a
+    column, its usual value is used, which is saved with the weights: the most frequent category, the mean number, or
+    the latest time of the training rows.
 
     Args:
         entities: The users or the items.
@@ -140,7 +140,7 @@ class ContextTower(Tower):
         return dict(self._config)
 
     def prepare(self, train: Columns) -> None:
-        """Keep what is usual, and standardise numbers by the training rows; only the first call does the latter.
+        """Keep the usual values, and standardise numbers on the training rows; only the first call standardises.
 
         Args:
             train: The training log.
@@ -186,7 +186,7 @@ class ContextTower(Tower):
         return out
 
     def _column(self, batch: Batch, place: int) -> Tensor:
-        """A context column, or what is usual in it on every row."""
+        """A context column, or its usual value for every row."""
         name = self.context[place]
         if name in batch:
             return batch[name]
@@ -195,7 +195,7 @@ class ContextTower(Tower):
 
 
 def _usual(values: Tensor, kind: Kind) -> Tensor:
-    """What stands for a column of which nothing is said."""
+    """The value to use for a column that a request lacks."""
     known = values[values > 0] if isinstance(kind, int) else values[~values.isnan()].double()
     if not len(known):
         return torch.tensor(0.0 if isinstance(kind, int) else torch.nan)

@@ -26,10 +26,10 @@ class FeatureTower(Tower):
     - timestamp: a linear map of the age and of sine and cosine of the day, the week and the year.
 
     Without hidden and cross layers the vectors are summed, so that `features=()` is a plain embedding table. With
-    either they stand side by side; cross layers, hidden layers and a linear map to `dim` follow.
+    either they are concatenated, and cross layers, hidden layers and a linear map to `dim` follow.
 
-    Numbers are standardised by the whole table until `prepare` has seen the training rows, then by the entities in
-    them; a second `prepare` changes nothing, so that training can go on with newer rows.
+    Numbers are standardised on the whole table until `prepare` has seen the training rows, then on the users or items
+    in these rows. A second `prepare` changes nothing, so that training can continue with newer rows.
 
     Args:
         entities: The users or the items.

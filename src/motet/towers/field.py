@@ -1,4 +1,4 @@
-"""FieldTower: ids and declared features as vectors that stay apart."""
+"""FieldTower: ids and declared features as separate vectors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from motet.towers.twin import table, twin
 
 
 class FieldTower(Tower):
-    """The id's vector and one of each declared feature, side by side: what `Interaction` and `CrossNetwork` multiply.
+    """The id's vector and one of each declared feature, concatenated: what `Interaction` and `CrossNetwork` multiply.
 
-    `dim` is as many times `field_dim` as there are fields. Retrieval needs vectors of one width on both sides, and so
-    as many fields.
+    `dim` is `field_dim` times the number of fields. Retrieval needs vectors of the same width on both sides, and so
+    the same number of fields.
 
     Args:
         entities: The users or the items.

@@ -24,20 +24,20 @@ PROBES = 2  # two tell most values apart
 
 
 class HashedTower(Tower):
-    """As a `FeatureTower`, with one table for the ids and all categories, tags and words: memory is what you give it.
+    """A `FeatureTower` with one hashed table for ids, categories, tags and words; its size does not grow with them.
 
-    Each value reads `probes` rows of the table, chosen by hash functions of its feature, side by side. Numbers and
-    timestamps need no table. With `hidden` layers values that share a row are told apart; without, all vectors are
-    summed.
+    Each value reads `probes` rows of the table, chosen by the hash functions of its feature, and concatenates them.
+    Numbers and timestamps need no table. `hidden` layers can tell values apart that share a row; without them all
+    vectors are summed.
 
     Args:
         entities: The users or the items.
-        rows: Of the table; it holds `rows * dim / probes` numbers. Or one number a table, where there are several: the
-            reads of one value go round them.
+        rows: Rows of the table, which holds `rows * dim / probes` numbers; or several numbers, for as many tables,
+            which a value reads in turn.
         dim: Width of the vectors.
         features: Names of features to read. None reads every declared one, `()` the id alone.
-        probes: How many rows a value reads, of which `dim` is a multiple; or numbers by column, the id's among them:
-            more for columns of many values, 2 where one is not named.
+        probes: How many rows a value reads, a divisor of `dim`; or numbers by column, the id's included: more for
+            columns with many values, 2 for those not named.
         hidden: Widths of the hidden layers.
         dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
         sparse: Whether the table's gradient holds only the rows read.

@@ -1,4 +1,4 @@
-"""HistoryTower: a user as all they had, an item as all who had it; the row in question left out."""
+"""HistoryTower: a user as all items they had, or an item as all users who had it, without the row at hand."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class HistoryTower(Tower):
 
     $$ v_u = e_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j $$
 
-    N(u) are the distinct items of the user's training rows. A row that is trained on must not find its own item there,
-    or the model would learn to look the answer up: while the tower is in training mode it reads the item of each row
-    and takes it out of that row's N(u). Otherwise a user has one vector, all history included, for requests and for
-    held-out rows. The history is saved with the weights.
+    N(u) are the distinct items of the user's training rows. A training row must not find its own item there, or the
+    model would learn to look the answer up. So in training mode the tower reads the item of each row and removes it
+    from that row's N(u). In evaluation mode a user has one vector, from the whole history, for requests and held-out
+    rows. The history is saved with the weights.
 
-    Only the row's own item is left out. A softmax sets it against other items that the user had, and these are in the
-    sum: let the pool spare them, `InBatch(spare="history")`.
+    Only the row's own item is left out. A softmax uses the user's other items as negatives, and these are in the sum,
+    so let the pool spare them: `InBatch(spare="history")`.
 
-    The mirrored side is `HistoryTower(log.items, log.users)`: an item as the sum of those who had it. In training it
-    embeds items in rows alone, so it goes with `InBatch()` without extra items, and not with `Catalogue()`.
+    Mirrored, `HistoryTower(log.items, log.users)` embeds an item as the sum of the users who had it. In training it can
+    embed the items of rows only, so use it with `InBatch()` without extra items, not with `Catalogue()`.
 
     Args:
         entities: The users.
-        others: What their histories hold: the log's items; or the name of their id column and their number of rows.
-        where: Which rows make the history, such as `"event == 'purchase'"`; all where not given.
+        others: The other side: the log's items; or the name of their id column and their number of rows.
+        where: Which rows belong to the history, such as `"event == 'purchase'"`; by default all.
         dim: Width of the vectors.
         features: Names of the entities' features to read. None reads every declared one, `()` none.
         hidden: Widths of hidden layers. Without any, all vectors are summed.
@@ -111,7 +111,7 @@ class HistoryTower(Tower):
 
     @property
     def context(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the mode
-        """In training the other side's id column, which says what to leave out; otherwise nothing."""
+        """In training mode the other side's id column, from which the row's own item is read; else empty."""
         return (self.other_key,) if self.training else ()
 
     def config(self) -> dict[str, Any]:

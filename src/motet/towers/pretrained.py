@@ -1,4 +1,4 @@
-"""PretrainedTower: vectors that another model made, as a feature."""
+"""PretrainedTower: vectors from another model, as a feature."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
 
 
 class PretrainedTower(Tower):
-    """A `FeatureTower` that also reads a fixed vector of each entity: of its text, its picture, its place in a graph.
+    """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or its picture.
 
-    A trained linear map takes the vectors to the width of the tower; entities without one get a learned vector. The
+    A learned linear map brings the vectors to the width of the tower; entities without one share a learned vector. The
     vectors themselves are not trained. They are saved with the weights.
 
     Args:
@@ -85,7 +85,8 @@ class PretrainedTower(Tower):
         vectors: What `aligned(entities, ids, vectors)` gives: a line for each row of the entities, NaN where there is
             none. Or only their width, for a tower into which saved weights will be loaded.
         dim: Width of the tower's vectors.
-        ids: Whether each entity has a learned vector of its own as well; without, it says as much of a new one.
+        ids: Whether each entity has a learned vector of its own as well; without it, new ones are embedded as well as
+            others.
         features: Names of declared features to read. None reads every one, `()` none.
         hidden: Widths of the hidden layers. Without any, all vectors are summed.
         dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.

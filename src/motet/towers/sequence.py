@@ -1,4 +1,4 @@
-"""SequenceTower: a user as what they did last, in order."""
+"""SequenceTower: a user as the sequence of their last items."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from motet.towers.twin import twin
 
 
 class SequenceTower(Tower):
-    """The items of a log's `recent` column, encoded in their order; without any, a learned vector.
+    """Encodes the items of a log's `recent` column in their order; an empty sequence is a learned vector.
 
-    Each training row is embedded by what its user had before it. `prepare` keeps, for serving, what every user had by
-    the end of the training log, and where rows come without the column they are embedded by that.
+    Each training row is embedded from what its user had before it. For serving, `prepare` keeps what every user had at
+    the end of the training log, and rows without the column are embedded from that.
 
     Args:
         entities: The users.
-        items: What the sequences hold: the log's items, for a table of vectors of its own; or the `Embedding` of the
-            item tower, `item.ids`, to share it. A number of item rows is taken as well. A model that shares the table
-            is saved with it twice, and has two of them when it is loaded.
+        items: The log's items, for an embedding table of its own; or the `Embedding` of the item tower, `item.ids`, to
+            share it; or a number of item rows. A model that shares the table is saved with two copies, and has two
+            separate tables when it is loaded.
         column: What `recent(log, length)` called the column.
         length: How many items are read, the newest of the column's.
         dim: Width of the vectors.

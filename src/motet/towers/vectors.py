@@ -1,4 +1,4 @@
-"""Vectors: what one side of a batch has been embedded as, whoever asks."""
+"""Vectors: the embeddings of one side of a batch, shared by all tasks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from motet.towers.base import Tower
 
 
 class Vectors:
-    """The vectors of one side while a batch is worked on, each entity embedded once.
+    """The vectors of one side during one batch, with each entity embedded once.
 
-    A task may read items that no row of the batch holds: extra negatives, the whole catalogue. If it embedded them by
-    itself, an item would have two vectors, and a gradient with respect to one of them would miss what comes through the
-    other. Here it has one, and all tasks meet at it.
+    A task may read items that are not in the batch: extra negatives, or the whole catalogue. If it embedded them by
+    itself, an item could have two vectors, and the gradient with respect to one would miss what flows through the
+    other. Here it has one vector, which all tasks share.
 
     Args:
         tower: Embeds them.
@@ -43,7 +43,7 @@ class Vectors:
         self._places: Tensor | None = None
 
     def add(self, vectors: Float[Tensor, "n dim"], rows: Int[Tensor, " n"] | None) -> None:
-        """Take vectors that are there already.
+        """Add vectors that were computed before.
 
         Args:
             vectors: Of the batch.
@@ -53,7 +53,7 @@ class Vectors:
         self.rows.append(rows)
 
     def __call__(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """Vectors of entities; those that are not there yet are embedded now.
+        """Vectors of entities; those not yet embedded are embedded now.
 
         Args:
             rows: Entity rows, in any order.
