@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,26 @@ def test_serves_without_torch(shop: EventLog, artifact: Path) -> None:
         assert len(lines) == min(10, 12 - seen)
         assert [line[0] for line in lines] == expected.ids.tolist()
         assert [float(line[1]) for line in lines] == pytest.approx(expected.scores.tolist(), abs=1e-3)
+
+
+def test_what_serves_without_torch_refuses_a_damaged_file_by_name(artifact: Path, tmp_path: Path) -> None:
+    whole = shutil.copytree(artifact, tmp_path / "whole")
+    damaged = runpy.run_path(str(EXAMPLE))["damaged"]
+    assert damaged(whole) is None
+    for name in ("manifest.json", *json.loads((whole / "manifest.json").read_bytes())["files"]):
+        content = (whole / name).read_bytes()
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+        for bad in (flipped, content[:middle], content + b" ", b""):
+            (whole / name).write_bytes(bad)
+            assert damaged(whole) == name
+        (whole / name).unlink()
+        assert damaged(whole) == name
+        (whole / name).write_bytes(content)
+    (whole / "serving" / "user.onnx").write_bytes(b"")
+    words = f"'serving/user.onnx' in {str(whole)!r} is damaged or missing; restore it from a copy, or export again\n"
+    ran = subprocess.run([sys.executable, str(EXAMPLE), str(whole), "1"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", words)
 
 
 def test_nothing_is_pickled_and_no_path_is_told(artifact: Path) -> None:

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from motet.errors import ArtifactError
-from motet.export.onnx import check_equal
+from motet.export.onnx import check_equal, run
+
+
+def test_what_is_no_program_is_named_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    for content in (b"", b"no program", b"\xff" * 40):
+        with pytest.raises(ArtifactError, match=r"^'user.onnx' does not run: .*; export again$"):
+            run("user.onnx", content, {})
+    assert capfd.readouterr() == ("", "")
 
 
 def test_differences_are_named() -> None:

@@ -103,7 +103,12 @@ def run(file: str, content: bytes, feeds: Mapping[str, npt.NDArray[Any]]) -> dic
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(
+            content,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # which prints, and tries the same again
+        )
         found = session.run(None, dict(feeds))
     except Exception as error:  # the runtime's own errors are of many kinds, a wrong input a ValueError
         first = str(error).strip().splitlines()[0][:200]
