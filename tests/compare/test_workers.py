@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,28 @@ def test_processes_outlive_one_that_dies() -> None:
         assert isinstance(first.exception(), pool.deaths)
         assert pool.submit(os.getpid).result() != os.getpid()
         assert other.result() != os.getpid()
+
+
+def test_processes_outlive_one_that_dies_while_it_waits() -> None:
+    with Processes(1) as pool:
+        os.kill(pool.submit(os.getpid).result(), signal.SIGKILL)
+        assert isinstance(pool.submit(os.getpid).exception(), pool.deaths)
+        assert pool.submit(os.getpid).result() != os.getpid()
+
+
+def test_a_call_that_cannot_begin_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where what forks the workers was killed, or someone wants to end."""
+
+    def refuse(*_: object) -> None:
+        raise reasons.pop()
+
+    with Processes(1) as pool, monkeypatch.context() as patched:
+        patched.setattr(ProcessPoolExecutor, "submit", refuse)
+        reasons: list[BaseException] = [KeyboardInterrupt(), EOFError("unexpected EOF")]
+        with pytest.raises(BrokenProcessPool, match="a worker could not begin: unexpected EOF"):
+            pool.submit(os.getpid).result()
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(os.getpid)
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own

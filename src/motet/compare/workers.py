@@ -90,7 +90,14 @@ class Processes(Workers):
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Begin a call; see `Workers.submit`."""
         pool = self._free.get()
-        future = pool.submit(call, *arguments)
+        try:
+            future = pool.submit(call, *arguments)
+        except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with what forks it
+            future = Future()
+            future.set_exception(BrokenProcessPool(f"a worker could not begin: {error or type(error).__name__}"))
+        except BaseException:
+            self._free.put(pool)
+            raise
         future.add_done_callback(lambda ended: self._freed(pool, ended))
         return future
 
