@@ -162,6 +162,16 @@ def test_positive_outside_the_candidates_is_refused(item: int) -> None:
         ranks(table(torch.zeros(1, 3)), positives, candidates=3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("ties", sorted(COMPARE))
+def test_excluded_scores_of_any_sign_and_precision(dtype: torch.dtype, ties: str) -> None:
+    scores = torch.tensor([[-torch.inf, -2.0, -1.0, -1e-40, -0.0, 0.0, 1e-40, 1.0, 2.0, torch.inf]], dtype=dtype)
+    each, zero = torch.arange(10), torch.zeros(10, dtype=torch.long)
+    positives, exclude = Pairs(zero, each), Pairs(zero[::2], each[::2])
+    found = ranks(table(scores), positives, candidates=10, exclude=exclude, ties=ties)  # type: ignore[arg-type]
+    assert found.tolist() == reference(scores, positives, ties, {(0, item) for item in range(0, 10, 2)})
+
+
 def test_counts_are_exact_in_low_precision() -> None:
     scores = torch.zeros(2, 3001, dtype=torch.bfloat16)
     scores[:, 7] = -1

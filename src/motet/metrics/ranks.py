@@ -20,6 +20,7 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 
 FEW = 64  # a comparison of fewer queries than this is mostly overhead, so that such are done together
 BLOCK = (1024, 1024)  # queries x candidates: 4 MB of scores, which stay in cache while they are counted
+LEVEL_BITS = 32  # what tells the scores of a query apart
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
 
 
@@ -201,7 +202,7 @@ class _Part:
 
     queries: Int[Tensor, " q"]
     positives: Pairs  # of rows of the block
-    excluded: Pairs  # likewise, each once
+    excluded: Pairs  # likewise, each once, sorted
     edges: list[int]
     passed: Float[Tensor, " cells"]  # used again and again: fresh memory of this size is slower than counting
     levels: list[int]  # how many queries have a j-th positive, as long as they are not few
@@ -263,19 +264,18 @@ class _Part:
 
     def _excluded(self, own: Tensor, others: Tensor, ties: Ties) -> Float[Tensor, " n"]:
         """How many of the excluded reach the score of each positive of their query."""
-        distinct, level = torch.cat([own, others]).unique(return_inverse=True)
-        size = max(1, len(distinct))
-        first = size * self.positives.queries
-        mine, level = first + level[: len(own)], level[len(own) :]
-        theirs = (size * self.excluded.queries + level).sort().values
-        stop = torch.searchsorted(theirs, first + size)
-        starts = [torch.searchsorted(theirs, mine, right=compare is torch.gt) for compare in COMPARE[ties]]
-        return sum((stop - start for start in starts), torch.zeros_like(own, dtype=torch.float64))
+        mine, theirs = _levels(torch.cat([own, others])).split([len(own), len(others)])
+        first, stop = ((self.positives.queries + more) << LEVEL_BITS for more in (0, 1))
+        theirs = ((self.excluded.queries << LEVEL_BITS) + theirs).sort().values
+        ends = torch.searchsorted(theirs, stop)
+        starts = [torch.searchsorted(theirs, first + mine, right=compare is torch.gt) for compare in COMPARE[ties]]
+        return sum((ends - start for start in starts), torch.zeros_like(own, dtype=torch.float64))
 
     def _present(self) -> Bool[Tensor, " n"]:
         """Which positives are not excluded themselves."""
         mine, theirs = (pairs.queries * self.edges[-1] + pairs.candidates for pairs in (self.positives, self.excluded))
-        return ~torch.isin(mine, theirs)
+        places = torch.searchsorted(theirs, mine).clamp(max=max(0, len(theirs) - 1))
+        return theirs[places] != mine if len(theirs) else torch.ones_like(mine, dtype=torch.bool)
 
     def _refuse_nan(self, score: Scorer) -> None:
         for start, stop in pairwise(self.edges):
@@ -286,6 +286,14 @@ class _Part:
                     f"the score of query {int(self.queries[row])} and candidate {start + column} is NaN, which has no "
                     "rank; did the training diverge?"
                 )
+
+
+def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Whole numbers from 0, of `LEVEL_BITS` bits, in the order of the scores and equal where these are."""
+    if scores.dtype == torch.float64:
+        return scores.unique(return_inverse=True)[1]
+    bits = (scores.float() + 0.0).view(torch.int32).long()  # a sum makes zero of minus zero
+    return torch.where(bits < 0, -bits, bits + 2**31)
 
 
 def _blocks(
