@@ -37,7 +37,7 @@ def serving(*arguments: str | Path) -> Iterator[tuple[str, subprocess.Popen[byte
     """A service as a process of its own: its address, the process, and seconds until it was ready."""
     with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
         began = time.perf_counter()
-        environment = os.environ | {"MOTET_TOKENS": "", "MALLOC_ARENA_MAX": "2"}
+        environment = os.environ | {"MOTET_TOKENS": ""}
         process = subprocess.Popen([*SERVE, *map(str, arguments), "--port", "0"], stderr=log, env=environment)
         try:
             while not (found := re.search(r"http://[\d.:]+/", Path(log.name).read_text())):

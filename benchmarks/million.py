@@ -1,7 +1,7 @@
-"""A saved model of 1,000,000 items for the benchmarks of the service, made in half a minute without training.
+"""A saved model of 1,000,000 items, or fewer, for the benchmarks of the service, made in half a minute untrained.
 
-Vectors as in `benchmarks.index`: `clusters` or `gaussian`. 2,000 users with 200 seen items each; a Retrieval whose dot
-products are those of the vectors, and a Rating with a head of 256-128-1.
+Vectors as in `benchmarks.index`: `clusters` or `gaussian`. 2,000 users with 200 seen items each, of fewer items with as
+many fewer; a Retrieval whose dot products are those of the vectors, and a Rating with a head of 256-128-1.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
 ITEMS, USERS, SEEN, DIM = 1_000_000, 2_000, 200, 64
 
 
-def model(kind: str, folder: Path) -> Path:
+def model(kind: str, folder: Path, items: int = ITEMS) -> Path:
     """The folder of the model, made where it is not there yet; its approximate index lies beside it."""
     place = folder / kind
     if not place.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _build(kind).save(place)
+        _build(kind, items).save(place)
         subprocess.run([sys.executable, "-c", "from motet.cli import main; main()", "index", str(place)], check=True)
     return place
 
 
-def _build(kind: str) -> Recommender:
+def _build(kind: str, count: int) -> Recommender:
     from motet import EventLog, Model, Recommender, Schema
     from motet.tasks import Rating, Retrieval
     from motet.towers import FeatureTower
 
     draw = torch.Generator().manual_seed(0)
-    items, users = _vectors(kind, draw)
-    table = pl.DataFrame({"item": [f"item-{row:07}" for row in range(ITEMS)], "price": torch.arange(ITEMS).numpy()})
-    seen = torch.stack([torch.randperm(ITEMS, generator=draw)[:SEEN] for _ in range(USERS)]).flatten()
+    items, users = _vectors(kind, count, draw)
+    size = max(1, SEEN * count // ITEMS)
+    table = pl.DataFrame({"item": [f"item-{row:07}" for row in range(count)], "price": torch.arange(count).numpy()})
+    seen = torch.stack([torch.randperm(count, generator=draw)[:size] for _ in range(USERS)]).flatten()
     events = pl.DataFrame(
         {
-            "user": [f"user-{row:05}" for row in range(USERS) for _ in range(SEEN)],
+            "user": [f"user-{row:05}" for row in range(USERS) for _ in range(size)],
             "item": table["item"].gather(pl.Series(seen.numpy())),
-            "stars": torch.randint(1, 6, (USERS * SEEN,), generator=draw).numpy(),
+            "stars": torch.randint(1, 6, (USERS * size,), generator=draw).numpy(),
         }
     )
     log = EventLog.read(events, Schema(user="user", item="item", signals=("stars",)), items=table)
@@ -55,9 +56,9 @@ def _build(kind: str) -> Recommender:
     return Recommender(Model(user=towers[0], item=towers[1], tasks=tasks), log)
 
 
-def _vectors(kind: str, draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    noise = torch.randn(ITEMS + USERS, DIM, generator=draw)
+def _vectors(kind: str, count: int, draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    noise = torch.randn(count + USERS, DIM, generator=draw)
     if kind == "clusters":
         centres = torch.randn(2_000, DIM, generator=draw)
         noise = centres[torch.randint(2_000, (len(noise),), generator=draw)] + 0.6 * noise
-    return noise[:ITEMS], noise[ITEMS:]
+    return noise[:count], noise[count:]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, give_back, is_mapped
+from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, is_mapped
 
 
 def test_tensors_of_every_kind_and_shape(tmp_path: Path) -> None:
@@ -45,7 +45,6 @@ def test_pages_that_were_given_back_come_again(tmp_path: Path) -> None:
     assert mapped.tensors["rows"].equal(rows)
     mapped.let_go()
     assert mapped.tensors["rows"].equal(rows)
-    give_back()
 
 
 @pytest.mark.parametrize("told", [{}, {"task": "retrieval"}, {"task": "x" * 61}])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import mmap
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -75,13 +73,6 @@ class Mapped:
         """Give back the pages that have been read: those that are looked at again come from the system's cache."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
-        give_back()
-
-
-def give_back() -> None:
-    """Return memory that was freed to the system: glibc keeps it, in pieces, after much was read and put in order."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def is_mapped(tensor: Tensor) -> bool:

@@ -23,9 +23,9 @@ from motet.data.lookup import Ids, known_rows, listed
 from motet.data.pair_features import PairFeatures
 from motet.errors import ArtifactError, ConfigError, did_you_mean
 from motet.fold_in import FoldIn
+from motet.heap import give_back
 from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.index.cosine import Cosine
-from motet.mapped import give_back
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
 from motet.retrievers import Retriever, stages

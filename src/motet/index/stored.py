@@ -20,6 +20,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from motet.errors import ArtifactError, ConfigError
+from motet.heap import give_back
 from motet.index import parts
 from motet.index.approximate import ApproximateIndex
 from motet.index.base import Index
@@ -128,6 +129,7 @@ def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> Exact
         raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
     codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
     file.let_go()  # codes are read once, to be laid out anew
+    give_back()
     return _built(told, tensors, codes)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import uvicorn
 
+from motet.heap import bound
 from motet.serve.events.store import EventStore
 from motet.serve.gate import Gate
 from motet.serve.http.app import create_app
@@ -55,6 +56,7 @@ def serve(
     threads, waiting, timeout_s = limits
     torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
     sys.setswitchinterval(SWITCH_S)
+    bound()
     store = EventStore(events)
     gc.collect()
     gc.freeze()  # all that is imported stays: looking through it for garbage again and again holds requests up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,6 +149,15 @@ def test_another_process_follows_once_it_can(
         time.sleep(0.01)
     assert second.lineup.describe() == {key: first.get("/v1/model")[key] for key in ("generation", "models")}
     assert '"followed": false, "reason": "not yet"' in caplog.text
+
+
+def test_what_requests_have_freed_is_given_back(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = threading.Event()
+    for name in ("INTERVAL_S", "GIVE_BACK_S"):
+        monkeypatch.setattr(deployments, name, 0.01)
+    asking()
+    monkeypatch.setattr(deployments, "give_back", given.set)
+    assert given.wait(30)
 
 
 def test_what_is_served_outlives_the_process(asking: Asking) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from motet.mapped import give_back
+from motet.heap import give_back
 from motet.serve.log import log_event
 from motet.serve.models.served import ServedModel
 from motet.serve.problem import Problem
@@ -17,6 +18,7 @@ from motet.serve.rollout.registry import Registry
 from motet.serve.rollout.shared_arrays import SharedArrays
 
 INTERVAL_S = 0.5  # how often a process looks whether another one has changed what is served
+GIVE_BACK_S = 10.0  # between two times that memory which requests have freed is returned, which takes milliseconds
 RETRY_S = 5.0  # a plan that could not be followed is tried again, for its folder may come late
 
 
@@ -111,8 +113,11 @@ class Deployment:
         return self.plans.generation() != self.lineup.plan.generation
 
     def _follow(self) -> None:
-        pause = INTERVAL_S
+        pause, given_back = INTERVAL_S, time.monotonic()
         while not self._stopping.wait(pause):
+            if time.monotonic() > given_back + GIVE_BACK_S:
+                give_back()
+                given_back = time.monotonic()
             try:
                 self.look()
                 pause = INTERVAL_S
@@ -144,9 +149,9 @@ class Deployment:
             if model is None or model.version != place.version:
                 model = self.registry.load(place.name, place.version)
                 model.warm()
-                give_back()
                 if self.shared is not None:
                     self.shared.share(model)
+                give_back()
             models[place.name] = model
         return Lineup(plan, models)
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from motet.heap import bound, give_back
+
+PROGRAM = """
+import ctypes
+from pathlib import Path
+from motet.heap import give_back
+
+def own():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0])
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+before = own()
+parts = [libc.malloc(1 << 16) for _ in range(800)]
+for part in parts:
+    ctypes.memset(part, 1, 1 << 16)
+for part in parts[:-1]:
+    libc.free(part)
+kept = own() - before
+give_back()
+print(kept, own() - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="of glibc")
+def test_what_was_freed_below_what_is_in_use_goes_back() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    kept, then = map(int, done.stdout.split())
+    assert kept > 40_000 > 10_000 > then
+
+
+def test_another_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    give_back()
+    bound()
