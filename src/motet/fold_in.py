@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -107,15 +106,12 @@ class FoldIn:
         basis = np.array(["popularity", "features", "history", "known"], dtype=object)
         best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
         barring = events.where(self.rule)
-        seen = self._with_told(self.seen, replace(visitors, who=barring.who, items=barring.items))
+        seen = self.seen.with_added(rows, barring.who, barring.items, len(self.items))
         return Askers(rows, vectors, seen.lines(), events, basis[best.amax(0).numpy()])
 
     def _with_told(self, history: History, visitors: Visitors) -> History:
         """What each had by a history of the log, and as told."""
-        who, items = history.of_users(visitors.rows)
-        trained = (visitors.rows[who] > 0) & (items > 0)
-        who, items = torch.cat([who[trained], visitors.who]), torch.cat([items[trained], visitors.items])
-        return History.of_pairs(who, items, len(visitors), len(self.items))
+        return history.with_added(visitors.rows, visitors.who, visitors.items, len(self.items))
 
     @torch.no_grad()
     def _summary(self, visitors: Visitors) -> Float[Tensor, "n dim"]:

@@ -69,6 +69,37 @@ class History(NamedTuple):
         within = torch.arange(len(who), device=who.device) - (lengths.cumsum(0) - lengths)[who]
         return who, self.items[starts[who] + within]
 
+    def with_added(
+        self, users: Int[Tensor, " n"], who: Int[Tensor, " added"], had: Int[Tensor, " added"], items: int
+    ) -> Self:
+        """The history of some users, and what is added to it.
+
+        Args:
+            users: User rows, one a line, repeated or not; 0 has no history.
+            who: The line of each added item.
+            had: The added items.
+            items: How many item rows there are, the unknown included.
+
+        Returns:
+            The history of every line.
+
+        Example:
+            >>> history = History.of_pairs(torch.tensor([1, 2]), torch.tensor([3, 4]), users=3, items=6)
+            >>> history.with_added(torch.tensor([2, 0]), torch.tensor([0, 1]), torch.tensor([5, 5]), items=6)
+            History(starts=tensor([0, 2, 3]), items=tensor([4, 5, 5]))
+        """
+        lines, own = self.of_users(users)
+        known = (users[lines] > 0) & (own > 0)
+        return self.of_pairs(torch.cat([lines[known], who]), torch.cat([own[known], had]), len(users), items)
+
+    def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
+        """Every user with an item it had, in order.
+
+        Returns:
+            User rows and item rows.
+        """
+        return torch.repeat_interleave(self.starts.diff()), self.items
+
     def lines(self) -> Sequence[Int[Tensor, " _"]]:
         """The items of every user, one tensor each.
 
@@ -87,7 +118,8 @@ class History(NamedTuple):
         Returns:
             `user * items + item`, ascending.
         """
-        return torch.repeat_interleave(self.starts.diff()) * items + self.items
+        users, had = self.pairs()
+        return users * items + had
 
     def to(self, device: torch.device | str) -> Self:
         """The same history on another device.

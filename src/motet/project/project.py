@@ -118,12 +118,16 @@ class Project:
         self.baselines = [
             Part.of(raw, rules, f"{self.name} [[baselines]] {row}") for row, raw in enumerate(document.baselines, 1)
         ]
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse a table that needs another."""
         if "early_stopping" in self.training.given and self.validation is None:
             raise ConfigError(
                 f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "
                 'kind = "random", test = 0.1'
             )
-        if self._features is not None and not document.mix and "time" not in self.schema.given:
+        if self._features is not None and not self.document.mix and "time" not in self.schema.given:
             raise ConfigError(
                 f"{self._features.place}: without moments a row would be told of itself; name the time of the events, "
                 "[schema] time, so that each row sees what came before it, or bring the labels in a log of their own, "

@@ -69,12 +69,8 @@ class Alike(Retriever):
 
     def _had(self, askers: Askers) -> tuple[Tensor, Tensor]:
         """The line of each distinct item, and the item: of the log and as told."""
-        who, items = self.history.of_users(askers.rows)
-        trained = (askers.rows[who] > 0) & (items > 0)
         told = askers.told.where(self._condition)
-        who, items = torch.cat([who[trained], told.who]), torch.cat([items[trained], told.items])
-        keys = (who * self.near.items + items).unique()
-        return keys // self.near.items, keys % self.near.items
+        return self.history.with_added(askers.rows, told.who, told.items, self.near.items).pairs()
 
     def _sums(self, who: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Keys `line * items + neighbour`, and the sum of the similarities of each."""

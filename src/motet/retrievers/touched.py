@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
@@ -27,6 +25,7 @@ class Touched(Retriever):
     """
 
     history: History
+    _width: int  # item rows of the log
 
     def __init__(self, where: str, *, by: str | None = None) -> None:
         super().__init__(by=by)
@@ -40,12 +39,9 @@ class Touched(Retriever):
 
     def find(self, askers: Askers, most: int) -> Found:  # noqa: ARG002  # a history is short
         """Everything the users touched; see `Retriever.find`."""
-        who, items = self.history.of_users(askers.rows)
-        known = (askers.rows[who] > 0) & (items > 0)
         told = askers.told.where(self._condition)
-        who, items = torch.cat([who[known], told.who]), torch.cat([items[known], told.items])
-        keys = (who * self._width + items).unique()
-        return Found.of(keys // self._width, keys % self._width, len(askers))
+        touched = self.history.with_added(askers.rows, told.who, told.items, self._width)
+        return Found.of(*touched.pairs(), len(askers))
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name."""
