@@ -143,6 +143,7 @@ def test_higher_is_better_unless_it_is_an_error() -> None:
     assert EarlyStopping("rating/rmse").better(0.2, 0.3)
     assert EarlyStopping("mine", lower_is_better=True).better(0.2, 0.3)
     assert EarlyStopping("mine").better(-1.0, float("nan"))
+    assert not EarlyStopping("mine").better(float("nan"), float("nan"))
 
 
 def test_clipping_bounds_the_gradient_of_dense_and_sparse_parameters_alike(log: EventLog) -> None:

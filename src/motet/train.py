@@ -61,12 +61,12 @@ class EarlyStopping:
             best: The best so far; NaN before the first epoch.
 
         Returns:
-            True if it does.
+            True if it does; a figure that is NaN never does.
         """
         lower = self.lower_is_better
         if lower is None:
             lower = lower_is_better(self.metric)
-        return best != best or (figure < best if lower else figure > best)
+        return figure == figure and (best != best or (figure < best if lower else figure > best))
 
 
 def fit(
@@ -254,7 +254,7 @@ class _State:
 
     def _check_same(self, saved: dict[str, Any]) -> None:
         """Refuse a checkpoint of another kind of training, which would load and go on otherwise."""
-        found, own = saved["optimizer_class"], type(self.optimizer).__name__
+        found, own = saved.get("optimizer_class"), type(self.optimizer).__name__
         if found != own:
             raise TrainingError(
                 f"the checkpoint is of a training with the optimizer {found}, not {own}; resume with the same "

@@ -119,11 +119,15 @@ class SampledTask(DotTask):
         Returns:
             True where the item is no negative of the user.
         """
-        users, items = batch.distinct_users.rows, len(self.popularity)
+        users = batch.distinct_users.rows
         self.history = self.history.to(users.device)
-        who, what = self.history.of_users(users)
-        each = torch.arange(len(users), device=users.device)[:, None]
-        return torch.isin(each * items + drawn, who * items + what)
+        who, items = self.history.of_users(users)
+        each, column = drawn.unique(return_inverse=True)
+        place = each.new_full((len(self.popularity),), -1).index_copy(0, each, torch.arange(len(each)).to(each))
+        was_drawn = place[items] >= 0
+        held = torch.zeros(len(users), len(each), dtype=torch.bool, device=users.device)
+        held[who[was_drawn], place[items[was_drawn]]] = True
+        return held[:, column]
 
     def _draw(self) -> Tensor:
         if self.by == "popularity":
