@@ -171,7 +171,7 @@ def test_a_slider_orders_anew_and_can_be_taken_back(visit: Open, recommender: Re
 def test_what_if_adds_and_removes_items(visit: Open, recommender: Recommender) -> None:
     page = visit("#user=3")
     shows(page, before := recommended(recommender))
-    field = page.get_by_role("combobox", name="What if the history also had")
+    field = page.get_by_role("combobox", name="Try adding an item")
     field.fill(before[0])
     page.get_by_role("option", name=before[0], exact=True).click()
     expect(page.locator(".chips li")).to_have_count(1)

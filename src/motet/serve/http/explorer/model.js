@@ -48,7 +48,7 @@ function report(model) {
     }
   };
   const parts = !model.report
-    ? [h("span", { class: "faint" }, "This model has no report. ", h("code", {}, "motet export"), " adds one.")]
+    ? [h("span", { class: "faint" }, "This model has no report. ", h("code", {}, "motet export"), " can add one.")]
     : api.token()
     ? [h("button", { type: "button", onclick: open }, "Download the report")]
     : [h("a", { href: "v1/report", target: "_blank", rel: "noopener" }, "Open the report"), " ", h("button", { type: "button", class: "quiet", onclick: open }, "Download")];

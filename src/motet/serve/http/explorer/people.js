@@ -82,7 +82,7 @@ function historyPanel() {
   const list = h("ol", { class: "history", "aria-label": "History, newest first" });
   const chips = h("ul", { class: "chips", "aria-label": "Added items" });
   const what = searchField({
-    label: "What if the history also had …", placeholder: "Search items", nothing: "No such item.",
+    label: "Try adding an item", placeholder: "Search items", nothing: "No such item.",
     find: async (text, signal) => {
       const { items } = await api.items({ search: text, limit: 8 }, signal);
       items.forEach(catalogue.keep);
@@ -188,6 +188,7 @@ function picksPanel(model, mark) {
       if (answers) fill(current, answers);
     } catch (error) {
       lists.clear();
+      note.textContent = "";
       columns.replaceChildren(failure(error, () => ask(state.get())));
     }
     panel.removeAttribute("aria-busy");
