@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet.cli import answers
+from motet.cli import printing
 from motet.data.entities import Entities
 from motet.data.vocab import Vocab
 from motet.evaluation import evaluate
@@ -41,12 +41,12 @@ def test_recommend_for_people(motet: Run, saved: Path, recommender: Recommender)
     assert ran.code == 0
     for word in ("user 3", "title", "genres", "retrieval", "stars", *top.ids, f"{float(top.tasks['stars'][0]):.3f}"):
         assert word in ran.out
-    assert "user 99: not known to the model, so what is popular" in motet("recommend", saved, 99).out
+    assert "user 99: not known to the model; based on popularity" in motet("recommend", saved, 99).out
 
 
 def test_columns_of_text_and_of_lists_stand_beside_the_id() -> None:
     table = pl.DataFrame({"id": ["a", "b"], "name": ["Ada", None], "tags": [["x", "y"], None], "price": [1, 2]})
-    told = answers._table("", ["a", "b"], {}, Entities("id", Vocab.build(["a", "b"], "id"), table=table))
+    told = printing._table("", ["a", "b"], {}, Entities("id", Vocab.build(["a", "b"], "id"), table=table))
     assert [column.header for column in told.columns] == ["", "id", "name", "tags"]
     assert [list(column.cells) for column in told.columns[2:]] == [["Ada", ""], ["x, y", ""]]
 
@@ -106,9 +106,12 @@ def test_similar(motet: Run, saved: Path, recommender: Recommender) -> None:
             ["recommend", 3, "--by", "star=1"],
             "motet: by names 'star', which is no task of the model; did you mean 'stars'",
         ),
-        (["recommend", 3, "--by", "stars"], "motet: 'stars' does not say what a task counts for; write TASK=WEIGHT"),
-        (["recommend", 3, "--by", "=2"], "motet: '=2' does not say what a task counts for; write TASK=WEIGHT, as in"),
-        (["recommend", "ada"], "motet: 'ada' is no customer: the ids of this model are whole numbers such as 1\n"),
+        (["recommend", 3, "--by", "stars"], "motet: 'stars' is not the weight of a task; write TASK=WEIGHT"),
+        (["recommend", 3, "--by", "=2"], "motet: '=2' is not the weight of a task; write TASK=WEIGHT, as in"),
+        (
+            ["recommend", "ada"],
+            "motet: 'ada' is not an id in customer: the ids of this model are whole numbers such as 1\n",
+        ),
         (["recommend", 3, "--exclude", "Film 1"], "motet: item 'Film 1' is not among the 12 known items"),
         (["predict", 3, "Nothing"], "motet: item 'Nothing' is not among the 12 known items"),
         (

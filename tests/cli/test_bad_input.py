@@ -139,7 +139,9 @@ def test_a_saved_model_is_asked_for_what_it_has_not(motet: Run, folder: Path) ->
     refused(motet("recommend", "model", 3, "-k", 0), "k=0; it must be at least 1")
     refused(motet("recommend", "model", 3, "-k", 13), "k=13; it must be at least 1 and at most 12, the number of items")
     refused(motet("predict", "model", 3, 99), "item 99 is not among the 12 known items")
-    refused(motet("recommend", "model", 3, "--exclude", "x"), "'x' is no item_id: the ids of this model are whole")
+    refused(
+        motet("recommend", "model", 3, "--exclude", "x"), "'x' is not an id in item_id: the ids of this model are whole"
+    )
     weights = folder / "model" / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-9])

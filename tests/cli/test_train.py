@@ -84,7 +84,7 @@ def test_the_seed_decides(motet: Run, files: Path) -> None:
             "motet: feature 'year=number' does not say what it is; did you mean 'numeric'?",
         ),
         (["--weight", "rating=2"], "motet: weight 2.0 is for 'rating', which is no task"),
-        (["--weight", "stars"], "motet: 'stars' does not say what a task counts for; write TASK=WEIGHT"),
+        (["--weight", "stars"], "motet: 'stars' is not the weight of a task; write TASK=WEIGHT"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(motet: Run, files: Path, options: list[str], words: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import Asked, Count, Had, Json, SavedModel, Told
+from motet.cli.options import Count, Feature, History, Json, Preference, SavedModel
 
 Items = Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")]
 
@@ -18,20 +18,24 @@ def recommend(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            "--by", metavar="TASK=WEIGHT", help="What a task counts for; tasks not named count 0. Repeatable."
+            "--by",
+            metavar="TASK=WEIGHT",
+            help="Weight of a task in the ranking; tasks not named have weight 0. Repeatable.",
         ),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="ITEM", help="Never this item. Repeatable.")
+        list[str] | None, typer.Option("--exclude", metavar="ITEM", help="Leave out this item. Repeatable.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="ITEM", help="Nothing but these items. Repeatable.")
+        list[str] | None, typer.Option("--only", metavar="ITEM", help="Choose only from these items. Repeatable.")
     ] = None,
-    candidates: Annotated[int, typer.Option(metavar="N", help="Items retrieved for the tasks to rank.")] = 500,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items the user had in training.")] = False,
-    preference: Asked = None,
-    feature: Told = None,
-    history: Had = None,
+    candidates: Annotated[int, typer.Option(metavar="N", help="Items to retrieve before the tasks rank them.")] = 500,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Include items that the user had in training.")
+    ] = False,
+    preference: Preference = None,
+    feature: Feature = None,
+    history: History = None,
     json: Json = False,
 ) -> None:
     """Recommend items to users.
@@ -48,36 +52,36 @@ def recommend(
 
     motet recommend model/ 10000 --feature age=24 --feature gender=F --history 50,181
     """
-    from motet.cli import answers, told
+    from motet.cli import parse, printing
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
-    ids = answers.as_ids(users, recommender.users.vocab)
+    ids = parse.as_ids(users, recommender.users.vocab)
     top = recommender.recommend(
         ids,
         k,
         exclude_seen=not include_seen,
-        exclude=answers.as_ids(exclude or [], recommender.items.vocab),
-        only=None if only is None else answers.as_ids(only, recommender.items.vocab),
+        exclude=parse.as_ids(exclude or [], recommender.items.vocab),
+        only=None if only is None else parse.as_ids(only, recommender.items.vocab),
         candidates=candidates,
-        by=None if by is None else answers.as_weights(by),
-        preference=None if preference is None else answers.as_weights(preference.split(",")),
-        features=told.as_features(feature or [], recommender.users),
-        histories=told.as_histories(history or [], ids, recommender.items),
+        by=None if by is None else parse.as_weights(by),
+        preference=None if preference is None else parse.as_weights(preference.split(",")),
+        features=parse.as_features(feature or [], recommender.users),
+        histories=parse.as_histories(history or [], ids, recommender.items),
     )
-    answers.show(top, ids, "user", recommender.items, json=json)
+    printing.show(top, ids, "user", recommender.items, json=json)
 
 
 def predict(
     model: SavedModel,
     user: Annotated[str, typer.Argument(metavar="USER", help="User id.")],
     items: Items,
-    preference: Asked = None,
-    feature: Told = None,
-    history: Had = None,
+    preference: Preference = None,
+    feature: Feature = None,
+    history: History = None,
     json: Json = False,
 ) -> None:
-    """Say what every task expects of a user and an item.
+    """Print every task's score for a user and some items.
 
     [bold]Examples[/bold]
 
@@ -87,27 +91,27 @@ def predict(
 
     motet predict model/ 10000 97 --feature age=24 --history 50,181
     """
-    from motet.cli import answers, told
+    from motet.cli import parse, printing
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
-    (user_id,) = answers.as_ids([user], recommender.users.vocab)
-    item_ids = answers.as_ids(items, recommender.items.vocab)
-    asked = None if preference is None else answers.as_weights(preference.split(","))
-    features = told.as_features(feature or [], recommender.users)
-    histories = told.as_histories(history or [], [user_id], recommender.items)
+    (user_id,) = parse.as_ids([user], recommender.users.vocab)
+    item_ids = parse.as_ids(items, recommender.items.vocab)
+    asked = None if preference is None else parse.as_weights(preference.split(","))
+    features = parse.as_features(feature or [], recommender.users)
+    histories = parse.as_histories(history or [], [user_id], recommender.items)
     scores = recommender.predict(user_id, item_ids, preference=asked, features=features, histories=histories)
-    answers.show_pairs(scores, user_id, item_ids, recommender.items, json=json)
+    printing.show_pairs(scores, user_id, item_ids, recommender.items, json=json)
 
 
 def similar(
     model: SavedModel,
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Item ids, or user ids with --users.")],
     k: Count = 10,
-    users: Annotated[bool, typer.Option("--users", help="Look for users that are alike, not for items.")] = False,
+    users: Annotated[bool, typer.Option("--users", help="Find similar users instead of items.")] = False,
     json: Json = False,
 ) -> None:
-    """Find items (or users) whose vectors point the same way.
+    """Find the items (or users) whose vectors are most similar.
 
     [bold]Examples[/bold]
 
@@ -115,11 +119,11 @@ def similar(
 
     motet similar model/ 42 --users -k 3
     """
-    from motet.cli import answers
+    from motet.cli import parse, printing
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
     side = recommender.users if users else recommender.items
-    asked = answers.as_ids(ids, side.vocab)
+    asked = parse.as_ids(ids, side.vocab)
     top = recommender.similar_users(asked, k) if users else recommender.similar_items(asked, k)
-    answers.show(top, asked, "user" if users else "item", side, json=json)
+    printing.show(top, asked, "user" if users else "item", side, json=json)

@@ -28,13 +28,13 @@ def check(
     """
     import dataclasses
 
-    from motet.cli import answers
+    from motet.cli import printing
     from motet.project import Project
     from motet.project import check as hold
 
     found = hold(Project.read(project, change or []))
     if json:
-        answers.print_json(dataclasses.asdict(found))
+        printing.print_json(dataclasses.asdict(found))
         return
     for fact in found.facts:
         print(fact)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from motet.cli.answers import as_weights
+from motet.cli.parse import as_weights
 from motet.data.schema import KINDS
 from motet.errors import ConfigError, did_you_mean
 

@@ -11,9 +11,9 @@ from motet.cli.options import Json
 
 
 def demo(
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder to save the best model in.")
-    ] = Path("movielens-model"),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder for the best model.")] = Path(
+        "movielens-model"
+    ),
     json: Json = False,
 ) -> None:
     """Train, compare, recommend and rate on MovieLens 100K.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motet.cli.options import Asked, Json, SavedModel
+from motet.cli.options import Json, Preference, SavedModel
 
 LEVEL = 0.95  # of the intervals
 
@@ -17,7 +17,7 @@ def evaluate(
     test: Annotated[
         Path, typer.Argument(metavar="TEST", help="Held-out events, with the columns of the training log.")
     ],
-    preference: Asked = None,
+    preference: Preference = None,
     slices: Annotated[
         str,
         typer.Option(
@@ -55,18 +55,18 @@ def evaluate(
 
     motet evaluate model/ test.parquet --preference retrieval=.8,rating=.2
     """
-    from motet.cli import answers
+    from motet.cli import parse, printing
     from motet.data.recent import recent_like
     from motet.evaluation import evaluate as judge
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
-    asked = None if preference is None else answers.as_weights(preference.split(","))
+    asked = None if preference is None else parse.as_weights(preference.split(","))
     held_out = recent_like(recommender.log.encode(test), recommender.log)
     families = [family.strip() for family in slices.split(",") if family.strip()]
     report = judge(recommender, held_out, train=recommender.log, preference=asked, slices=families, positives=positives)
     level = LEVEL if intervals else None
     if json:
-        answers.print_json(report.to_dict(level=level))
+        printing.print_json(report.to_dict(level=level))
         return
     print(report.text(level=level))

@@ -1,4 +1,4 @@
-"""The commands that make an artifact of a saved model, and that check one."""
+"""The commands that make an artifact from a saved model, and that verify one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def export(
     model: SavedModel,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="ARTIFACT", help="Folder to write.")],
     onnx: Annotated[
-        bool, typer.Option("--onnx/--no-onnx", help="Whether to add programs that onnxruntime runs without torch.")
+        bool, typer.Option("--onnx/--no-onnx", help="Add programs that onnxruntime runs without torch.")
     ] = True,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Private ed25519 key (PEM) to sign the artifact with.")
@@ -25,7 +25,7 @@ def export(
         typer.Option(
             "--by",
             metavar="TASK=WEIGHT",
-            help="What a task counts for in recommendations; tasks not named count 0. Repeatable.",
+            help="Weight of a task in the ranking; tasks not named have weight 0. Repeatable.",
             show_default="as in the model",
         ),
     ] = None,
@@ -33,13 +33,13 @@ def export(
         bool | None,
         typer.Option(
             "--report/--no-report",
-            help="Whether to put in the report of the training.",
-            show_default="if motet train made the model, and the extra report is installed",
+            help="Include the report of the training.",
+            show_default="if motet train made the model and the extra report is installed",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make an artifact: the model with its index and its report, a card, and programs that serve it without torch.
+    """Make an artifact: the model with its index, report and card, and programs that serve it without torch.
 
     [bold]Examples[/bold]
 
@@ -49,7 +49,8 @@ def export(
 
     motet export model/ -o artifact/ --by retrieval=.3 --by rating=.7
     """
-    from motet.cli.answers import as_weights, print_json
+    from motet.cli.parse import as_weights
+    from motet.cli.printing import print_json
     from motet.export import export as write
 
     weights = None if by is None else as_weights(by)
@@ -61,7 +62,7 @@ def export(
 
 
 def _page(model: Path, *, wanted: bool | None) -> str | None:
-    """The report of a training; None where there is none to make, or none is wanted."""
+    """The report of the training; None if there is nothing to report, or none is wanted."""
     from motet.artifact.saved import REPORT, RUN
 
     drawn = all(find_spec(module) is not None for module in ("altair", "jinja2", "vl_convert"))
@@ -78,11 +79,11 @@ def _page(model: Path, *, wanted: bool | None) -> str | None:
 def verify(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of an artifact or of a saved model.")],
     key: Annotated[
-        Path | None, typer.Option(metavar="KEY", help="Public ed25519 key (PEM) whose owner must have signed it.")
+        Path | None, typer.Option(metavar="KEY", help="Public ed25519 key (PEM) that the signature must match.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check that an artifact is whole, whose it is, and that its programs say what its model says.
+    """Check that an artifact is intact, who signed it, and that its programs agree with its model.
 
     [bold]Examples[/bold]
 
@@ -90,7 +91,7 @@ def verify(
 
     motet verify artifact/ --key key.pub.pem
     """
-    from motet.cli.answers import print_json
+    from motet.cli.printing import print_json
     from motet.export import verify as check
 
     checked = list(check(artifact, key=key))

@@ -21,12 +21,10 @@ CANDIDATES = 500  # what `recommend` retrieves unless told otherwise
 def index(
     model: SavedModel,
     recall: Annotated[
-        float, typer.Option("--recall", metavar="SHARE", help="The share of the best K items to be found, on average.")
+        float, typer.Option("--recall", metavar="SHARE", help="Share of the best K items to find, on average.")
     ] = 0.95,
-    k: Annotated[int, typer.Option("-k", metavar="K", help="How many items a search retrieves.")] = CANDIDATES,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only say how good and how fast the index is that is there.")
-    ] = False,
+    k: Annotated[int, typer.Option("-k", metavar="K", help="Number of items that a search retrieves.")] = CANDIDATES,
+    check: Annotated[bool, typer.Option("--check", help="Only measure the index that is there.")] = False,
     json: Json = False,
 ) -> None:
     """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
@@ -41,7 +39,7 @@ def index(
     motet index model/ --check
     """
     from motet.artifact.saved import INDEX
-    from motet.cli import answers
+    from motet.cli import printing
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model, indexed=check)  # one that is to be replaced may be of other weights
@@ -50,7 +48,7 @@ def index(
     found = _figures(recommender, k)
     there = (model / INDEX).exists()
     if json:
-        answers.print_json({"index": str(model / INDEX) if there else None, **found})
+        printing.print_json({"index": str(model / INDEX) if there else None, **found})
         return
     print(model / INDEX if there else "The model has no index: searches are exact.")
     print(

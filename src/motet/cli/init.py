@@ -38,15 +38,15 @@ def init(
 
     motet init log.csv --items items.csv --user customer --explain -o shop.toml
     """
-    from motet.cli import answers
-    from motet.project.document import read_tables
+    from motet.cli import printing
     from motet.project.init import init as declare
+    from motet.project.tables import read_tables
 
     tables = {side: path for side, path in (("user", users), ("item", items)) if path is not None}
     known = {side: name for side, name in (("user", user), ("item", item)) if name is not None}
     written = declare(log, output, tables=tables, known=known, explain=explain)
     output.write_text(written, encoding="utf-8")
     if json:
-        answers.print_json({"project": str(output), "tables": read_tables(output)})
+        printing.print_json({"project": str(output), "tables": read_tables(output)})
         return
     print(f"Wrote {output}. Look it over, then: motet check {output}; motet train {output} -o model/")

@@ -13,17 +13,17 @@ from motet.cli.options import Json
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Folders: saved models, comparisons, sweeps, in any number."),
+        typer.Argument(metavar="RUN...", help="Folders of saved models, comparisons or sweeps."),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Receives report.html and figures/.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for report.html and figures/.")
     ] = Path("report"),
     json: Json = False,
 ) -> None:
-    """Write what was found as one page that needs no network, and its figures as PNG and SVG.
+    """Write a report: one page that needs no network, and its figures as PNG and SVG.
 
-    What was trained on what, a verdict, figures with intervals, the Pareto front, losses and gradients, calibration,
-    slices, and ten users with what they are recommended: whatever the folders hold.
+    Depending on what the folders hold, it shows what was trained on what, a verdict, metrics with intervals, the Pareto
+    front, losses and gradients, calibration, slices, and ten users with their recommendations.
 
     [bold]Examples[/bold]
 
@@ -31,11 +31,11 @@ def report(
 
     motet report comparison/ sweep/ model/ -o report/
     """
-    from motet.cli import answers
+    from motet.cli import printing
     from motet.report import read_runs, write_report
 
     page = write_report(read_runs(runs), output)
     if json:
-        answers.print_json({"report": str(page), "figures": str(page.parent / "figures")})
+        printing.print_json({"report": str(page), "figures": str(page.parent / "figures")})
     else:
         print(f"Wrote {page}, and its figures as PNG and SVG beside it. Open it in a browser.")

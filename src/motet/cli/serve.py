@@ -9,49 +9,62 @@ import typer
 
 from motet.errors import ConfigError
 
-HERE = ("127.0.0.1", "::1", "localhost")
-
 
 def serve(
     models: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="MODEL", help="Folders of saved models; with --models what was served last if none."),
+        typer.Argument(
+            metavar="MODEL", help="Folders of saved models; none, with --models, to serve what was served last."
+        ),
     ] = None,
     share: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=SHARE", help="Of the users, as in films=.9; the rest is shared equally. Repeatable."
+            metavar="NAME=SHARE",
+            help="Share of the users for a model, such as films=.9; the others divide the rest. Repeatable.",
         ),
     ] = None,
     shadow: Annotated[
         list[Path] | None,
-        typer.Option(metavar="MODEL", help="Is asked beside the others and answers nobody; see /metrics. Repeatable."),
+        typer.Option(
+            metavar="MODEL", help="Gets copies of requests; its answers are only measured, see /metrics. Repeatable."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--models", metavar="DIR", help="Of saved models that may be swapped in; keeps what is served."),
+        typer.Option(
+            "--models", metavar="DIR", help="Folder of saved models that may be served later; remembers what is served."
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on. Any but this machine's own needs tokens.")] = HERE[0],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Any but a loopback address needs tokens.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8000,
     events: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|URL",
-            help="Where events are kept: a SQLite file, beside the model if not given, or postgresql://...",
+            help="Where to keep events: an SQLite file (beside the model if not given) or postgresql://...",
         ),
     ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Lines of a token and its scopes (read, write, admin), or else $MOTET_TOKENS."
+            metavar="FILE", help="File of tokens and their scopes (read, write, admin); if not given, $MOTET_TOKENS."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; they share the memory of large models.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Requests that are answered at once, in each process.")] = 2,
-    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get 503.")] = 64,
-    timeout: Annotated[float, typer.Option(min=0.001, metavar="SECONDS", help="When a request is given up.")] = 10.0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes; they share the memory of large arrays.")
+    ] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Requests computed at once, in each process.")] = 2,
+    waiting: Annotated[
+        int, typer.Option(min=0, help="Requests that may wait in each process; further ones get 503.")
+    ] = 64,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="Time until a request is given up.")
+    ] = 10.0,
 ) -> None:
-    """Serve saved models over HTTP, with a page to look at them.
+    """Serve saved models over HTTP, with a page to explore them.
 
     [bold]Examples[/bold]
 
@@ -86,4 +99,4 @@ def _share(text: str) -> tuple[str, float]:
     try:
         return name, float(share)
     except ValueError:
-        raise ConfigError(f"--share {text!r} does not say a share; write NAME=SHARE, as in films=.9") from None
+        raise ConfigError(f"--share {text!r} is not the share of a model; write NAME=SHARE, as in films=.9") from None

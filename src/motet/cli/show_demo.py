@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from motet.cli import answers
+from motet.cli import printing
 from motet.demo import FILM, SEED, USER, Demonstration, Line
 
 KS = (1, 5, 10, 50, 100)
@@ -30,7 +30,7 @@ def print_for_people(found: Demonstration, folder: Path) -> None:
     console = Console(markup=False, highlight=False)
     console.print(comparison(found))
     console.print(f"{found.split} \n{LEGEND} One run, seed {SEED}.\n")
-    answers.show(found.top, [USER], "user", found.recommender.items, json=False)
+    printing.show(found.top, [USER], "user", found.recommender.items, json=False)
     console.print(f"\nUser {USER} would give {FILM!r} {found.stars:.2f} stars of 5.")
     console.print(f"\nThe best model is in {folder}. Ask it:\n  motet recommend {folder} {USER}")
     console.print(f"  motet similar {folder} {FILM!r}")
@@ -46,12 +46,12 @@ def print_as_json(found: Demonstration, folder: Path) -> None:
         folder: Where the best model was saved.
     """
     systems = {name: {"figures": dict(line.figures), "seconds": line.seconds} for name, line in found.lines.items()}
-    answers.print_json(
+    printing.print_json(
         {
             "split": found.split,
             "seed": SEED,
             "systems": systems,
-            "recommended": answers.record(found.top, USER, "user"),
+            "recommended": printing.record(found.top, USER, "user"),
             "predicted": {"user": USER, "item": FILM, "tasks": {"rating": found.stars}},
             "model": str(folder),
             "report": None if found.page is None else str(found.page),

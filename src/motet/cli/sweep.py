@@ -85,10 +85,10 @@ def _show(found: Sweep, project: Path, *, json: bool) -> None:
 
     from rich.console import Console
 
-    from motet.cli import answers
+    from motet.cli import printing
 
     if json:
-        answers.print_json(
+        printing.print_json(
             {
                 "objectives": found.objectives,
                 "trials": [dataclasses.asdict(trial) for trial in found.trials],

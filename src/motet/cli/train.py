@@ -80,7 +80,7 @@ def train(
     from motet.artifact.folder import check_free
     from motet.cli import declare
     from motet.project import Project
-    from motet.project.document import override
+    from motet.project.tables import override
     from motet.report import Record
 
     check_free(output)
@@ -102,12 +102,12 @@ def train(
 
 
 def _show(trained: Trained, output: Path, *, json: bool) -> None:
-    from motet.cli import answers
+    from motet.cli import printing
 
     log, history, report = trained.rows.train, trained.history, trained.report
     if json:
         shown = {"model": str(output), "events": len(log), "history": history.to_dicts()}
-        answers.print_json(shown | ({} if report is None else {"report": report.to_dict()}))
+        printing.print_json(shown | ({} if report is None else {"report": report.to_dict()}))
         return
     if report is not None:
         print(report)

@@ -69,10 +69,10 @@ def tune(
 def _show(found: Tuned, output: Path, *, json: bool) -> None:
     import dataclasses
 
-    from motet.cli import answers
+    from motet.cli import printing
 
     if json:
-        answers.print_json(
+        printing.print_json(
             {
                 "start": dataclasses.asdict(found.start),
                 "best": dataclasses.asdict(found.best),

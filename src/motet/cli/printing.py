@@ -1,4 +1,4 @@
-"""From what was typed to ids, and from answers to tables and JSON. Imported when a command runs, for it is heavy."""
+"""Answers as tables and as JSON. Imported only when a command runs, because it loads torch."""
 
 from __future__ import annotations
 
@@ -13,84 +13,35 @@ from rich.table import Table
 from torch import Tensor
 
 from motet.data.entities import Entities
-from motet.data.vocab import Vocab
-from motet.errors import ConfigError
 from motet.index import TopK
 
-DESCRIBING = 2  # columns of the item table that stand beside an id: enough for a title and its genres
+DESCRIBING = 2  # columns of the item table shown beside an id: enough for a title and its genres
 
 UNKNOWN = {
-    "popularity": ": not known to the model, so what is popular",
-    "features": ": not known to the model, so what the features say",
-    "history": ": not known to the model, so what the history says",
+    "popularity": ": not known to the model; based on popularity",
+    "features": ": not known to the model; based on the features",
+    "history": ": not known to the model; based on the history",
 }
 
 
-def as_ids(texts: Sequence[str], vocab: Vocab) -> list[str] | list[int]:
-    """What was typed, in the type of the known ids.
-
-    Args:
-        texts: As typed.
-        vocab: Of the users or the items.
-
-    Returns:
-        Text, or whole numbers.
-
-    Raises:
-        ConfigError: If the ids are numbers and a text is none.
-    """
-    if vocab.ids.dtype == pl.String:
-        return list(texts)
-    for text in texts:
-        if not text.removeprefix("-").isdecimal():
-            raise ConfigError(
-                f"{text!r} is no {vocab.name}: the ids of this model are whole numbers such as {vocab.ids[0]}"
-            )
-    return [int(text) for text in texts]
-
-
-def as_weights(texts: Sequence[str]) -> dict[str, float]:
-    """What each task counts for.
-
-    Args:
-        texts: Each as `task=weight`.
-
-    Returns:
-        Weights by task.
-
-    Raises:
-        ConfigError: If a text has another form.
-    """
-    weights = {}
-    for text in texts:
-        name, _, weight = text.rpartition("=")
-        try:
-            weights[name] = float(weight)
-        except ValueError:
-            name = ""
-        if not name:
-            raise ConfigError(f"{text!r} does not say what a task counts for; write TASK=WEIGHT, as in rating=.3")
-    return weights
-
-
 def print_json(value: Any) -> None:
-    """Write one JSON document to stdout; a number that is not finite becomes null.
+    """Print one JSON document; NaN and infinity become null.
 
     Args:
-        value: Of dictionaries, lists, texts and numbers.
+        value: Dictionaries, lists, text and numbers.
     """
     print(to_json.dumps(_finite(value), ensure_ascii=False))
 
 
 def show(top: TopK, asked: Sequence[str] | Sequence[int], side: str, found: Entities, *, json: bool) -> None:
-    """Print one answer for each id that was asked about.
+    """Print one answer for each id.
 
     Args:
         top: The answers.
-        asked: The ids.
-        side: What they are: `"user"` or `"item"`.
-        found: What the answers hold.
-        json: Whether for a machine.
+        asked: Ids that were asked about.
+        side: Whether they are of a `"user"` or an `"item"`.
+        found: The entities that the answers consist of.
+        json: Whether to print JSON instead of tables.
     """
     pairs: list[tuple[str | int, TopK]] = list(zip(asked, top.each(), strict=True))
     if json:
@@ -105,14 +56,14 @@ def show(top: TopK, asked: Sequence[str] | Sequence[int], side: str, found: Enti
 def show_pairs(
     scores: Mapping[str, Tensor], user: str | int, items: Sequence[str] | Sequence[int], found: Entities, *, json: bool
 ) -> None:
-    """Print what the tasks expect of one user and some items.
+    """Print every task's scores for one user and some items.
 
     Args:
-        scores: By task.
+        scores: Scores by task.
         user: The user's id.
         items: The items' ids.
-        found: The items.
-        json: Whether for a machine.
+        found: The item table.
+        json: Whether to print JSON instead of a table.
     """
     if json:
         tasks = [
@@ -125,15 +76,15 @@ def show_pairs(
 
 
 def record(top: TopK, id: str | int, side: str) -> dict[str, Any]:
-    """One answer as JSON can hold it.
+    """One answer as JSON.
 
     Args:
-        top: A 1-D answer.
-        id: Whom or what it is for.
-        side: What that is: `"user"` or `"item"`.
+        top: The answer for one id.
+        id: The id.
+        side: Whether it is of a `"user"` or an `"item"`.
 
     Returns:
-        The id, whether the model knows it, what the answer stands on, and what was found, best first.
+        The id, whether the model knows it, what the answer is based on, and the results, best first.
     """
     tasks = {name: part.tolist() for name, part in top.tasks.items()}
     items = [
@@ -144,11 +95,11 @@ def record(top: TopK, id: str | int, side: str) -> dict[str, Any]:
 
 
 def _print(table: Table) -> None:
-    Console(markup=False, highlight=False).print(table)  # a title such as "[REC] (2007)" is no markup
+    Console(markup=False, highlight=False).print(table)  # a title such as "[REC] (2007)" is not markup
 
 
 def _table(title: str, ids: Sequence[Any], scores: Mapping[str, Tensor], found: Entities) -> Table:
-    """Ids, what their table says of them, and scores."""
+    """A table of ids, some columns that describe them, and scores."""
     table = Table(title=title, title_justify="left")
     readable = (pl.String, pl.List(pl.String))
     text = [name for name, dtype in found.table.schema.items() if dtype in readable and name != found.key]

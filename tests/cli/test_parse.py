@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet.cli.told import as_features, as_histories
+from motet.cli.parse import as_features, as_histories
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.errors import ConfigError
@@ -71,9 +71,9 @@ def test_strangers_are_answered_as_by_the_library(motet: Run, told: tuple[Path, 
 
 def test_the_title_says_what_the_answer_stands_on(motet: Run, told: tuple[Path, Recommender]) -> None:
     for typed, words in (
-        ((), "user 9: not known to the model, so what is popular"),
-        (("--feature", "likes=war|jazz"), "user 9: not known to the model, so what the features say"),
-        (("--history", "10", "--history", "12"), "user 9: not known to the model, so what the history says"),
+        ((), "user 9: not known to the model; based on popularity"),
+        (("--feature", "likes=war|jazz"), "user 9: not known to the model; based on the features"),
+        (("--history", "10", "--history", "12"), "user 9: not known to the model; based on the history"),
     ):
         assert words in " ".join(motet("recommend", told[0], 9, "-k", 1, *typed).out.split())  # a title may wrap
 
@@ -102,13 +102,13 @@ def test_ids_of_text_may_hold_commas() -> None:
 def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:
     users = shop().users
     for typed, words in (
-        ("age", r"'age' does not tell a feature; write FEATURE=VALUE, as in age=24"),
-        ("age=old", r"feature 'age' is a number, and 'old' is none"),
-        ("zone=7a", r"feature 'zone' holds whole numbers such as 7, and '7a' is none"),
+        ("age", r"'age' is not the value of a feature; write FEATURE=VALUE, as in age=24"),
+        ("age=old", r"feature 'age' is a number, but 'old' is not"),
+        ("zone=7a", r"feature 'zone' holds whole numbers such as 7, but '7a' is not one"),
     ):
         with pytest.raises(ConfigError, match=words):
             as_features([typed], users)
-    with pytest.raises(ConfigError, match=r"--history is what one user had, and 2 are asked for"):
+    with pytest.raises(ConfigError, match=r"--history belongs to one user, but there are 2"):
         as_histories(["10"], [1, 2], shop().items)
     ran = motet("recommend", told[0], 9, "-k", 1, "--feature", "agee=24")
     assert ran.code == 2

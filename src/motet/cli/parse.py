@@ -1,0 +1,130 @@
+"""Arguments as ids, weights, features and histories. Imported only when a command runs, because it loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from motet.data.entities import Codes, Entities, Numbers
+from motet.data.lookup import Ids
+from motet.data.schema import MultiValued, Timestamp
+from motet.data.vocab import Vocab
+from motet.errors import ConfigError
+
+Value = str | float | int | list[int]
+
+
+def as_ids(texts: Sequence[str], vocab: Vocab) -> list[str] | list[int]:
+    """Ids in the type that the model has.
+
+    Args:
+        texts: Ids as typed.
+        vocab: Vocabulary of the users or the items.
+
+    Returns:
+        Text or whole numbers.
+
+    Raises:
+        ConfigError: If the model's ids are whole numbers and a text is not.
+    """
+    if vocab.ids.dtype == pl.String:
+        return list(texts)
+    for text in texts:
+        if not text.removeprefix("-").isdecimal():
+            raise ConfigError(
+                f"{text!r} is not an id in {vocab.name}: the ids of this model are whole numbers such as {vocab.ids[0]}"
+            )
+    return [int(text) for text in texts]
+
+
+def as_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Weights of the tasks.
+
+    Args:
+        texts: Each in the form `task=weight`.
+
+    Returns:
+        Weights by task.
+
+    Raises:
+        ConfigError: If a text has another form.
+    """
+    weights = {}
+    for text in texts:
+        name, _, weight = text.rpartition("=")
+        try:
+            weights[name] = float(weight)
+        except ValueError:
+            name = ""
+        if not name:
+            raise ConfigError(f"{text!r} is not the weight of a task; write TASK=WEIGHT, as in rating=.3")
+    return weights
+
+
+def as_features(texts: Sequence[str], users: Entities) -> dict[str, Value]:
+    """Features of a user.
+
+    Args:
+        texts: Each in the form `feature=value`.
+        users: Declarations and vocabularies of the features.
+
+    Returns:
+        Values by feature; for features that are not declared, the text.
+
+    Raises:
+        ConfigError: If a text has another form, or a value does not suit the feature's kind.
+    """
+    values = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise ConfigError(f"{text!r} is not the value of a feature; write FEATURE=VALUE, as in age=24")
+        values[name] = _value(name, value, users) if name in users.features else value
+    return values
+
+
+def as_histories(texts: Sequence[str], users: Sequence[Any], items: Entities) -> dict[Any, Ids]:
+    """Items that one user had.
+
+    Args:
+        texts: Item ids; whole numbers may be joined by commas, since only text ids can contain commas.
+        users: The users that the command is about.
+        items: The model's items.
+
+    Returns:
+        Items by user; empty if none were given.
+
+    Raises:
+        ConfigError: If there are several users, or an id is not of the type that the model has.
+    """
+    if not texts:
+        return {}
+    if len(users) != 1:
+        raise ConfigError(f"--history belongs to one user, but there are {len(users)}; ask for one at a time")
+    numbers = items.vocab.ids.dtype != pl.String
+    ids = [part for text in texts for part in (text.split(",") if numbers else [text])]
+    return {users[0]: as_ids(ids, items.vocab)}
+
+
+def _value(name: str, text: str, users: Entities) -> Value:
+    """A value in the type of the feature's column."""
+    column, kind = users.features[name], users.kinds[name]
+    if isinstance(column, Numbers):
+        try:
+            return float(text)
+        except ValueError as error:
+            if isinstance(kind, Timestamp):
+                return text
+            raise ConfigError(f"feature {name!r} is a number, but {text!r} is not") from error
+    if column.vocab.ids.dtype == pl.String:
+        return text
+    parts = text.split(kind.separator) if isinstance(kind, MultiValued) else [text]
+    try:
+        codes = [int(part) for part in parts]
+    except ValueError as error:
+        raise ConfigError(
+            f"feature {name!r} holds whole numbers such as {column.vocab.ids[0]}, but {text!r} is not one"
+        ) from error
+    return codes[0] if isinstance(column, Codes) else codes
