@@ -297,7 +297,8 @@ class _Part:
 def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Whole numbers from 0, of `LEVEL_BITS` bits, in the order of the scores and equal where these are."""
     if scores.dtype == torch.float64:
-        return scores.unique(return_inverse=True)[1]
+        level: Tensor = scores.unique(return_inverse=True)[1]
+        return level
     bits = (scores.float() + 0.0).view(torch.int32).long()  # a sum makes zero of minus zero
     return torch.where(bits < 0, -bits, bits + 2**31)
 
