@@ -21,7 +21,7 @@ from motet.compare.work import Declaration
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
 from motet.project import Project
-from motet.project.document import parsed
+from motet.project.tables import parsed
 from motet.recommender import Recommender
 
 from .conftest import written

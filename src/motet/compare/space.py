@@ -11,7 +11,7 @@ from typing import Any
 
 from motet.errors import ConfigError
 from motet.project import Project
-from motet.project.document import parsed
+from motet.project.tables import parsed
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"^\s*({NUMBER})\.\.({NUMBER})(:log)?(?::(\d+))?\s*$")

@@ -21,8 +21,8 @@ from motet.compare.workers import workers
 from motet.errors import ConfigError, TrainingError
 from motet.metrics.direction import lower_is_better
 from motet.project import Project
-from motet.project.document import with_settings
 from motet.project.rewrite import rewrite
+from motet.project.tables import with_settings
 
 WEIGHTS = 11  # ways to share between two tasks, where nothing else is asked for
 TRIALS = 40  # of a sampler that could go on forever

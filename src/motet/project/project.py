@@ -21,11 +21,12 @@ from motet.errors import ConfigError, MotetError
 from motet.evaluation import Report, evaluate
 from motet.model import Model
 from motet.preference import Preference
-from motet.project.document import override, parse, read_tables, with_settings
+from motet.project.document import parse
 from motet.project.kinds import SPLITS, offered
 from motet.project.logs import join, mixed, with_features
 from motet.project.part import Part
 from motet.project.settings import settings
+from motet.project.tables import override, read_tables, with_settings
 from motet.recommender import Recommender
 from motet.tasks import Task
 from motet.towers import Tower

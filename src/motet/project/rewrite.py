@@ -11,7 +11,7 @@ import tomlkit
 from tomlkit.items import InlineTable, Table
 
 from motet.errors import ConfigError
-from motet.project.document import put
+from motet.project.tables import put
 
 
 def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None, notes: Sequence[str] = ()) -> None:

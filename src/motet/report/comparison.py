@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from motet.compare.comparison import Comparison, Estimate, System, Versus
-from motet.project.document import as_toml
+from motet.project.tables import as_toml
 from motet.report import charts
 from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
 from motet.report.calibration import calibration

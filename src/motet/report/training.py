@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from motet.compare.comparison import Estimate
 from motet.metrics.direction import lower_is_better
-from motet.project.document import as_toml
+from motet.project.tables import as_toml
 from motet.report import charts
 from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
 from motet.report.calibration import calibration

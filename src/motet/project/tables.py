@@ -1,0 +1,177 @@
+"""Tables: what TOML gives, read, changed setting by setting, and written."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from motet.errors import ConfigError
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a file.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        As TOML gives them.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no TOML; the message says where.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}; write one with: motet init EVENTS -o {path.name}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name} is no TOML: {error}") from error
+
+
+def as_toml(tables: Mapping[str, Any]) -> str:
+    """The text of a file that holds some tables.
+
+    Args:
+        tables: As TOML gives them; what is None is left out.
+
+    Returns:
+        TOML.
+
+    Example:
+        >>> print(as_toml({"training": {"epochs": 3, "average": None}}), end="")
+        [training]
+        epochs = 3
+    """
+    return tomlkit.dumps(_known(tables))
+
+
+def override(tables: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Change single settings.
+
+    Args:
+        tables: As TOML gives them; left alone.
+        changes: Each as `table.key=value`, the value in TOML (text may stand without its quotes). Tasks count from 1:
+            `tasks.1.dropout=.2`.
+
+    Returns:
+        The changed tables.
+
+    Raises:
+        ConfigError: If a change has another form, or goes into what is no table.
+    """
+    changed: dict[str, Any] = _copy(tables)
+    for change in changes:
+        path, found, text = change.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not found or not all(keys):
+            raise ConfigError(f"{change!r} changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3")
+        put(changed, ".".join(keys), parsed(text))
+    return changed
+
+
+def with_settings(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tables with other settings.
+
+    Args:
+        tables: As TOML gives them; left alone.
+        values: By `table.key`; tasks count from 1. None takes a setting away.
+
+    Returns:
+        The changed tables.
+
+    Raises:
+        ConfigError: If a key goes into what is no table.
+
+    Example:
+        >>> with_settings({"training": {"epochs": 3}}, {"training.epochs": 5, "weights.rating": 2.0})
+        {'training': {'epochs': 5}, 'weights': {'rating': 2.0}}
+    """
+    changed: dict[str, Any] = _copy(tables)
+    for key, value in values.items():
+        put(changed, key, value)
+    return changed
+
+
+def put(tables: Any, key: str, value: Any, *, new: Callable[[int], Any] = lambda _: {}) -> None:
+    """Put one setting into tables, in place.
+
+    A table that is not there is made; a text that stands for a kind becomes a table with that kind.
+
+    Args:
+        tables: Nested tables and lists.
+        key: As `table.key`; tasks count from 1.
+        value: What to put there; None takes it away.
+        new: Makes an empty table, given how many tables it lies in.
+
+    Raises:
+        ConfigError: If the key goes into what is no table.
+    """
+    *path, last = key.split(".")
+    table = tables
+    for depth, name in enumerate(path):
+        table = _into(table, name, f"{key!r} goes into {'.'.join(path[: depth + 1])}", partial(new, depth))
+    if not isinstance(table, dict):
+        raise ConfigError(f"{key!r} names no key of {'.'.join(path)}; write TABLE.KEY=VALUE")
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value
+
+
+def _into(table: Any, key: str, told: str, new: Callable[[], Any]) -> Any:
+    place: Any = key
+    if isinstance(table, list):
+        if not key.isdecimal() or not 1 <= int(key) <= len(table):
+            raise ConfigError(f"{told}, which is none of {len(table)}; they count from 1")
+        place = int(key) - 1
+    elif key not in table:
+        table[key] = new()
+    inside = table[place]
+    if isinstance(inside, str) and inside.isidentifier():
+        table[place] = new()
+        table[place]["kind"] = str(inside)
+    elif not isinstance(inside, dict | list):
+        raise ConfigError(f"{told}, which is {inside!r} and no table; set the whole of it")
+    return table[place]
+
+
+def parsed(text: str) -> Any:
+    """A value as someone types it.
+
+    Args:
+        text: TOML; a number may begin with its point, and text stand without its quotes.
+
+    Returns:
+        The value.
+
+    Example:
+        >>> parsed(".5"), parsed("[64, 32]"), parsed("AdamW")
+        (0.5, [64, 32], 'AdamW')
+    """
+    text = text.strip()
+    for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is no TOML, but plain to everyone
+        try:
+            return tomllib.loads(f"value = {written}")["value"]
+        except tomllib.TOMLDecodeError:
+            continue
+    return text
+
+
+def _known(value: Any) -> Any:
+    """TOML has no null."""
+    if isinstance(value, Mapping):
+        return {key: _known(each) for key, each in value.items() if each is not None}
+    return [_known(each) for each in value] if isinstance(value, list) else value
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(each) for key, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
