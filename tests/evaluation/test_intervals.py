@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -15,9 +16,10 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
+from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import counts, interval, resample
 from motet.metrics import AUC, ECE, NDCG, RMSE
-from motet.metrics.base import Metric
+from motet.metrics.base import Bias, Metric
 
 KEY = "popularity/unseen/ndcg@10"
 
@@ -81,6 +83,20 @@ def test_interval_holds_the_figure_and_narrows_with_the_level(report: Report) ->
     assert wide.low < narrow.low < report[KEY] < narrow.high < wide.high
     assert report.interval(KEY) == wide == report.intervals()[KEY]
     assert report.interval(KEY, seed=1) != wide
+
+
+def test_what_chance_adds_is_taken_back_and_in_a_difference_whatever_it_is() -> None:
+    certain = torch.full((3,), 0.2, dtype=torch.float64)
+    assert interval(0.2, certain, users=9, level=0.9, bias=Bias(0.01, 0.05)) == pytest.approx((0.15, 0.19))
+    assert Bias(0.01, 0.05).less(Bias(0.02, 0.03)) == pytest.approx((-0.02, 0.03))
+
+
+def test_labels_that_no_metric_takes_are_named() -> None:
+    metric = Evidence(
+        "click", lambda: {"ece": ECE()}, *torch.rand(2, 3), *torch.zeros(3, 3).long(), torch.ones(3), torch.arange(3)
+    )
+    with pytest.raises(DataError, match=r"click/ece: the label of row 1 is 3; it must lie in \[0, 1\]"):
+        replace(metric, labels=torch.tensor([0.0, 3.0, 1.0])).figures()
 
 
 def test_judged_counts_users_and_rows(parts: split.Split, report: Report) -> None:

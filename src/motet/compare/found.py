@@ -92,6 +92,6 @@ class Sweep:
         Returns:
             One line a trial.
         """
-        from motet.compare.table import table
+        from motet.compare.sweep_table import sweep_table
 
-        return table(self)
+        return sweep_table(self)

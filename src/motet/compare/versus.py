@@ -69,7 +69,7 @@ class Seeds:
             This one less the other.
         """
         users = min(self.users, other.users)
-        return Seeds(self.by_seed - other.by_seed, self.draws - other.draws, self.bias - other.bias, users)
+        return Seeds(self.by_seed - other.by_seed, self.draws - other.draws, self.bias - other.bias.flip(1), users)
 
     @property
     def known(self) -> Tensor:

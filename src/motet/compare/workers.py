@@ -94,7 +94,7 @@ class Processes(Workers):
             future = pool.submit(call, *arguments)
         except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with what forks it
             future = Future()
-            future.set_exception(BrokenProcessPool(f"a worker could not begin: {error or type(error).__name__}"))
+            future.set_exception(BrokenProcessPool(f"a worker could not begin: {type(error).__name__}: {error}"))
         except BaseException:
             self._free.put(pool)
             raise

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motet.errors import DataError
 from motet.metrics.base import Bias, ByUser, CorpusMetric, ListMetric, Metric, PointMetric
 
 Metrics = Callable[[], Mapping[str, Metric]]
@@ -56,11 +57,17 @@ class Evidence:
 
         Returns:
             Figures by key; NaN where there are no rows.
+
+        Raises:
+            DataError: If a score or a label is none that a metric takes; the message names the figure.
         """
         found = {}
         for name, metric in self.metrics().items():
             update: Callable[..., None] = _update(metric)
-            update(*self._columns(metric))
+            try:
+                update(*self._columns(metric))
+            except DataError as error:
+                raise DataError(f"{self.prefix}/{name}: {error}") from error
             found.update({f"{self.prefix}/{key}": figure for key, figure in metric.figures(name).items()})
         return found
 
@@ -102,15 +109,11 @@ class Evidence:
             Less evidence, of the same scores and ranks.
         """
         kept = chosen[self.rows]
-        columns = ("values", "queries", "users", "items", "weights", "rows")
-        labels = None if self.labels is None else self.labels[kept]
-        return replace(self, labels=labels, **{name: getattr(self, name)[kept] for name in columns})
+        return self._each(lambda column: column[kept])
 
     def cpu(self) -> Self:
         """The same, where the memory of an accelerator is not taken up."""
-        columns = ("values", "queries", "users", "items", "weights", "rows")
-        labels = None if self.labels is None else self.labels.cpu()
-        return replace(self, labels=labels, **{name: getattr(self, name).cpu() for name in columns})
+        return self._each(Tensor.cpu)
 
     def same_rows(self, other: Evidence) -> bool:
         """Whether another system was judged on the very rows that this one was.
@@ -123,6 +126,10 @@ class Evidence:
         """
         columns = ("rows", "users", "items", "weights")
         return len(self) == len(other) and all(torch.equal(getattr(self, c), getattr(other, c)) for c in columns)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        columns: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **{name: change(column) for name, column in columns.items()})
 
     def _parts(self) -> Iterator[tuple[str, Metric, tuple[Tensor, ...]]]:
         for name, metric in self.metrics().items():

@@ -125,7 +125,7 @@ def interval(
         users: How many there are.
         level: The share of such intervals that hold the truth.
         bias: How far chance alone lifts the figure; the interval is that of the figure without it, whether it is the
-            least or the most. Of a difference, the difference of both.
+            least or the most.
         by_seed: The figure of each seed, of a mean over several.
 
     Returns:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
-from torch import Tensor
 
-from motet.baselines import Baseline, GlobalMean, Popularity, Recommends, UserItemBias
-from motet.data.batch import Batch
+from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.evaluation.beside import kinds, of_rules
 from motet.evaluation.collect import metrics_of, of_baseline, of_model
 from motet.evaluation.corpus import Corpus, Protocol
 from motet.evaluation.curves import of_levels, of_probabilities
@@ -25,13 +23,11 @@ from motet.evaluation.evidence import Evidence
 from motet.evaluation.leaks import absent, interleaved, telling, too_good
 from motet.evaluation.notes import said
 from motet.evaluation.report import Report
-from motet.evaluation.served import product
+from motet.evaluation.served import Product, product
 from motet.evaluation.slices import masks
-from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import Ties
 from motet.metrics.reliability import ReliabilityCurve
 from motet.model import Model
-from motet.tasks.base import Task
 
 
 def evaluate(
@@ -99,48 +95,102 @@ def evaluate(
         _check_schema(model, test)
     started = time.perf_counter()
     corpus = Corpus.of(test, train, protocols, ties)
-    beside: dict[str, list[Evidence]] = {}
-    evidence: list[Evidence] = []
-    curves: dict[str, ReliabilityCurve] = {}
-    if isinstance(system, Baseline):
-        needs = () if system.label is None else (system.label,)
-        if preference is not None:
-            raise ConfigError(f"{system.name} is a simple rule and takes no preference; leave it out")
-        _check_labels(system.name, needs, test)
-        evidence = of_baseline(system, partial(metrics_of, system, ks, _kinds(system)), test.batch(), corpus)
-    elif model is not None:
-        for name, task in model.tasks.items():
-            _check_labels(name, task.needs, test)
+    if model is not None:
         with _evaluating(model):  # what a tower reads may depend on the mode
             corpus = replace(corpus, each_row=bool(model.user.context))
-            batch = replace(test.batch(), preference=model.prefer(preference))
-            evidence = of_model(model, batch, corpus, ks)
-            curves = {**of_probabilities(evidence), **of_levels(model, batch)} if thorough else {}
-        if baselines:
-            beside = _beside(model, test.batch(), train, corpus, ks)
-    notes = [*([about] if about else []), *corpus.notes(test), *_asked(preference), *said(evidence, test, corpus)]
-    beyond: dict[str, dict[str, float]] = {}
+    asked = _Asked(test, train, corpus, ks, preference, thorough)
+    if isinstance(system, Baseline):
+        found = _of_baseline(system, asked)
+    else:
+        found = _Found() if model is None else _of_model(model, asked, baselines=baselines)
+    found.notes += [about] if about else []
+    found.notes += [*corpus.notes(test), *_asked_for(preference), *said(found.evidence, test, corpus)]
     if isinstance(system, Recommends) and serves:
-        popular = Popularity(train)
-        if isinstance(system, TwoStage):
-            popular.seen = system.seen
-        rules = {popular.name: popular} if baselines and not isinstance(system, Baseline) else {}
-        lists = product(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference)
-        evidence.append(lists.own.evidence)
-        beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
+        rules = _serving(system, train) if baselines and not isinstance(system, Baseline) else {}
+        found.add(product(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
+    report = found.report()
+    parts = masks(slices, test, train).items()
+    return replace(
+        report,
+        slices={name: Report.of([part.of(rows) for part in found.evidence]) for name, rows in parts},
+        warnings=_warnings(report, model, asked) if thorough else [],
+        seconds=time.perf_counter() - started,
+    )
+
+
+class _Asked(NamedTuple):
+    """What every system is asked."""
+
+    test: EventLog
+    train: EventLog
+    corpus: Corpus
+    ks: Sequence[int] | None
+    preference: Mapping[str, float] | None
+    thorough: bool
+
+
+@dataclass
+class _Found:
+    """What has been found so far, of the system and of the rules beside it; in `beyond` the system's name is empty."""
+
+    evidence: list[Evidence] = field(default_factory=list)
+    beside: dict[str, list[Evidence]] = field(default_factory=dict)
+    beyond: dict[str, dict[str, float]] = field(default_factory=dict)
+    curves: dict[str, ReliabilityCurve] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, lists: Product) -> None:
+        """The lists that are served."""
+        self.evidence.append(lists.own.evidence)
+        self.beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
         for name, listed in lists.beside.items():
-            beside.setdefault(name, []).append(listed.evidence)
-        notes += lists.notes
-    report = _with(Report.of(evidence), beyond.get("", {}))
-    rule_reports = {name: _with(Report.of(parts), beyond.get(name, {})) for name, parts in beside.items()}
-    warnings: list[str] = []
-    if thorough:
-        tasks = () if model is None else model.tasks.values()
-        warnings = [*interleaved(test, train), *absent(test, train), *telling(train, tasks)]
-        warnings += too_good(report, rule_reports)
-    parts = {name: Report.of([part.of(rows) for part in evidence]) for name, rows in masks(slices, test, train).items()}
-    report = replace(report, beside=rule_reports, slices=parts, notes=notes, warnings=warnings, curves=curves)
-    return replace(report, seconds=time.perf_counter() - started)
+            self.beside.setdefault(name, []).append(listed.evidence)
+        self.notes += lists.notes
+
+    def report(self) -> Report:
+        """The figures, and what no single row is evidence of."""
+
+        def figures(evidence: Sequence[Evidence], name: str) -> Report:
+            own = Report.of(evidence)
+            return replace(own, figures={**own.figures, **self.beyond.get(name, {})})
+
+        beside = {name: figures(evidence, name) for name, evidence in self.beside.items()}
+        return replace(figures(self.evidence, ""), beside=beside, notes=self.notes, curves=self.curves)
+
+
+def _of_baseline(system: Baseline, asked: _Asked) -> _Found:
+    if asked.preference is not None:
+        raise ConfigError(f"{system.name} is a simple rule and takes no preference; leave it out")
+    _check_labels(system.name, () if system.label is None else (system.label,), asked.test)
+    metrics = partial(metrics_of, system, asked.ks, kinds(system))
+    return _Found(of_baseline(system, metrics, asked.test.batch(), asked.corpus))
+
+
+def _of_model(model: Model, asked: _Asked, *, baselines: bool) -> _Found:
+    for name, task in model.tasks.items():
+        _check_labels(name, task.needs, asked.test)
+    with _evaluating(model):
+        batch = replace(asked.test.batch(), preference=model.prefer(asked.preference))
+        found = _Found(of_model(model, batch, asked.corpus, asked.ks))
+        if asked.thorough:
+            found.curves = {**of_probabilities(found.evidence), **of_levels(model, batch)}
+    if baselines:
+        found.beside = of_rules(model, asked.test.batch(), asked.train, asked.corpus, asked.ks)
+    return found
+
+
+def _serving(system: Recommends, train: EventLog) -> dict[str, Recommends]:
+    """Rules whose lists stand beside those of a system, and leave out what it does."""
+    popular = Popularity(train)
+    if isinstance(system, TwoStage):
+        popular.seen = system.seen
+    return {popular.name: popular}
+
+
+def _warnings(report: Report, model: Model | None, asked: _Asked) -> list[str]:
+    tasks = () if model is None else model.tasks.values()
+    leaks = [*interleaved(asked.test, asked.train), *absent(asked.test, asked.train), *telling(asked.train, tasks)]
+    return [*leaks, *too_good(report, report.beside)]
 
 
 def _model(system: object) -> Model | None:
@@ -164,60 +214,11 @@ def _serves(system: object) -> bool:
     return isinstance(system, Recommends)
 
 
-def _with(report: Report, figures: Mapping[str, float]) -> Report:
-    """A report with figures that no single row is evidence of."""
-    return replace(report, figures={**report.figures, **figures})
-
-
-def _asked(preference: Mapping[str, float] | None) -> list[str]:
+def _asked_for(preference: Mapping[str, float] | None) -> list[str]:
     """What to note of a preference."""
     if preference is None:
         return []
     return [f"Asked for the weighting {', '.join(f'{name} {weight:g}' for name, weight in preference.items())}."]
-
-
-def _rules(task: Task, train: EventLog) -> list[tuple[str | None, Baseline]]:
-    """What a task has to beat, and in which part of what it says."""
-    metrics = task.metrics().values()
-    rules: list[tuple[str | None, Baseline]] = []
-    if any(isinstance(metric, CorpusMetric) for metric in metrics):
-        rules.append((None, Popularity(train)))
-    if any(isinstance(metric, PointMetric | ListMetric) for metric in metrics):
-        own = train if task.where is None else train.take(task.rows.chosen(train.batch()))
-        labels = {part: label for part, label in task.judged.items() if label in own.columns}
-        known = {part: label for part, label in labels.items() if _any(own.columns[label])}
-        if any(isinstance(metric, PointMetric) for metric in metrics):
-            rules += [(part, GlobalMean(own, label)) for part, label in known.items()]
-        if any(isinstance(metric, ListMetric) for metric in metrics):
-            rules += [(part, _item_mean(own, label)) for part, label in known.items()]
-    return rules
-
-
-def _item_mean(train: EventLog, label: str) -> Baseline:
-    """The mean label of each item, drawn towards that of all where there are few: an order for every list."""
-    return UserItemBias(train, label, name="item mean", user_regularization=math.inf, clip=False)
-
-
-def _beside(
-    model: Model, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
-) -> dict[str, list[Evidence]]:
-    """What simple rules say about the same rows, by their name."""
-    found: dict[str, list[Evidence]] = {}
-    for name, task in model.tasks.items():
-        for part, baseline in _rules(task, train):
-            metrics = partial(metrics_of, task, ks, _kinds(baseline), part)
-            evidence = of_baseline(baseline, metrics, batch, corpus, name=name, weights=task.row_weights(batch))
-            found.setdefault(baseline.name, []).extend(evidence)
-    return found
-
-
-def _kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
-    """Which metrics a baseline can be judged by."""
-    return (CorpusMetric,) if baseline.label is None else (PointMetric, ListMetric)
-
-
-def _any(labels: Tensor) -> bool:
-    return bool((~labels.isnan()).any())
 
 
 @contextmanager

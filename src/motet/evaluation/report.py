@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from motet.errors import DataError, did_you_mean
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import Difference, Interval, interval, resample
-from motet.metrics.base import Bias
 from motet.metrics.reliability import ReliabilityCurve
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ class Report(Mapping[str, float]):
         first = resample(mine, [key], draws=draws, seed=seed)
         second = resample(theirs, [other_key], draws=draws, seed=seed)
         value, figures = self[key] - other[other_key], (first.figures - second.figures)[:, 0]
-        bias = Bias(*(a - b for a, b in zip(first.bias[0], second.bias[0], strict=True)))
+        bias = first.bias[0].less(second.bias[0])
         return Difference(value, *interval(value, figures, users=first.users, level=level, bias=bias))
 
     def to_dict(self, *, level: float | None = None) -> dict[str, Any]:

@@ -36,9 +36,8 @@ class Additive(Metric, ABC):
             Float64; zeros for a group without rows.
         """
 
-    @abstractmethod
     def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The figure that follows from sums.
+        """The figure that follows from sums: a mean, of the sum of weighted values and that of weights.
 
         Args:
             totals: Sums in the last dimension.
@@ -46,6 +45,7 @@ class Additive(Metric, ABC):
         Returns:
             One figure for each line of sums; NaN where nothing counts.
         """
+        return totals[..., 0] / totals[..., 1]
 
     def by_user(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
         """One product of matrices for all draws; see `Metric.by_user`."""
@@ -87,10 +87,6 @@ class RowMean(Additive, ABC):
         first, second, weights = columns
         values, kept = weighted(self.values(first, second), weights)
         return sums(values, kept, groups[counted(weights)], size)
-
-    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The mean; see `Additive.finish`."""
-        return totals[..., 0] / totals[..., 1]
 
 
 def sums(

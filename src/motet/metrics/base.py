@@ -21,6 +21,17 @@ class Bias(NamedTuple):
     least: float
     most: float
 
+    def less(self, other: Bias) -> Bias:
+        """That of a difference of two figures.
+
+        Args:
+            other: Of the second.
+
+        Returns:
+            Whatever either may be.
+        """
+        return Bias(self.least - other.most, self.most - other.least)
+
 
 class Metric(ABC):
     """Collects; `merge` of two parts computes the same figure as the whole.

@@ -87,7 +87,3 @@ class ListNDCG(Additive, ListMetric):
         ordered = best > 0
         figures, counts = found / best, lists.total(weights) / lists.sizes
         return sums(figures[ordered], counts[ordered], group[ordered], size)
-
-    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The mean over lists; see `Additive.finish`."""
-        return totals[..., 0] / totals[..., 1]

@@ -98,10 +98,6 @@ class PerQuery(Additive, CorpusMetric):
         figures, counts, rows = self._each(ranks, kept, queries)
         return sums(figures, counts, groups[rows], size)
 
-    def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The mean over queries; see `Additive.finish`."""
-        return totals[..., 0] / totals[..., 1]
-
     def _each(self, ranks: Tensor, weights: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The figure of each query, its weight, and one of its rows."""
         if (queries.diff() < 0).any():

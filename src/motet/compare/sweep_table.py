@@ -1,4 +1,4 @@
-"""Trials as a table for the terminal."""
+"""A sweep as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motet.compare.trial import Trial
 ON_FRONT = "*"
 
 
-def table(found: Sweep) -> Table:
+def sweep_table(found: Sweep) -> Table:
     """The trials of a sweep: those on the front marked, those dominated grey, simple rules below.
 
     Args:
