@@ -1,4 +1,4 @@
-"""Batcher: what waits for a thread and asks the same for different users is answered in one go."""
+"""Batcher: computes waiting requests that differ only in the user together."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from motet.serve.gate import Gate
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-MOST = 8  # more at once gain little, and the first of them waits for all
+MOST = 8  # larger batches gain little, and their first request waits for all the others
 
 
 class _Round(Generic[Question, Answer]):
-    """Questions that are answered together."""
+    """Requests that are answered together."""
 
     def __init__(self, first: Question) -> None:
         self.asked = [first]
@@ -24,28 +24,28 @@ class _Round(Generic[Question, Answer]):
 
 
 class Batcher(Generic[Question, Answer]):
-    """Lets questions of one kind share a walk through the gate.
+    """Answers requests of one kind together while they wait for a thread.
 
-    Where a thread is free, a question is answered at once and alone. Where none is, questions of its kind join it until
-    a thread takes them all: the busier a service, the less each answer costs.
+    If a thread is free, a request is answered at once and alone. If not, requests of its kind join it until a thread
+    takes them all. So each answer costs less the busier the service is.
 
     Args:
-        gate: Bounds the work that is done at once; every question takes a place in it.
-        answer: Answers some questions of one kind, in their order.
+        gate: Limits concurrent work; every request takes a place in it.
+        answer: Answers several requests of one kind, in order.
     """
 
     def __init__(self, gate: Gate, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
         self.gate = gate
         self.answer = answer
-        self._open: dict[Hashable, _Round[Question, Answer]] = {}  # rounds that no thread has taken yet
+        self._open: dict[Hashable, _Round[Question, Answer]] = {}  # rounds that no thread has started yet
         self._lock = threading.Lock()
 
     async def ask(self, kind: Hashable, question: Question) -> Answer:
-        """Answer a question, with others of its kind or alone.
+        """Answer a request, alone or with others of its kind.
 
         Args:
-            kind: Only questions of equal kinds are answered together.
-            question: The question.
+            kind: Only requests of equal kinds are answered together.
+            question: The request.
 
         Returns:
             Its answer.
@@ -58,7 +58,9 @@ class Batcher(Generic[Question, Answer]):
             asked = self._begin(kind, question) if joined is None else self._join(kind, joined, question)
             place = len(asked.asked) - 1
         try:
-            answer = (await asyncio.shield(asked.answers))[place]  # one who gives up must not take the others along
+            answer = (await asyncio.shield(asked.answers))[
+                place
+            ]  # one request may be cancelled, the others not
         finally:
             if joined is not None:
                 self.gate.leave()
@@ -86,17 +88,17 @@ class Batcher(Generic[Question, Answer]):
         try:
             return await self.gate.wait(work)
         finally:
-            self._close(kind, begun)  # also where no thread ever took it
+            self._close(kind, begun)  # also if no thread ever started it
 
     def _work(self, kind: Hashable, begun: _Round[Question, Answer]) -> Sequence[Answer | Exception]:
-        """In a thread: from now on nobody joins."""
+        """In a thread of the gate: from now on no request joins."""
         self._close(kind, begun)
         try:
             return self.answer(begun.asked)
         except Exception:
             if len(begun.asked) == 1:
                 raise
-            return [self._alone(question) for question in begun.asked]  # one that fails must not fail the others
+            return [self._alone(question) for question in begun.asked]  # a request that fails must not fail the others
 
     def _alone(self, question: Question) -> Answer | Exception:
         try:

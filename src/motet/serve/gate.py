@@ -1,4 +1,4 @@
-"""Gate: so much work at a time and no more; whoever comes beyond is told to come again."""
+"""Gate: limits how much work runs and waits at once; further requests are told to try again."""
 
 from __future__ import annotations
 

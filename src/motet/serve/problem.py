@@ -1,4 +1,4 @@
-"""Problem: what a service refuses, always in one shape: `{"error": {"code", "message", "field"}}`."""
+"""Problem: a refused request, always answered in the form `{"error": {"code", "message", "field"}}`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from starlette.responses import JSONResponse
 
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "invalid"}
-LONGEST = 500  # characters of a message: what a caller sends must not come back at any length
+LONGEST = 500  # characters of a message, which may quote what the client sent
 
 
 class Problem(Exception):  # noqa: N818  # what is answered, not what went wrong with us
-    """A request that is not answered.
+    """The reason why a request is refused.
 
     Args:
         status: Of HTTP.

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -18,7 +17,7 @@ from motet.serve.log import log_to_stderr
 from motet.serve.rollout.plan import Plan, Wanted
 from motet.serve.rollout.plan_store import PlanStore
 from motet.serve.rollout.registry import Registry
-from motet.serve.tokens import Tokens
+from motet.serve.tokens import Tokens, is_loopback
 from motet.serve.workers import Say, Workers
 
 KEPT_IN = ".serving"
@@ -57,7 +56,7 @@ def run(
             the models break a rule, or events cannot be kept where they should be.
     """
     allowed = Tokens.find(tokens)
-    if allowed is None and not is_here(host):
+    if allowed is None and not is_loopback(host):
         raise ConfigError(
             f"host {host!r} can be reached from other machines, so that requests need tokens; write lines such as "
             "'TOKEN read,write' to a file and pass --tokens FILE, or set MOTET_TOKENS"
@@ -129,25 +128,6 @@ def begin(
     if begun is not plan:
         plans.keep(begun)
     return begun
-
-
-def is_here(host: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    Args:
-        host: A name or an address.
-
-    Returns:
-        True for `localhost` and loopback addresses.
-
-    Example:
-        >>> is_here("127.0.0.1"), is_here("::1"), is_here("localhost"), is_here("0.0.0.0"), is_here("shop")
-        (True, True, True, False, False)
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:

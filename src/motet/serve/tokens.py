@@ -1,4 +1,4 @@
-"""Tokens: who may read, write and administer a service."""
+"""Tokens: who may read from, write to and administer a service."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -13,17 +14,17 @@ from motet.errors import ConfigError, did_you_mean
 
 SCOPES = ("read", "write", "admin")
 VARIABLE = "MOTET_TOKENS"
-SHORTEST = 16  # characters: of 64 letters each, more than anyone tries out over a network
+SHORTEST = 16  # characters: at 6 bits each, more than anyone can guess over a network
 
 
 class Tokens:
-    """Secrets and what each allows; only their digests are kept.
+    """Tokens and the scopes of each; only their digests are kept in memory.
 
     Args:
-        scopes: By token. `admin` allows everything.
+        scopes: Scopes by token. `admin` includes the others.
 
     Raises:
-        ConfigError: If a token is short, or a scope is none.
+        ConfigError: If a token is too short, or a scope does not exist.
 
     Example:
         >>> tokens = Tokens({"correct-horse-battery": ["read"]})
@@ -36,7 +37,7 @@ class Tokens:
         for place, (token, allowed) in enumerate(scopes.items(), 1):
             if len(token) < SHORTEST:
                 raise ConfigError(
-                    f"token {place} has {len(token)} characters; give at least {SHORTEST}, drawn at random"
+                    f"token {place} has {len(token)} characters; use at least {SHORTEST}, chosen at random"
                 )
             for scope in allowed:
                 if scope not in SCOPES:
@@ -49,14 +50,14 @@ class Tokens:
         """Read tokens from a file, or else from the environment variable `MOTET_TOKENS`.
 
         Args:
-            file: Lines of a token and its scopes, as in `9f86d081884c7d65 read,write`; `#` begins a comment. The
+            file: Has lines of a token and its scopes, such as `9f86d081884c7d65 read,write`; `#` starts a comment. The
                 variable holds the same, with `;` between lines.
 
         Returns:
-            The tokens; None where there is neither.
+            The tokens; None if there is neither a file nor the variable.
 
         Raises:
-            ConfigError: If the file cannot be read, holds none, or a line has another form.
+            ConfigError: If the file cannot be read or holds no tokens, or a line has another form.
         """
         if file is None:
             text = os.environ.get(VARIABLE, "").replace(";", "\n")
@@ -78,23 +79,44 @@ class Tokens:
                 raise ConfigError(f"line {number} of {where} is not a token and its scopes, as in: TOKEN read,write")
             found[words[0]] = words[1].split(",")
         if not found:
-            raise ConfigError(f"{where} holds no token; write lines such as: TOKEN read,write")
+            raise ConfigError(f"{where} holds no tokens; write lines such as: TOKEN read,write")
         return cls(found)
 
     def scopes(self, token: str) -> frozenset[str]:
-        """What a token allows; the time it takes tells nothing of the tokens there are.
+        """The scopes of a token. The time this takes reveals nothing about the valid tokens.
 
         Args:
-            token: As a caller sent it.
+            token: As a client sent it.
 
         Returns:
-            Its scopes; none where nobody has it.
+            Its scopes; none if it is not valid.
         """
         asked, allowed = _digest(token), frozenset[str]()
         for digest, scopes in self._scopes.items():
             if hmac.compare_digest(digest, asked):
                 allowed = scopes
         return allowed
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address, so that no token is needed.
+
+    Args:
+        host: A name or an address.
+
+    Returns:
+        True for `localhost` and loopback addresses.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
+        (True, True, True)
+        >>> is_loopback("0.0.0.0"), is_loopback("shop"), is_loopback("127.0.0.1.shop")
+        (False, False, False)
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _digest(token: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_a_wrong_method(ask: Caller) -> None:
     ask.refused(405, "DELETE", "/v1/items")
 
 
-def test_a_mistake_of_ours_is_told_without_its_traceback(
+def test_a_mistake_of_ours_is_answered_without_its_traceback_and_logged_without_people(
     ask: Caller, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -152,7 +153,10 @@ def test_a_mistake_of_ours_is_told_without_its_traceback(
     with caplog.at_level("INFO", logger="motet.serve"):
         error = ask.refused(500, "POST", "/v1/recommend", {"user": 3})
     assert error == {"code": "internal", "message": "the service failed; its log says where", "field": None}
-    assert "RuntimeError" in caplog.messages[0]
+    said = json.loads(caplog.messages[0])
+    assert said["kind"] == "RuntimeError"
+    assert said["where"][-1].endswith(" fail")
+    assert "secret" not in caplog.text
 
 
 def test_without_its_database_a_service_serves_and_takes_no_events(served: ServedModel, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_every_route_of_data_asks_for_a_token(kept: Service) -> None:
 
 def test_without_tokens_only_this_machine_is_answered(ask: Caller) -> None:
     """A page elsewhere may point its own name at 127.0.0.1, and the browser then asks under that name."""
-    for host in ("localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000", "[::1]"):
+    for host in ("localhost", "LOCALHOST:8000", "127.0.0.1:80", "127.0.0.5:80", "[::1]:8000", "[::1]"):
         assert ask("GET", "/healthz", headers={"Host": host}).status_code == 200
     for host in (
         "evil.example",
@@ -226,10 +226,10 @@ def test_tokens_from_a_file_and_from_the_environment(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("short read", "token 1 has 5 characters; give at least 16, drawn at random"),
+        ("short read", "token 1 has 5 characters; use at least 16, chosen at random"),
         (f"{READER} reed", "token 1 has the scope 'reed'; did you mean 'read'?; scopes: read, write, admin"),
         (READER, "line 1 of .*tokens is not a token and its scopes, as in: TOKEN read,write"),
-        ("# nobody\n", "tokens holds no token; write lines such as: TOKEN read,write"),
+        ("# nobody\n", "tokens holds no tokens; write lines such as: TOKEN read,write"),
     ],
 )
 def test_tokens_that_break_a_rule(tmp_path: Path, text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Guard: what happens to every request before and after its route: limits, headers, a line in the log."""
+"""Guard: what every request passes before and after its route: limits, security headers, metrics and the log."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from motet.serve.gate import Gate
 from motet.serve.log import log_event
 from motet.serve.metrics import Metrics
 from motet.serve.problem import Problem
+from motet.serve.tokens import is_loopback
 
 LARGEST_BODY = 1 << 20
 BODY_TIMEOUT_S = 10.0
@@ -31,7 +32,6 @@ HEADERS = {
 }
 WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
 PORT = re.compile(r":\d+$")
-HERE = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Guard:
@@ -40,9 +40,9 @@ class Guard:
     Args:
         app: The application.
         metrics: Counts requests.
-        gate: Bounds the work that is done at once; what brings a body for it is refused unread while it is full.
-        anybody: Whether requests need no token. Then only those that were meant for this machine are answered, and
-            none of a page of another site, which a browser would send to 127.0.0.1 all the same.
+        gate: Limits concurrent work; while it is full, requests for work are refused before their body is read.
+        anybody: Whether requests need no token. Then only requests addressed to this machine are answered, and none
+            that a browser sends for a page of another site.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, anybody: bool) -> None:
@@ -76,12 +76,14 @@ class Guard:
                 await self.app(scope, await self._body(scope, receive), sending)
             except Problem as problem:
                 await problem.answer()(scope, receive, sending)
-            except Exception:
-                log_event("error", where=traceback.format_exc())
+            except Exception as error:  # its message is left out: it may hold ids
+                frames = traceback.extract_tb(error.__traceback__)
+                where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+                log_event("error", kind=type(error).__name__, where=where)
         self._count(scope, status, time.perf_counter() - began)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
-        """The body, read whole before anything else is done, or refused."""
+        """Read the whole body, or refuse the request, before anything else happens."""
         headers = dict(scope["headers"])
         if self.anybody:
             _check_source(headers)
@@ -115,9 +117,9 @@ class Guard:
 
 
 def _check_source(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse what a page of another site makes a browser ask, under that site's name or under this machine's."""
+    """Refuse what a browser sends for a page of another site, whether to that site's name or to this machine's."""
     host = headers.get(b"host", b"").decode("latin-1")
-    if PORT.sub("", host) not in HERE:
+    if not is_loopback(PORT.sub("", host).removeprefix("[").removesuffix("]")):
         raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
     origin = headers.get(b"origin", b"").decode("latin-1")
     if origin and origin.partition("://")[2] != host:
@@ -144,6 +146,6 @@ def _too_large() -> Problem:
 
 
 def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The answer's own headers, and those of every answer that it does not set itself."""
+    """The response's own headers, and the default ones that it does not set itself."""
     own = {name.lower() for name, _ in headers}
     return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]

@@ -1,4 +1,4 @@
-"""What routes answer beside what they are asked for, as the description of the service says it."""
+"""The OpenAPI description: errors and texts that routes answer besides their normal result."""
 
 from __future__ import annotations
 
