@@ -19,9 +19,10 @@ from motet.data.told import told_features
 from motet.data.told_events import ToldEvents
 from motet.data.visitors import Visitors
 from motet.retrievers.chosen import chosen
-from motet.scorer import PAIRS, Askers, Scorer
+from motet.scorer import Askers, Scorer
 
 SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
+SUMMED = 1 << 13  # item vectors that are gathered at once: memory that is used again, which fresh one is slower than
 RIDGE = 0.1  # share of the mean variance that is added to every direction
 
 
@@ -123,7 +124,7 @@ class FoldIn:
     def _sums(self, had: History) -> Float[Tensor, "n dim"]:
         """The sum of the item vectors of each history, some pairs at a time: only their vectors are copied."""
         starts = had.starts
-        edges = torch.searchsorted(starts, torch.arange(0, len(had.items), PAIRS, device=starts.device)).tolist()
+        edges = torch.searchsorted(starts, torch.arange(0, len(had.items), SUMMED, device=starts.device)).tolist()
         sums = [self.scorer.items.new_zeros(0, self.scorer.items.shape[1])]
         for first, last in pairwise(dict.fromkeys([0, *edges, len(starts) - 1])):
             begin, end = int(starts[first]), int(starts[last])
