@@ -130,6 +130,19 @@ def test_an_event_speaks_of_the_signal_that_it_names(store: EventStore) -> None:
     assert missing(ask) == {"i1", "i4", "i5"}
 
 
+def test_kinds_may_be_numbers_and_values_of_any_size(store: EventStore) -> None:
+    rows = shop(LONG).frame().with_columns(event=pl.col("event").replace_strict({"view": 1, "buy": 2, "rate": 3}))
+    log = EventLog.read(rows, LONG)
+    user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
+    model = Model(user=user, item=item, tasks=[Retrieval()])
+    ask = caller(store, Recommender(model, log, seen="event == 2 or event == 3 and value < 4"))
+    for place, kind in {"i0": "1", "i1": "2", "i3": "view", "i4": "9"}.items():
+        tell(ask, place, event=kind)
+    tell(ask, "i5", event="3", value=1e300)
+    tell(ask, "i7", event="3", value=-1e300)
+    assert missing(ask) == {"i1", "i3", "i7"}
+
+
 def test_items_come_in_the_order_of_their_last_events() -> None:
     log = shop(LONG)
     had = known_items(log, [Had("i1", "buy"), Had("i2"), Had("gone"), Had("i1", "view")], ["i3", 7])

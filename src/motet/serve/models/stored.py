@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+import torch
 
 from motet.data.log import EventLog
-from motet.data.schema import Schema
 from motet.serve.events.event import Had
 from motet.serve.models.spelling import spell
 
 Stored = Mapping[str, Sequence[Had]]
+LARGEST = torch.finfo(torch.float32).max  # as columns of a log hold numbers
 
 
 def known_items(log: EventLog, stored: Sequence[Had], history: Sequence[str | int]) -> list[Had]:
@@ -52,23 +53,28 @@ def as_histories(log: EventLog, seen: str | None, had: Mapping[Any, Sequence[Had
         }
     schema = log.schema
     rows = [
-        {schema.user: user, schema.item: each.item, **_said(schema, each)}
-        for user, line in had.items()
-        for each in line
+        {schema.user: user, schema.item: each.item, **_said(log, each)} for user, line in had.items() for each in line
     ]
     types = {schema.user: log.users.vocab.ids.dtype, schema.item: log.items.vocab.ids.dtype}
     types |= dict.fromkeys(schema.signals, pl.Float64())
-    return pl.DataFrame(rows, schema=types | ({} if schema.event is None else {schema.event: pl.String()}))
+    return pl.DataFrame(
+        rows, schema=types | ({} if schema.event is None else {schema.event: log.vocabs[schema.event].ids.dtype})
+    )
 
 
-def _said(schema: Schema, had: Had) -> dict[str, Any]:
+def _said(log: EventLog, had: Had) -> dict[str, Any]:
     """What an event says in the columns of a log.
 
     Its value is that of the signal that its kind names, or of the only signal there is. Of the others an event that
-    names its kind says that they are nothing, one that does not says nothing.
+    names its kind says that they are nothing, one that does not says nothing. A text is no kind of a log whose kinds
+    are numbers, and says nothing.
     """
+    schema = log.schema
     only = schema.signals[0] if len(schema.signals) == 1 else None
     spoken = had.event if had.event in schema.signals else only
     others = None if had.event is None or spoken is None else math.nan
-    said: dict[str, Any] = {name: had.value if name == spoken else others for name in schema.signals}
-    return said if schema.event is None else {**said, schema.event: had.event}
+    value = None if had.value is None else min(max(had.value, -LARGEST), LARGEST)
+    said: dict[str, Any] = {name: value if name == spoken else others for name in schema.signals}
+    if schema.event is not None:
+        said[schema.event] = None if had.event is None else spell(log.vocabs[schema.event], had.event)
+    return said
