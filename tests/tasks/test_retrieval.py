@@ -118,6 +118,15 @@ def test_rows_without_any_negative_have_no_loss_and_finite_gradients(log: EventL
     assert all(tower.ids.weight.grad.isfinite().all() for tower in (model.user, model.item))
 
 
+@pytest.mark.parametrize("pool", [InBatch(), InBatch(hardest=2, spare="batch"), Catalogue()], ids=repr)
+def test_an_empty_batch_is_no_step(log: EventLog, pool: Pool) -> None:
+    model = model_of(log, Retrieval(pool=pool))
+    loss = model.losses(log.batch().take(slice(0, 0)))["retrieval"]
+    loss.backward()
+    assert loss.item() == 0
+    assert not any(parameter.grad.any() for parameter in model.parameters() if parameter.grad is not None)
+
+
 def test_a_batch_without_positives_is_no_step(log: EventLog) -> None:
     for negatives in (None, "rating <= 2"):
         model = model_of(log, Retrieval(positives="rating >= 4", negatives=negatives))

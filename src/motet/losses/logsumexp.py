@@ -111,7 +111,7 @@ class _LogSumExpScores(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         queries, candidates, bias, weights, mean_candidate, candidate_grad, bias_grad = ctx.saved_tensors
-        scale = grad.dot(weights) / weights.dot(weights)
+        scale = grad.dot(weights) / weights.dot(weights).clamp(min=torch.finfo(weights.dtype).tiny)  # of no queries, 0
         if torch.allclose(grad, scale * weights, rtol=1e-6, atol=0):
             candidate_grad, bias_grad = scale * candidate_grad, scale * bias_grad
         else:

@@ -175,7 +175,7 @@ class _Pool(NamedTuple):
     def _top(self, k: int) -> Tensor:
         """The k highest scored candidates of each query, [queries, k]."""
         top = torch.empty(len(self.queries), k, dtype=torch.long, device=self.queries.device)
-        heads = self.queries[0, ..., 0].numel()
+        heads = self.queries.shape[1] if self.queries.dim() == 3 else 1
         for start, stop in blocks(len(self.queries), len(self.candidates) * heads, self.queries.device):
             scores = self.queries[start:stop] @ self.candidates.T
             scores = (scores.amax(1) if scores.dim() == 3 else scores) + self.shift
