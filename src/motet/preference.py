@@ -15,27 +15,27 @@ from motet.layers.mlp import linear
 
 
 class Preference(Configured):
-    r"""Weights of the tasks that are drawn for every batch and told to the model, so that any can be asked for later.
+    r"""Trains for all task weights at once: they are drawn for every batch and given to the model as an input.
 
     A preference p is a weighting in the unit of the model's weights w: "answer as a model trained with these". Only
-    ratios count. What the model is told is how far each task stands below the one that is favoured most,
+    ratios count. The model's input is how far each task is below the one that is favoured most,
 
     $$ z_t = \max \Big( \log \frac{p_t}{w_t} - \max_s \log \frac{p_s}{w_s}, \; -\log spread \Big), \qquad
        p'_t = w_t \frac{n \, e^{z_t}}{\sum_s e^{z_s}} $$
 
-    with n tasks, and p' weighs their losses: the weights of the model where all z are 0. In training one task, drawn
-    at random, has z = 0, and every other one is uniform in [-log spread, 0], anew for each batch: with two tasks the
-    log of their ratio is uniform. User vectors are scaled and shifted by what a small network makes of z,
+    with n tasks, and p' weights their losses: these are the model's weights if all z are 0. For each batch in training,
+    one random task has z = 0, and every other one is uniform in [-log spread, 0]; with two tasks, the log of their
+    ratio is uniform. A small network of z scales and shifts the user vectors,
 
     $$ u' = (1 + \gamma(z)) \odot u + \beta(z) $$
 
-    and through them the trunk, the heads and the queries know it. Item vectors do not: one index serves every
+    and so conditions the trunk, the heads and the queries. Item vectors do not depend on it: one index serves every
     preference.
 
     Args:
-        spread: The largest factor by which training moves one task against another, both ways. What is asked for beyond
-            it, a weight of 0 for one, is answered by the nearest that was drawn. Wider covers more, and knows each
-            place less well.
+        spread: The largest factor, in both directions, by which training shifts the weight of one task against another.
+            A preference beyond it, such as a weight of 0, is answered as the nearest one that was drawn. A wider spread
+            covers more preferences, each of them less precisely.
         hidden: Width of the network's hidden layer.
 
     Raises:

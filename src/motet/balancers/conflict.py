@@ -1,4 +1,4 @@
-"""Conflict: how hard each task pulls at the vectors that tasks share, and whether they pull the same way."""
+"""Conflict: gradient norms of the tasks at the vectors that they share, and the cosines between the gradients."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Rows = Sequence[Int[Tensor, " _"] | None]
 
 
 def task_gradients(losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Tensor]) -> dict[str, Float[Tensor, " n"]]:
-    """Each task's gradient with respect to the shared vectors, all in one row; the graph is kept.
+    """Each task's gradient with respect to the shared vectors, flattened to one row; the graph is kept.
 
     Args:
         losses: By task, times their weights.
-        shared: The vectors at which the tasks meet.
+        shared: The vectors that the tasks share.
 
     Returns:
         By task.
@@ -33,15 +33,15 @@ class Conflict:
     $$ share_t = \frac{n_t \|g_t\|}{\sum_s n_s \|g_s\|}, \qquad
        cosine_{st} = \frac{g_s \cdot g_t}{\|g_s\| \, \|g_t\|} $$
 
-    A gradient is that of a task's weighted loss with respect to the vectors of the batch's distinct users and items. Of
-    most epochs one batch is measured, the first: it has labels of every task. Where it has not, as in a `Mix` or where
-    labels are rare, the first batch that holds a task, or two tasks together, is measured too. $g_t$ is taken on the
-    first batch with rows that task t learns from, and $n_t$ batches of the epoch have any. A cosine is taken on the
-    first batch that holds both tasks. Those of two logs never share one: their cosine is over the users and items that
-    stand in the first batch of both, NaN where there are none.
+    A gradient is that of a task's weighted loss with respect to the vectors of the batch's distinct users and items. In
+    most epochs only the first batch is measured, because it has labels of every task. Otherwise, as in a `Mix` or where
+    labels are rare, so is the first batch that has a task, or a pair of tasks. $g_t$ is measured on the first batch
+    with rows that task t learns from, and $n_t$ is the number of such batches in the epoch. A cosine is measured on the
+    first batch with both tasks. Tasks of two logs never share a batch: their cosine is over the users and items that
+    occur in the first batch of each, and NaN if there are none.
 
-    A batch that is measured costs half a step more, with the heads of the MovieLens tutorial: a twentieth of an epoch
-    of ten batches, and less than a hundredth of one of a hundred.
+    Measuring a batch takes half as long as a step, with the heads of the MovieLens tutorial: a twentieth of an epoch of
+    ten batches, and less than a hundredth of an epoch of a hundred.
 
     Args:
         tasks: The order in which figures name the tasks; that of their appearance where not given.
@@ -63,11 +63,11 @@ class Conflict:
         held: Collection[str] | None = None,
         rows: Rows = (),
     ) -> None:
-        """Look at a batch; its graph is kept, and walked through only where there is something new in it.
+        """Measure a batch if it has a task, or a pair of tasks, that was not measured yet; its graph is kept.
 
         Args:
             losses: By task, times their weights.
-            shared: The vectors at which the tasks meet: those of users, then those of items in one tensor or several.
+            shared: The vectors that the tasks share: those of users, then those of items in one tensor or several.
             held: The tasks that learn from a row of the batch; all where not given.
             rows: Which entity each vector of `shared` belongs to; None where it is that of one row of the batch alone.
                 Not given: as None.

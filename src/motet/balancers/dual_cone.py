@@ -1,4 +1,4 @@
-"""The nearest direction that leads no loss up."""
+"""The nearest direction that increases no loss."""
 
 from __future__ import annotations
 

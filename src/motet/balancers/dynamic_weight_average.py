@@ -1,4 +1,4 @@
-"""DynamicWeightAverage: a task whose loss falls slowly counts for more."""
+"""DynamicWeightAverage: a task whose loss falls slowly gets more weight."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class DynamicWeightAverage(Balancer):
 
     $$ \lambda_t = K \, \mathrm{softmax}_t (r_t / T), \qquad r_t = L_t(e-1) / L_t(e-2) $$
 
-    over K tasks. A ratio is 1 until its task has two epochs behind it. The weights do not depend on how losses are
-    scaled, and do not make up for it: what they multiply are the losses times the model's weights.
+    over K tasks. A task's ratio is 1 in its first two epochs. The weights neither depend on the scale of a loss nor
+    compensate for it; they multiply the losses times the model's weights.
 
     Args:
         temperature: Evens the weights out; 2 is the paper's.

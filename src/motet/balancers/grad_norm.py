@@ -1,4 +1,4 @@
-"""GradNorm: weights that even out how hard tasks pull."""
+"""GradNorm: weights that equalise the tasks' gradient norms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class GradNorm(Balancer):
     $$ G_t = \|\nabla w_t L_t\|, \qquad
        w_t \leftarrow w_t \exp \Big( -\eta \, \mathrm{sign}(G_t - \bar G \, r_t^\alpha) \, G_t / \bar G \Big) $$
 
-    where $r_t$ is the share of its first loss that a task still has, over the mean of that: a task that has learned
-    less gets more. The step is that of the paper's loss, taken in the logarithm of the weight and relative to the mean
-    norm, so that weights stay positive. They start where the first batch has equal norms, and not at 1 as in the paper:
-    with losses a thousand times apart the way from 1 is long, and Adam remembers every gradient of it. The weights of
-    the tasks in a batch keep their sum, K over K tasks; one that is absent keeps its weight.
+    where $r_t$ is the ratio of a task's loss to its first loss, relative to the mean of these ratios: a task that has
+    learned less gets more. The step is that of the paper's loss, taken in the logarithm of the weight and relative to
+    the mean norm, so that weights stay positive. Weights start where the norms of the first batch are equal, not at 1
+    as in the paper: with losses a thousand times apart it takes many steps from 1, and Adam's moments remember them.
+    The weights of the tasks in a batch keep their sum, which is K over all K tasks; an absent task keeps its weight.
 
     Args:
         alpha: How much slow tasks are favoured; 0 makes the norms equal, 1.5 is the paper's for unlike tasks.

@@ -1,4 +1,4 @@
-"""GradientBalancer: methods that combine the tasks' gradients, and not their losses."""
+"""GradientBalancer: methods that combine the tasks' gradients instead of their losses."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ class GradientBalancer(Balancer):
 
     $$ d = \sum_t c_t \, \nabla L_t $$
 
-    Where tasks conflict, the weighted sum can lead one loss up; these methods choose c from the products of the
-    gradients. They look at the outputs of the towers, where tasks meet, and never at the tables: the cost is a backward
-    pass of each head. One pass through the towers follows with $d$ in place of the sum's gradient. What belongs to a
-    task alone, its head for one, gets the gradient of that task, and a trunk that of the sum.
+    Where tasks conflict, a step along the weighted sum can increase a loss. These methods choose c from the dot
+    products of the gradients at the outputs of the towers, which the tasks share, and never touch the embedding tables:
+    the cost is one backward pass through each head. One pass through the towers follows, with $d$ in place of the sum's
+    gradient. Parameters of a single task, such as its head, get the gradient of that task, and a trunk gets that of the
+    sum.
 
-    The coefficients are scaled to add up to the number of tasks where the method averages, so that weights and learning
-    rates mean what they mean under `Fixed`. A task without a gradient in the batch plays no part.
+    Where a method averages, the coefficients are scaled to add up to the number of tasks, so that weights and learning
+    rates mean the same as under `Fixed`. A task without a gradient in the batch is left out.
 
     | method | what it does |
     |---|---|
-    | `upgrad` | projects each gradient onto the directions that lead no loss up, and adds |
-    | `dualproj` | projects the sum there |
-    | `pcgrad` | takes from each gradient its part against each other, in random order |
-    | `cagrad` | the direction near the sum whose worst task gains most; asks a solver at every step |
-    | `mgda` | the shortest convex combination: small gradients rule |
+    | `upgrad` | projects each gradient onto the directions that increase no loss, and adds them |
+    | `dualproj` | projects the sum onto these directions |
+    | `pcgrad` | removes from each gradient its component against each other one, in random order |
+    | `cagrad` | the direction near the sum that improves the worst task most; calls a solver at every step |
+    | `mgda` | the shortest convex combination: small gradients dominate |
     | `aligned-mtl` | rotates and scales the gradients to be orthogonal and of one length |
     | `imtl-g` | equal projections onto every gradient |
 

@@ -16,8 +16,8 @@ class MMoE(Trunk):
 
     $$ h_t(x) = \sum_e g_t(x)_e \, f_e(x), \qquad g_t(x) = \mathrm{softmax}(W_t x) $$
 
-    Tasks that agree listen to the same experts, tasks that do not part ways. `fit` logs each expert's mean share as
-    `gate/<task>/<expert>`: a gate that hears one expert alone, or all of them alike, is worth knowing of.
+    Tasks that agree can use the same experts, and tasks that conflict different ones. `fit` logs each expert's mean
+    share as `gate/<task>/<expert>`; look out for gates that use a single expert, or all of them alike.
 
     Args:
         experts: How many.

@@ -14,7 +14,7 @@ from motet.trunks.mmoe import named_shares
 
 
 class PLE(Trunk):
-    r"""Progressive layered extraction: each task hears the shared experts and its own, never those of another.
+    r"""Progressive layered extraction: each task uses the shared experts and its own, never those of another task.
 
     $$ x_t^{l+1} = \sum_{e \in S \cup E_t} g_t(x_t^l)_e \, f_e(x^l), \qquad
        x_S^{l+1} = \sum_{e \in S \cup E_1 \cup E_2 \dots} g_S(x_S^l)_e \, f_e(x^l) $$
@@ -23,9 +23,9 @@ class PLE(Trunk):
     control (CGC). `fit` logs the mean shares of the last layer's gates as `gate/<task>/<expert>`.
 
     Args:
-        shared: Experts that all tasks hear.
+        shared: Experts that all tasks use.
         own: Experts of each task.
-        layers: How many times tasks part and meet; the paper's best has 2.
+        layers: Extraction layers; the paper's best model has 2.
         hidden: Widths of each expert's layers; the last is what heads read.
         product: Whether they also read the elementwise product of the vectors.
         dropout: Share of every layer's values set to 0 in training.
