@@ -100,8 +100,9 @@ class RunFolder:
                 f"process {holder or 'of another machine'} is at work in {self.path}; wait for it, or give another "
                 "folder with -o"
             ) from error
-        os.truncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        with _writing(self.path):
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
 
     def _same_run(self) -> None:
         file = self.path / PLAN

@@ -128,8 +128,10 @@ class Evidence:
         return len(self) == len(other) and all(torch.equal(getattr(self, c), getattr(other, c)) for c in columns)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        columns: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **{name: change(column) for name, column in columns.items()})
+        changed: dict[str, Any] = {
+            name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **changed)
 
     def _parts(self) -> Iterator[tuple[str, Metric, tuple[Tensor, ...]]]:
         for name, metric in self.metrics().items():
