@@ -171,7 +171,7 @@ def test_what_is_served_is_said_as_on_the_command_line(ask: Ask) -> None:
     expected = [{"name": "spring"}, {"name": "summer", "share": 0.1}, {"name": "autumn", "role": "shadow"}]
     assert json.loads(service.asked[0].content) == {"models": expected}
     with pytest.raises(
-        ConfigError, match="there is a share for 'sumer', which is no live model; did you mean 'summer'"
+        ConfigError, match="there is a share for 'sumer', but no live model of that name; did you mean 'summer'"
     ):
         ask(Script(), "serve", ["spring", "summer"], shares={"sumer": 0.1})
 

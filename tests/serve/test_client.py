@@ -73,7 +73,10 @@ def test_both_clients_are_refused_in_the_words_of_the_service(address: str) -> N
     with Client(address) as client, pytest.raises(ServiceError, match="a token is needed") as refused:
         client.model()
     assert refused.value.code == "no_token"
-    with Client(address, token=TOKEN) as client, pytest.raises(ServiceError, match="the token does not allow to admin"):
+    with (
+        Client(address, token=TOKEN) as client,
+        pytest.raises(ServiceError, match="the token does not have the scope 'admin'"),
+    ):
         client.roll_back()
 
 

@@ -21,7 +21,7 @@ from motet.serve.run import listen, remove_scratch_of_the_dead, run
 def test_other_machines_need_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MOTET_TOKENS", raising=False)
     for host in ("0.0.0.0", "::", "shop.example"):
-        with pytest.raises(ConfigError, match="can be reached from other machines, so that requests need tokens"):
+        with pytest.raises(ConfigError, match="can be reached from other machines, so requests need tokens"):
             run([tmp_path], host=host, port=0)
 
 
@@ -69,7 +69,7 @@ def test_a_wrong_event_store_is_said_before_a_model_is_loaded(
 
 
 def test_a_host_that_is_none() -> None:
-    with pytest.raises(ConfigError, match=r"host 'not an address' is no address: .*; give one of this machine's"):
+    with pytest.raises(ConfigError, match=r"host 'not an address' is not an address: .*; give one of this machine"):
         listen("not an address", 0)
 
 

@@ -206,7 +206,9 @@ def serve(
     for name in shares:
         if name not in live:
             hint = did_you_mean(name, live)
-            raise ConfigError(f"there is a share for {name!r}, which is no live model{hint}; models: {', '.join(live)}")
+            raise ConfigError(
+                f"there is a share for {name!r}, but no live model of that name{hint}; models: {', '.join(live)}"
+            )
     wanted = [{"name": name, **given(share=shares.get(name))} for name in live]
     wanted += [{"name": name, "role": "shadow"} for name in shadows]
     return Call("POST", "/v1/models", answers.Lineup.model_validate_json, {"models": wanted})

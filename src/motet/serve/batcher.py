@@ -58,9 +58,7 @@ class Batcher(Generic[Question, Answer]):
             asked = self._begin(kind, question) if joined is None else self._join(kind, joined, question)
             place = len(asked.asked) - 1
         try:
-            answer = (await asyncio.shield(asked.answers))[
-                place
-            ]  # one request may be cancelled, the others not
+            answer = (await asyncio.shield(asked.answers))[place]  # one request may be cancelled, the others not
         finally:
             if joined is not None:
                 self.gate.leave()

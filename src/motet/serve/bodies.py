@@ -1,4 +1,4 @@
-"""What may be asked: the bodies of requests, each with an example, and their limits."""
+"""Bodies of requests, each with an example and its limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Value = StrictBool | StrictInt | Number | Annotated[StrictStr, Field(max_length=
 
 def _text(value: object) -> object:
     if not isinstance(value, str) or value.lstrip("+-").replace(".", "", 1).isdigit():
-        raise ValueError("write a number, or a moment as in 2026-01-31T18:00:00Z")
+        raise ValueError("write a number, or a time such as 2026-01-31T18:00:00Z")
     return value
 
 
@@ -51,26 +51,28 @@ Where = Annotated[dict[Name, Range | Value | Annotated[list[Value], Field(max_le
 
 
 class Asker(Body):
-    """Whose taste a question is about, and by what weighting."""
+    """What requests about a user's taste have in common."""
 
-    preference: Weights | None = Field(None, description="weighting of a model that was trained for all of them")
-    history: Ids = Field([], description="items a user is taken to have had as well, the oldest first")
-    features: Features | None = Field(None, description="what is known of a single user, by column")
-    model: Name | None = Field(None, description="one of the models; drawn by the user where not given")
+    preference: Weights | None = Field(
+        None, description="weighting of the tasks, for a model trained for every weighting"
+    )
+    history: Ids = Field([], description="further items of the user, oldest first")
+    features: Features | None = Field(None, description="features of the user, by column; for a single user only")
+    model: Name | None = Field(None, description="model to ask; if not given, assigned by the user's id")
 
 
 class RecommendBody(Asker):
-    """Asks for the best items of one user or of many."""
+    """Asks for the best items for one user or several."""
 
     user: Id | None = None
     users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] | None = None
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = 10
-    exclude: Ids = Field([], description="items that must not come; unknown ones are ignored, and counted")
-    only: Ids | None = Field(None, description="items that may come")
-    where: Where = Field({}, description="what the columns of the item table must hold")
-    by: Weights | None = Field(None, description="what each task counts for, 0 where not named")
+    exclude: Ids = Field([], description="items to leave out; unknown ones are ignored and listed in the answer")
+    only: Ids | None = Field(None, description="items to choose from")
+    where: Where = Field({}, description="conditions on columns of the item table")
+    by: Weights | None = Field(None, description="weight of each task in the ranking; 0 if not named")
     exclude_seen: StrictBool = Field(
-        True, description="leave out what the user had, in training and since, as far as the model counts it as seen"
+        True, description="leave out items the user had, in training or since, as far as the model counts them as seen"
     )
     candidates: Annotated[StrictInt, Field(ge=1, le=10_000)] = 500
     reasons: StrictBool = Field(False, description="name the nearest items of the user's history")
@@ -82,17 +84,17 @@ class RecommendBody(Asker):
         if (self.user is None) == (self.users is None):
             raise ValueError('give either "user", one id, or "users", a list of ids')
         if self.features is not None and self.users is not None and len(self.users) > 1:
-            raise ValueError('"features" are those of a single user; ask for one user')
+            raise ValueError('"features" belong to a single user; ask for one user')
         return self
 
     @property
     def asking(self) -> list[str | int]:
-        """Every user who asks."""
+        """All users that the request is about."""
         return [self.user] if self.user is not None else list(self.users or [])
 
 
 class ScoreBody(Asker):
-    """Asks what every task expects of a user and some items."""
+    """Asks for every task's scores for one user and some items."""
 
     user: Id
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_K)]
@@ -101,7 +103,7 @@ class ScoreBody(Asker):
 
 
 class SimilarBody(Body):
-    """Asks for the nearest items of an item, or users of a user."""
+    """Asks for the items nearest to an item, or the users nearest to a user."""
 
     item: Id | None = None
     user: Id | None = None
@@ -120,21 +122,21 @@ class SimilarBody(Body):
 class EventBody(Body):
     """Something a user did."""
 
-    id: Name = Field(description="the caller's own, such as a UUID: sent twice it is stored once")
+    id: Name = Field(description="chosen by the client, such as a UUID; an id is stored only once")
     user: Id
     item: Id
-    event: Name | None = Field(None, description='the kind, such as "watch"')
-    value: Number | None = Field(None, description="how much: stars, a price, a duration")
+    event: Name | None = Field(None, description='kind of event, such as "watch"')
+    value: Number | None = Field(None, description="stars, a price, a duration")
     time: Number | Moment | None = Field(None, description="seconds since 1970, or ISO 8601; now if not given")
 
     def seconds(self, now: float) -> float:
-        """The moment, in seconds since 1970.
+        """The time of the event, in seconds since 1970.
 
         Args:
-            now: For an event that names none.
+            now: Used if the event has none.
 
         Returns:
-            Seconds; a moment without a time zone is taken as UTC.
+            Seconds; a time without a time zone is taken as UTC.
         """
         if isinstance(self.time, datetime):
             return (self.time if self.time.tzinfo else self.time.replace(tzinfo=UTC)).timestamp()
@@ -142,7 +144,7 @@ class EventBody(Body):
 
 
 class EventsBody(Body):
-    """Events to keep."""
+    """Events to store."""
 
     events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS)]
 
@@ -154,13 +156,15 @@ class ModelBody(Body):
 
     name: Name
     share: Annotated[Number, Field(ge=0, le=1)] | None = Field(
-        None, description="of the users; an equal part of what the others leave where not given"
+        None, description="share of the users; models without one divide the rest equally"
     )
-    role: Literal["live", "shadow"] = Field("live", description="a shadow is asked beside the live ones, and compared")
+    role: Literal["live", "shadow"] = Field(
+        "live", description="a shadow gets copies of requests; its answers are only measured"
+    )
 
 
 class ModelsBody(Body):
-    """Says all that is to be served: what is new is loaded, what is not named is retired."""
+    """Lists all models to serve: new ones are loaded, those not listed are retired."""
 
     models: Annotated[list[ModelBody], Field(min_length=1, max_length=MOST_MODELS)]
 

@@ -58,7 +58,7 @@ def run(
     allowed = Tokens.find(tokens)
     if allowed is None and not is_loopback(host):
         raise ConfigError(
-            f"host {host!r} can be reached from other machines, so that requests need tokens; write lines such as "
+            f"host {host!r} can be reached from other machines, so requests need tokens; write lines such as "
             "'TOKEN read,write' to a file and pass --tokens FILE, or set MOTET_TOKENS"
         )
     with listen(host, port) as listening, TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
@@ -109,19 +109,21 @@ def begin(
     live = [path.resolve().name for path in models]
     if not models:
         if shares or shadows:
-            raise ConfigError("shares and shadows go with models; name the models too")
+            raise ConfigError("shares and shadows need models; name the models too")
         if plan.places:
             return plan
         live = list(registry.models())
         if len(live) != 1:
             raise ConfigError(
-                f"nothing was served from here before, and there are {len(live)} models to begin with; name those to "
+                f"nothing was served from this folder before, and it has {len(live)} models; name those to "
                 "serve, as in: motet serve DIR/MODEL --models DIR"
             )
     for name in shares:
         if name not in live:
             hint = did_you_mean(name, live)
-            raise ConfigError(f"there is a share for {name!r}, which is no live model{hint}; models: {', '.join(live)}")
+            raise ConfigError(
+                f"there is a share for {name!r}, but no live model of that name{hint}; models: {', '.join(live)}"
+            )
     wanted = [Wanted(name, shares.get(name)) for name in live]
     wanted += [Wanted(path.resolve().name, role="shadow") for path in shadows]
     begun = plan.changed(wanted, {one.name: registry.version(one.name) for one in wanted})
@@ -148,7 +150,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     except OSError as error:
-        raise ConfigError(f"host {host!r} is no address: {error.strerror}; give one of this machine's") from error
+        raise ConfigError(f"host {host!r} is not an address: {error.strerror}; give one of this machine") from error
     try:
         bound.bind(address)
         bound.listen(2048)

@@ -223,12 +223,12 @@ class Service:
 
     def _opened(self) -> EventStore:
         if self.store is None:
-            raise Problem(503, "this service keeps no events; start it with --events", code="no_event_store")
+            raise Problem(503, "this service stores no events; start it with --events", code="no_event_store")
         return self.store
 
     def _deploying(self) -> Deployment:
         if self.deployment is None:
-            raise Problem(503, "this service serves one model for good; start it with motet serve", code="fixed")
+            raise Problem(503, "this service cannot change its model; start it with motet serve", code="fixed")
         return self.deployment
 
 

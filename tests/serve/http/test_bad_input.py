@@ -29,7 +29,7 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": 3, "users": [3]}, None, 'give either "user", one id, or "users"'),
         ("recommend", {"users": []}, "users", "users: List should have at least 1 item"),
         ("recommend", {"users": list(range(101))}, "users", "users: List should have at most 100 items"),
-        ("recommend", {"users": [1, 2], "features": {"age": 3}}, None, '"features" are those of a single user'),
+        ("recommend", {"users": [1, 2], "features": {"age": 3}}, None, '"features" belong to a single user'),
         ("recommend", {"user": 1.5}, "user", "user"),
         ("recommend", {"user": True}, "user", "user"),
         ("recommend", {"user": 2**63}, "user", "user"),
@@ -41,16 +41,16 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": 3, "by": {}}, None, "every task weighs 0"),
         ("recommend", {"user": 3, "preference": {"stars": 1}}, None, "preference"),
         ("recommend", {"user": 3, "features": {"age": 3}}, None, "reads no features"),
-        ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "for '1980', but it holds Int64"),
-        ("recommend", {"user": 3, "where": {"year": {"min": "x"}}}, "where.year", "for 'x', but it holds Int64"),
-        ("recommend", {"user": 3, "where": {"genres": [1]}}, "where.genres", "for 1, but it holds List(String)"),
+        ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "with '1980', but it holds Int64"),
+        ("recommend", {"user": 3, "where": {"year": {"min": "x"}}}, "where.year", "with 'x', but it holds Int64"),
+        ("recommend", {"user": 3, "where": {"genres": [1]}}, "where.genres", "with 1, but it holds List(String)"),
         ("score", {"user": 3, "items": []}, "items", "items: List should have at least 1 item"),
         ("similar", {}, None, 'give either "item" or "user"'),
         ("events", {"events": []}, "events", "events: List should have at least 1 item"),
         ("events", {"events": [{"id": "1", "user": 3}]}, "events.0.item", "events.0.item: Field required"),
         ("events", {"events": [{**EVENT, "value": True}]}, "events.0.value", "Input should be a valid number"),
-        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "write a number, or a moment as in 2026"),
-        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "write a number, or a moment as in 2026"),
+        ("events", {"events": [{**EVENT, "time": "12"}]}, "events.0.time", "write a number, or a time such as 2026"),
+        ("events", {"events": [{**EVENT, "time": True}]}, "events.0.time", "write a number, or a time such as 2026"),
         ("recommend", {"user": 3, "by": {"stars": "1"}}, "by.stars", "by.stars: Input should be a valid number"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_service_that_keeps_no_events(served: ServedModel) -> None:
     service = Service(Lineup.alone(served))
     ask = Caller(create_app(service))
     error = ask.refused(503, "POST", "/v1/events", {"events": [{"id": "1", "user": 3, "item": "Film 1"}]})
-    assert error["message"] == "this service keeps no events; start it with --events"
+    assert error["message"] == "this service stores no events; start it with --events"
     assert ask.get("/readyz")["events"] == "none"
     assert ask.post("/v1/recommend", {"user": 3})["events"] is False
     assert ask.get("/v1/users/3/history")["known"] is True

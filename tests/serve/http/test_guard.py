@@ -35,7 +35,7 @@ def test_each_scope_opens_its_own_routes(kept: Service) -> None:
     app = create_app(kept)
     reader, writer, chief = (Caller(app, token=token) for token in (READER, WRITER, CHIEF))
     reader.post("/v1/recommend", {"user": 3})
-    assert reader.refused(403, "POST", "/v1/events", EVENTS)["message"] == "the token does not allow to write"
+    assert reader.refused(403, "POST", "/v1/events", EVENTS)["message"] == "the token does not have the scope 'write'"
     writer.post("/v1/events", EVENTS)
     assert writer.refused(403, "POST", "/v1/recommend", {"user": 3})["code"] == "wrong_scope"
     writer.refused(403, "GET", "/metrics")
@@ -90,7 +90,7 @@ def test_without_tokens_only_this_machine_is_answered(ask: Caller) -> None:
     "origin", ["https://evil.example", "http://localhost:9000", "http://localhost.evil.example", "null"]
 )
 def test_a_page_of_another_site_cannot_ask(ask: Caller, origin: str) -> None:
-    """A browser sends it to 127.0.0.1 under that very name, without asking first where the body is no JSON or empty."""
+    """A browser sends it to 127.0.0.1 under that very name, and without asking first unless the body is JSON."""
     for path in ("/v1/models/rollback", "/v1/events", "/v1/recommend"):
         error = ask.refused(403, "POST", path, headers={"Origin": origin})
         assert error["code"] == "wrong_origin"

@@ -49,8 +49,8 @@ def served_still(port: int) -> bool:
 @pytest.mark.parametrize(
     ("body", "status", "field", "words"),
     [
-        (b"{'user': 3}", 400, None, "the body is no JSON: "),
-        ('{"user": "José"}'.encode("latin-1"), 400, None, "the body is no JSON: it is not written in UTF-8"),
+        (b"{'user': 3}", 400, None, "the body is not JSON: "),
+        ('{"user": "José"}'.encode("latin-1"), 400, None, "the body is not JSON: it is not written in UTF-8"),
         (b'{"user": 3, "features": {"age": NaN}}', 422, "features.age", "age: Input should be a finite number"),
         (b'{"user": 3, "where": {"year": [1, NaN]}}', 422, "where.year.1", "should be a finite number"),
         (b'{"user": 3, "where": {"year": {"min": NaN}}}', 422, "where.year.min", "should be a finite number"),

@@ -75,7 +75,7 @@ def test_only_and_where_hold_together(ask: Caller) -> None:
 def test_a_misspelt_column_is_named(ask: Caller) -> None:
     error = ask.refused(422, "POST", "/v1/recommend", {"user": 3, "where": {"genre": "war"}})
     assert error["field"] == "where.genre"
-    assert "does not have; did you mean 'genres'?; columns: title, genres, year, country" in error["message"]
+    assert "for where; did you mean 'genres'?; columns: title, genres, year, country" in error["message"]
 
 
 def test_weights_reorder(ask: Caller, recommender: Recommender) -> None:
@@ -194,8 +194,8 @@ def test_model(ask: Caller) -> None:
     assert model["models"] == [{"name": "films", "version": "1", "share": 1.0, "role": "live"}]
     assert ask.post("/v1/recommend", {"user": 1, "model": "films"})["model"]["name"] == "films"
     error = ask.refused(404, "POST", "/v1/recommend", {"user": 1, "model": "film"})
-    assert error["message"] == "no model 'film' is served; did you mean 'films'?; models: films"
-    assert ask.refused(404, "GET", "/v1/report")["message"] == "the model came without a report"
+    assert error["message"] == "no served model is called 'film'; did you mean 'films'?; models: films"
+    assert ask.refused(404, "GET", "/v1/report")["message"] == "the model has no report; motet export can add one"
 
 
 def test_watching(ask: Caller) -> None:

@@ -56,14 +56,14 @@ def test_items_that_hold_what_is_asked(where: dict[str, Any], found: list[int] |
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"yaer": 3}, "where names the column 'yaer', which the item table does not have; did you mean 'year'"),
-        ({"year": "1990"}, "where asks column 'year' for '1990', but it holds Int64; ask for such a value"),
-        ({"year": True}, "for True, but it holds Int64"),
+        ({"yaer": 3}, "the item table has no column 'yaer' for where; did you mean 'year'"),
+        ({"year": "1990"}, "where compares column 'year' with '1990', but it holds Int64; give a value of that type"),
+        ({"year": True}, "with True, but it holds Int64"),
         ({"year": 2**70}, "but it holds Int64"),
-        ({"new": 1}, "for 1, but it holds Boolean"),
-        ({"born": 2020}, "for 2020, but it holds Date"),
+        ({"new": 1}, "with 1, but it holds Boolean"),
+        ({"born": 2020}, "with 2020, but it holds Date"),
         ({"born": Range(min=2020)}, "but it holds Date"),
-        ({"genres": Range(min="a")}, "for 'a', but it holds List"),
+        ({"genres": Range(min="a")}, "with 'a', but it holds List"),
     ],
 )
 def test_columns_that_do_not_hold_that(where: dict[str, Any], message: str) -> None:

@@ -99,7 +99,7 @@ def test_one_call_swaps_and_one_rolls_back(asking: Asking) -> None:
     assert served(ask.post("/v1/models/rollback", None)) == {"a": 1.0}
     assert ask.get("/v1/model")["version"] == version
     error = ask.refused(409, "POST", "/v1/models/rollback")
-    assert error["message"] == "nothing was served before that could be rolled back to"
+    assert error["message"] == "there is no earlier change to undo"
 
 
 def test_models_share_the_users_and_each_user_keeps_to_one(asking: Asking) -> None:
@@ -124,7 +124,7 @@ def test_models_share_the_users_and_each_user_keeps_to_one(asking: Asking) -> No
         assert ask.get(f"/v1/model?model={name}")["name"] == name
     assert ask.get("/v1/model")["name"] == "a"
     error = ask.refused(404, "GET", "/v1/model?model=d")
-    assert error["message"] == "no model 'd' is served; models: a, b"
+    assert error["message"] == "no served model is called 'd'; models: a, b"
 
 
 def test_another_process_follows_once_it_can(
@@ -192,7 +192,7 @@ def test_a_model_that_was_replaced_in_its_folder(asking: Asking, folder: Path) -
     after = change(ask, "a")["models"][0]["version"]
     assert after == ask.get("/v1/model")["version"] != before
     error = ask.refused(422, "POST", "/v1/models/rollback")
-    assert f"the model 'a' was replaced: its folder holds version {after}, and {before} was meant" in error["message"]
+    assert f"the model 'a' was replaced: its folder now holds version {after}, not {before}" in error["message"]
 
 
 def test_the_same_once_more_changes_nothing(asking: Asking) -> None:
@@ -213,7 +213,7 @@ def test_one_change_at_a_time(asking: Asking, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(service.deployment.registry, "load", loading)
     assert served(change(ask, "b")) == {"b": 1.0}
-    assert inner[0]["message"] == "models are being loaded; look, and ask again"
+    assert inner[0]["message"] == "another change is loading models; check /v1/model, and try again"
 
 
 def test_somebody_elsewhere_was_quicker(asking: Asking, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_somebody_elsewhere_was_quicker(asking: Asking, folder: Path, monkeypatc
         return load(name, version)
 
     monkeypatch.setattr(service.deployment.registry, "load", loading)
-    with pytest.raises(Problem, match="somebody else changed what is served meanwhile"):
+    with pytest.raises(Problem, match="another request changed what is served at the same time"):
         service.deployment.change([Wanted("b")])
     assert service.lineup.main.name == "a"
     monkeypatch.undo()
@@ -239,7 +239,7 @@ def test_somebody_elsewhere_was_quicker(asking: Asking, folder: Path, monkeypatc
 def test_a_service_of_one_model_says_so(ask: Caller) -> None:
     for path, body in (("/v1/models", {"models": [{"name": "b"}]}), ("/v1/models/rollback", None)):
         error = ask.refused(503, "POST", path, body)
-        assert error["message"] == "this service serves one model for good; start it with motet serve"
+        assert error["message"] == "this service cannot change its model; start it with motet serve"
 
 
 def test_shares_are_checked_where_they_come_in(asking: Asking) -> None:
@@ -271,20 +271,22 @@ def test_beginning_with_the_only_model_there_is(originals: Path, tmp_path: Path)
 
 def test_beginnings_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
     plans, a = PlanStore(tmp_path / "state"), folder / "a"
-    with pytest.raises(ConfigError, match="nothing was served from here before, and there are 3 models to begin with"):
+    with pytest.raises(ConfigError, match="nothing was served from this folder before, and it has 3 models"):
         begin(Registry([], folder), plans, [], [], {})
-    with pytest.raises(ConfigError, match="shares and shadows go with models; name the models too"):
+    with pytest.raises(ConfigError, match="shares and shadows need models; name the models too"):
         begin(Registry([], folder), plans, [], [a], {})
-    with pytest.raises(ConfigError, match="there is a share for 'aa', which is no live model; did you mean 'a'"):
+    with pytest.raises(
+        ConfigError, match="there is a share for 'aa', but no live model of that name; did you mean 'a'"
+    ):
         begin(Registry([a], folder), plans, [a], [], {"aa": 1})
     with pytest.raises(ArtifactError, match=r"there is no saved model in .*nothing'; check the path"):
         begin(Registry([folder / "nothing"]), plans, [folder / "nothing"], [], {})
 
 
 def test_registries_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere' is no folder; give one that holds folders of saved models"):
+    with pytest.raises(ConfigError, match=r"nowhere' is not a folder; give one that holds folders of saved models"):
         Registry([], tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="two models are called 'a'; each needs a name of its own: rename a folder"):
+    with pytest.raises(ConfigError, match="two models are called 'a'; rename the folder of one"):
         Registry([folder / "a", tmp_path / "a"])
     with pytest.raises(ConfigError, match="there is no model 'd'; models: a, b, c"):
         Registry([], folder).load("d", "1")

@@ -36,13 +36,16 @@ def test_shares_add_up_to_one(given: list[int], free: int, shadows: int) -> None
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ([Wanted("a"), Wanted("a")], "two models are called 'a'; each needs a name of its own"),
-        ([Wanted("a", role="shadow")], "all models are shadows; at least one has to answer"),
-        ([Wanted("a"), Wanted("b", 0.5, "shadow")], "'b' is a shadow and has a share of 0.5; a shadow answers nobody"),
-        ([Wanted("a", 0.8), Wanted("b", 0.3)], r"the shares add up to 1\.1; they must add up to 1: leave one out"),
+        ([Wanted("a"), Wanted("a")], "two models are called 'a'; rename the folder of one"),
+        ([Wanted("a", role="shadow")], "all models are shadows; at least one must be live"),
+        (
+            [Wanted("a"), Wanted("b", 0.5, "shadow")],
+            r"'b' is a shadow and cannot have a share \(0\.5\); leave the share out",
+        ),
+        ([Wanted("a", 0.8), Wanted("b", 0.3)], r"the shares add up to 1\.1 instead of 1; leave one out"),
         ([Wanted("a", 0.8), Wanted("b", 0.1)], r"the shares add up to 0\.9"),
         ([Wanted("a", 0.8), Wanted("b", 0.7), Wanted("c")], r"the shares add up to 1\.5"),
-        ([Wanted("a", -0.1), Wanted("b")], r"the share of 'a' is -0\.1; it must lie from 0 to 1"),
+        ([Wanted("a", -0.1), Wanted("b")], r"the share of 'a' is -0\.1; it must be between 0 and 1"),
         ([Wanted("a", float("nan")), Wanted("b")], "the share of 'a' is nan"),
     ],
 )

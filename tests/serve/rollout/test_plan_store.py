@@ -47,7 +47,10 @@ def test_of_many_who_change_at_once_one_does(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert problems == [(409, "somebody else changed what is served meanwhile; look, and ask again")] * 7
+    assert (
+        problems
+        == [(409, "another request changed what is served at the same time; check /v1/model, and try again")] * 7
+    )
     assert PlanStore(tmp_path).newest() in plans
     assert [file.name for file in tmp_path.iterdir()] == ["00000001.json"]
 
@@ -57,12 +60,12 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
     plans.keep(following(NOTHING, "a"))
     file = tmp_path / "00000001.json"
     file.write_text(file.read_text().replace('"a"', '"b"'))
-    with pytest.raises(ArtifactError, match=r"00000001\.json' is damaged; remove it, and name the models to serve"):
+    with pytest.raises(ArtifactError, match=r"00000001\.json' is damaged; delete it, and name the models to serve"):
         plans.newest()
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Problem, match=r"what is served cannot be kept: .*; nothing was changed") as caught:
+    with pytest.raises(Problem, match=r"the change cannot be stored: .*; nothing was changed") as caught:
         PlanStore(tmp_path / "file").keep(following(NOTHING, "a"))
     assert caught.value.status == 503

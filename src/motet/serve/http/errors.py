@@ -25,7 +25,7 @@ def answer_problems(app: FastAPI) -> None:
     def http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         if isinstance(error.__cause__, UnicodeDecodeError):
-            return Problem(400, "the body is no JSON: it is not written in UTF-8").answer()
+            return Problem(400, "the body is not JSON: it is not written in UTF-8").answer()
         return Problem(error.status_code, str(error.detail), headers=error.headers).answer()
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
@@ -53,7 +53,7 @@ def _invalid(invalid: RequestValidationError, path: str) -> Problem:
     """The first rule that a request breaks, without the value, which may be anything."""
     error, others = _telling(invalid.errors())
     if error["type"] == "json_invalid":
-        return Problem(400, f"the body is no JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}")
+        return Problem(400, f"the body is not JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}")
     where = _place(error, invalid.body)
     field = ".".join(where) or None
     message = error["msg"].removeprefix("Value error, ") + "".join(f" or {other}" for other in others)

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from motet.client.answers import Refusal
 
 REFUSED: dict[int, tuple[str, str, str, str | None]] = {
-    400: ("No JSON", "bad_request", "the body is no JSON: Expecting value", None),
+    400: ("Not JSON", "bad_request", "the body is not JSON: Expecting value", None),
     401: ("No token", "no_token", "a token is needed: send the header 'Authorization: Bearer TOKEN'", None),
-    403: ("A token of another scope", "wrong_scope", "the token does not allow to write", None),
+    403: ("A token without the scope", "wrong_scope", "the token does not have the scope 'write'", None),
     404: ("Not known", "not_found", "film 'Alienn' is not among the 4 the model knows", "items"),
-    409: ("Another change was quicker", "conflict", "somebody else changed what is served meanwhile", None),
+    409: ("Another change came first", "conflict", "another request changed what is served at the same time", None),
     413: ("Too large", "too_large", "the body has more than 1,048,576 bytes; send less at a time", None),
     422: ("Breaks a rule", "invalid", "k: Input should be less than or equal to 1000", "k"),
     503: ("Busy, or without its database", "busy", "66 requests are being served or wait; try again", None),

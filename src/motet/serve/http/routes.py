@@ -1,4 +1,4 @@
-"""Routes: what a service answers, and the scope that each asks for."""
+"""Routes: what a service answers, and the scope that each route requires."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from motet.serve.http.openapi import refusals, text
 from motet.serve.problem import Problem
 from motet.serve.service import Service
 
-bearer = HTTPBearer(auto_error=False, description="A token of the service; needed where it is reached from elsewhere.")
+bearer = HTTPBearer(
+    auto_error=False, description="A token of the service; needed unless it runs on this machine without tokens."
+)
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
 async def service_of(request: Request) -> Service:
-    """The service that a request reached.
+    """The service of a request.
 
     Args:
         request: The request.
@@ -37,11 +39,11 @@ Serving = Annotated[Service, Depends(service_of)]
 
 
 async def answer(service: Service, work: Callable[[], object]) -> Response:
-    """What comes of some work, as JSON, both made in a thread of the gate.
+    """Do some work, and write its result as JSON, in a thread of the gate.
 
     Args:
         service: Has the gate.
-        work: Gives what JSON can hold.
+        work: Returns what JSON can hold.
 
     Returns:
         The response.
@@ -50,10 +52,10 @@ async def answer(service: Service, work: Callable[[], object]) -> Response:
 
 
 class Scope:
-    """Lets a request in if its token has a scope.
+    """Admits a request if its token has a scope.
 
     Args:
-        name: Of the scope.
+        name: Name of the scope.
     """
 
     def __init__(self, name: str) -> None:
@@ -64,10 +66,10 @@ class Scope:
 
         Args:
             service: Has the tokens.
-            token: As the request has it.
+            token: The request's token, if any.
 
         Raises:
-            Problem: If it has none, or one that nobody has (401), or one of another scope (403).
+            Problem: If there is no valid token (401), or it lacks the scope (403).
         """
         if service.tokens is None:
             return
@@ -80,7 +82,7 @@ class Scope:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         if self.name not in scopes:
-            raise Problem(403, f"the token does not allow to {self.name}", code="wrong_scope")
+            raise Problem(403, f"the token does not have the scope {self.name!r}", code="wrong_scope")
 
 
 ASKED = refusals(400, 401, 403, 404, 413, 422, 503)
@@ -97,7 +99,7 @@ Search = Annotated[str, Query(max_length=200)]
 
 @reading.post("/recommend", response_model=answers.Recommendations, responses=ASKED)
 async def recommend(asked: RecommendBody, service: Serving) -> Response:
-    """The best items of one user or of many: retrieved, filtered, ranked by every task and fused."""
+    """The best items for one user or several: retrieved, filtered, ranked by every task and fused."""
     kind = service.kind(asked)
     if kind is None:
         return await answer(service, lambda: service.recommend(asked))
@@ -106,19 +108,19 @@ async def recommend(asked: RecommendBody, service: Serving) -> Response:
 
 @reading.post("/score", response_model=answers.Scores, responses=ASKED)
 async def score(asked: ScoreBody, service: Serving) -> Response:
-    """What every task expects of a user and some items."""
+    """Every task's scores for one user and some items."""
     return await answer(service, lambda: service.score(asked))
 
 
 @reading.post("/similar", response_model=answers.Neighbours, responses=ASKED)
 async def similar(asked: SimilarBody, service: Serving) -> Response:
-    """The nearest items of an item, or users of a user."""
+    """The items nearest to an item, or the users nearest to a user."""
     return await answer(service, lambda: service.lineup.named(asked.model).similar(asked))
 
 
 @writing.post("/events", response_model=answers.Added)
 async def events(told: EventsBody, service: Serving) -> Response:
-    """Keep what users did: on the disk before the answer, each event once, and out of recommendations at once."""
+    """Store events: on disk before the answer, each id once; their items are no longer recommended to their users."""
     return await answer(service, lambda: service.add(told))
 
 
@@ -129,7 +131,7 @@ async def items(
     limit: Limit = 20,
     offset: Offset = 0,
     ids: Annotated[
-        list[Name], Query(max_length=1_000, description="only these; once for each, as in ids=1&ids=2")
+        list[Name], Query(max_length=1_000, description="only these items; repeat the parameter, as in ids=1&ids=2")
     ] = [],  # noqa: B006
 ) -> Response:
     """Items, with the columns of their table."""
@@ -144,42 +146,45 @@ async def users(service: Serving, search: Search = "", limit: Limit = 20, offset
 
 @reading.get("/users/{user:path}/history", response_model=answers.History)
 async def history(service: Serving, user: Annotated[Name, Path()], limit: Limit = 200) -> Response:
-    """What a user did, in the training log and since, the newest first."""
+    """A user's events, from the training log and since, newest first."""
     return await answer(service, lambda: service.history(user, limit))
 
 
 @reading.get("/map", response_model=answers.Map)
 async def map_of_items(service: Serving, limit: Annotated[int, Query(ge=1, le=20_000)] = 2_000) -> Response:
-    """Items as points: their vectors along the two directions of largest variance."""
+    """Items as points in the plane: the first two principal components of their vectors."""
     return await answer(service, lambda: service.model.catalogue.map(limit))
 
 
 @reading.get("/model", response_model=answers.ModelCard)
 async def model(
-    service: Serving, model: Annotated[Name | None, Query(description="another than the main one")] = None
+    service: Serving,
+    model: Annotated[
+        Name | None, Query(description="model to describe; the one with the largest share if not given")
+    ] = None,
 ) -> Response:
-    """Which models answer, and what one of them is."""
+    """Which models the service has, and a description of one of them."""
     lineup = service.lineup
     return JSONResponse({**lineup.named(model).describe(), **lineup.describe()})
 
 
 @administering.post("/models", response_model=answers.Lineup, responses=CHANGED)
 def change(asked: ModelsBody, service: Serving) -> Response:
-    """Serve these models from now on: the new ones are loaded and checked first, and no request fails meanwhile."""
+    """Serve these models from now on. New ones are loaded and checked first; no request fails meanwhile."""
     return JSONResponse(service.change(asked))
 
 
 @administering.post("/models/rollback", response_model=answers.Lineup, responses=CHANGED)
 def roll_back(service: Serving) -> Response:
-    """Serve again what was served before the last change."""
+    """Undo the last change of what is served."""
     return JSONResponse(service.roll_back())
 
 
 @reading.get("/report", response_class=Response, responses=text("text/html"))
 async def report(service: Serving) -> Response:
-    """The HTML report of the training, if the model came with one; its scripts run in a sandbox."""
+    """The HTML report of the training, if the model has one; its scripts run in a sandbox."""
     if service.model.report is None:
-        raise Problem(404, "the model came without a report")
+        raise Problem(404, "the model has no report; motet export can add one")
     policy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
     policy += "style-src 'unsafe-inline'; img-src data:; font-src data:"
     return Response(service.model.report, media_type="text/html", headers={"Content-Security-Policy": policy})
@@ -187,13 +192,13 @@ async def report(service: Serving) -> Response:
 
 @watching.get("/healthz", response_model=answers.Health)
 async def healthy() -> Response:
-    """Whether the process lives."""
+    """Whether the process is alive."""
     return JSONResponse({"status": "ok"})
 
 
 @watching.get("/readyz", response_model=answers.Readiness, responses=refusals(503))
 async def ready(service: Serving) -> Response:
-    """Whether it serves, and whether its events can be reached."""
+    """Whether it can answer, and whether its event store can be reached."""
     return await answer(service, service.ready)
 
 
@@ -204,5 +209,5 @@ async def ready(service: Serving) -> Response:
     responses=text("text/plain") | refusals(401, 403),
 )
 async def metrics(service: Serving) -> Response:
-    """What the service counts, for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -42,7 +42,7 @@ def _mask(table: pl.DataFrame, column: str, asked: Any) -> pl.Expr:
     if column not in table.columns:
         raise Problem(
             422,
-            f"where names the column {column!r}, which the item table does not have"
+            f"the item table has no column {column!r} for where"
             f"{did_you_mean(column, table.columns)}; columns: {', '.join(table.columns)}",
             field=f"where.{column}",
         )
@@ -93,6 +93,6 @@ def _check(held: pl.Series, values: list[Any]) -> None:
 def _wrong(held: pl.Series, value: Any) -> Problem:
     return Problem(
         422,
-        f"where asks column {held.name!r} for {value!r}, but it holds {held.dtype}; ask for such a value",
+        f"where compares column {held.name!r} with {value!r}, but it holds {held.dtype}; give a value of that type",
         field=f"where.{held.name}",
     )

@@ -97,7 +97,7 @@ class Deployment:
             now = self.plans.newest()
             plan = now.rolled_back()
             if plan is None:
-                raise Problem(409, "nothing was served before that could be rolled back to", code="conflict")
+                raise Problem(409, "there is no earlier change to undo", code="conflict")
             return self._put(now, plan)
 
     def look(self) -> None:
@@ -128,7 +128,7 @@ class Deployment:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._changing.acquire(timeout=INTERVAL_S):
-            raise Problem(409, "models are being loaded; look, and ask again", code="conflict")
+            raise Problem(409, "another change is loading models; check /v1/model, and try again", code="conflict")
         try:
             yield
         finally:

@@ -140,21 +140,19 @@ def divide(wanted: Iterable[Wanted]) -> dict[str, float]:
     names = [one.name for one in wanted]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"two models are called {name!r}; each needs a name of its own: rename a folder")
+            raise ConfigError(f"two models are called {name!r}; rename the folder of one")
     for one in wanted:
         if one.share is not None and not 0 <= one.share <= 1:
-            raise ConfigError(f"the share of {one.name!r} is {one.share:g}; it must lie from 0 to 1")
+            raise ConfigError(f"the share of {one.name!r} is {one.share:g}; it must be between 0 and 1")
         if one.role == "shadow" and one.share:
-            raise ConfigError(f"{one.name!r} is a shadow and has a share of {one.share:g}; a shadow answers nobody")
+            raise ConfigError(f"{one.name!r} is a shadow and cannot have a share ({one.share:g}); leave the share out")
     live = [one for one in wanted if one.role == "live"]
     given = sum(one.share for one in live if one.share is not None)
     free = sum(one.share is None for one in live)
     if not live:
-        raise ConfigError("all models are shadows; at least one has to answer")
+        raise ConfigError("all models are shadows; at least one must be live")
     if given > 1 + SLACK or (not free and given < 1 - SLACK):
-        raise ConfigError(
-            f"the shares add up to {given:g}; they must add up to 1: leave one out, and it gets what the others leave"
-        )
+        raise ConfigError(f"the shares add up to {given:g} instead of 1; leave one out, and that model gets the rest")
     rest = round(max(0.0, 1 - given), 12) / max(free, 1)
     shares = {one.name: rest if one.share is None else one.share for one in live}
     return {name: shares.get(name, 0.0) for name in names}

@@ -49,7 +49,7 @@ class PlanStore:
                 try:
                     return Plan.from_document(unseal(file.read_bytes()))
                 except ValueError:
-                    raise ArtifactError(f"{str(file)!r} is damaged; remove it, and name the models to serve") from None
+                    raise ArtifactError(f"{str(file)!r} is damaged; delete it, and name the models to serve") from None
         return NOTHING
 
     def keep(self, plan: Plan) -> None:
@@ -65,11 +65,13 @@ class PlanStore:
             taken = not self._write(plan)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise Problem(
-                503, f"what is served cannot be kept: {reason}; nothing was changed", code="no_room"
-            ) from None
+            raise Problem(503, f"the change cannot be stored: {reason}; nothing was changed", code="no_room") from None
         if taken:
-            raise Problem(409, "somebody else changed what is served meanwhile; look, and ask again", code="conflict")
+            raise Problem(
+                409,
+                "another request changed what is served at the same time; check /v1/model, and try again",
+                code="conflict",
+            )
         for file in self.folder.glob("*.json"):
             if file.stem.isdecimal() and int(file.stem) < plan.generation:
                 file.unlink(missing_ok=True)

@@ -28,13 +28,13 @@ class Registry:
 
     def __init__(self, named: Sequence[Path], folder: Path | None = None) -> None:
         if folder is not None and not folder.is_dir():
-            raise ConfigError(f"{str(folder)!r} is no folder; give one that holds folders of saved models")
+            raise ConfigError(f"{str(folder)!r} is not a folder; give one that holds folders of saved models")
         self.folder = folder
         self._named: dict[str, Path] = {}
         for path in named:
             name = path.resolve().name
             if self._named.setdefault(name, path).resolve() != path.resolve():
-                raise ConfigError(f"two models are called {name!r}; each needs a name of its own: rename a folder")
+                raise ConfigError(f"two models are called {name!r}; rename the folder of one")
 
     def models(self) -> dict[str, Path]:
         """What there is now.
@@ -81,8 +81,8 @@ class Registry:
         model = ServedModel.load(path, name=name)
         if model.version != version:
             raise ConfigError(
-                f"the model {name!r} was replaced: its folder holds version {model.version}, and {version} was meant; "
-                "name it anew to serve what is there"
+                f"the model {name!r} was replaced: its folder now holds version {model.version}, not {version}; "
+                "name it again to serve what is there"
             )
         return model
 
