@@ -31,7 +31,6 @@ class Losses(dict[str, Tensor]):
             batch that a task sampled. Gradients with respect to them show how hard each task pulls, and where to.
         rows: The user or item rows that each of the shared tensors belongs to; None where its vectors are those of
             single batch rows.
-        weights: The task weights drawn for this batch by a `Preference`; empty where the model's own apply.
     """
 
     def __init__(
@@ -40,12 +39,10 @@ class Losses(dict[str, Tensor]):
         *,
         shared: Sequence[Tensor] = (),
         rows: Sequence[Tensor | None] = (),
-        weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(losses or {})
         self.shared = tuple(shared)
         self.rows = tuple(rows)
-        self.weights = dict(weights or {})
 
 
 class Model(nn.Module):
@@ -207,7 +204,8 @@ class Model(nn.Module):
     def losses(self, batch: Batch) -> Losses:
         """The loss of each trained task, over the rows it learns from.
 
-        In training mode a model with a `Preference` draws one for a batch that carries none.
+        In training mode a model with a `Preference` draws one for each user of a batch that carries none, and
+        multiplies the loss of each row by what its user's preference makes of the task's weight: by 1 on average.
 
         Args:
             batch: Rows with labels. A task whose columns are missing from it is left out.
@@ -222,16 +220,16 @@ class Model(nn.Module):
         of_items.add(items, None if batch.item_key in batch.apart else batch.distinct_items.rows)
         pairs = self._pairs(user, item)
         found: dict[str, Tensor] = {}
+        factors = self._factors(batch)
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and task.finds(batch):
                 if name in pairs and isinstance(task, PairTask):
                     rows = task.head_loss(pairs[name], batch)
                 else:
                     rows = task.loss(user, item, batch)
+                rows = rows * factors[name] if factors else rows
                 found[name] = _reduce(rows, task.training_weights(batch), task.reduction)
-        return Losses(
-            found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows), weights=self._asked(batch)
-        )
+        return Losses(found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows))
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
         """What `fit` minimises; override it for an objective that tasks and weights cannot express.
@@ -253,17 +251,8 @@ class Model(nn.Module):
 
         Returns:
             What the balancer receives.
-
-        Raises:
-            ConfigError: If a preference was drawn for the batch, and the losses no longer carry its weights.
         """
-        weights = losses.weights if isinstance(losses, Losses) and losses.weights else self._weights
-        if self.preference is not None and self.training and weights is self._weights:
-            raise ConfigError(
-                "the losses have lost the weights that were drawn for their batch; return from compute_loss what "
-                "Model.losses returns, with further losses put into it"
-            )
-        return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
+        return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
         """The weighted sum of the losses: what an own training loop minimises.
@@ -342,16 +331,19 @@ class Model(nn.Module):
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
     def _drawn(self, batch: Batch) -> Batch:
-        """The batch with a preference drawn for it, where the model trains for many."""
+        """The batch with a preference drawn for each of its users, where the model trains for many."""
         if self.preference is None or not self.training or batch.preference is not None:
             return batch
-        return replace(batch, preference=self.preference.draw(self._weights))
+        return replace(batch, preference=self.preference.draw(self._weights, len(batch.distinct_users.rows)))
 
-    def _asked(self, batch: Batch) -> dict[str, float]:
-        """The task weights that the batch's preference stands for; empty without one."""
-        if self.preference is None or batch.preference is None:
+    def _factors(self, batch: Batch) -> dict[str, Tensor]:
+        """What the preferences of a batch make of each row's weight, by task; empty where the model trains for one."""
+        if self.preference is None or batch.preference is None or not self.training:
             return {}
-        return self.preference.weights(batch.preference, self._weights)
+        users = batch.distinct_users
+        each = self.preference.factors(batch.preference, self._weights).to(batch.users.device)
+        rows = each.expand(len(users.rows), -1).index_select(0, users.index)
+        return dict(zip(self.preference.tasks, rows.unbind(1), strict=True))
 
     def _separate(self, batch: Batch) -> Batch:
         """Give every row a vector of its own on a side whose tower reads context."""

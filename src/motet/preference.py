@@ -11,57 +11,56 @@ from torch import Tensor, nn
 
 from motet.errors import ConfigError, did_you_mean
 from motet.layers.configured import Configured
-from motet.layers.mlp import linear
 
 
 class Preference(Configured):
-    r"""Trains for all task weights at once: they are drawn for every batch and given to the model as an input.
+    r"""Trains for all task weights at once: they are drawn for every user of a batch and given to the model as an input.
 
-    A preference p is a weighting in the unit of the model's weights w: "answer as a model trained with these". Only
-    ratios count. The model's input is how far each task is below the one that is favoured most,
+    A preference p is a weighting in the unit of the model's weights w: "answer as if you had been trained with these".
+    Only ratios count. The model is told how far each of its n tasks lies below the most favoured one,
 
     $$ z_t = \max \Big( \log \frac{p_t}{w_t} - \max_s \log \frac{p_s}{w_s}, \; -\log spread \Big), \qquad
-       p'_t = w_t \frac{n \, e^{z_t}}{\sum_s e^{z_s}} $$
+       a_t = \frac{e^{z_t}}{\sum_s e^{z_s}}, \qquad p'_t = n \, a_t \, w_t $$
 
-    with n tasks, and p' weights their losses: these are the model's weights if all z are 0. For each batch in training,
-    one random task has z = 0, and every other one is uniform in [-log spread, 0]; with two tasks, the log of their
-    ratio is uniform. A small network of z scales and shifts the user vectors,
+    and p' weighs its losses; where all z are 0 these are the model's own weights. In training, each user of each batch
+    has a preference of their own: z is 0 for one task, drawn at random, and uniform in [-log spread, 0] for every other
+    one, so that with two tasks the log of their ratio is uniform. `fit` shows losses weighted so. User vectors are
+    conditioned on z by one linear map for each task,
 
-    $$ u' = (1 + \gamma(z)) \odot u + \beta(z) $$
+    $$ u' = u + \sum_t \Big( a_t - \frac{1}{n} \Big) (W_t u + c_t) $$
 
-    and so conditions the trunk, the heads and the queries. Item vectors do not depend on it: one index serves every
-    preference.
+    The trunk, the heads and the queries read u'. All W and c start at 0, and u' = u under the model's own weights. Item
+    vectors do not depend on the preference, so that one index serves every one of them: they have to hold what all
+    weightings together need, and so want to be wider than those of a model for one.
 
     Args:
         spread: The largest factor, in both directions, by which training shifts the weight of one task against another.
             A preference beyond it, such as a weight of 0, is answered as the nearest one that was drawn. A wider spread
             covers more preferences, each of them less precisely.
-        hidden: Width of the network's hidden layer.
 
     Raises:
-        ConfigError: If `spread` is not above 1, or `hidden` below 1.
+        ConfigError: If `spread` is not above 1.
 
     Source:
         Dosovitskiy and Djolonga, "You Only Train Once: Loss-Conditional Training of Deep Networks", ICLR 2020, section
-        3; Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018, eq. 2.
+        3, for weights drawn in training; Navon et al., "Learning the Pareto Front with Hypernetworks", ICLR 2021,
+        section 3, for maps that depend on them, here linearly; Dimitriadis et al., "Pareto Manifold Learning", ICML
+        2023, section 3, for that linear form.
 
     Example:
         >>> preference = Preference(spread=10.0)
         >>> preference.build(["rating", "retrieval"], dim=4)
         >>> weights = {"rating": 1.0, "retrieval": 15.0}
         >>> told = preference.told({"rating": 1.0, "retrieval": 3.0}, weights)
-        >>> {name: round(weight, 2) for name, weight in preference.weights(told, weights).items()}
-        {'rating': 1.67, 'retrieval': 5.0}
+        >>> preference.factors(told, weights)
+        tensor([1.6667, 0.3333])
     """
 
-    def __init__(self, spread: float = 30.0, *, hidden: int = 32) -> None:
+    def __init__(self, spread: float = 30.0) -> None:
         super().__init__()
         if not 1 < spread < math.inf:
             raise ConfigError(f"spread={spread}; it is a factor between weights, above 1 and finite")
-        if hidden < 1:
-            raise ConfigError(f"hidden={hidden}; the layer has at least width 1")
         self.spread = spread
-        self.hidden = hidden
 
     @property
     def range(self) -> float:
@@ -69,29 +68,30 @@ class Preference(Configured):
         return math.log(self.spread)
 
     def build(self, tasks: Sequence[str], dim: int) -> None:
-        """Make the network; `Model` calls this once.
+        """Make the maps; `Model` calls this once.
 
         Args:
             tasks: Names of the model's tasks.
             dim: Width of user vectors.
         """
         self.tasks = tuple(tasks)
-        last = linear(self.hidden, 2 * dim)
-        nn.init.zeros_(last.weight)  # every preference starts as the same model
-        self.network = nn.Sequential(linear(len(tasks), self.hidden), nn.SiLU(), last)
+        self.maps = nn.Linear(dim, len(tasks) * dim)
+        nn.init.zeros_(self.maps.weight)  # every preference starts as the same model
+        nn.init.zeros_(self.maps.bias)
 
-    def draw(self, weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
-        """The z of one batch; the task that is favoured is drawn among those that are trained.
+    def draw(self, weights: Mapping[str, float], users: int) -> Float[Tensor, "users tasks"]:
+        """The z of some users; the task that is favoured is drawn among those that are trained.
 
         Args:
             weights: Of the model.
+            users: How many.
 
         Returns:
-            One number a task, 0 for tasks that are not trained.
+            One number a user and task, 0 for tasks that are not trained.
         """
-        trained = torch.tensor([weights[name] > 0 for name in self.tasks])
-        below = -self.range * torch.rand(len(self.tasks)) * trained
-        return below.index_fill(0, trained.float().multinomial(1), 0.0)
+        trained = self._trained(weights)
+        below = -self.range * torch.rand(users, len(self.tasks)) * trained
+        return below.scatter(1, trained.multinomial(users, replacement=True)[:, None], 0.0)
 
     def told(self, preference: Mapping[str, float], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
         """The z of a preference.
@@ -130,33 +130,37 @@ class Preference(Configured):
         z = (z - z.nan_to_num(-math.inf, neginf=-math.inf).max()).clamp(min=-self.range)
         return z.nan_to_num(0.0).float()
 
-    def weights(self, told: Float[Tensor, " tasks"], weights: Mapping[str, float]) -> dict[str, float]:
-        """What each task's loss counts for under a preference.
+    def factors(
+        self, told: Float[Tensor, "*users tasks"], weights: Mapping[str, float]
+    ) -> Float[Tensor, "*users tasks"]:
+        """What each task's weight is multiplied by under a preference.
 
         Args:
             told: The z of the tasks.
             weights: Of the model.
 
         Returns:
-            By task; those of the model where every z is 0.
+            As many; their mean over the tasks that are trained is 1, and 0 stands for the others.
         """
-        shares = {name: math.exp(z) for name, z in zip(self.tasks, told.tolist(), strict=True) if weights[name]}
-        scale = len(shares) / sum(shares.values())
-        return {name: weight * shares.get(name, 0.0) * scale for name, weight in weights.items()}
+        shares = told.exp() * self._trained(weights).to(told)
+        return shares / shares.sum(-1, keepdim=True) * sum(weight > 0 for weight in weights.values())
 
     def forward(
-        self, user: Float[Tensor, "batch dim"], told: Float[Tensor, " tasks"] | None
+        self, user: Float[Tensor, "batch dim"], told: Float[Tensor, "*users tasks"] | None
     ) -> Float[Tensor, "batch dim"]:
         """User vectors under a preference.
 
         Args:
             user: As the tower gives them.
-            told: The z of the tasks; all 0, the weights of the model, where None.
+            told: The z of the tasks, of all users or of each; all 0, the weights of the model, where None.
 
         Returns:
             As many.
         """
         z = user.new_zeros(len(self.tasks)) if told is None else told.to(user)
-        scale, shift = self.network((z - z.mean()) / self.range).chunk(2)
-        under: Tensor = user * (1 + scale) + shift
-        return under
+        lead = z.softmax(-1) - 1 / len(self.tasks)
+        moved: Tensor = self.maps(user).unflatten(1, (len(self.tasks), -1))
+        return user + (lead[..., None] * moved).sum(-2)
+
+    def _trained(self, weights: Mapping[str, float]) -> Tensor:
+        return torch.tensor([float(weights[name] > 0) for name in self.tasks])

@@ -84,7 +84,7 @@ def test_a_preference_is_a_table_too(folder: Path, tables: Tables) -> None:
     found = project(folder, tables, "preference.spread=5")
     model = found.model(found.log())
     assert model.preference is not None
-    assert model.preference.config() == {"spread": 5, "hidden": 32}
+    assert model.preference.config() == {"spread": 5}
     assert project(folder, tables, "preference={}").model(found.log()).preference.spread == 30  # type: ignore[union-attr]
     with pytest.raises(
         ConfigError, match=r"shop.toml \[preference\]: 'spred' is no setting of Preference; did you mean"
