@@ -14,7 +14,7 @@ from motet.layers.configured import Configured
 
 
 class Preference(Configured):
-    r"""Trains for all task weights at once: they are drawn for every user of a batch and given to the model as an input.
+    r"""Trains for all task weights at once: they are drawn for every user and given to the model as an input.
 
     A preference p is a weighting in the unit of the model's weights w: "answer as if you had been trained with these".
     Only ratios count. The model is told how far each of its n tasks lies below the most favoured one,
