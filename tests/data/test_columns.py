@@ -125,6 +125,9 @@ def test_refuses_what_is_no_moment() -> None:
         DataError, match="holds values of type Boolean, where moments are needed: seconds since 1970, a dat"
     ):
         moments(series(True), WHERE)
+    for late in (series(0, 1_700_000_000_000), series(0.0, -1.7e12), series(0, 2**63 + 1, dtype=pl.UInt64)):
+        with pytest.raises(DataError, match=r"has .* in row 1 .*; numbers are seconds since 1970, and these look like"):
+            moments(late, WHERE)
     with pytest.raises(DataError, match=r"has nan in row 0 .*finite"):
         moments(series(math.nan), WHERE)
 

@@ -15,6 +15,7 @@ from motet.data.vocab import Vocab
 from motet.errors import DataError
 
 WORD = r"[\p{L}\p{N}]+"
+LATEST_S = 100_000_000_000  # in the year 5138: whoever has later seconds has milliseconds
 
 
 def feature(series: pl.Series, kind: Feature, where: Place, vocab: Vocab | None = None) -> Column:
@@ -78,10 +79,12 @@ def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
         int64 seconds where the column holds whole numbers, else float64 seconds with NaN for null.
 
     Raises:
-        DataError: If a value is no moment, NaN or infinite.
+        DataError: If a value is no moment, NaN or infinite, or so large that it counts milliseconds.
     """
     if series.dtype == pl.String:
         series = _parse_moments(series, where)
+    if series.dtype.is_numeric():
+        _check_seconds(series, where)
     if series.dtype.is_integer() and not series.null_count():
         return _tensor(series.cast(pl.Int64))
     if series.dtype == pl.Date:
@@ -137,6 +140,16 @@ def _parse_moments(series: pl.Series, where: Place) -> pl.Series:
             "write ISO 8601 such as '2024-05-31T18:00:00', or seconds since 1970"
         )
     return parsed
+
+
+def _check_seconds(series: pl.Series, where: Place) -> None:
+    late = (series.cast(pl.Float64).abs() > LATEST_S).fill_null(False) & series.cast(pl.Float64).is_finite()
+    if late.any():
+        row = _first(late)
+        raise DataError(
+            f"{where} has {series[row]} in {where.row(row)}; numbers are seconds since 1970, and these look like "
+            f"milliseconds or finer: convert them, for example with Polars: pl.col({series.name!r}) / 1000"
+        )
 
 
 def _codes(series: pl.Series, where: Place, vocab: Vocab | None) -> Codes:
