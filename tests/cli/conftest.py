@@ -12,10 +12,8 @@ import torch
 from motet.cli import main
 from motet.data.log import EventLog
 from motet.data.schema import Schema
-from motet.model import Model
 from motet.recommender import Recommender
-from motet.tasks import Rating, Retrieval
-from motet.towers import FeatureTower
+from untrained import untrained
 
 
 class Ran(NamedTuple):
@@ -62,12 +60,7 @@ def shop() -> EventLog:
 
 @pytest.fixture(scope="session")
 def recommender() -> Recommender:
-    log = shop()
-    torch.manual_seed(0)
-    model = Model(
-        user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=[Retrieval(), Rating("stars")]
-    )
-    return Recommender(model, log)
+    return untrained(shop())
 
 
 @pytest.fixture(scope="session")

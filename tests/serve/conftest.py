@@ -18,7 +18,6 @@ from starlette.types import ASGIApp
 
 from motet.data.log import EventLog
 from motet.data.schema import Schema
-from motet.model import Model
 from motet.recommender import Recommender
 from motet.serve.events.store import EventStore
 from motet.serve.http.app import create_app
@@ -26,8 +25,7 @@ from motet.serve.http.timeouts import TimeoutProtocol
 from motet.serve.models.served import ServedModel
 from motet.serve.rollout.lineup import Lineup
 from motet.serve.service import Service
-from motet.tasks import Rating, Retrieval
-from motet.towers import FeatureTower
+from untrained import untrained
 
 POSTGRES = "MOTET_TEST_POSTGRES"
 
@@ -130,10 +128,7 @@ def films() -> EventLog:
 @pytest.fixture(scope="session")
 def recommender() -> Recommender:
     """A tiny model of films, as it was initialised."""
-    log = films()
-    torch.manual_seed(0)
-    user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
-    return Recommender(Model(user=user, item=item, tasks=[Retrieval(), Rating("stars")]), log)
+    return untrained(films())
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,14 @@ from typing import Any
 import jsonschema
 import polars as pl
 import pytest
-import torch
 
 from motet.client import answers
 from motet.client.answers import Answer
 from motet.data.log import EventLog
 from motet.data.schema import Schema
-from motet.model import Model
-from motet.recommender import Recommender
 from motet.serve.models.served import ServedModel
-from motet.tasks import Rating, Retrieval
-from motet.towers import FeatureTower
 from serve.conftest import Caller
+from untrained import untrained
 
 ANSWERS = {
     "POST /v1/recommend": answers.Recommendations,
@@ -44,10 +40,7 @@ def served() -> ServedModel:
     watched = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "film": [*titles, "Diva"], "stars": [5, 3, 4, 4, 2]})
     films = pl.DataFrame({"film": titles, "genre": genres})
     log = EventLog.read(watched, Schema(item="film", signals=("stars",)), items=films)
-    torch.manual_seed(0)
-    user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
-    model = Model(user=user, item=item, tasks=[Retrieval(), Rating("stars")])
-    return ServedModel(Recommender(model, log), name="films")
+    return ServedModel(untrained(log), name="films")
 
 
 @pytest.fixture

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from motet.errors import ArtifactError, ConfigError
-from motet.model import Model
-from motet.recommender import Recommender
 from motet.serve.http.app import create_app
 from motet.serve.problem import Problem
 from motet.serve.rollout import deployment as deployments
@@ -24,18 +21,14 @@ from motet.serve.rollout.plan_store import PlanStore
 from motet.serve.rollout.registry import Registry
 from motet.serve.run import begin
 from motet.serve.service import Service
-from motet.tasks import Rating, Retrieval
-from motet.towers import FeatureTower
 from serve.conftest import Caller, films
+from untrained import untrained
 
 Asking = Callable[[], tuple[Service, Caller]]
 
 
 def save(path: Path, seed: int) -> None:
-    log = films()
-    torch.manual_seed(seed)
-    user, item = FeatureTower(log.users, dim=4), FeatureTower(log.items, dim=4)
-    Recommender(Model(user=user, item=item, tasks=[Retrieval(), Rating("stars")]), log).save(path)
+    untrained(films(), seed=seed).save(path)
 
 
 @pytest.fixture(scope="session")
