@@ -10,7 +10,11 @@ with a history, similar items and the map. Pages that several workers have mappe
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -105,6 +109,32 @@ def measured(folder: Path, workers: int, requests: int = 0) -> tuple[float, Held
             return seconds, held(process.pid)
 
 
+def alone(folder: Path, requests: int) -> tuple[float, Held]:
+    """`Recommender.load` in a process of its own: its seconds, and what the process holds after questions."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--load", str(folder), "--requests", str(requests)]
+    seconds, *figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return seconds, Held(*figures)
+
+
+def load(folder: Path, requests: int) -> None:
+    """What `alone` runs."""
+    import torch
+
+    from motet import Recommender
+
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    recommender = Recommender.load(folder)
+    seconds = time.perf_counter() - began
+    for number in range(requests):
+        recommender.recommend(f"user-{number % USERS:05}", 20)
+        if number % 10 == 9:
+            recommender.recommend("nobody", 20, histories={"nobody": [f"item-{number:07}"]})
+        if number % 50 == 49:
+            recommender.similar_items(f"item-{number:07}", 10)
+    print(json.dumps([seconds, *held(os.getpid())]))
+
+
 def row(name: str, starts: list[float], now: Held, base: Held, vectors: float) -> str:
     """One line of the table."""
     each: Callable[[list[float]], float] = lambda values: sum(values) / len(values)  # noqa: E731
@@ -127,17 +157,24 @@ def unindexed(folder: Path) -> Path:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "motet-million")
+    arguments.add_argument("--load", type=Path, help="a saved model: what loading it alone takes, as JSON")
     arguments.add_argument("--requests", type=int, default=500)
     arguments.add_argument("--starts", type=int, default=STARTS)
     arguments.add_argument("--index", choices=("approximate", "exact"), default="approximate")
     arguments.add_argument("--workers", nargs="*", type=int, default=[1, 2])
     asked = arguments.parse_args()
+    if asked.load is not None:
+        load(asked.load, asked.requests)
+        return
     folder, few = model("clusters", asked.folder), model("clusters", asked.folder / f"{FEW}", items=FEW)
     if asked.index == "exact":
         folder, few = unindexed(folder), unindexed(few)
     vectors = 4.0 * DIM * (ITEMS - FEW)
     print("| workers | ready after, s | own | mapped | both | all workers | most at any time |")
     print("|---|---|---|---|---|---|---|", flush=True)
+    _, base = alone(few, asked.requests)
+    seconds, now = alone(folder, asked.requests)
+    print(row("none: `Recommender.load`", [seconds], now, base, vectors), flush=True)
     for workers in asked.workers:
         _, base = measured(few, workers, asked.requests)
         first, now = measured(folder, workers, asked.requests)

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from motet.index.base import Hits
 from motet.index.best import best
-from motet.index.exact import QUERIES, SCORES
+from motet.index.exact import QUERIES
 
+SCORES = 1 << 18  # held at once, 1 MB
 SHORTEST = 1e-12  # no length is below this, so that a vector of zeros is like none
 
 
@@ -50,7 +51,7 @@ class Cosine:
         found, scores = rows.new_zeros(len(rows), 0), queries.new_zeros(len(rows), 0)
         size = max(1, SCORES // max(1, len(rows)))
         for start in range(0, len(self.vectors), size):
-            block = queries @ self.vectors[start : start + size].T / self.lengths[start : start + size]
+            block = (queries @ self.vectors[start : start + size].T).div_(self.lengths[start : start + size])
             itself = ((rows >= start) & (rows < start + size)).nonzero()[:, 0]
             block[itself, rows[itself] - start] = -torch.inf
             top, columns = best(block, k)
