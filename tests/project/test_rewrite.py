@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from motet.errors import ConfigError
+from motet.errors import ArtifactError, ConfigError
 from motet.project.rewrite import rewrite
 
 TEXT = """# mine
@@ -73,8 +73,12 @@ def test_a_full_disk_leaves_the_file_of_before(file: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ArtifactError, match=r"could not write .*motet.toml: No space left on device; what was there"):
         rewrite(file, {"training.epochs": 8})
+    with pytest.raises(
+        ArtifactError, match=r"could not write .*tuned.toml: No such file or directory; .* Make room, or"
+    ):
+        rewrite(file, {"training.epochs": 8}, output=file.parent / "away" / "tuned.toml")
     assert file.read_text() == TEXT
     assert [path.name for path in file.parent.iterdir()] == ["motet.toml"]
 

@@ -62,8 +62,10 @@ def tune(
     }
     given = {name: value for name, value in options.items() if value not in (None, {})}
     found = run(read, **declared(read, run, given))
+    _show(found, output, json=json)  # first: a disk that refuses the file costs no search
     found.write(read, output)
-    _show(found, output, json=json)
+    if not json:
+        print(f"Wrote {output}. Judge it by the test rows: motet train {output} -o model/")
 
 
 def _show(found: Tuned, output: Path, *, json: bool) -> None:
@@ -88,4 +90,3 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
     print(f"{len(found.trials)} trials, {kept} of them to their end. Figures of the rows that chose flatter the best.")
     for key, value in found.settings.items():
         print(f"  {key} = {'(not given)' if value is None else value}")
-    print(f"Wrote {output}. Judge it by the test rows: motet train {output} -o model/")

@@ -63,6 +63,7 @@ class Tuned:
 
         Raises:
             ConfigError: If the project is from no file.
+            ArtifactError: If the disk is full or refuses to be written.
         """
         if project.file is None:
             raise ConfigError(

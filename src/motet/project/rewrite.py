@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.items import InlineTable, Table
 
-from motet.errors import ConfigError
+from motet.errors import ArtifactError, ConfigError
 from motet.project.tables import put
 
 
@@ -28,6 +29,7 @@ def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None
 
     Raises:
         ConfigError: If the file is no TOML, is gone, or a value goes into what is no table.
+        ArtifactError: If the disk is full or refuses to be written.
 
     Example:
         >>> import tempfile
@@ -71,5 +73,11 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
+    except OSError as error:
+        raise ArtifactError(
+            f"could not write {path}: {error.strerror}; what was there before is untouched. Make room, or name a "
+            "file in a folder that can be written to"
+        ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
