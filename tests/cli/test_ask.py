@@ -74,7 +74,7 @@ def test_preference_is_the_librarys(motet: Run, saved: Path, tmp_path: Path) -> 
     torch.manual_seed(0)
     towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
     model = Model(**towers, tasks=[Retrieval(), Rating("stars")], preference=Preference())
-    torch.nn.init.normal_(model.preference.network[-1].weight)  # type: ignore[union-attr, index]
+    torch.nn.init.normal_(model.preference.maps.weight)  # type: ignore[union-attr]
     slider, asked = Recommender(model, log), {"stars": 0.2, "retrieval": 0.8}
     slider.save(tmp_path / "slider")
     log.frame().write_parquet(tmp_path / "test.parquet")
