@@ -1,4 +1,4 @@
-"""Serve: one process of a service: the models loaded, and uvicorn around them."""
+"""One process of a service: it loads the models and runs uvicorn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Service: models, the events since their training, and what guards them."""
+"""Service: what all routes share: models, events, tokens, limits and metrics."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Service:
 
     @property
     def model(self) -> ServedModel:
-        """The model that answers what is not about a user."""
+        """The model for requests that are not about a user."""
         return self.lineup.main
 
     def show(self, lineup: Lineup) -> None:
-        """Answer with other models from now on; requests that have begun end with those they began with.
+        """Answer with other models from now on; requests in progress finish with the ones they started with.
 
         Args:
             lineup: The models.
@@ -72,7 +72,7 @@ class Service:
         self.metrics.show(lineup.plan.generation, labels)
 
     def close(self) -> None:
-        """Wait for what has begun, and take no more."""
+        """Finish the work in progress, and accept no more."""
         if self.deployment is not None:
             self.deployment.close()
         self.gate.close()
@@ -233,13 +233,13 @@ class Service:
 
 
 def _of(asked: RecommendBody, places: Sequence[int]) -> RecommendBody:
-    """The question of some of its users."""
+    """The request for some of its users."""
     users = asked.asking
     return asked if len(places) == len(users) else asked.model_copy(update={"users": [users[p] for p in places]})
 
 
 def _joined(answers: Sequence[dict[str, Any]], places: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """What several models answered to their users, in the order in which these were asked for."""
+    """The answers of several models, in the order of the users in the request."""
     lines = [line for answer in answers for line in answer["results"]]
     order = [place for part in places for place in part]
     results = [line for _, line in sorted(zip(order, lines, strict=True), key=lambda pair: pair[0])]

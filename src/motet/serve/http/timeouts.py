@@ -45,7 +45,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._head: int | None = 0  # bytes of it so far; None where it is whole
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the first request."""
+        """Start waiting for the first request."""
         super().connection_made(transport)
         self._await(HEAD_TIMEOUT_S)
         if len(self.connections) > MOST_CONNECTIONS:

@@ -1,4 +1,4 @@
-"""Catalogue: what a page wants to look up of a model: items, users, a user's history, a map."""
+"""Catalogue: lookups in a model: items, users, a user's history, a map of the items."""
 
 from __future__ import annotations
 

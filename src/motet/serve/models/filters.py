@@ -1,4 +1,4 @@
-"""Filters on columns of the item table."""
+"""Filters by columns of the item table."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from motet.serve.problem import Problem
 
 
 def allowed(table: pl.DataFrame, key: str, where: Mapping[str, Any]) -> list[str] | list[int] | None:
-    """Ids of the items whose columns hold what is asked for.
+    """Ids of the items whose columns meet all conditions.
 
     Args:
         table: The item table.
         key: Its id column.
-        where: By column: a value, a list of values of which one must be there, or a `Range`. A column of lists holds a
-            value that is among its own.
+        where: Conditions by column: a value, a list of accepted values, or a `Range`. A column of lists matches a value
+            that is in its list.
 
     Returns:
-        Ids; None where nothing is asked for.
+        Ids; None if there are no conditions.
 
     Raises:
         Problem: If the table has no such column, or the column holds another type.

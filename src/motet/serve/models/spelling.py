@@ -1,4 +1,4 @@
-"""Ids as callers write them, and as a model knows them: `"42"` and `42` are one user."""
+"""Ids as clients write them and as the model has them: `"42"` and `42` are the same user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployment: from what is to be served to models that answer, and to others without a pause."""
+"""Deployment: loads the models of the plan in force, and exchanges them while requests are being answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""draw: which model answers a user, the same one each time."""
+"""draw: assigns each user to a model, the same one each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lineup: the models that answer now, and which of them answers whom."""
+"""Lineup: the loaded models, and which of them answers which user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motet.serve.rollout.plan import NOTHING, Place, Plan, Wanted
 
 
 class Lineup:
-    """Models and their shares; it never changes, so that a request sees one and the same from start to end.
+    """Loaded models and their shares. It never changes, so that a request sees the same one from start to end.
 
     Args:
         plan: Who gets what.

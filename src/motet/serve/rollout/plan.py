@@ -1,4 +1,4 @@
-"""Plan: which models a service is to answer with, by what shares; plain data that can be kept."""
+"""Plan: which models a service should have, and their shares; plain data that can be stored."""
 
 from __future__ import annotations
 

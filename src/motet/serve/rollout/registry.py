@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Registry:
-    """Finds saved models. A name is looked up among those there are, and never becomes part of a path.
+    """Finds saved models by name. A name is looked up among the existing ones and never becomes part of a path.
 
     Args:
         named: Folders of saved models, called as the folders are.

@@ -1,4 +1,4 @@
-"""Shadow: models that are asked what the live ones are asked, beside them and never before them."""
+"""Shadow: sends copies of requests to models whose answers are only measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SharedArrays: large arrays of models in files that several processes map, so that memory holds each of them once."""
+"""SharedArrays: puts large arrays of models into files that several processes map, so that each is in memory once."""
 
 from __future__ import annotations
 
