@@ -156,7 +156,7 @@ def drawn(operation: Any, mode: schemathesis.GenerationMode, examples: int, numb
 
 
 async def damage(app: ASGIApp, document: dict[str, Any], examples: int, number: int) -> bool:
-    """Bodies of the examples with damaged bytes; whether all were answered or refused."""
+    """Bodies of the examples, most with damaged bytes; whether all were answered or refused."""
     chance, fine = random.Random(number), True
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         for path, methods in document["paths"].items():
@@ -166,7 +166,7 @@ async def damage(app: ASGIApp, document: dict[str, Any], examples: int, number: 
             whole = json.dumps(document["components"]["schemas"][name]["examples"][0]).encode()
             for _ in range(examples):
                 body = bytearray(whole)
-                for _ in range(chance.randint(1, 4)):
+                for _ in range(chance.randint(0, 4)):  # one of five stays whole
                     place = chance.randrange(len(body))
                     body[place : place + chance.randint(0, 3)] = chance.choice(
                         (chance.randbytes(1), b"", body[place : place + 9], b"null", b"1e999", b"[", b'"')
@@ -199,7 +199,7 @@ def started(folder: Path) -> Service:
 def fuzz(app: Watched, schema: Any, examples: int, damaged: int, number: int) -> bool:
     """Whether every input of a round was answered as it should."""
     fine = True
-    for result in schema.get_all_operations():
+    for result in schema.get_all_operations() if examples else ():
         for mode in schemathesis.GenerationMode:
             fine &= drawn(result.ok(), mode, examples, number)
     return fine & asyncio.run(damage(app, schema.raw_schema, damaged, number))
@@ -236,7 +236,7 @@ def resident() -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--examples", type=int, default=100, help="inputs a route and kind, each round")
+    parser.add_argument("--examples", type=int, default=100, help="inputs a route and kind, each round; 0 for none")
     parser.add_argument("--damaged", type=int, default=100, help="bodies with damaged bytes a route, each round")
     parser.add_argument("--first", type=int, default=0, help="number of the first round")
     sys.exit(main(**vars(parser.parse_args())))
