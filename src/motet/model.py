@@ -204,8 +204,8 @@ class Model(nn.Module):
     def losses(self, batch: Batch) -> Losses:
         """The loss of each trained task, over the rows it learns from.
 
-        In training mode a model with a `Preference` draws one for each user of a batch that carries none, and
-        multiplies the loss of each row by what its user's preference makes of the task's weight: by 1 on average.
+        In training mode a model with a `Preference` draws one for a batch that carries none, and multiplies each loss
+        by what it makes of the task's weight: by 1 on average.
 
         Args:
             batch: Rows with labels. A task whose columns are missing from it is left out.
@@ -227,8 +227,7 @@ class Model(nn.Module):
                     rows = task.head_loss(pairs[name], batch)
                 else:
                     rows = task.loss(user, item, batch)
-                rows = rows * factors[name] if factors else rows
-                found[name] = _reduce(rows, task.training_weights(batch), task.reduction)
+                found[name] = factors.get(name, 1.0) * _reduce(rows, task.training_weights(batch), task.reduction)
         return Losses(found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows))
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
@@ -331,19 +330,17 @@ class Model(nn.Module):
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
     def _drawn(self, batch: Batch) -> Batch:
-        """The batch with a preference drawn for each of its users, where the model trains for many."""
+        """The batch with a preference drawn for it, where the model trains for many."""
         if self.preference is None or not self.training or batch.preference is not None:
             return batch
-        return replace(batch, preference=self.preference.draw(self._weights, len(batch.distinct_users.rows)))
+        return replace(batch, preference=self.preference.draw(self._weights))
 
-    def _factors(self, batch: Batch) -> dict[str, Tensor]:
-        """What the preferences of a batch make of each row's weight, by task; empty where the model trains for one."""
+    def _factors(self, batch: Batch) -> dict[str, float]:
+        """What the preference of a batch in training makes of each task's weight; empty without one."""
         if self.preference is None or batch.preference is None or not self.training:
             return {}
-        users = batch.distinct_users
-        each = self.preference.factors(batch.preference, self._weights).to(batch.users.device)
-        rows = each.expand(len(users.rows), -1).index_select(0, users.index)
-        return dict(zip(self.preference.tasks, rows.unbind(1), strict=True))
+        factors = self.preference.factors(batch.preference, self._weights)
+        return dict(zip(self.preference.tasks, factors.tolist(), strict=True))
 
     def _separate(self, batch: Batch) -> Batch:
         """Give every row a vector of its own on a side whose tower reads context."""

@@ -14,7 +14,7 @@ from motet.layers.configured import Configured
 
 
 class Preference(Configured):
-    r"""Trains for all task weights at once: they are drawn for every user and given to the model as an input.
+    r"""Trains for all task weights at once: they are drawn for every batch and given to the model as an input.
 
     A preference p is a weighting in the unit of the model's weights w: "answer as if you had been trained with these".
     Only ratios count. The model is told how far each of its n tasks lies below the most favoured one,
@@ -22,10 +22,10 @@ class Preference(Configured):
     $$ z_t = \max \Big( \log \frac{p_t}{w_t} - \max_s \log \frac{p_s}{w_s}, \; -\log spread \Big), \qquad
        a_t = \frac{e^{z_t}}{\sum_s e^{z_s}}, \qquad p'_t = n \, a_t \, w_t $$
 
-    and p' weighs its losses; where all z are 0 these are the model's own weights. In training, each user of each batch
-    has a preference of their own: z is 0 for one task, drawn at random, and uniform in [-log spread, 0] for every other
-    one, so that with two tasks the log of their ratio is uniform. `fit` shows losses weighted so. User vectors are
-    conditioned on z by one linear map for each task,
+    and p' weighs its losses; where all z are 0 these are the model's own weights. For each batch in training, z is 0
+    for one task, drawn at random, and uniform in [-log spread, 0] for every other one, so that with two tasks the log
+    of their ratio is uniform. `fit` shows losses weighted so. User vectors are conditioned on z by one linear map for
+    each task,
 
     $$ u' = u + \sum_t \Big( a_t - \frac{1}{n} \Big) (W_t u + c_t) $$
 
@@ -79,19 +79,18 @@ class Preference(Configured):
         nn.init.zeros_(self.maps.weight)  # every preference starts as the same model
         nn.init.zeros_(self.maps.bias)
 
-    def draw(self, weights: Mapping[str, float], users: int) -> Float[Tensor, "users tasks"]:
-        """The z of some users; the task that is favoured is drawn among those that are trained.
+    def draw(self, weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
+        """The z of one batch; the task that is favoured is drawn among those that are trained.
 
         Args:
             weights: Of the model.
-            users: How many.
 
         Returns:
-            One number a user and task, 0 for tasks that are not trained.
+            One number a task, 0 for tasks that are not trained.
         """
         trained = self._trained(weights)
-        below = -self.range * torch.rand(users, len(self.tasks)) * trained
-        return below.scatter(1, trained.multinomial(users, replacement=True)[:, None], 0.0)
+        below = -self.range * torch.rand(len(self.tasks)) * trained
+        return below.index_fill(0, trained.multinomial(1), 0.0)
 
     def told(self, preference: Mapping[str, float], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
         """The z of a preference.
@@ -130,9 +129,7 @@ class Preference(Configured):
         z = (z - z.nan_to_num(-math.inf, neginf=-math.inf).max()).clamp(min=-self.range)
         return z.nan_to_num(0.0).float()
 
-    def factors(
-        self, told: Float[Tensor, "*users tasks"], weights: Mapping[str, float]
-    ) -> Float[Tensor, "*users tasks"]:
+    def factors(self, told: Float[Tensor, " tasks"], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
         """What each task's weight is multiplied by under a preference.
 
         Args:
@@ -143,16 +140,16 @@ class Preference(Configured):
             As many; their mean over the tasks that are trained is 1, and 0 stands for the others.
         """
         shares = told.exp() * self._trained(weights).to(told)
-        return shares / shares.sum(-1, keepdim=True) * sum(weight > 0 for weight in weights.values())
+        return shares / shares.sum() * sum(weight > 0 for weight in weights.values())
 
     def forward(
-        self, user: Float[Tensor, "batch dim"], told: Float[Tensor, "*users tasks"] | None
+        self, user: Float[Tensor, "batch dim"], told: Float[Tensor, " tasks"] | None
     ) -> Float[Tensor, "batch dim"]:
         """User vectors under a preference.
 
         Args:
             user: As the tower gives them.
-            told: The z of the tasks, of all users or of each; all 0, the weights of the model, where None.
+            told: The z of the tasks; all 0, the weights of the model, where None.
 
         Returns:
             As many.
@@ -160,7 +157,7 @@ class Preference(Configured):
         z = user.new_zeros(len(self.tasks)) if told is None else told.to(user)
         lead = z.softmax(-1) - 1 / len(self.tasks)
         moved: Tensor = self.maps(user).unflatten(1, (len(self.tasks), -1))
-        return user + (lead[..., None] * moved).sum(-2)
+        return user + (lead[:, None] * moved).sum(1)
 
     def _trained(self, weights: Mapping[str, float]) -> Tensor:
         return torch.tensor([float(weights[name] > 0) for name in self.tasks])

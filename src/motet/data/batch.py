@@ -66,8 +66,7 @@ class Batch:
         apart: The key columns whose equal rows may differ in context, and so count as distinct.
         time_key: Name of the column of times, if there is one.
         vocabs: What the rows of a column stand for: the ids of users and items, the values of categorical columns.
-        preference: The weighting of the tasks, as `Model.prefer` encodes it, or in training one for each distinct user;
-            None stands for the model's own weights.
+        preference: The weighting of the tasks, as `Model.prefer` encodes it; None stands for the model's own weights.
         embed: By id column, a function that embeds entities, in the batch or not; set by a model during training.
     """
 
@@ -77,7 +76,7 @@ class Batch:
     apart: frozenset[str] = frozenset()
     time_key: str | None = None
     vocabs: Mapping[str, Vocab] = field(default_factory=dict, repr=False)
-    preference: Float[Tensor, "*users tasks"] | None = None
+    preference: Float[Tensor, " tasks"] | None = None
     embed: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
