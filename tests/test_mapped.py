@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, is_mapped
+from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, content, is_mapped
 
 
 def test_tensors_of_every_kind_and_shape(tmp_path: Path) -> None:
@@ -52,6 +52,11 @@ def test_a_tensor_lies_as_torch_lays_it(tmp_path: Path, told: dict[str, str]) ->
     (tmp_path / "file").write_bytes(aligned("rows", torch.randn(3, 5), told))
     assert Mapped(tmp_path / "file").tensors["rows"].data_ptr() % ALIGNMENT == 0
     assert Mapped(tmp_path / "file").told == told
+
+
+def test_equal_tensors_give_equal_files() -> None:
+    told = {name: name for name in "abcdef"}
+    assert len({content({"x": torch.ones(2), "y": torch.zeros(3)}, told) for _ in range(20)}) == 1
 
 
 def test_it_is_known_what_lies_in_a_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from contextlib import suppress
 
-LARGE = 4 << 20  # bytes: what a request computes with is smaller, but for maps, histories and exact searches
+LARGE = 8 << 20  # bytes: what a request computes with is smaller, but for maps and exact searches
 ARENAS = 2
 MMAP_THRESHOLD, ARENA_MAX = -3, -8  # as `mallopt` of glibc calls them
 

@@ -99,10 +99,27 @@ def aligned(name: str, tensor: Tensor, told: Mapping[str, str]) -> bytes:
     Returns:
         The content.
     """
-    content = memoryview(save({name: tensor.detach().cpu().contiguous()}, dict(told)))
-    size = int.from_bytes(content[:8], "little")
-    room = -(8 + size) % ALIGNMENT
-    return b"".join(((size + room).to_bytes(8, "little"), content[8 : 8 + size], b" " * room, content[8 + size :]))
+    return content({name: tensor.detach().cpu().contiguous()}, told)
+
+
+def content(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> bytes:
+    """The content of a safetensors file: equal for equal tensors, where the library writes `told` in any order.
+
+    Args:
+        tensors: By name, on the processor; the first to be written lies as torch would lay it.
+        told: What stands beside them.
+
+    Returns:
+        The content.
+    """
+    written = memoryview(save(dict(tensors), dict(told)))
+    start = 8 + int.from_bytes(written[:8], "little")
+    head = json.loads(bytes(written[8:start]))
+    if told:
+        head["__metadata__"] = dict(sorted(told.items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    return b"".join((len(text).to_bytes(8, "little"), text, written[start:]))
 
 
 def _tensor(memory: mmap.mmap, start: int, about: Mapping[str, Any]) -> Tensor:

@@ -266,13 +266,15 @@ class Recommender:
             ArtifactError: If the disk is full or refuses to be written.
         """
         more = files(self.retrieval)
+        own = self.ranker.index
+        quick = isinstance(own, ExactIndex) and own.rounded is not None  # to round a million vectors takes seconds
         saved.save(
             path,
             self.model,
             self.log,
             run,
             vectors=self.scorer.vectors,
-            index=self._index,
+            index=own if quick else self._index,
             by=self._by,
             more=more,
         )

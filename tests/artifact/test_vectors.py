@@ -17,7 +17,7 @@ from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ArtifactError
-from motet.index import ApproximateIndex, ExactIndex, approximate
+from motet.index import ApproximateIndex, ExactIndex, approximate, rounded
 from motet.mapped import aligned, is_mapped
 from motet.model import Model
 from motet.recommender import Recommender
@@ -65,6 +65,23 @@ def test_the_vectors_are_held_once(log: EventLog, tmp_path: Path, bias: bool, mo
     assert held.equal(recommender.scorer.vectors.rows)
     before = Recommender(recommender.model, log, index=index).recommend([3, 99], 9)
     assert torch.equal(again.recommend([3, 99], 9).scores, before.scores)
+
+
+def test_rounded_vectors_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = {"user_id": list(range(1, 9)) * 25, "item_id": range(200), "stars": [1, 2, 3, 4] * 50}
+    log = EventLog.read(pl.DataFrame(events), Schema(signals=("stars",)))
+    monkeypatch.setattr(rounded, "FEWEST", 16)
+    monkeypatch.setattr(rounded, "NARROWEST", 1)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    recommender = make(log)
+    recommender.save(tmp_path / "model")
+    again = Recommender.load(tmp_path / "model")
+    assert isinstance(again.ranker.index, ExactIndex)
+    assert again.ranker.index.rounded is not None
+    assert is_mapped(again.ranker.index.rounded.codes)
+    assert torch.equal(again.recommend([3, 99], 9).scores, recommender.recommend([3, 99], 9).scores)
+    again.save(tmp_path / "again")
+    assert (tmp_path / "again/manifest.json").read_bytes() == (tmp_path / "model/manifest.json").read_bytes()
 
 
 def test_answers_are_those_of_before(log: EventLog, tmp_path: Path) -> None:

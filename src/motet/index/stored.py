@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from motet.errors import ArtifactError, ConfigError
@@ -27,7 +26,7 @@ from motet.index.base import Index
 from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
 from motet.index.rounded import Rounded, suits
-from motet.mapped import Mapped
+from motet.mapped import Mapped, content
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
 CODES = ("cells", "centroids", "cell", "codes")
@@ -86,7 +85,7 @@ def to_bytes(index: Index, *, of: str = "") -> bytes:
         told |= {"probes": str(index.probes), "shortlist": str(index.shortlist)}
         if index.codes is not None:
             tensors |= {name: getattr(index.codes, name) for name in CODES}
-    return to_safetensors(tensors, {**told, "sha256": _checksum(tensors, told)})
+    return content(tensors, {**told, "sha256": _checksum(tensors, told)})
 
 
 def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> ExactIndex | ApproximateIndex:
