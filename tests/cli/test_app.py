@@ -58,8 +58,7 @@ def test_messages_stay_on_one_line(motet: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    program = "from motet.cli import main; main()"
-    command = [sys.executable, "-c", program, "recommend", str(tmp_path), "3", "--debug"]
+    command = [sys.executable, "-m", "motet", "recommend", str(tmp_path), "3", "--debug"]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert "Traceback" in done.stderr
     assert "there is no saved model" in done.stderr

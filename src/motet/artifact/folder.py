@@ -51,7 +51,7 @@ def write_folder(
         _write(new / MANIFEST, manifest)
         if sign is not None:
             _write(new / SIGNATURE, seal(sign(manifest)))
-        _sync(new)
+        sync_folder(new)
         _swap(new, target, old)
     except OSError as error:
         raise ArtifactError(
@@ -170,12 +170,16 @@ def _swap(new: Path, target: Path, old: Path) -> None:
         if old.exists():
             old.rename(target)
         raise
-    _sync(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk itself: a file that is there only in memory is lost with the power.
+
+    Args:
+        folder: Whose files were made, renamed or removed.
+    """
     with suppress(PermissionError):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
         try:

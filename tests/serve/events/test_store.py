@@ -136,6 +136,15 @@ def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    store = EventStore(str(tmp_path / "events.db"))
+    store.add([Event("e1", user="7", item="jazz", time=0.0)])
+    files = list(tmp_path.iterdir())
+    assert len(files) > 1  # the write-ahead log stands beside it
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    store.close()
+
+
 def test_a_table_that_appears_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = EventStore(str(tmp_path / "events.db"))
     calls = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import (
@@ -104,6 +106,12 @@ def _parse(url: str) -> URL:
 
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": TIMEOUT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "do_connect")
+    def private(*_connecting: Any) -> None:
+        # What people did is for the owner of the file alone; SQLite gives the log beside it the same rights.
+        with suppress(OSError):  # it is there already, or connecting says what is wrong
+            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL, 0o600))
 
     @event.listens_for(engine, "connect")
     def settings(connection: sqlite3.Connection, _record: Any) -> None:

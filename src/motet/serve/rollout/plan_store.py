@@ -7,6 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from motet.artifact.folder import sync_folder
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError
 from motet.serve.problem import Problem
@@ -87,6 +88,7 @@ class PlanStore:
                 os.link(file.name, self._file(plan.generation))
             except FileExistsError:
                 return False
+        sync_folder(self.folder)
         return True
 
     def _file(self, generation: int) -> Path:
