@@ -116,7 +116,7 @@ def test_a_worker_that_cannot_begin_ends_them_all(
 
 
 def tell_number(listening: socket.socket, ready: Say, beat: Say) -> None:
-    """Tell everybody who comes the number of this process; whoever says wait makes it wait for ever."""
+    """Tell everybody who comes the number of this process; whoever says wait makes it wait for ever then."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     listening.settimeout(0.05)
     ready()
@@ -128,21 +128,16 @@ def tell_number(listening: socket.socket, ready: Say, beat: Say) -> None:
             continue
         with caller:
             caller.settimeout(10)
-            if caller.recv(1) == b"w":
-                threading.Event().wait()
+            word = caller.recv(1)
             caller.sendall(str(os.getpid()).encode())
+        if word == b"w":
+            threading.Event().wait()
 
 
 def number(port: int, word: bytes = b"?") -> int:
     with socket.create_connection(("127.0.0.1", port), 60) as line:
         line.sendall(word)
         return int(line.recv(100))
-
-
-def replaced(before: set[int | None]) -> set[int | None]:
-    """The workers that there are once one of those before has gone and another one has come."""
-    until(lambda: len(pids() - before) == 1 and len(pids()) == len(before))
-    return pids()
 
 
 def pids() -> set[int | None]:
@@ -158,23 +153,20 @@ def test_a_worker_that_hangs_is_replaced_while_others_answer(
 
     def watch(port: int) -> None:
         try:
-            before = pids()
             hung.append(number(port))
             os.kill(hung[0], signal.SIGSTOP)
             assert number(port) != hung[0]
-            before = replaced(before)
-            assert hung[0] not in before
-            with pytest.raises(ValueError, match="int"):  # the line ends with the worker
-                number(port, b"w")
-            hung.extend(before - replaced(before))
+            until(lambda: hung[0] not in pids() and len(pids()) == 2)
+            hung.append(number(port, b"w"))
+            until(lambda: hung[1] not in pids() and len(pids()) == 2)
             assert number(port) not in hung
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
-        workers = Workers(tell_number, listening, count=2, folder=str(tmp_path), silent_s=2.0)
+        workers = Workers(tell_number, listening, count=2, folder=str(tmp_path), silent_s=3.0)
         watching: list[Future[None]] = []
         workers.run(lambda: watching.append(threads.submit(watch, listening.getsockname()[1])))
         watching[0].result()
     said = [json.loads(record.message) for record in caplog.records]
-    assert [line["hangs"] for line in said if "hangs" in line] == hung
+    assert set(hung) <= {line["hangs"] for line in said if "hangs" in line}  # a busy machine may delay others as long
