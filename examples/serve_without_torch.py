@@ -4,43 +4,37 @@ motet export model/ -o artifact/
 python examples/serve_without_torch.py artifact/ USER
 """
 
-import hashlib
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 
-def damaged(artifact: Path) -> str | None:
-    """Name the first file that is not, bit for bit, as motet wrote it; of a stranger's, `motet verify` asks more."""
+def check(artifact: Path) -> None:
+    """Refuse the first file that is not, bit for bit, as motet wrote it; of a stranger's, `motet verify` asks more."""
+    name = "manifest.json"
     try:
-        content = (artifact / "manifest.json").read_bytes()
-        told = json.loads(content)
-        unsealed = {key: told[key] for key in told if key != "sha256"}
-        sealed = {**told, "sha256": hashlib.sha256(json.dumps(unsealed).encode()).hexdigest()}
-        if json.dumps(sealed, indent=2).encode() != content:
-            return "manifest.json"
-    except (OSError, ValueError, TypeError):
-        return "manifest.json"
-    for name, entry in told["files"].items():
-        file = artifact / name
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
-            return str(name)
-    return None
+        told = json.loads((artifact / name).read_bytes())
+        if told.pop("sha256") != sha256(json.dumps(told).encode()).hexdigest():
+            raise ValueError
+        for name, entry in told["files"].items():
+            if sha256((artifact / name).read_bytes()).hexdigest() != entry["sha256"]:
+                raise ValueError
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        sys.exit(f"{name!r} in {str(artifact)!r} is damaged or missing; restore it from a copy, or export again")
 
 
 def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     """Print the k best items of a user."""
-    if name := damaged(Path(artifact)):
-        sys.exit(f"{name!r} in {artifact!r} is damaged or missing; restore it from a copy, or export again")
+    check(Path(artifact))
     folder = Path(artifact) / "serving"
     ids, about = (json.loads((folder / name).read_text("utf-8")) for name in ("ids.json", "serving.json"))
     programs = {name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("user", "rank")}
-    vectors, items, seen, ends = (
-        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("vectors", "candidates", "seen", "seen_ends")
-    )
+    arrays = ("vectors", "candidates", "seen", "seen_ends")
+    vectors, items, seen, ends = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays)
     row = list(map(str, ids["users"])).index(user) + 1  # row 0 is the unknown
     told = {"preference": np.zeros(len(about["preference"]), np.float32)} if about["preference"] else {}
     vector, query = programs["user"].run(["vector", "query"], {"user": np.array([row]), **told})
