@@ -59,7 +59,7 @@ def half() -> Iterator[tuple[str, bytes]]:
     refuse()
 
 
-@pytest.mark.parametrize("where", ["files", "_write", "_sync", "rename"])
+@pytest.mark.parametrize("where", ["files", "_write", "sync_folder", "rename"])
 def test_full_disk_leaves_the_old_model_whole(saved: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     if where == "rename":
         rename = Path.rename

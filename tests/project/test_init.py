@@ -157,7 +157,7 @@ def test_kinds_of_features(tmp_path: Path) -> None:
 def test_times(tmp_path: Path) -> None:
     frame = long().rename({"time": "ts"})
     for column, role in (
-        (pl.col("ts") * 1000, "ts"),
+        (pl.col("ts") * 1000, None),
         (pl.from_epoch("ts"), "ts"),
         (pl.from_epoch("ts").dt.strftime("%Y-%m-%dT%H:%M:%S"), "ts"),
         (pl.when(pl.col("value").is_null()).then("ts"), None),
@@ -167,7 +167,7 @@ def test_times(tmp_path: Path) -> None:
     assert "ts (moments, but empty in some rows" in (tmp_path / "motet.toml").read_text()
     frame.with_columns(pl.col("ts") * 1000).write_parquet(tmp_path / "log.parquet")
     declared(tmp_path, "log.parquet")
-    assert "not seconds since 1970?" in (tmp_path / "motet.toml").read_text()
+    assert "ts (moments, but in milliseconds or finer" in (tmp_path / "motet.toml").read_text()
 
 
 def test_ids_without_a_telling_name(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from motet.data.columns import LATEST_S
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
 from motet.errors import ConfigError, did_you_mean
@@ -57,7 +58,6 @@ CONTEXT = {
         "promo",
     ),
 }
-SECONDS = (1e8, 1e11)  # 1973 to 5138
 
 
 @dataclass
@@ -178,11 +178,14 @@ def _times(found: Guess) -> None:
         if column.known < column.rows:
             found.left[column.name] = "moments, but empty in some rows: a log needs the moment of every event"
         elif _is_time(column):
-            found.take("time", column.name, "by its type" if column in typed else "by its name")
             highest = column.sample.max() if column.dtype.is_numeric() else None
-            if isinstance(highest, int | float) and highest > SECONDS[1]:
-                found.why[column.name] += "; not seconds since 1970? divide it, or half-lives come out wrong"
-            return
+            if isinstance(highest, int | float) and highest > LATEST_S:
+                found.left[column.name] = (
+                    "moments, but in milliseconds or finer: a log needs seconds since 1970, so divide"
+                )
+            else:
+                found.take("time", column.name, "by its type" if column in typed else "by its name")
+                return
 
 
 def _is_time(column: Profile) -> bool:
