@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -183,31 +183,36 @@ def held() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-def main(counts: dict[str, int], seed: int) -> None:
-    """Print what became of the inputs, the longest time that one took of a processor, and what memory grew by."""
+def fuzz(kinds: Mapping[str, Callable[[Path, random.Random], Iterator[str]]], description: str | None) -> None:
+    """Ask how many inputs of each kind, and print what became of them, the slowest, and what memory grew by."""
+    parser = argparse.ArgumentParser(description=description)
+    for kind in kinds:
+        parser.add_argument(f"--{kind}", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = vars(parser.parse_args())
     torch.set_num_threads(1)
-    kinds = {"flips": flips, "alone": alone, "whole": whole}
-    for kind, count in counts.items():
+    for kind in filter(asked.get, kinds):
+        count, found = asked[kind], Counter[str]()
+        slowest, settled, started = 0.0, 0.0, time.perf_counter()
         with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / "flips" if kind == "flips" else artifact(Path(place))
-            found: Counter[str] = Counter()
-            slowest, settled, started = 0.0, 0, time.perf_counter()
-            inputs = kinds[kind](path, random.Random(f"{kind} {seed}"))
+            inputs = kinds[kind](Path(place), random.Random(f"{kind} {asked['seed']}"))
             for number in range(count):
                 before = time.process_time()
                 found[next(inputs)] += 1
                 slowest = max(slowest, time.process_time() - before)
                 if number == min(SETTLED, count // 2):
                     settled = held()
-            told = ", ".join(f"{size:,} {what}" for what, size in found.most_common())
-            print(f"{kind}: {count:,} in {time.perf_counter() - started:.0f} s: {told}; ", end="")
-            print(f"slowest {slowest:.1f} s, memory {held() - settled:+.0f} MiB since the first {SETTLED}", flush=True)
+        told = ", ".join(f"{size:,} {what}" for what, size in found.most_common())
+        print(f"{kind}: {count:,} in {time.perf_counter() - started:.0f} s: {told}; ", end="")
+        print(f"slowest {slowest:.1f} s, memory {held() - settled:+.0f} MiB since the first {SETTLED}", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    for kind in ("flips", "alone", "whole"):
-        parser.add_argument(f"--{kind}", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0)
-    told = vars(parser.parse_args())
-    main({kind: told[kind] for kind in ("flips", "alone", "whole") if told[kind]}, told["seed"])
+    fuzz(
+        {
+            "flips": lambda place, chance: flips(place / "flips", chance),
+            "alone": lambda place, chance: alone(artifact(place), chance),
+            "whole": lambda place, chance: whole(artifact(place), chance),
+        },
+        __doc__,
+    )

@@ -7,18 +7,14 @@ has to refuse it by name. Crafted: a program has other bytes, under checksums th
 
 from __future__ import annotations
 
-import argparse
 import random
 import runpy
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
-from benchmarks.fuzz_artifact import artifact, contents, held, outcome
+from benchmarks.fuzz_artifact import artifact, contents, fuzz, outcome
 from tests.export.crafted import changed
 
 from motet import Recommender
@@ -26,7 +22,6 @@ from motet.export import export, serving
 from motet.export.onnx import run
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve_without_torch.py"
-SETTLED = 500  # inputs after which the memory is taken as that of a process at work
 
 
 def exported(place: Path) -> Path:
@@ -84,30 +79,11 @@ def crafted(path: Path, chance: random.Random) -> Iterator[str]:
         yield outcome(lambda name=name, content=content: run(name, content, asked[name]), name)
 
 
-def main(counts: dict[str, int], seed: int) -> None:
-    """Print what became of the inputs, the longest time that one took of a processor, and what memory grew by."""
-    torch.set_num_threads(1)
-    kinds = {"damaged": damaged, "crafted": crafted}
-    for kind, count in counts.items():
-        with tempfile.TemporaryDirectory() as place:
-            inputs = kinds[kind](exported(Path(place)), random.Random(f"{kind} {seed}"))
-            found: Counter[str] = Counter()
-            slowest, settled, started = 0.0, 0.0, time.perf_counter()
-            for number in range(count):
-                before = time.process_time()
-                found[next(inputs)] += 1
-                slowest = max(slowest, time.process_time() - before)
-                if number == min(SETTLED, count // 2):
-                    settled = held()
-        told = ", ".join(f"{size:,} {what}" for what, size in found.most_common())
-        print(f"{kind}: {count:,} in {time.perf_counter() - started:.0f} s: {told}; ", end="")
-        print(f"slowest {slowest:.1f} s, memory {held() - settled:+.0f} MiB since the first {SETTLED}", flush=True)
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    for kind in ("damaged", "crafted"):
-        parser.add_argument(f"--{kind}", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0)
-    told = vars(parser.parse_args())
-    main({kind: told[kind] for kind in ("damaged", "crafted") if told[kind]}, told["seed"])
+    fuzz(
+        {
+            "damaged": lambda place, chance: damaged(exported(place), chance),
+            "crafted": lambda place, chance: crafted(exported(place), chance),
+        },
+        __doc__,
+    )
