@@ -93,6 +93,7 @@ class Processes(Workers):
         try:
             future = pool.submit(call, *arguments)
         except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with what forks it
+            pool.shutdown(wait=False)
             future = Future()
             future.set_exception(BrokenProcessPool(f"a worker could not begin: {type(error).__name__}: {error}"))
         except BaseException:
@@ -114,10 +115,9 @@ class Processes(Workers):
         return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._threads,))
 
     def _freed(self, pool: ProcessPoolExecutor, ended: Future[Any]) -> None:
-        if not ended.cancelled() and isinstance(ended.exception(), self.deaths):
-            pool.shutdown(wait=False)
-            pool = self._pool()
-        self._free.put(pool)
+        dead = not ended.cancelled() and isinstance(ended.exception(), self.deaths)
+        # A pool whose worker died ends by itself, and from Python 3.12 on holds a lock now that its shutdown asks for.
+        self._free.put(self._pool() if dead else pool)
 
 
 class Cluster(Workers):
