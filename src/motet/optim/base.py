@@ -1,4 +1,4 @@
-"""What Adagrad and ClippyAdagrad share: a step parameter by parameter."""
+"""What optimizers share: the loss computed anew, and a step parameter by parameter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def anew(closure: Callable[[], float] | None) -> float | None:
+    """The loss, computed anew with gradients where a step is given what computes it.
+
+    Args:
+        closure: Computes it; None for nothing.
+
+    Returns:
+        What the closure returned.
+    """
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
 
 
 class OneByOne(torch.optim.Optimizer, ABC):
@@ -29,10 +44,7 @@ class OneByOne(torch.optim.Optimizer, ABC):
         Returns:
             What the closure returned.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = anew(closure)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from motet.errors import ConfigError
+from motet.optim.base import anew
 
 Optimizer = torch.optim.Optimizer
 Which = Callable[[str], bool] | Iterable[nn.Parameter] | None
@@ -79,10 +80,7 @@ class Composite(Optimizer):
         Returns:
             What the closure returned.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = anew(closure)
         for optimizer in self.optimizers:
             optimizer.step()
         return loss
