@@ -246,8 +246,11 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(model_of(log, sparse=True), log)
     with pytest.raises(ConfigError, match="resume=True needs to know where from"):
         train(model, log, resume=True)
-    with pytest.raises(ConfigError, match="'rating/rsme', which is no validation metric; did you mean 'rating/rmse'"):
-        train(model, log, validation=log, early_stopping=EarlyStopping("rating/rsme"))
+    with pytest.raises(
+        ConfigError, match="'rating/rsme', which is not a validation metric of this model; did you mean 'rating/rmse'"
+    ):
+        train(model, log, validation=log, early_stopping=EarlyStopping("rating/rsme"), checkpoint=tmp_path / "none")
+    assert not (tmp_path / "none").exists()  # refused before the first epoch
     with pytest.raises(DataError, match="task 'stars' reads column 'stars', which is not in the log"):
         train(Model(user=model.user, item=model.item, tasks=[Rating("stars")]), log)
     with pytest.raises(ConfigError, match=r"checkpoint=.* is a folder; name a file, such as 'run.safetensors' in it"):

@@ -65,12 +65,12 @@ class ServiceError(MotetError):
         self.retry_after_s = retry_after_s
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
+def did_you_mean(name: object, options: Iterable[object]) -> str:
     """Suggest the closest of the valid names, as a clause to append to an error message.
 
     Args:
-        name: What the caller wrote.
-        options: The names that would have been valid.
+        name: What the caller wrote, of any type: an error message must not fail on a None.
+        options: The valid names, or ids.
 
     Returns:
         `"; did you mean 'movie_id'?"`, or the empty string when nothing is close.
@@ -79,7 +79,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         >>> did_you_mean("movie_ids", ["user_id", "movie_id"])
         "; did you mean 'movie_id'?"
     """
-    if len(name) > LONGEST:
+    written = str(name)
+    if len(written) > LONGEST:
         return ""
-    close = difflib.get_close_matches(name, list(options), n=1)
+    close = difflib.get_close_matches(written, list(map(str, options)), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -22,6 +22,7 @@ from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
 from motet.errors import ConfigError, DataError, TrainingError, did_you_mean
 from motet.evaluation import evaluate
+from motet.evaluation.collect import keys_of
 from motet.metrics.direction import lower_is_better
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
@@ -52,6 +53,22 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         if self.patience < 1:
             raise ConfigError(f"patience={self.patience}; training goes on for at least 1 epoch without a new best")
+
+    def check(self, model: Model) -> None:
+        """Check, before training, that the metric is one of the model's.
+
+        Args:
+            model: About to be trained.
+
+        Raises:
+            ConfigError: If no task has this metric.
+        """
+        known = [key for task in model.tasks.values() for key in keys_of(task)]
+        if self.metric not in known:
+            raise ConfigError(
+                f"early stopping watches {self.metric!r}, which is not a validation metric of this model"
+                f"{did_you_mean(self.metric, known)}; metrics: {', '.join(known)}"
+            )
 
     def better(self, figure: float, best: float) -> bool:
         """Whether a figure beats the best so far.
@@ -125,6 +142,8 @@ def fit(
         raise ConfigError(f"clip_norm={clip_norm}; it must be above 0, or None for no limit")
     if early_stopping is not None and validation is None:
         raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
+    if early_stopping is not None:
+        early_stopping.check(model)
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs to know where from; give checkpoint=...")
     if checkpoint is not None and Path(checkpoint).is_dir():
@@ -182,14 +201,7 @@ class _State:
 
     def watch(self, early_stopping: EarlyStopping, figures: Mapping[str, float]) -> None:
         """Remember the weights if this epoch is the best so far."""
-        metric = early_stopping.metric
-        figure = figures.get(f"validation/{metric}")
-        if figure is None:
-            keys = [key.removeprefix("validation/") for key in figures]
-            raise ConfigError(
-                f"early stopping watches {metric!r}, which is no validation metric{did_you_mean(metric, keys)}; "
-                f"metrics: {', '.join(keys)}"
-            )
+        figure = figures[f"validation/{early_stopping.metric}"]
         self.epochs_since_best += 1
         if early_stopping.better(figure, self.best_figure):
             with self.averaged():

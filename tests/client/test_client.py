@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -109,6 +110,13 @@ def test_an_event_keeps_its_id_on_every_try(ask: Ask) -> None:
     expected = {"user": 3, "item": "Alien", "event": "watch", "value": 4.0, "time": "2026-01-02T00:00:00+00:00"}
     assert event == expected
     assert Event(3, "Alien").id != Event(3, "Alien").id
+
+
+def test_an_iterator_is_read_once_however_often_the_call_is_sent(ask: Ask) -> None:
+    service = Script(busy(), httpx.Response(200, json={"model": {"name": "m", "version": "1"}, "items": []}))
+    with pytest.raises(ServiceError, match="in a form that this version of motet cannot read"):
+        ask(service, "recommend", 3, exclude=iter(["Alien"]))
+    assert [json.loads(request.content)["exclude"] for request in service.asked] == [["Alien"], ["Alien"]]
 
 
 def test_a_busy_service_is_asked_again_when_it_says(ask: Ask, waits: list[float]) -> None:
@@ -238,10 +246,32 @@ def test_a_client_has_every_call_with_its_signature_and_its_words(client: type) 
         assert arguments == list(inspect.signature(call).parameters.values())
 
 
-@pytest.mark.parametrize("url", ["shop.example", "ftp://shop.example", ""])
+@pytest.mark.parametrize("url", ["shop.example", "ftp://shop.example", "", "http://", "http://[::1", "http://shop:x"])
 def test_an_address_that_is_none(url: str) -> None:
-    with pytest.raises(ConfigError, match=f"url '{url}' is not the address of a service; write one such as http://127"):
+    address = rf"url '{re.escape(url)}' is not the address of a service.*; write one such as http://127"
+    with pytest.raises(ConfigError, match=address):
         Client(url)
+
+
+@pytest.mark.parametrize("token", ["correct-horse-battery\n", "correct horse battery", "", "schlüssel-zum-laden"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ConfigError, match="the token holds a space, a line break or a letter outside ASCII") as caught:
+        Client(token=token)
+    assert not token or token.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"retries": -1}, "retries is -1; it must be at least 0"),
+        ({"timeout_s": 0}, "timeout_s is 0; it must be at least 0.001"),
+        ({"timeout_s": float("nan")}, "timeout_s is nan; it must be at least 0.001"),
+        ({"connections": 0}, "connections is 0; it must be at least 1"),
+    ],
+)
+def test_numbers_that_a_client_cannot_work_with(settings: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        Client(**settings)
 
 
 def test_httpx_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,10 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
+from motet.evaluation.collect import keys_of
 from motet.metrics import NDCG, RMSE, FactorizedTopK, Metric, Recall
 from motet.metrics.ranks import Ties
-from motet.tasks import Rating, Retrieval, Rows
+from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, Rows
 from motet.tasks.base import CorpusTask, Task
 from motet.towers import ContextTower
 from motet.towers.base import Tower
@@ -362,3 +363,14 @@ def test_planted_scorers_and_the_tie_rule(parts: split.Split, ties: Ties, rank: 
     assert constant["popularity/all items/hit_rate@5"] == (rank <= 5)
     assert {figure for key, figure in perfect.items() if "all items" in key} == {1.0}
     assert any("mrr is 1, which is too good to be true" in warning for warning in perfect.warnings)
+
+
+def test_keys_are_known_before_anything_is_measured() -> None:
+    row = [float(each % 2) for each in range(40)]
+    frame = pl.DataFrame({"user_id": [each % 5 for each in range(40)], "item_id": [each % 8 for each in range(40)]})
+    frame = frame.with_columns(click=pl.Series(row), buy=pl.Series([row[each] * (each % 3 > 0) for each in range(40)]))
+    log = EventLog.read(frame, Schema(signals=("click", "buy")))
+    model = build(log, Dot(), Event("click"), Ordinal("buy"), Funnel(stages=("click", "buy")))
+    model.prepare(log)
+    report = evaluate(model, log, train=log, baselines=False)
+    assert {key for task in model.tasks.values() for key in keys_of(task)} == set(report)

@@ -112,6 +112,6 @@ def test_early_stopping_watches_a_figure(folder: Path, tables: Tables) -> None:
     tables["training"]["early_stopping"] = {"metric": "stars/rmse"}
     assert check(project(folder, tables)).rows["stars"]["validation"] > 0
     with pytest.raises(
-        ConfigError, match=r"\[training\], early_stopping: early stopping watches 'stars/mse', which is no"
+        ConfigError, match=r"^shop.toml: early stopping watches 'stars/mse', which is not .* did you mean 'stars/rmse'"
     ):
         check(project(folder, tables, "training.early_stopping.metric=stars/mse"))

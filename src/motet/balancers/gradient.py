@@ -61,7 +61,7 @@ class GradientBalancer(Balancer):
         if method not in get_args(Method):
             raise ConfigError(
                 f"method={method!r} is not one of {', '.join(map(repr, get_args(Method)))}"
-                f"{did_you_mean(str(method), get_args(Method))}"
+                f"{did_you_mean(method, get_args(Method))}"
             )
         self.method = method
 

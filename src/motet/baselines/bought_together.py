@@ -58,7 +58,7 @@ class BoughtTogether(Neighbours):
         neighbours: int = 50,
     ) -> None:
         if measure not in get_args(Measure):
-            hint = did_you_mean(str(measure), get_args(Measure))
+            hint = did_you_mean(measure, get_args(Measure))
             raise ConfigError(f"measure={measure!r} is not one of {', '.join(map(repr, get_args(Measure)))}{hint}")
         super().__init__(train, name=name, where=where, neighbours=neighbours)
         self.measure = measure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from motet.client.call import Call
 from motet.client.connection import HERE, lost, settings
 from motet.client.retry import Retry
-from motet.errors import ServiceError
+from motet.errors import ConfigError, ServiceError
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +31,7 @@ class ServiceClient(ABC, Generic[Transport]):
         transport: Takes the place of a socket, such as `httpx.MockTransport` in a test.
 
     Raises:
-        ConfigError: If httpx is not installed, or the url is none.
+        ConfigError: If httpx is not installed, or an argument breaks a rule.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class ServiceClient(ABC, Generic[Transport]):
         transport: Transport | None = None,
     ) -> None:
         arguments = settings(url, token, timeout_s, connections)
+        if retries < 0:
+            raise ConfigError(f"retries is {retries}; it must be at least 0, which never tries again")
         import httpx
 
         self.url = url

@@ -59,10 +59,10 @@ class Client(ServiceClient["httpx.BaseTransport"]):
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        retry = self._retry(call)
+        request, retry = build(self._http.build_request, call), self._retry(call)
         while True:
             try:
-                return read(call, self._http.send(build(self._http.build_request, call)))
+                return read(call, self._http.send(request))
             except self._failures as failure:
                 wait = retry.wait(self._as_service_error(failure))
             time.sleep(wait)
@@ -126,10 +126,10 @@ class AsyncClient(ServiceClient["httpx.AsyncBaseTransport"]):
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        retry = self._retry(call)
+        request, retry = build(self._http.build_request, call), self._retry(call)
         while True:
             try:
-                return read(call, await self._http.send(build(self._http.build_request, call)))
+                return read(call, await self._http.send(request))
             except self._failures as failure:
                 wait = retry.wait(self._as_service_error(failure))
             await asyncio.sleep(wait)

@@ -32,14 +32,18 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
         Keyword arguments.
 
     Raises:
-        ConfigError: If httpx is missing, or the url is none.
+        ConfigError: If httpx is missing, or an argument breaks a rule.
     """
     try:
         import httpx
     except ImportError as error:
         raise ConfigError("motet.Client needs httpx; install it: pip install 'motet[client]'") from error
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"url {url!r} is not the address of a service; write one such as {HERE}")
+    _check_url(url)
+    if token is not None and not re.fullmatch("[!-~]+", token):
+        raise ConfigError("the token holds a space, a line break or a letter outside ASCII; strip what surrounds it")
+    for name, value, least in (("timeout_s", timeout_s, 0.001), ("connections", connections, 1)):
+        if not value >= least:
+            raise ConfigError(f"{name} is {value}; it must be at least {least}")
     headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     limits = httpx.Limits(
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_TIMEOUT_S
@@ -111,6 +115,18 @@ def lost(error: httpx.TransportError, url: str) -> ServiceError:
         return ServiceError(f"{url} did not answer in time; allow more with timeout_s=", code="timeout")
     why = str(error) or type(error).__name__
     return ServiceError(f"{url} cannot be reached: {why}; is a service running there?", code="unreachable")
+
+
+def _check_url(url: str) -> None:
+    import httpx
+
+    try:
+        if httpx.URL(url).scheme in ("http", "https") and httpx.URL(url).host:
+            return
+        reason = ""
+    except httpx.InvalidURL as error:
+        reason = f" ({error})"
+    raise ConfigError(f"url {url!r} is not the address of a service{reason}; write one such as {HERE}")
 
 
 def _plain(value: Any) -> Any:

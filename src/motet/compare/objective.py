@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation import evaluate
-from motet.evaluation.corpus import Protocol
+from motet.evaluation.corpus import PROTOCOLS
 from motet.metrics.direction import lower_is_better
 from motet.project import Project
 
@@ -116,7 +115,7 @@ def voice(key: str) -> str:
         ('find', 'stars', 'funnel/bought')
     """
     task, *place, _ = key.split("/")
-    return task if not place or place[0] in get_args(Protocol) else f"{task}/{place[0]}"
+    return task if not place or place[0] in PROTOCOLS else f"{task}/{place[0]}"
 
 
 def headlines(keys: Iterable[str], tasks: Iterable[str]) -> dict[str, str]:

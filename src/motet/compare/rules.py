@@ -13,7 +13,7 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation import Report
 from motet.evaluation.collect import metrics_of, of_baseline
-from motet.evaluation.corpus import Corpus, Protocol
+from motet.evaluation.corpus import PROTOCOLS, Corpus
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.model import Model
 from motet.project import Project
@@ -21,7 +21,6 @@ from motet.project.part import Part
 from motet.project.settings import settings
 from motet.tasks.base import Task
 
-PROTOCOLS: tuple[Protocol, ...] = ("all items", "unseen")
 LISTS: tuple[type[Metric], ...] = (CorpusMetric,)
 LABELS: tuple[type[Metric], ...] = (PointMetric, ListMetric)
 

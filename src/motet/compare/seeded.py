@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from motet.compare.lists import Lists
-from motet.compare.rules import PROTOCOLS, judged, rules
+from motet.compare.rules import judged, rules
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
 from motet.compare.work import Declaration, rows_of
@@ -74,7 +74,7 @@ def _trained(
     assert rows.test is not None
     model = project.model(rows.train)
     history = project.learn(model, rows)
-    report = evaluate(model, rows.test, train=rows.train, protocols=PROTOCOLS, baselines=joint, thorough=joint)
+    report = evaluate(model, rows.test, train=rows.train, baselines=joint, thorough=joint)
     told: dict[str, Any] = {"history": history.to_dicts()}
     if joint:
         curves = report.to_dict()["curves"]

@@ -8,12 +8,12 @@ from typing import Any
 
 from motet.compare.comparison import Kind
 from motet.compare.objective import objectives
-from motet.compare.rules import PROTOCOLS, rules
+from motet.compare.rules import rules
 from motet.errors import ConfigError
-from motet.metrics.base import CorpusMetric
+from motet.evaluation.collect import keys_of
 from motet.model import Model
 from motet.project import Project
-from motet.tasks.base import CorpusTask, Task
+from motet.tasks.base import CorpusTask
 
 SEEDED = ("split", "validation")  # tables whose rows a seed may draw
 
@@ -120,15 +120,5 @@ def _watching(project: Project, model: Model, task: str) -> dict[str, Any]:
     stopping = project.training.given.get("early_stopping")
     if stopping is None or str(stopping.given["metric"]).startswith(f"{task}/"):
         return {}
-    own = objectives(_keys(model.tasks[task]), [task])[0]
+    own = objectives(keys_of(model.tasks[task]), [task])[0]
     return {"training.early_stopping.metric": own, "training.early_stopping.lower_is_better": None}
-
-
-def _keys(task: Task) -> list[str]:
-    """The figures of a task, before anything is measured."""
-    return [
-        f"{task.name}/{protocol}{key}"
-        for name, metric in task.metrics().items()
-        for protocol in ([f"{each}/" for each in PROTOCOLS] if isinstance(metric, CorpusMetric) else [""])
-        for key in metric.parts(name)
-    ]

@@ -15,6 +15,8 @@ from torch import Tensor
 from motet.data.vocab import Vocab
 from motet.errors import ConfigError
 
+LARGEST = 2**62  # of the keys that one sort orders: row numbers are far below, raw ids need not be
+
 
 class Distinct(NamedTuple):
     """The distinct entities of a batch: `rows[index]` is the batch again, and `rows == batch[first]`."""
@@ -47,10 +49,10 @@ def distinct(rows: Int[Tensor, " batch"]) -> Distinct:
 
 def _stable_sort(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Values and positions; on a CPU by numpy, which sorts rows and positions as one key ten times as fast as torch."""
-    if rows.device.type != "cpu":
+    size = max(len(rows), 1)
+    if rows.device.type != "cpu" or (len(rows) and max(map(abs, map(int, rows.aminmax()))) >= LARGEST // size):
         ordered, order = rows.sort(stable=True)
         return ordered, order
-    size = max(len(rows), 1)
     keys = torch.from_numpy(np.sort((rows * size + torch.arange(len(rows))).numpy()))
     return keys // size, keys % size
 

@@ -15,6 +15,7 @@ from motet.data.vocab import Vocab
 from motet.errors import DataError
 
 WORD = r"[\p{L}\p{N}]+"
+ISO_DATE = r"^\s*\d{4}-\d{2}-\d{2}"
 LATEST_S = 100_000_000_000  # in the year 5138: whoever has later seconds has milliseconds
 
 
@@ -59,8 +60,8 @@ def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
     Raises:
         DataError: If the column is not numeric, or a value is NaN or infinite.
     """
-    if series.dtype == pl.Null:
-        series = series.cast(pl.Float32)
+    if not series.count():  # a CSV column without a value arrives as text
+        return torch.full((len(series),), torch.nan)
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         raise _not_numeric(series, where)
     values = series.cast(pl.Float32)
@@ -131,13 +132,15 @@ def _not_numeric(series: pl.Series, where: Place) -> DataError:
 
 
 def _parse_moments(series: pl.Series, where: Place) -> pl.Series:
-    parsed = series.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    # Polars also guesses at 03/04/2024, which is a day in April to some and in March to others.
+    dated = series.set(~series.str.contains(ISO_DATE), None)
+    parsed = dated.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     bad = parsed.is_null() & series.is_not_null()
     if bad.any():
         row = _first(bad)
         raise DataError(
-            f"{where} has {series[row]!r} in {where.row(row)}, which is no moment; "
-            "write ISO 8601 such as '2024-05-31T18:00:00', or seconds since 1970"
+            f"{where} has {series[row]!r} in {where.row(row)}, which is no moment; write ISO 8601 such as "
+            "'2024-05-31T18:00:00', with a time zone in all rows or in none, or seconds since 1970"
         )
     return parsed
 

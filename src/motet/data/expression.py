@@ -214,7 +214,7 @@ class Expression:
             listed = ", ".join(map(repr, vocab.ids.head(SHOWN))) + (", ..." if len(vocab.ids) > SHOWN else "")
             raise DataError(
                 f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"
-                f"{did_you_mean(str(value), map(str, vocab.ids.head(SEARCHED)))}; values found: {listed}"
+                f"{did_you_mean(value, vocab.ids.head(SEARCHED))}; values found: {listed}"
             )
         return int(vocab.encode(pl.Series([value]))[0])
 

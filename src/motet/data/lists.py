@@ -19,7 +19,7 @@ def sample_lists(
 
     Rows of a list stand side by side and stay so: the log's `together` tells `fit` to shuffle lists and not rows, and
     to cut no list in two. A column numbers the lists, for `Listwise(by="list")`; without it a user's lists that meet in
-    a batch count as one. Users with fewer rows than a list holds are left out.
+    a batch count as one. Users with fewer rows than a list holds, and unknown users, are left out.
 
     Args:
         log: The rows to draw from: choose them first, such as those with a label.
@@ -53,7 +53,7 @@ def sample_lists(
     if name in log.columns:
         raise ConfigError(f"the log has a column {name!r} of its own; give the number of the list another name")
     users = log.batch().users
-    by_user = torch.bincount(users)
+    by_user = torch.bincount(users, minlength=len(log.users))[1:]
     if not (by_user >= items_per_list).any():
         raise DataError(
             f"no user has {items_per_list} rows, the most are {int(by_user.max())}; ask for shorter lists with "
@@ -72,5 +72,5 @@ def _one_list_each(users: Int[Tensor, " rows"], size: int, generator: torch.Gene
     order = torch.randperm(len(users), generator=generator)
     order = order[users[order].argsort(stable=True)]
     counts = torch.bincount(users)
-    starts = (counts.cumsum(0) - counts)[counts >= size]
+    starts = (counts.cumsum(0) - counts)[1:][counts[1:] >= size]  # unknown users are not one user
     return order[starts[:, None] + torch.arange(size)]

@@ -97,7 +97,7 @@ class EventLog:
                 f"the schema names the columns {schema.user!r} and {schema.item!r}, and this log's users and items are "
                 f"{self.schema.user!r} and {self.schema.item!r}; rename the columns of the source"
             )
-        text = text_columns(schema.context_features)
+        text = text_columns(schema.context_features, self._vocabs)
         log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
         columns, vocabs = _events(log, schema, self.vocabs)
@@ -147,7 +147,9 @@ class EventLog:
             if column.ndim == 2:  # recent items
                 raw = self.items.vocab.decode(column.flatten()).reshape(tuple(column.shape))
             else:
-                raw = vocabs[name].decode(column) if name in vocabs else pl.Series(name, column.numpy()).fill_nan(None)
+                raw = (
+                    vocabs[name].decode(column) if name in vocabs else pl.Series(name, column.numpy(), nan_to_null=True)
+                )
             decoded[name] = raw
         return pl.DataFrame(decoded)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from motet.data.entities import Entities
 from motet.errors import DataError, did_you_mean
 
-Ids = str | int | np.generic | Sequence[str] | Sequence[int] | npt.NDArray[Any] | pl.Series
+Ids = str | int | np.generic | Sequence[str] | Sequence[int] | npt.NDArray[Any] | pl.Series | Tensor
 COMPARED = 5_000  # a misspelt id is compared letter by letter with at most this many known ones: some 0.1 s
 
 
@@ -33,10 +33,10 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
     """
     if isinstance(ids, str | int):
         return [ids], True  # type: ignore[return-value]
-    if isinstance(ids, np.generic | np.ndarray):
+    if isinstance(ids, np.generic | np.ndarray | Tensor):
         many = ids.tolist()
         return ([many], True) if ids.ndim == 0 else (many, False)
-    return list(ids), False
+    return [id.item() if isinstance(id, np.generic) else id for id in ids], False
 
 
 def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str) -> Int[Tensor, " n"]:
@@ -66,8 +66,8 @@ def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str
 def _hint(wrong: str | int, entities: Entities) -> str:
     """A similar id where ids are text; the range where they are numbers."""
     known = entities.vocab.ids
-    if isinstance(wrong, int):
-        return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) else ""
+    if not isinstance(wrong, str):
+        return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) and wrong is not None else ""
     folded = wrong.casefold()
     inside = known.filter(known.str.to_lowercase().str.contains(folded, literal=True))
     if folded and len(inside):

@@ -32,7 +32,8 @@ class Mix:
 
     Raises:
         ConfigError: If there are fewer than two logs, or the ratio is not one positive number a log.
-        DataError: If the logs number users, items or categories differently, or only some have a time.
+        DataError: If the logs number users, items or categories differently, or only some have a time, or recent items
+            have another length in each.
 
     Example:
         >>> import polars as pl
@@ -51,6 +52,7 @@ class Mix:
         if len(shares) != len(logs) or not all(0 < share < float("inf") for share in shares):
             raise ConfigError(f"ratio={shares} for {len(logs)} logs; it must be one positive number a log")
         _check_alike(logs)
+        _check_widths(logs)
         self.logs = tuple(logs)
         self.ratio = shares
 
@@ -148,4 +150,17 @@ def _check_alike(logs: Sequence[EventLog]) -> None:
             if vocabs.setdefault(name, vocab) != vocab:
                 raise DataError(
                     f"log {number} of the mix numbers the values of {name!r} otherwise than a log before it; {how}"
+                )
+
+
+def _check_widths(logs: Sequence[EventLog]) -> None:
+    """Columns of recent items must have one length."""
+    widths: dict[str, int] = {}
+    for number, log in enumerate(logs, 1):
+        for name, column in log.columns.items():
+            width = column.shape[1:].numel()
+            if widths.setdefault(name, width) != width:
+                raise DataError(
+                    f"column {name!r} holds {width} values a row in log {number} of the mix, and {widths[name]} in a log "
+                    "before it; build it with the same length in all logs"
                 )

@@ -56,8 +56,9 @@ def recent(
     """
     if length < 1:
         raise ConfigError(f"length={length}; a row sees at least one recent item")
-    if name in log.schema.columns:
-        raise ConfigError(f"the log has a column {name!r} of its own; give the recent items another name")
+    taken = [column for column in (name, f"{name}_events", f"{name}_counts") if column in log.schema.columns]
+    if taken:
+        raise ConfigError(f"the log has a column {taken[0]!r} of its own; give the recent items another name")
     batch = log.batch()
     times = _times(batch, "recent")
     pasts = [batch] if before is None else [_same_rows(log, before).batch(), batch]

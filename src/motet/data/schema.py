@@ -202,7 +202,7 @@ def _kind_from_dict(column: str, value: dict[str, Any]) -> Feature:
     settings = dict(value)
     name = settings.pop("kind", None)
     if name not in KINDS:
-        hint = did_you_mean(str(name), KINDS) or "."
+        hint = did_you_mean(name, KINDS) or "."
         raise ConfigError(f"feature {column!r} has the unknown kind {name!r}{hint} Kinds: {', '.join(KINDS)}.")
     known = {setting.name for setting in fields(KINDS[name])}
     for setting in settings:

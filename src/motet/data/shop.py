@@ -215,7 +215,8 @@ class Shop:
         parts = {"log": self.rows, **({"truth": self.truths} if truth else {})}
         for part in parts:
             if (folder / part).exists():
-                raise DataError(f"{folder} holds a {part} already; remove it, or write to another folder")
+                raise DataError(f"{folder / part} exists already; remove it, or write to another folder")
+        for part in parts:
             (folder / part).mkdir(parents=True)
         self.users.write_parquet(folder / "users.parquet")
         self.items.write_parquet(folder / "items.parquet")
@@ -308,7 +309,10 @@ class Shop:
 
 def _places(role: str, ids: Ids | Tensor, count: int) -> Whole:
     """Positions of ids, from 0."""
-    places = np.asarray(ids, dtype=np.int64) - 1
+    numbers = np.asarray(ids)
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise DataError(f"the ids of {role}s come as a list of whole numbers from 1 to {count}, not as {ids!r}")
+    places = numbers.astype(np.int64) - 1
     outside = (places < 0) | (places >= count)
     if outside.any():
         raise DataError(f"there is no {role} {places[outside][0] + 1} in the shop; ids: 1 to {count}")

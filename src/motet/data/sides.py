@@ -134,16 +134,21 @@ def read_ids_once(table: Table, key: str) -> pl.Series:
     return ids
 
 
-def text_columns(kinds: Mapping[str, Feature]) -> list[str]:
-    """The features to read as text from a file that does not say: 00501 is a zip code, not a number.
+def text_columns(kinds: Mapping[str, Feature], vocabs: Mapping[str, Vocab] | None = None) -> list[str]:
+    """The columns to read as text from a CSV file, which has no types: 00501 is a zip code, not a number.
 
     Args:
         kinds: Declared features.
+        vocabs: The known values of columns, ids included; such a column is read as text if these are text.
 
     Returns:
-        Their columns.
+        Column names.
     """
-    return [name for name, kind in kinds.items() if isinstance(kind, Categorical | MultiValued | Text)]
+    types = {name: isinstance(kind, Categorical | MultiValued | Text) for name, kind in kinds.items()}
+    for name, vocab in (vocabs or {}).items():
+        if not isinstance(kinds.get(name), MultiValued | Text):
+            types[name] = vocab.is_text
+    return [name for name, is_text in types.items() if is_text]
 
 
 def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.Series]:
@@ -166,10 +171,10 @@ def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> p
     several = seen.filter(seen["row"].is_duplicated())
     if len(several):
         entity = several["row"][0]
-        one, other = several.filter(pl.col("row") == entity)["value"].head(2)
+        one, other = several.filter(pl.col("row") == entity)["value"].head(2).to_list()
         raise DataError(
-            f"{log.where(name)} is declared a {role} feature, but {role} {vocab.decode([entity])[0]!r} has several "
-            f"values, such as {one!r} and {other!r}; declare it under context_features instead"
+            f"{log.where(name)} is declared in {role}_features, but {role} {vocab.decode([entity])[0]!r} has several "
+            f"values, such as {one!r} and {other!r}; declare it in context_features instead"
         )
     return _sources(vocab, torch.from_numpy(seen["row"].to_numpy(writable=True)), seen["at"])
 

@@ -143,5 +143,5 @@ def _pandas_column(column: Any, where: Place) -> pl.Series:
         return pl.from_pandas(column.to_frame("column"), nan_to_null=True).to_series()
     except ImportError as error:
         raise DataError(f"{where} is a pandas column, which needs pyarrow to be read: pip install pyarrow") from error
-    except (TypeError, ValueError) as error:
-        raise mixed(list(column), where) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise mixed([None if value != value else value for value in column], where) from error

@@ -85,7 +85,7 @@ def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
 
     Args:
         log: All rows; its schema names a time column. Rows of equal time keep the log's order.
-        n: How many rows a user gives. Users with no more than that stay in training whole.
+        n: How many rows a user gives. Users with no more than that, and unknown users, stay in training whole.
 
     Returns:
         Training rows and test rows.
@@ -104,7 +104,7 @@ def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
     ends = counts.cumsum(0)
     grouped = users[order]
     from_end = ends[grouped] - torch.arange(len(log))
-    last = (from_end <= n) & (counts[grouped] > n)
+    last = (from_end <= n) & (counts[grouped] > n) & (grouped > 0)  # unknown users are not one user
     if not last.any():
         raise DataError(f"no user has more than n={n} rows, so that there is nothing to leave out; use a smaller n")
     short = int(((counts > 0) & (counts <= n)).sum())

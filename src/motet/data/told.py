@@ -81,7 +81,9 @@ def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequenc
             if name not in reads:
                 raise _unread(f"{name!r} is no", name, key, reads)
         source = _frame({key: ids[0], **source})
-    table = Table.open(source, NAME, needs=[key], wanted=(key, *reads), text=text_columns(entities.kinds))
+    vocabs = {name: column.vocab for name, column in entities.features.items() if not isinstance(column, Numbers)}
+    text = text_columns(entities.kinds, {key: entities.vocab, **vocabs})
+    table = Table.open(source, NAME, needs=[key], wanted=(key, *reads), text=text)
     if not any(name in table for name in reads):
         others = [name for name in table.columns if name != key]
         raise _unread(f"none of the columns {', '.join(map(repr, others))} is a", (others or [""])[0], key, reads)
@@ -89,7 +91,7 @@ def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequenc
 
 
 def _unread(what: str, name: object, key: str, reads: Sequence[str]) -> DataError:
-    hint = did_you_mean(str(name), reads) or "."
+    hint = did_you_mean(name, reads) or "."
     return DataError(f"{what} feature that the tower of {key!r} reads{hint} It reads: {', '.join(reads)}.")
 
 

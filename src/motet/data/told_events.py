@@ -16,7 +16,7 @@ from motet.data.batch import Batch
 from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
-from motet.data.sides import read_ids
+from motet.data.sides import read_ids, text_columns
 from motet.data.table import Table
 from motet.errors import ConfigError, did_you_mean
 
@@ -119,7 +119,9 @@ Told = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they ar
 def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The events of a table, in the order of those who ask."""
     schema, told = log.schema, _told_columns(log)
-    table = Table.open(source, NAME, needs=[schema.user, schema.item], wanted=(schema.user, schema.item, *told))
+    ids_of = (schema.user, schema.item)
+    text = text_columns({}, log.batch().vocabs)
+    table = Table.open(source, NAME, needs=ids_of, wanted=(*ids_of, *told), text=text)
     users = read_ids(table, schema.user)
     log.users.vocab.encode(users)  # refuses ids of another type
     places: dict[Any, list[int]] = {}
@@ -172,7 +174,8 @@ def _null(column: pl.Series) -> Tensor:
 
 
 def _check_asked(given: Mapping[Any, Any], ids: Sequence[Any]) -> None:
+    asked = set(ids)
     for user in given:
-        if user not in ids:
-            hint = did_you_mean(str(user), [str(id) for id in ids[:1000]])
+        if user not in asked:
+            hint = did_you_mean(user, ids[:1000])
             raise ConfigError(f"histories names the user {user!r}, who is not asked for{hint}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Int
@@ -70,11 +71,9 @@ class Vocab:
         return f"Vocab({self.name!r}, {len(self.ids):,} ids)"
 
     def __contains__(self, value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            return False
-        if isinstance(value, str) != (self.ids.dtype == pl.String):
-            return False
-        return bool(self.encode(pl.Series([value]))[0] > 0)
+        if isinstance(value, np.generic):
+            value = value.item()
+        return type(value) is self._type and self._row(value) > 0
 
     def encode(self, values: Ids) -> Int[Tensor, " n"]:
         """Rows of ids.
@@ -108,8 +107,13 @@ class Vocab:
         return place + 1 if place < len(self.ids) and self.ids.item(place) == id else 0
 
     @cached_property
+    def is_text(self) -> bool:
+        """Whether the ids are text, not whole numbers."""
+        return self.ids.dtype == pl.String
+
+    @cached_property
     def _type(self) -> type[str] | type[int]:
-        return str if self.ids.dtype == pl.String else int
+        return str if self.is_text else int
 
     def _join(self, ids: pl.Series) -> pl.Series:
         joined = ids.to_frame("id").join(self._table, on="id", how="left", maintain_order="left")

@@ -13,7 +13,7 @@ from torch import Tensor
 from motet.baselines import Baseline
 from motet.data.batch import Batch
 from motet.errors import ConfigError, DataError
-from motet.evaluation.corpus import Corpus
+from motet.evaluation.corpus import PROTOCOLS, Corpus
 from motet.evaluation.evidence import Evidence, Metrics
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import dot
@@ -43,6 +43,23 @@ def metrics_of(
         for name, metric in of.metrics().items()
         if isinstance(metric, kinds) and (part is None or name.rpartition("/")[0] == part)
     }
+
+
+def keys_of(task: Task) -> list[str]:
+    """The keys of a task's metrics, before anything is measured.
+
+    Args:
+        task: Trained or not.
+
+    Returns:
+        What `evaluate` calls them under both protocols.
+    """
+    return [
+        f"{task.name}/{protocol}{key}"
+        for name, metric in task.metrics().items()
+        for protocol in ([f"{each}/" for each in PROTOCOLS] if isinstance(metric, CorpusMetric) else [""])
+        for key in metric.parts(name)
+    ]
 
 
 def of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | None) -> list[Evidence]:

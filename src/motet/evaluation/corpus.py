@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from motet.evaluation.evidence import Evidence, Metrics
 from motet.metrics.ranks import Pairs, Scorer, Ties, both_ranks, ranks
 
 Protocol = Literal["all items", "unseen"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
 class Queries(NamedTuple):

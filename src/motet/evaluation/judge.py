@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 
@@ -16,7 +16,7 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.evaluation.beside import kinds, of_rules
 from motet.evaluation.collect import metrics_of, of_baseline, of_model
-from motet.evaluation.corpus import Corpus, Protocol
+from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import of_levels, of_probabilities
 from motet.evaluation.described import TwoStage
 from motet.evaluation.evidence import Evidence
@@ -35,7 +35,7 @@ def evaluate(
     test: EventLog,
     *,
     train: EventLog,
-    protocols: Sequence[Protocol] = ("all items", "unseen"),
+    protocols: Sequence[Protocol] = PROTOCOLS,
     ks: Sequence[int] | None = None,
     ties: Ties = "pessimistic",
     baselines: bool = True,
@@ -236,9 +236,9 @@ def _evaluating(model: Model) -> Iterator[None]:
 
 def _check(test: EventLog, train: EventLog, protocols: Sequence[str], ks: Sequence[int] | None) -> None:
     for protocol in protocols:
-        if protocol not in get_args(Protocol):
-            hint = did_you_mean(protocol, get_args(Protocol))
-            raise ConfigError(f"protocol {protocol!r} is not one of {', '.join(get_args(Protocol))}{hint}")
+        if protocol not in PROTOCOLS:
+            hint = did_you_mean(protocol, PROTOCOLS)
+            raise ConfigError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}{hint}")
     if not len(test):
         raise DataError("there are no test rows; give at least one")
     if len(test.users) != len(train.users) or len(test.items) != len(train.items):

@@ -108,7 +108,8 @@ def in_batch_softmax(
         The loss of each row.
 
     Raises:
-        ConfigError: If there are fewer candidates than rows, or accidental hits cannot be told for want of ids.
+        ConfigError: If there are fewer candidates than rows, `remove_accidental_hits` has no ids to go by, or there is
+            not one id and one probability a candidate.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
@@ -120,6 +121,9 @@ def in_batch_softmax(
         )
     if remove_accidental_hits and candidate_ids is None:
         raise ConfigError("remove_accidental_hits=True needs candidate_ids to tell which candidates are the same")
+    for name, given in (("candidate_ids", candidate_ids), ("sampling_probability", sampling_probability)):
+        if given is not None and len(given) != len(candidates):
+            raise ConfigError(f"{len(given)} {name} for {len(candidates)} candidates; give one a candidate")
     ids = torch.arange(len(candidates), device=candidates.device) if candidate_ids is None else candidate_ids
     # A mask speaks of single copies: then every copy stays a candidate of its own.
     pool = distinct(ids if mask is None else torch.arange(len(ids), device=ids.device))

@@ -74,7 +74,7 @@ def gini(counts: Int[Tensor, " items"] | Float[Tensor, " items"]) -> float:
         >>> gini(torch.tensor([5, 5, 5])), gini(torch.tensor([0, 0, 9]))
         (0.0, 1.0)
     """
-    total, items = int(counts.sum()), len(counts)
+    total, items = float(counts.sum()), len(counts)
     if not total or items < 2:
         return math.nan
     shares = counts.double().sort().values / total

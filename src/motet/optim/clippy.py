@@ -77,7 +77,7 @@ class ClippyAdagrad(OneByOne):
         if accumulate not in get_args(Accumulate):
             raise ConfigError(
                 f"accumulate={accumulate!r} is not one of {', '.join(map(repr, get_args(Accumulate)))}"
-                f"{did_you_mean(str(accumulate), get_args(Accumulate))}"
+                f"{did_you_mean(accumulate, get_args(Accumulate))}"
             )
         super().__init__(params, {**numbers, "accumulate": accumulate})
 

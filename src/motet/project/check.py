@@ -11,8 +11,7 @@ from torch import Tensor
 from motet.data.entities import Bag, Codes, Column, Entities
 from motet.data.log import EventLog
 from motet.data.table import Table
-from motet.errors import ConfigError, MotetError, did_you_mean
-from motet.evaluation import evaluate
+from motet.errors import MotetError
 from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
 from motet.project.logs import ORIGIN
@@ -56,7 +55,7 @@ def check(project: Project) -> Findings:
     model = project.model(rows.train)
     try:
         model.check(rows.train)
-        _try(project, model, rows)
+        _try(model, rows)
     except MotetError as error:
         told = str(error)
         raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error
@@ -75,21 +74,11 @@ def check(project: Project) -> Findings:
     return found
 
 
-def _try(project: Project, model: Model, rows: Divided) -> None:
-    """One small batch through the model; and whether early stopping watches a figure that there is."""
+def _try(model: Model, rows: Divided) -> None:
+    """One small batch through the model."""
     model.prepare(rows.train)
     with torch.random.fork_rng(), torch.no_grad():
         model.losses(rows.train.take(slice(0, SAMPLE)).batch())
-    stopping = project.training.given.get("early_stopping")
-    if stopping is None or rows.validation is None:
-        return
-    metric = stopping.given["metric"]
-    figures = evaluate(model, rows.validation.take(slice(0, SAMPLE)), train=rows.train, baselines=False, thorough=False)
-    if metric not in figures:
-        raise ConfigError(
-            f"{stopping.place}: early stopping watches {metric!r}, which is no validation metric"
-            f"{did_you_mean(metric, figures)}; metrics: {', '.join(figures)}"
-        )
 
 
 def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:

@@ -133,7 +133,7 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
     place = _place(name, table)
     what = "key" if table else "table"
     if error["type"] == "extra_forbidden":
-        hint = did_you_mean(str(key), known)
+        hint = did_you_mean(key, known)
         raise ConfigError(f"{place}: there is no {what} {key!r}{hint}; {what}s: {', '.join(known)}")
     if error["type"] == "missing":
         raise ConfigError(f"{place} has no {what} {key!r}, and needs one")

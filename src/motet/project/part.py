@@ -123,7 +123,7 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
     if kind is None:
         raise ConfigError(f"{place} does not say its kind; {listed}")
     if kind not in kinds:
-        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(str(kind), kinds)}; {listed}")
+        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)}; {listed}")
     return str(kind)
 
 

@@ -123,7 +123,7 @@ class Project:
 
     def _check_together(self) -> None:
         """Refuse a table that needs another."""
-        if "early_stopping" in self.training.given and self.validation is None:
+        if self._early_stopping is not None and self.validation is None:
             raise ConfigError(
                 f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "
                 'kind = "random", test = 0.1'
@@ -257,7 +257,8 @@ class Project:
             The model, untrained; its first weights are drawn from the seed of the training.
 
         Raises:
-            MotetError: If a part refuses its arguments, or the parts do not fit together.
+            MotetError: If a part refuses its arguments, the parts do not fit together, or early stopping watches a
+                metric that the model does not have.
         """
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -270,7 +271,10 @@ class Project:
                 "preference": None if self.preference is None else self.preference.make(log=train),
             }
             try:
-                return Model(**parts, weights=self.document.weights)
+                model = Model(**parts, weights=self.document.weights)
+                if self._early_stopping is not None:
+                    self._early_stopping.make().check(model)
+                return model
             except MotetError as error:
                 raise type(error)(str(error) if self.file is None else f"{self.name}: {error}") from error
 
@@ -361,6 +365,10 @@ class Project:
         """
         recommender: Recommender = self.recommend.make(model, train, log=train)
         return recommender
+
+    @property
+    def _early_stopping(self) -> Part | None:
+        return self.training.given.get("early_stopping")
 
     @property
     def _features(self) -> Part | None:

@@ -48,7 +48,7 @@ class Pool(nn.Module, ABC):
         if spare not in get_args(Spare):
             raise ConfigError(
                 f"spare={spare!r} is not one of {', '.join(map(repr, get_args(Spare)))}"
-                f"{did_you_mean(str(spare), get_args(Spare))}"
+                f"{did_you_mean(spare, get_args(Spare))}"
             )
         if hardest is not None and hardest < 1:
             raise ConfigError(f"hardest={hardest} negatives; it must be at least 1, or None for all")

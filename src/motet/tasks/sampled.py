@@ -66,7 +66,7 @@ class SampledTask(DotTask):
         if draws < 1:
             raise ConfigError(f"draws={draws}; a positive is set against at least one drawn item")
         if by not in get_args(By):
-            hint = did_you_mean(str(by), get_args(By))
+            hint = did_you_mean(by, get_args(By))
             raise ConfigError(f"items are drawn by 'uniform' or 'popularity', not by {by!r}{hint}")
         self.draws = draws
         self.by: By = by
