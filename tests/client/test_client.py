@@ -255,7 +255,9 @@ def test_an_address_that_is_none(url: str) -> None:
 
 @pytest.mark.parametrize("token", ["correct-horse-battery\n", "correct horse battery", "", "schlüssel-zum-laden"])
 def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
-    with pytest.raises(ConfigError, match="the token holds a space, a line break or a letter outside ASCII") as caught:
+    with pytest.raises(
+        ConfigError, match="the token is empty, or has a space, a line break or a letter outside ASCII"
+    ) as caught:
         Client(token=token)
     assert not token or token.strip() not in str(caught.value)
 

@@ -40,7 +40,9 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
         raise ConfigError("motet.Client needs httpx; install it: pip install 'motet[client]'") from error
     _check_url(url)
     if token is not None and not re.fullmatch("[!-~]+", token):
-        raise ConfigError("the token holds a space, a line break or a letter outside ASCII; strip what surrounds it")
+        raise ConfigError(
+            "the token is empty, or has a space, a line break or a letter outside ASCII; strip what surrounds it"
+        )
     for name, value, least in (("timeout_s", timeout_s, 0.001), ("connections", connections, 1)):
         if not value >= least:
             raise ConfigError(f"{name} is {value}; it must be at least {least}")
