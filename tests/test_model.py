@@ -208,6 +208,9 @@ def test_labels_are_checked_against_the_log() -> None:
         DataError, match=r"all rows weigh 0 for task 'rating': they have faded .* half_life_days=1 is too"
     ):
         model_of(old, tasks=[Rating(where=Rows("rating == 1", half_life_days=1))]).check(old)
+    pushing = Retrieval(positives="rating >= 4", negatives=Rows("rating < 4", weight="weight"))
+    with pytest.raises(DataError, match=r"row 2 weighs -1.0 for task 'retrieval'; .* look at column 'weight'"):
+        model_of(log, tasks=[pushing]).check(log)
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
         model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)
     model_of(log, tasks=[Rating("stars"), Retrieval()], weights={"stars": 0.0}).check(log)

@@ -12,7 +12,7 @@ from motet.errors import ConfigError, DataError
 from motet.evaluation import evaluate
 from motet.metrics import ECE
 from motet.model import Model
-from motet.tasks import Event, Funnel
+from motet.tasks import Event, Funnel, Rows
 from motet.towers import FeatureTower
 from motet.train import fit
 from motet.trunks import SharedBottom
@@ -71,6 +71,21 @@ def test_the_first_stage_alone_learns_as_an_event_does() -> None:
     event.head, event.bias = funnel.heads[0], torch.nn.Parameter(funnel.bias[0])
     batch = log.batch()
     torch.testing.assert_close(funnel.loss(*model(batch), batch), event.loss(*model(batch), batch))
+
+
+def test_a_batch_without_an_exposure_has_loss_0_where_weights_fade() -> None:
+    frame = {
+        "user_id": [1, 1, 2],
+        "item_id": [1, 2, 3],
+        "time": [0, 60, 120],
+        "click": [1, 0, None],
+        "buy": [1, 0, None],
+    }
+    log = EventLog.read(pl.DataFrame(frame), Schema(time="time", signals=("click", "buy")))
+    model = model_of(log, Funnel(stages=("click", "buy"), where=Rows(half_life_days=1)))
+    model.prepare(log)
+    assert model.losses(log.take(slice(2, 3)).batch())["funnel"].item() == 0
+    assert model.losses(log.batch())["funnel"].item() > 0
 
 
 def test_each_stage_is_averaged_over_the_rows_that_know_it() -> None:

@@ -12,7 +12,7 @@ import torch
 from motet import FeatureTower, Model, evaluate, fit
 from motet.data.batch import distinct
 from motet.data.log import EventLog
-from motet.data.schema import Schema
+from motet.data.schema import Categorical, Schema
 from motet.errors import ConfigError, DataError
 from motet.layers.lists import Lists
 from motet.tasks import Listwise, Rows
@@ -81,6 +81,19 @@ def test_lists_of_two_users_are_apart_whatever_their_numbers() -> None:
     torch.testing.assert_close(model.losses(batch), model.losses(log.take(torch.tensor([2, 3])).batch()))
 
 
+def test_rows_of_an_unknown_category_are_no_list() -> None:
+    events = {
+        "user_id": [1, 1, 1, 1],
+        "item_id": [1, 2, 3, 4],
+        "rating": [1.0, 2.0, 3.0, 4.0],
+        "device": ["tv", "tv", None, None],
+    }
+    schema = Schema(signals=("rating",), context_features={"device": Categorical()})
+    log = EventLog.read(pl.DataFrame(events), schema)
+    task = model_of(log, Listwise("rating", by="device")).tasks["rating"]
+    assert task.training_weights(log.batch()).tolist() == [1, 1, 0, 0]
+
+
 def test_weights_weigh_a_rows_part(log: EventLog) -> None:
     plain, weighted = (model_of(log, Listwise("rating", where=rows)) for rows in (None, Rows(weight="weight")))
     batch = log.batch()
@@ -113,6 +126,6 @@ def test_refusals() -> None:
     events = {"user_id": [1, 1, 2], "item_id": [1, 2, 3], "rating": [3.0, 3.0, 4.0]}
     log = EventLog.read(pl.DataFrame(events), Schema(signals=("rating",)))
     with pytest.raises(
-        DataError, match="'rating' has no order to learn: no two rows of one 'user_id' differ in 'rating'"
+        DataError, match="'rating' has no order to learn: no two of its rows with the same 'user_id' differ in 'rating'"
     ):
         fit(model_of(log, Listwise("rating")), log, progress=False)

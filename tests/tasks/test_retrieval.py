@@ -270,6 +270,7 @@ def test_chance_costs_one_whatever_the_pool(log: EventLog) -> None:
         InBatch(log_q=False, extra={"uniform": 100}),
         Catalogue(),
         InBatch(hardest=7, log_q=False),
+        InBatch(hardest=1000, log_q=False),
     ):
         model = model_of(log, Retrieval(pool=pool))
         with torch.no_grad():

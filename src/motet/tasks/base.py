@@ -137,9 +137,14 @@ class Task(Configured, ABC):
         return {"": self.score(user, item, batch)}
 
     @property
+    def selections(self) -> tuple[Rows, ...]:
+        """Every choice of rows that it learns from."""
+        return (self.rows,)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column of the log that it reads."""
-        return tuple(dict.fromkeys((*self.needs, *self.rows.columns)))
+        return tuple(dict.fromkeys((*self.needs, *(column for rows in self.selections for column in rows.columns))))
 
     def finds(self, batch: Batch) -> bool:
         """Whether the batch has every column that it reads; the task is skipped in a batch that has not."""

@@ -28,8 +28,7 @@ class Listwise(PairTask):
     Each list's loss is divided by its value for equal scores and spread over its labelled rows, so that the mean over
     a list's rows is 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
     labelled rows of all lists with at least two different labels; a list thus counts in proportion to its length. Rows
-    of other lists cannot be compared with anything and have weight 0. In a batch without any such list, all labelled
-    rows have loss 0.
+    of other lists cannot be compared with anything and have weight 0.
 
     Row weights multiply a row's part of the loss. Rows are compared within a batch only.
 
@@ -109,8 +108,9 @@ class Listwise(PairTask):
         batch = train.batch()
         if not self._comparable(batch).any():
             raise DataError(
-                f"task {self.name!r} has no order to learn: no two rows of one {self.by or batch.user_key!r} differ in "
-                f"{self.label!r}"
+                f"task {self.name!r} has no order to learn: no two of its rows with the same {batch.user_key!r}"
+                f"{'' if self.by is None else f' and {self.by!r}'} differ in {self.label!r}; give it rows to compare, "
+                "or weight 0"
             )
         self.prepared.fill_(True)
 
@@ -121,9 +121,7 @@ class Listwise(PairTask):
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """What each row counts for in the loss: nothing where its list holds no other label."""
-        weights = super().training_weights(batch)
-        comparable = self._comparable(batch)
-        return weights * comparable if comparable.any() else weights
+        return super().training_weights(batch) * self._comparable(batch)
 
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """Each row's part of its list's loss; see `PairTask.head_loss`."""
@@ -154,7 +152,10 @@ class Listwise(PairTask):
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """Which rows are labelled and stand in a list with another label."""
-        labels = batch[self.label].where(self.labelled(batch), torch.nan)
+        rows = self.labelled(batch)
+        if self.by is not None and self.by in batch.vocabs:
+            rows = rows & (batch[self.by] > 0)  # an unknown category is no list
+        labels = batch[self.label].where(rows, torch.nan)
         lists = Lists.of(labels, self._lists(batch))
         differs = lists.total(lists.lower.double()) > 0
         return torch.zeros_like(labels, dtype=torch.bool).index_put((lists.rows,), differs[lists.number])

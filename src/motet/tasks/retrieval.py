@@ -120,10 +120,9 @@ class Retrieval(DotTask):
         return losses
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column of the log it reads."""
-        pushed = () if self.pushed is None else self.pushed.columns
-        return tuple(dict.fromkeys((*super().columns, *pushed)))
+    def selections(self) -> tuple[Rows, ...]:
+        """The positives, and the negatives where there are any."""
+        return (self.rows,) if self.pushed is None else (self.rows, self.pushed)
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """What each row counts for in the loss: the positives, and the negatives."""
@@ -179,5 +178,7 @@ class Retrieval(DotTask):
 
     def _chance(self, pool: Candidates) -> float:
         """The loss of a positive when all items have the same score."""
-        size = int(pool.counts.sum()) if self.pool.hardest is None else 1 + self.pool.hardest
+        size = int(pool.counts.sum())
+        if self.pool.hardest is not None:
+            size = min(size, 1 + self.pool.hardest)
         return math.log(max(size, 2))

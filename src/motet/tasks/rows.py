@@ -111,7 +111,7 @@ class Rows:
         Raises:
             DataError: If the log has no time.
         """
-        if self.half_life_days is None:
+        if self.half_life_days is None or not len(batch):
             return 1.0
         if batch.time_key is None:
             raise DataError(

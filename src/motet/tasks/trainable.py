@@ -5,6 +5,7 @@ from __future__ import annotations
 from motet.data.batch import Batch
 from motet.errors import DataError, did_you_mean
 from motet.tasks.base import Task
+from motet.tasks.rows import Rows
 
 
 def check_trainable(task: Task, batch: Batch) -> None:
@@ -24,7 +25,8 @@ def check_trainable(task: Task, batch: Batch) -> None:
                 f"task {task.name!r} reads column {column!r}, which is not in the log"
                 f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
             )
-    for column in (*task.needs, *([] if task.rows.weight is None else [task.rows.weight])):
+    weighed = [rows.weight for rows in task.selections if rows.weight is not None]
+    for column in (*task.needs, *weighed):
         if column in batch.vocabs:
             raise DataError(
                 f"task {task.name!r} takes {column!r} for numbers, and it holds categories such as "
@@ -32,21 +34,26 @@ def check_trainable(task: Task, batch: Batch) -> None:
             )
     if not task.labelled(batch).any():
         raise DataError(f"task {task.name!r} has nothing to learn from: {_why(task, batch)}")
-    weights = task.training_weights(batch)
+    for rows in task.selections:
+        _check_weights(task, rows, batch)
+
+
+def _check_weights(task: Task, rows: Rows, batch: Batch) -> None:
+    weights = task.row_weights(batch) if rows is task.rows else rows.weights(batch)
     wrong = ~(weights >= 0)  # NaN as well
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise DataError(
             f"row {row} weighs {weights[row].item()} for task {task.name!r}; weights must be known and not "
-            f"negative: look at column {task.rows.weight!r}"
+            f"negative: look at column {rows.weight!r}"
         )
-    if not weights.any():
-        cause = f"look at column {task.rows.weight!r}"
-        if task.row_weights(batch).any():
-            cause = (
-                f"they have faded beside later rows; half_life_days={task.rows.half_life_days} is too short for them"
-            )
-        raise DataError(f"all rows weigh 0 for task {task.name!r}: {cause}")
+    if rows is task.rows and not weights.any():
+        raise DataError(f"all rows weigh 0 for task {task.name!r}: look at column {rows.weight!r}")
+    if rows is task.rows and not (weights * rows.fading(batch)).any():
+        raise DataError(
+            f"all rows weigh 0 for task {task.name!r}: they have faded beside later rows; "
+            f"half_life_days={rows.half_life_days} is too short for them"
+        )
 
 
 def _why(task: Task, batch: Batch) -> str:
