@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -18,8 +19,8 @@ def allowed(table: pl.DataFrame, key: str, where: Mapping[str, Any]) -> list[str
     Args:
         table: The item table.
         key: Its id column.
-        where: Conditions by column: a value, a list of accepted values, or a `Range`. A column of lists matches a value
-            that is in its list.
+        where: Conditions by column: a value, a list of accepted values, or a `Range`. A column of lists matches if one
+            of its values does. A missing value meets no condition, except a range without bounds.
 
     Returns:
         Ids; None if there are no conditions.
@@ -48,51 +49,79 @@ def _mask(table: pl.DataFrame, column: str, asked: Any) -> pl.Expr:
         )
     if isinstance(asked, Range):
         return _between(table[column], asked)
-    values = asked if isinstance(asked, list) else [asked]
-    _check(table[column], values)
-    held, dtype = pl.col(column), table.schema[column]
+    return _among(table[column], asked if isinstance(asked, list) else [asked])
+
+
+def _among(column: pl.Series, values: Sequence[Any]) -> pl.Expr:
+    held, dtype = pl.col(column.name), column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    accepted = [_fitting(column, inner, value) for value in values]
+    if not accepted:
+        return pl.lit(False)
     if isinstance(dtype, pl.List):
-        masks = [held.list.contains(value) for value in values]
-    elif isinstance(dtype, pl.Categorical | pl.Enum):
-        masks = [held.cast(pl.String) == value for value in values]
+        mask = held.list.eval(_is_in(pl.element(), accepted, inner)).list.any()
     else:
-        masks = [held == value for value in values]
-    return pl.any_horizontal(pl.lit(False), *(mask.fill_null(False) for mask in masks))
-
-
-def _between(held: pl.Series, asked: Range) -> pl.Expr:
-    column, mask = pl.col(held.name), pl.lit(True)
-    for bound, at_least in ((asked.min, True), (asked.max, False)):
-        if bound is None:
-            continue
-        if held.dtype in (pl.Date, pl.Datetime):
-            fits, side = isinstance(bound, str), column.dt.to_string("iso")
-        else:
-            numeric = held.dtype.is_numeric()
-            fits = isinstance(bound, int | float) if numeric else isinstance(bound, str) and held.dtype == pl.String
-            side = column
-        if not fits:
-            raise _wrong(held, bound)
-        mask = mask & (side >= bound if at_least else side <= bound)
+        mask = _is_in(held, accepted, dtype)
     return mask.fill_null(False)
 
 
-def _check(held: pl.Series, values: list[Any]) -> None:
-    dtype = held.dtype.inner if isinstance(held.dtype, pl.List) else held.dtype
-    for value in values:
-        if dtype == pl.Boolean:
-            fits = isinstance(value, bool)
-        elif dtype.is_numeric():
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
-        else:
-            fits = isinstance(value, str) and isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
-        if not fits:
-            raise _wrong(held, value)
+def _is_in(held: pl.Expr, accepted: list[Any], dtype: Any) -> pl.Expr:
+    if dtype.is_integer():  # those that the column cannot hold become null, which equals nothing
+        whole = [int(value) for value in accepted if value == int(value)]
+        values = pl.Series(whole, dtype=pl.Int64).cast(dtype, strict=False)
+    elif dtype.is_numeric():
+        values = pl.Series(accepted, dtype=pl.Float64).cast(dtype, strict=False)
+    else:
+        values = pl.Series(accepted)
+    return _comparable(held, dtype).is_in(values)
 
 
-def _wrong(held: pl.Series, value: Any) -> Problem:
+def _between(column: pl.Series, asked: Range) -> pl.Expr:
+    held, dtype = _comparable(pl.col(column.name), column.dtype), column.dtype
+    mask = pl.lit(True)
+    for bound, at_least in ((asked.min, True), (asked.max, False)):
+        if bound is not None:
+            if isinstance(dtype, pl.Categorical | pl.Enum):  # their order is not that of their texts
+                raise _wrong(column, bound)
+            value = _fitting(column, dtype, bound)
+            mask = mask & (held >= value if at_least else held <= value)
+    return mask.fill_null(False)
+
+
+def _comparable(held: pl.Expr, dtype: Any) -> pl.Expr:
+    """A column as values of requests are compared with it: categories as text, times in UTC, NaN as missing."""
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return held.cast(pl.String)
+    if dtype.is_float():
+        return held.fill_nan(None)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        held = held.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return held.cast(pl.Datetime("us")) if isinstance(dtype, pl.Date | pl.Datetime) else held
+
+
+def _fitting(column: pl.Series, dtype: Any, value: Any) -> Any:
+    """A value as a column of this type is compared with it."""
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        except (TypeError, ValueError, OverflowError):
+            raise _wrong(column, value, ", such as 2026-01-31 or 2026-01-31T18:00:00Z") from None
+    if dtype == pl.Boolean:
+        fits = isinstance(value, bool)
+    elif dtype.is_numeric():
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
+    else:
+        fits = isinstance(value, str) and isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+    if not fits:
+        raise _wrong(column, value)
+    return value
+
+
+def _wrong(column: pl.Series, value: Any, example: str = "") -> Problem:
     return Problem(
         422,
-        f"where compares column {held.name!r} with {value!r}, but it holds {held.dtype}; give a value of that type",
-        field=f"where.{held.name}",
+        f"where compares column {column.name!r} with {value!r}, but it holds {column.dtype}; "
+        f"give a value of that type{example}",
+        field=f"where.{column.name}",
     )
