@@ -103,3 +103,11 @@ def test_loader_refuses_batches_of_nothing() -> None:
 
 def test_a_log_is_known_by_its_batch() -> None:
     assert isinstance(Log(), Columns)
+
+
+def test_distinct_takes_raw_ids() -> None:
+    """Which may be hashes of 64 bits: their product with the number of rows overflows."""
+    found = distinct(torch.tensor([2**62, -(2**62), 2**62, 2**62 + 1, 2**62]))
+    assert found.rows.tolist() == [-(2**62), 2**62, 2**62 + 1]
+    assert found.index.tolist() == [1, 0, 1, 2, 1]
+    assert found.first.tolist() == [1, 0, 3]

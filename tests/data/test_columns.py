@@ -216,3 +216,18 @@ def test_lists_and_joined_text_agree(lists: list[list[str] | None]) -> None:
     expected = [values or [] for values in lists]
     assert check_bag(joined, MultiValued()) == expected
     assert check_bag(pl.Series("x", lists, dtype=pl.List(pl.String)), MultiValued()) == expected
+
+
+def test_text_without_a_value_is_unknown() -> None:
+    """As a CSV file gives a column in which every line is empty."""
+    empty = series(None, None, dtype=pl.String)
+    assert numbers(empty, WHERE).isnan().all()
+    assert moments(empty, WHERE).isnan().all()
+
+
+@pytest.mark.parametrize("text", ["03/04/2024", "3.4.2024", "1714500000"])
+def test_refuses_dates_that_mean_another_day_elsewhere(text: str) -> None:
+    with pytest.raises(
+        DataError, match=r"which is no moment; write ISO 8601 such as .* a time zone in all rows or in no"
+    ):
+        moments(series("2024-04-03", text, None), WHERE)

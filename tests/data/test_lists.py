@@ -97,3 +97,9 @@ def test_refusals(log: EventLog) -> None:
         Loader(log, batch_size=3, together=4)
     with pytest.raises(ConfigError, match="55 rows do not divide into 4 at a time that stay together"):
         Loader(log, together=4)
+
+
+def test_unknown_users_share_no_list(log: EventLog) -> None:
+    rows = log.frame().with_columns(pl.when(pl.col("user_id") > 9).then("user_id").otherwise(-pl.col("user_id")))
+    drawn = sample_lists(log.encode(rows), lists_per_user=2, items_per_list=3)
+    assert set(drawn.columns["user_id"].tolist()) == {10}

@@ -12,6 +12,7 @@ import torch
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
+from motet.data.recent import recent
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.errors import DataError
 
@@ -212,7 +213,7 @@ def test_refuses_events_without_their_moment() -> None:
 def test_refuses_a_feature_that_varies() -> None:
     travels = EVENTS.with_columns(country=pl.Series(["nl", "be", "de", None]))
     refuse(
-        "^column 'country' of the log is declared a user feature, but user 'eve' has several values, such as 'nl'",
+        "^column 'country' of the log is declared in user_features, but user 'eve' has several values, such as 'nl'",
         travels,
     )
 
@@ -220,3 +221,22 @@ def test_refuses_a_feature_that_varies() -> None:
 def test_refuses_other_files(tmp_path: Path) -> None:
     refuse(r"log.xlsx has the unsupported type '.xlsx'", tmp_path / "log.xlsx")
     refuse("the item table is of type list; give a path", items=[1, 2])
+
+
+def test_encode_reads_a_file_without_types_in_those_of_the_log(tmp_path: Path) -> None:
+    events = {"user": ["007", "x"], "film": [1, 2], "hour": [7, 8], "zone": ["01", "b"]}
+    schema = Schema(user="user", item="film", context_features={"hour": Categorical(), "zone": Categorical()})
+    log = EventLog.read(pl.DataFrame(events), schema)
+    pl.DataFrame(events).head(1).write_csv(tmp_path / "later.csv")
+    assert {name: column.tolist() for name, column in log.encode(tmp_path / "later.csv").columns.items()} == {
+        "user": [1],
+        "film": [1],
+        "hour": [1],
+        "zone": [1],
+    }
+
+
+def test_frame_keeps_flags() -> None:
+    events = pl.DataFrame({"user": ["a", "a"], "film": [1, 2], "at": [1, 2]})
+    log = recent(EventLog.read(events, Schema(user="user", item="film", time="at")), 1, where="film == 1")
+    assert log.frame()["recent_counts"].to_list() == [True, False]

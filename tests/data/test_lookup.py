@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from motet.data.entities import Entities
 from motet.data.lookup import known_rows, listed
@@ -18,6 +19,8 @@ def test_one_id_or_many() -> None:
     assert listed(np.int64(3)) == ([3], True)
     assert listed(np.array([3, 4])) == ([3, 4], False)
     assert listed(pl.Series(["a", "b"])) == (["a", "b"], False)
+    assert listed([np.int64(3), np.int64(4)]) == ([3, 4], False)
+    assert listed(torch.tensor([3, 4])) == ([3, 4], False)
     assert listed(()) == ([], False)
 
 

@@ -13,6 +13,7 @@ import torch
 from motet import FeatureTower, Model, fit
 from motet.data.log import EventLog
 from motet.data.mix import Mix
+from motet.data.recent import recent
 from motet.data.schema import Categorical, Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.tasks import Rating, Retrieval
@@ -156,6 +157,11 @@ def test_refusals(clicks: EventLog, survey: EventLog) -> None:
     other = EventLog(schema, clicks.users, clicks.items, *_other_events(events, schema))
     with pytest.raises(DataError, match="log 2 of the mix numbers the values of 'event' otherwise than a log before"):
         Mix([clicks, other])
+    timed = [clicks.encode(clicks.frame().with_columns(t=pl.lit(5)), schema=Schema(time="t")) for _ in range(2)]
+    with pytest.raises(
+        DataError, match="column 'recent' holds 3 values a row in log 2 of the mix, and 2 in one before"
+    ):
+        Mix([recent(timed[0], 2), recent(timed[1], 3)])
     with pytest.raises(DataError, match="log 3 of the mix numbers the values of 'event' otherwise than a log before"):
         Mix([survey, clicks, other])
 

@@ -190,6 +190,9 @@ def test_mistakes() -> None:
         recent(log, 0)
     with pytest.raises(ConfigError, match="the log has a column 'event' of its own; give the recent items another"):
         recent(log, 3, name="event")
+    taken = replace(log.schema, signals=("x_events",))
+    with pytest.raises(ConfigError, match="the log has a column 'x_events' of its own; give the recent items another"):
+        recent(replace(log, schema=taken), 3, name="x")
     with pytest.raises(ConfigError, match="the log has a column 'time' of its own; give the sessions another name"):
         sessions(log, 3, name="time")
     with pytest.raises(ConfigError, match="gap_minutes=-1; the gap that ends a session is 0 minutes or more"):

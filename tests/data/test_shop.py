@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -150,7 +151,7 @@ def test_parquet_holds_the_same_rows(small: Shop, tmp_path: Path) -> None:
 
 def test_parquet_does_not_mix_with_another_shop(small: Shop, tmp_path: Path) -> None:
     small.write_parquet(tmp_path)
-    with pytest.raises(DataError, match="holds a log already; remove it, or write to another folder"):
+    with pytest.raises(DataError, match="log exists already; remove it, or write to another folder"):
         small.write_parquet(tmp_path)
     with pytest.raises(ConfigError, match="rows=0; a file holds at least one row"):
         small.write_parquet(tmp_path / "other", rows=0)
@@ -203,3 +204,16 @@ def test_unknown_stage_and_places(small: Shop) -> None:
 
 def test_it_says_what_it_is(small: Shop) -> None:
     assert repr(small) == "Shop(33,769 impressions, 300 users, 100 items, 30 days)"
+
+
+@pytest.mark.parametrize("ids", [["a"], np.array([1.5]), np.array([[1]]), np.array(1)])
+def test_probability_refuses_what_is_no_list_of_ids(small: Shop, ids: Any) -> None:
+    with pytest.raises(DataError, match="the ids of users come as a list of whole numbers from 1 to 300, not as"):
+        small.probability("bought", ids, [1])
+
+
+def test_nothing_is_written_where_a_part_exists(small: Shop, tmp_path: Path) -> None:
+    (tmp_path / "truth").mkdir()
+    with pytest.raises(DataError, match="truth exists already"):
+        small.write_parquet(tmp_path, truth=True)
+    assert not (tmp_path / "log").exists()

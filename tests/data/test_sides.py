@@ -95,8 +95,8 @@ def test_rebuilt_entities_name_their_table() -> None:
 def test_refuses_a_feature_that_varies() -> None:
     log = Table.open(pl.DataFrame({"user": [7, 8, 7], "age": [31, 50, 32]}), "log.csv")
     words = (
-        r"column 'age' of the log is declared a user feature, but user 7 has several values, such as 31 and 32; "
-        r"declare it under context_features instead"
+        r"column 'age' of the log is declared in user_features, but user 7 has several values, such as 31 and 32; "
+        r"declare it in context_features instead"
     )
     with pytest.raises(DataError, match=words.replace("the log", "log.csv")):
         read_side(log, "user", {"age": Numeric()}, None, "user")
@@ -146,4 +146,7 @@ def test_refuses_null_ids() -> None:
 
 
 def test_text_columns_are_those_a_csv_must_not_guess() -> None:
-    assert text_columns({"zip": Categorical(), **KINDS}) == ["zip", "tags"]
+    kinds = {"zip": Categorical(), "hour": Categorical(), **KINDS}
+    assert text_columns(kinds) == ["zip", "hour", "tags"]
+    vocabs = {name: Vocab.build(values, name) for name, values in {"hour": [1, 2], "tags": [1], "user": ["a"]}.items()}
+    assert text_columns(kinds, vocabs) == ["zip", "tags", "user"]

@@ -126,6 +126,9 @@ def test_refuses_pandas_columns_of_mixed_type() -> None:
         DataError, match=r"column 'item' of the log mixes types: 1 is int, but 'two' in row 1 \(counted"
     ):
         open_frame(frame, "the log").read(["item"])
+    for values, words in ((["a", float("nan"), 3], "'a' is str, but 3 in row 2"), ([1, 2**70], "objects of type int")):
+        with pytest.raises(DataError, match=words):
+            open_frame(pd.DataFrame({"item": pd.Series(values, dtype=object)}), "the log").read(["item"])
     twice = pd.DataFrame([[1, 2]], columns=["item", "item"])
     with pytest.raises(DataError, match="the log has two columns of the same name; columns: item, item"):
         open_frame(twice, "the log")

@@ -175,3 +175,11 @@ def test_splits_along_time_need_a_time() -> None:
         split.by_time(make([1, 1]), test=1)
     with pytest.raises(ConfigError, match=r"^leave_last_out needs the time of each event"):
         split.leave_last_out(make([1, 1]))
+
+
+def test_unknown_users_are_not_one_user() -> None:
+    known = make([1, 1], [1, 2])
+    rows = pl.DataFrame({"user_id": [7, 8, 9, 1, 1], "item_id": [0, 1, 0, 0, 1], "time": [1, 2, 3, 4, 5]})
+    parts = split.leave_last_out(known.encode(rows))
+    assert parts.train.columns["time"].tolist() == [1, 2, 3, 4]
+    assert parts.test.columns["time"].tolist() == [5]

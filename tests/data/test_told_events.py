@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 import torch
@@ -74,3 +76,11 @@ def test_refuses(log: EventLog) -> None:
         ToldEvents.of(pl.DataFrame({"user": ["1"], "item": ["a"]}), [1], torch.tensor([1]), log)
     with pytest.raises(DataError, match="column 'stars' of the table of histories holds text"):
         ToldEvents.of(pl.DataFrame({"user": [1], "item": ["a"], "stars": ["many"]}), [1], torch.tensor([1]), log)
+
+
+def test_a_file_without_types_is_read_in_those_of_the_log(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["007", "x"], "item": ["1984", "heat"], "event": ["1", "view"]})
+    log = EventLog.read(frame, Schema(user="user", item="item", event="event"))
+    frame.head(1).write_csv(tmp_path / "told.csv")
+    told = ToldEvents.of(tmp_path / "told.csv", ["007"], torch.tensor([1]), log)
+    assert (told.items.tolist(), told.batch["event"].tolist()) == ([1], [1])

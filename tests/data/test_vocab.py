@@ -83,7 +83,9 @@ def test_contains() -> None:
     numbers, texts = Vocab.build([7, 9], "id"), Vocab.build(["7"], "id")
     assert 7 in numbers
     assert "7" in texts
-    for value in (8, "7", True, None, 7.5):
+    assert np.int64(7) in numbers
+    assert np.str_("7") in texts
+    for value in (8, "7", True, None, 7.5, np.int64(8), np.bool_(True), 2**70):
         assert value not in numbers
     assert 7 not in texts
 

@@ -45,3 +45,8 @@ def test_nothing_to_recommend_is_nan() -> None:
     assert math.isnan(coverage(nobody, 20))
     assert math.isnan(gini(exposures(nobody, 20)))
     assert math.isnan(gini(torch.tensor([4])))
+
+
+def test_gini_takes_shares_as_well_as_counts() -> None:
+    shares = torch.tensor([0.1, 0.2, 0.2])
+    assert gini(shares) == pytest.approx(gini(10 * shares))

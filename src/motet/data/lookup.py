@@ -34,9 +34,10 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
     if isinstance(ids, str | int):
         return [ids], True  # type: ignore[return-value]
     if isinstance(ids, np.generic | np.ndarray | Tensor):
-        many = ids.tolist()
+        many: Any = ids.tolist()
         return ([many], True) if ids.ndim == 0 else (many, False)
-    return [id.item() if isinstance(id, np.generic) else id for id in ids], False
+    plain: Any = [id.item() if isinstance(id, np.generic) else id for id in ids]
+    return plain, False
 
 
 def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str) -> Int[Tensor, " n"]:

@@ -161,6 +161,6 @@ def _check_widths(logs: Sequence[EventLog]) -> None:
             width = column.shape[1:].numel()
             if widths.setdefault(name, width) != width:
                 raise DataError(
-                    f"column {name!r} holds {width} values a row in log {number} of the mix, and {widths[name]} in a log "
+                    f"column {name!r} holds {width} values a row in log {number} of the mix, and {widths[name]} in one "
                     "before it; build it with the same length in all logs"
                 )

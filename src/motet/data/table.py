@@ -56,7 +56,7 @@ class Table:
             DataError: If the source is none of these, cannot be read, lacks a column, or has no rows.
         """
         if isinstance(source, str | os.PathLike):
-            name = Path(source).name
+            name = Path(source).name or str(source)
         with _reading(name):
             found = open_file(Path(source), text) if isinstance(source, str | os.PathLike) else open_frame(source, name)
             _require(needs, found, name)
