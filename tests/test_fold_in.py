@@ -323,3 +323,33 @@ def test_what_is_told_counts_as_seen_where_the_rule_may_hold() -> None:
     assert views.basis == "history"
     assert len(views.ids) == 5
     torch.testing.assert_close(vector(found, 1, histories=told), vector(found, 1, histories={1: ["pot", "jug", "mug"]}))
+
+
+@pytest.mark.parametrize("kind", ["history", "sequence"])
+def test_a_tower_takes_in_what_its_own_condition_may_hold_for(kind: str) -> None:
+    rows = [(1, "cup", "view", 1), (1, "pan", "buy", 2), (2, "pot", "view", 3), (2, "jug", "buy", 4)]
+    schema = Schema(user="user", item="item", event="event", time="time")
+    shop = EventLog.read(pl.DataFrame(rows, ["user", "item", "event", "time"], orient="row"), schema)
+    shop = recent(shop, 4, where="event == 'buy'")
+    towers: dict[str, Callable[[EventLog], Tower]] = {
+        "history": lambda log: HistoryTower(log.users, log.items, where="event == 'buy'", dim=8),
+        "sequence": lambda log: SequenceTower(log.users, log.items, length=4, dim=8),
+    }
+    torch.manual_seed(1)
+    user = towers[kind](shop)
+    model = Model(user=user, item=FeatureTower(shop.items, dim=8), tasks=[Retrieval()])
+    user.prepare(shop)
+    found = Recommender(model, shop)
+    view = pl.DataFrame({"user": [1], "item": ["pot"], "event": ["view"]})
+    bought = view.with_columns(event=pl.lit("buy"))
+    alone, buys = vector(found, 1), vector(found, 1, histories=bought)
+    torch.testing.assert_close(vector(found, 1, histories=view), alone)
+    assert not torch.allclose(buys, alone)
+    torch.testing.assert_close(vector(found, 1, histories=view.drop("event")), buys)
+    torch.testing.assert_close(vector(found, 1, histories={1: ["pot"]}), buys)
+    assert found.recommend(9, 2, histories=view.with_columns(user=9)).basis == "popularity"
+
+
+def test_a_condition_on_what_cannot_be_told_rules_nothing_out(log: EventLog) -> None:
+    recommender = make(lambda log: HistoryTower(log.users, log.items, where="device == 'tv'", dim=8), log)
+    assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"

@@ -62,6 +62,7 @@ class FoldIn:
         self.items = log.items
         self.log = log
         self.rule = None if seen is None else Expression(seen)
+        self._read = _tellable(scorer.model.user.history_where(log), log)
         self.had = chosen(log, None)
         self.seen = self.had if seen is None else chosen(log, seen)
 
@@ -77,8 +78,9 @@ class FoldIn:
         Args:
             ids: Known or not.
             features: A table with one row a user, or a mapping from feature to value of a single one.
-            histories: Items by user, or a table of events, as `ToldEvents.of` reads them. Those count as seen that
-                the rule may hold for: of what is not told nothing is ruled out.
+            histories: Items by user, or a table of events, as `ToldEvents.of` reads them. An event counts as seen
+                unless `seen` rules it out, and a tower takes it in unless its own condition does; what is not told
+                rules nothing out.
 
         Returns:
             One line an id.
@@ -91,7 +93,8 @@ class FoldIn:
         rows = self.users.vocab.encode(ids)
         rows = rows * scorer.known[rows]
         events = ToldEvents.of(histories, ids, rows, self.log)
-        who, items = events.who, events.items
+        read = events.where(self._read)
+        who, items = read.who, read.items
         told, said = told_features(features, ids, rows, self.users, tower.reads)
         visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
         added = visitors.added()
@@ -157,3 +160,11 @@ class FoldIn:
         square = square + ridge * torch.eye(len(square), device=square.device)
         solved: Tensor = torch.linalg.solve(square, x.T @ (vectors - vectors.mean(0)))
         return solved
+
+
+def _tellable(where: str | None, log: EventLog) -> Expression | None:
+    """A condition, unless it reads what a question cannot tell, such as the context: that rules nothing out."""
+    schema = log.schema
+    told = {schema.user, schema.item, schema.time, schema.event, *schema.signals}
+    condition = None if where is None else Expression(where)
+    return condition if condition is not None and told.issuperset(condition.columns) else None

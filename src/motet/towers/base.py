@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.log import EventLog
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError
 
@@ -69,6 +70,17 @@ class Tower(nn.Module, ABC):
             f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and say "
             "in `reads` and `reads_history` what it reads"
         )
+
+    def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
+        """The condition that chooses the events of a history it reads; None for all.
+
+        Args:
+            log: The training log.
+
+        Returns:
+            A condition on columns of the log. Events of a request that cannot meet it are not given to `over`.
+        """
+        return None
 
     def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
         """The vector that stands in for an id that was not trained.

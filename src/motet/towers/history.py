@@ -14,6 +14,7 @@ from motet.data.batch import Batch, Columns, Distinct, distinct
 from motet.data.entities import Entities
 from motet.data.expression import Expression
 from motet.data.history import History
+from motet.data.log import EventLog
 from motet.data.visitors import Visitors
 from motet.errors import DataError
 from motet.layers import Combine, Embedding
@@ -133,6 +134,10 @@ class HistoryTower(Tower):
         events = Batch(pairs, self.entities.key, self.other_key)
         history = History.of(events, len(self.entities), len(self.others.weight))
         self.starts, self.had = history.to(self.ids.weight.device)
+
+    def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
+        """The condition it was made with; see `Tower.history_where`."""
+        return None if self._condition is None else self._condition.text
 
     def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
         """The mean vector of some ids."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
+from motet.data.log import EventLog
 from motet.data.recent import check_recent, latest
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
@@ -112,6 +113,12 @@ class SequenceTower(Tower):
         (column,) = self.context
         check_recent(train, name=column)
         self.last.copy_(latest(train, len(self.entities), self.length, name=column))
+
+    def history_where(self, log: EventLog) -> str | None:
+        """The condition that `recent` made the column with; see `Tower.history_where`."""
+        (column,) = self.context
+        where: str | None = log.recents.get(column, {}).get("where")
+        return where
 
     def over(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by what they had at the end of the training log and now, in this order."""
