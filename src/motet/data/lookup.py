@@ -14,7 +14,7 @@ from torch import Tensor
 from motet.data.entities import Entities
 from motet.errors import DataError, did_you_mean
 
-Ids = str | int | np.generic | Sequence[str] | Sequence[int] | npt.NDArray[Any] | pl.Series | Tensor
+Ids = str | int | np.generic | Sequence[str | int | np.generic] | npt.NDArray[Any] | pl.Series | Tensor
 COMPARED = 5_000  # a misspelt id is compared letter by letter with at most this many known ones: some 0.1 s
 
 
