@@ -14,6 +14,7 @@ from typing import Any
 
 from motet.errors import ConfigError, did_you_mean
 from motet.serve.log import log_to_stderr
+from motet.serve.problem import Problem
 from motet.serve.rollout.plan import Plan, Wanted
 from motet.serve.rollout.plan_store import PlanStore
 from motet.serve.rollout.registry import Registry
@@ -128,7 +129,10 @@ def begin(
     wanted += [Wanted(path.resolve().name, role="shadow") for path in shadows]
     begun = plan.changed(wanted, {one.name: registry.version(one.name) for one in wanted})
     if begun is not plan:
-        plans.keep(begun)
+        try:
+            plans.keep(begun)
+        except Problem as problem:
+            raise ConfigError(str(problem)) from None
     return begun
 
 

@@ -229,6 +229,20 @@ def test_somebody_elsewhere_was_quicker(asking: Asking, folder: Path, monkeypatc
     assert service.lineup.main.name == "c"
 
 
+def test_what_is_served_outlives_the_files_that_say_so(asking: Asking, folder: Path) -> None:
+    (one, first), (other, _) = asking(), asking()
+    for service in (one, other):
+        assert service.deployment is not None
+        service.deployment.close()
+    shutil.rmtree(folder / ".serving")  # by whoever tidies temporary folders, or an operator
+    for service in (one, other):
+        service.deployment.look()
+        assert service.lineup.main.name == "a"
+    assert change(first, "b")["generation"] == 2
+    other.deployment.look()
+    assert other.lineup.main.name == "b"
+
+
 def test_a_service_of_one_model_says_so(ask: Caller) -> None:
     for path, body in (("/v1/models", {"models": [{"name": "b"}]}), ("/v1/models/rollback", None)):
         error = ask.refused(503, "POST", path, body)
@@ -272,6 +286,9 @@ def test_beginnings_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
         ConfigError, match="there is a share for 'aa', but no live model of that name; did you mean 'a'"
     ):
         begin(Registry([a], folder), plans, [a], [], {"aa": 1})
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"the change cannot be stored in .*file': .*; nothing was changed"):
+        begin(Registry([a]), PlanStore(tmp_path / "file"), [a], [], {})
     with pytest.raises(ArtifactError, match=r"there is no saved model in .*nothing'; check the path"):
         begin(Registry([folder / "nothing"]), plans, [folder / "nothing"], [], {})
 

@@ -55,6 +55,15 @@ def test_of_many_who_change_at_once_one_does(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["00000001.json"]
 
 
+def test_a_change_is_refused_after_two_others_though_their_first_file_is_gone(tmp_path: Path) -> None:
+    plans, first = PlanStore(tmp_path), following(NOTHING, "a")
+    for plan in (first, following(first, "b"), following(following(first, "b"), "c")):
+        plans.keep(plan)
+    with pytest.raises(Problem, match="another request changed what is served at the same time"):
+        plans.keep(following(first, "d"))
+    assert [file.name for file in tmp_path.iterdir()] == ["00000003.json"]
+
+
 def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
     plans = PlanStore(tmp_path)
     plans.keep(following(NOTHING, "a"))
@@ -66,6 +75,6 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Problem, match=r"the change cannot be stored: .*; nothing was changed") as caught:
+    with pytest.raises(Problem, match=r"the change cannot be stored in .*file': .*; nothing was") as caught:
         PlanStore(tmp_path / "file").keep(following(NOTHING, "a"))
     assert caught.value.status == 503

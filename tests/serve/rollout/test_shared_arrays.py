@@ -86,6 +86,12 @@ def test_files_of_models_that_are_gone_go(tmp_path: Path) -> None:
     assert old.rows.equal(before)
 
 
+def test_another_process_sweeps_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = SharedArrays(tmp_path)
+    monkeypatch.setattr(type(tmp_path), "glob", lambda folder, _: iter([folder / "gone"]))
+    shared.sweep([])
+
+
 def test_a_full_disk_leaves_everything_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     arrays = Arrays(0)

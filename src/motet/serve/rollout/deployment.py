@@ -1,4 +1,4 @@
-"""Deployment: loads the models of the plan in force, and exchanges them while requests are being answered."""
+"""Deployment: loads the models of the plan in force, and swaps them while requests are being answered."""
 
 from __future__ import annotations
 
@@ -17,100 +17,104 @@ from motet.serve.rollout.plan_store import PlanStore
 from motet.serve.rollout.registry import Registry
 from motet.serve.rollout.shared_arrays import SharedArrays
 
-INTERVAL_S = 0.5  # how often a process looks whether another one has changed what is served
-GIVE_BACK_S = 10.0  # between two times that memory which requests have freed is returned, which takes milliseconds
-RETRY_S = 5.0  # a plan that could not be followed is tried again, for its folder may come late
+INTERVAL_S = 0.5  # between looks for a change made by another process
+GIVE_BACK_S = 10.0  # between returns of freed memory to the system, each of which takes milliseconds
+RETRY_S = 5.0  # before a plan that could not be loaded is tried again: its folder may still be on the way
 
 
 class Deployment:
-    """Loads what the plan in force says, changes it, and follows when another process does.
+    """Loads the plan in force, changes it, and follows changes made by other processes.
 
-    A new model is read, checked and asked once beside those that answer. Then one assignment puts it in their place;
-    requests that have begun end with the model they began with.
+    A new model is loaded, checked and warmed up beside those that answer. A single assignment then swaps the lineup;
+    requests in progress finish with the model they started with.
 
     Args:
-        registry: Where models are.
-        plans: Where the plan is kept.
-        shared: Puts large arrays where other processes find them; each process keeps its own where not given.
+        registry: Finds models by name.
+        plans: Stores the plan.
+        shared: Shares large arrays between processes; without it, each process has its own.
 
     Raises:
-        ConfigError: If a model of the plan is not there.
-        ArtifactError: If one is damaged.
+        ConfigError: If a model of the plan is missing.
+        ArtifactError: If a model of the plan is damaged.
 
     Attributes:
-        lineup: What answers now.
+        lineup: The models that answer now.
     """
 
     def __init__(self, registry: Registry, plans: PlanStore, *, shared: SharedArrays | None = None) -> None:
         self.registry = registry
         self.plans = plans
         self.shared = shared
-        self.lineup = self._loaded(plans.newest(), {})
+        self.lineup = self._load(plans.newest(), {})
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._show: Callable[[Lineup], None] = lambda _: None
 
     def follow(self, show: Callable[[Lineup], None]) -> None:
-        """Look for changes from now on, in a thread.
+        """Watch for changes from now on, in a thread.
 
         Args:
-            show: Takes what answers from now on.
+            show: Called with each new lineup.
         """
         self._show = show
         threading.Thread(target=self._follow, name="motet-follow", daemon=True).start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._stopping.set()
 
     def change(self, wanted: Sequence[Wanted]) -> Lineup:
         """Serve these models, here and in all processes that share the plans.
 
         Args:
-            wanted: All models from now on.
+            wanted: All models to serve.
 
         Returns:
-            What answers now.
+            The new lineup.
 
         Raises:
-            Problem: If another change is under way, or was quicker.
-            ConfigError: If the plan breaks a rule, or a model is not there.
-            ArtifactError: If a model is damaged; what answered before still does.
+            Problem: If another change is in progress, or was made first.
+            ConfigError: If the plan breaks a rule, or a model is missing.
+            ArtifactError: If a model is damaged; the previous lineup keeps answering.
         """
         with self._alone():
             versions = {one.name: self.registry.version(one.name) for one in wanted}
-            now = self.plans.newest()
+            now = self._in_force()
             return self._put(now, now.changed(wanted, versions))
 
     def roll_back(self) -> Lineup:
         """Serve what was served before the last change.
 
         Returns:
-            What answers now.
+            The new lineup.
 
         Raises:
-            Problem: If nothing was served before, another change is under way, or was quicker.
+            Problem: If there is no earlier plan, or another change is in progress or was made first.
             ConfigError: If a model is no longer there.
-            ArtifactError: If a model is damaged; what answered before still does.
+            ArtifactError: If a model is damaged; the previous lineup keeps answering.
         """
         with self._alone():
-            now = self.plans.newest()
+            now = self._in_force()
             plan = now.rolled_back()
             if plan is None:
                 raise Problem(409, "there is no earlier change to undo", code="conflict")
             return self._put(now, plan)
 
     def look(self) -> None:
-        """Follow another process that has changed what is served, if one has."""
+        """Load the plan in force if another process has changed it."""
         if self._behind() and self._changing.acquire(blocking=False):
             try:
-                if self._behind():  # and not because this process was about to put its own change in force
-                    self._swap(self._loaded(self.plans.newest(), self.lineup.models))
+                if self._behind():  # and not just because this process was storing its own change
+                    self._swap(self._load(self._in_force(), self.lineup.models))
             finally:
                 self._changing.release()
 
     def _behind(self) -> bool:
-        return self.plans.generation() != self.lineup.plan.generation
+        return self.plans.generation() > self.lineup.plan.generation
+
+    def _in_force(self) -> Plan:
+        """The stored plan; the one being served if somebody has deleted the files."""
+        return max(self.plans.newest(), self.lineup.plan, key=lambda plan: plan.generation)
 
     def _follow(self) -> None:
         pause, given_back = INTERVAL_S, time.monotonic()
@@ -121,7 +125,7 @@ class Deployment:
             try:
                 self.look()
                 pause = INTERVAL_S
-            except Exception as error:  # what answers still does; the next plan may be a better one
+            except Exception as error:  # the current lineup keeps answering, and the next plan may be a better one
                 log_event("models", followed=False, reason=str(error))
                 pause = RETRY_S
 
@@ -135,17 +139,17 @@ class Deployment:
             self._changing.release()
 
     def _put(self, now: Plan, plan: Plan) -> Lineup:
-        """Load first: a plan that cannot be followed is not put in force."""
-        lineup = self._loaded(plan, self.lineup.models)
+        """Load before storing, so that no plan is put in force that cannot be loaded."""
+        lineup = self._load(plan, self.lineup.models)
         if plan is not now:
             self.plans.keep(plan)
         self._swap(lineup)
         return lineup
 
-    def _loaded(self, plan: Plan, at_hand: dict[str, ServedModel]) -> Lineup:
+    def _load(self, plan: Plan, loaded: dict[str, ServedModel]) -> Lineup:
         models = {}
         for place in plan.places:
-            model = at_hand.get(place.name)
+            model = loaded.get(place.name)
             if model is None or model.version != place.version:
                 model = self.registry.load(place.name, place.version)
                 model.warm()

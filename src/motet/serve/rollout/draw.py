@@ -1,4 +1,4 @@
-"""draw: assigns each user to a model, the same one each time."""
+"""draw: assigns each user to a model, always the same one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def draw(user: str, shares: Mapping[int, float]) -> int:
 
     $$ \arg\min_s \; -\ln h(u, s) / share_s $$
 
-    where h is a hash from 0 to 1. No process, machine or order of the slots makes a difference. When a share grows at
-    the cost of all others, only users who come to it move: as few as the new shares allow.
+    where h is a hash in (0, 1). The result is the same in every process, on every machine and for any order of the
+    slots. When one share grows at the expense of all others, the only users who move are those who move to it.
 
     Args:
         user: The user's id.
-        shares: By slot, from 0 up; not all 0.
+        shares: Share of each slot, at least 0; not all of them 0.
 
     Returns:
         The slot.

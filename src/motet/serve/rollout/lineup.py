@@ -13,15 +13,15 @@ from motet.serve.rollout.plan import NOTHING, Place, Plan, Wanted
 
 
 class Lineup:
-    """Loaded models and their shares. It never changes, so that a request sees the same one from start to end.
+    """Loaded models and their shares. It never changes, so a request sees the same models from start to end.
 
     Args:
-        plan: Who gets what.
-        models: By name.
+        plan: The models and their shares.
+        models: Loaded models by name.
 
     Attributes:
-        main: The live model with the largest share, which answers what is not about a user.
-        shadows: Models that are asked beside those that answer.
+        main: The live model with the largest share; it answers requests that are not about a user.
+        shadows: Models that get copies of requests.
     """
 
     def __init__(self, plan: Plan, models: Mapping[str, ServedModel]) -> None:
@@ -35,13 +35,13 @@ class Lineup:
 
     @classmethod
     def alone(cls, model: ServedModel) -> Self:
-        """One model that answers everybody.
+        """A lineup of one model that answers every user.
 
         Args:
             model: The model.
 
         Returns:
-            The line-up.
+            The lineup.
         """
         return cls(NOTHING.changed([Wanted(model.name)], {model.name: model.version}), {model.name: model})
 
@@ -49,13 +49,13 @@ class Lineup:
         """The model that a request names.
 
         Args:
-            name: As the request has it.
+            name: The name in the request, if any.
 
         Returns:
-            The model; `main` where the request names none.
+            The model; `main` if the request names none.
 
         Raises:
-            Problem: If none is called so.
+            Problem: If no served model has this name.
         """
         if name is None:
             return self.main
@@ -69,25 +69,25 @@ class Lineup:
         """The model that answers a user.
 
         Args:
-            user: The user's id, in any spelling.
+            user: The user's id, as text or as a number.
 
         Returns:
-            The model: the same each time.
+            The model, the same each time.
         """
         return self._slots[draw(str(user), self._shares)]
 
     def divided(self, users: Sequence[str | int], name: str | None) -> list[tuple[ServedModel, list[int]]]:
-        """Who is answered by which model.
+        """Group users by the model that answers them.
 
         Args:
-            users: Their ids.
-            name: The model that the request names, for all of them.
+            users: Ids of the users.
+            name: The model that the request names; it then answers all of them.
 
         Returns:
-            Models, each with the places of its users in the list.
+            Models, each with the positions of its users in `users`.
 
         Raises:
-            Problem: If no model is called so.
+            Problem: If no served model has this name.
         """
         if name is not None:
             return [(self.named(name), list(range(len(users))))]
@@ -97,10 +97,10 @@ class Lineup:
         return [(self.models[name], places) for name, places in found.items()]
 
     def describe(self) -> dict[str, Any]:
-        """What is served, as `GET /v1/model` and `POST /v1/models` say it.
+        """What is served, as in the answers of `GET /v1/model` and `POST /v1/models`.
 
         Returns:
-            What JSON can hold.
+            A document for JSON.
         """
         return {"generation": self.plan.generation, "models": [_line(place) for place in self.plan.places]}
 

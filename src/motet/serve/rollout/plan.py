@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple, Self
 from motet.errors import ConfigError
 
 Role = Literal["live", "shadow"]
-KEPT = 10  # earlier line-ups that can be rolled back to
-SLACK = 1e-6  # shares that were written in decimals add up to 1 but for rounding
+KEPT = 10  # earlier lineups that can be rolled back to
+SLACK = 1e-6  # shares written as decimals add up to 1 only up to rounding
 
 
 class Wanted(NamedTuple):
-    """A model that somebody wants served; without a share it gets an equal part of what the others leave."""
+    """A model to serve; without a share it gets an equal part of what the others leave."""
 
     name: str
     share: float | None = None
@@ -26,11 +26,11 @@ class Place:
     """One model of a plan.
 
     Attributes:
-        name: What requests call it.
-        version: Of the saved model that is meant.
-        share: Of the users, from 0 to 1; a model with none answers where it is asked by name.
-        role: A shadow is asked what the live models are asked, and its answers are compared and dropped.
-        slot: Whose users it gets: a model that takes the place of another takes over the same users.
+        name: Name of the model in requests.
+        version: Version of the saved model.
+        share: Share of the users, from 0 to 1; a model with share 0 answers only requests that name it.
+        role: A shadow gets copies of the requests to live models; its answers are compared with theirs and dropped.
+        slot: Users are assigned to slots, so a model that replaces another takes over its users; -1 for shadows.
     """
 
     name: str
@@ -45,9 +45,9 @@ class Plan:
     """All models of a service.
 
     Attributes:
-        generation: Counts the changes.
+        generation: Number of changes so far.
         places: The models.
-        before: What was served before, the latest first.
+        before: The earlier lineups, latest first.
     """
 
     generation: int
@@ -56,10 +56,10 @@ class Plan:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `document` wrote.
+        """Read what `document` returned.
 
         Args:
-            document: What JSON held.
+            document: Parsed JSON.
 
         Returns:
             The plan.
@@ -68,7 +68,7 @@ class Plan:
         return cls(document["generation"], places, tuple(before))
 
     def document(self) -> dict[str, Any]:
-        """The plan as JSON can hold it.
+        """The plan as a document for JSON.
 
         Returns:
             What `from_document` reads.
@@ -77,16 +77,16 @@ class Plan:
         return {"generation": self.generation, "models": [[asdict(place) for place in line] for line in lines]}
 
     def changed(self, wanted: Sequence[Wanted], versions: Mapping[str, str]) -> Self:
-        """The plan that serves other models, or the same by other shares.
+        """The plan that serves other models, or the same models with other shares.
 
-        Models that stay keep their users as far as their shares allow; new ones take the places of those that leave.
+        Models that stay keep their users as far as their shares allow; new ones take the slots of those that leave.
 
         Args:
-            wanted: All models from now on.
-            versions: Of each name.
+            wanted: All models to serve.
+            versions: Version of each model, by name.
 
         Returns:
-            The next plan; this one where nothing is another.
+            The next plan; this one if nothing changes.
 
         Raises:
             ConfigError: If the names or the shares break a rule.
@@ -107,10 +107,10 @@ class Plan:
         return replace(self, generation=self.generation + 1, places=places, before=before)
 
     def rolled_back(self) -> Self | None:
-        """The plan that serves what was served before.
+        """The plan that undoes the last change.
 
         Returns:
-            The next plan; None where nothing was served before.
+            The next plan; None if there is no earlier one.
         """
         if not self.before:
             return None
@@ -121,16 +121,17 @@ NOTHING = Plan(0, ())
 
 
 def divide(wanted: Iterable[Wanted]) -> dict[str, float]:
-    """What share of the users each model gets.
+    """The share of the users that each model gets.
 
     Args:
         wanted: The models.
 
     Returns:
-        Shares by name, which add up to 1; 0 of shadows.
+        Shares by name, which add up to 1; shadows have 0.
 
     Raises:
-        ConfigError: If a name comes twice, no model is live, a shadow has a share, or the shares are not parts of 1.
+        ConfigError: If two models have the same name, none is live, a shadow has a share, or the shares do not add up
+            to 1.
 
     Example:
         >>> divide([Wanted("new", 0.1), Wanted("old"), Wanted("next", role="shadow")])

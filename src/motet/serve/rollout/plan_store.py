@@ -15,23 +15,23 @@ from motet.serve.rollout.plan import NOTHING, Plan
 
 
 class PlanStore:
-    """Plans in a folder, one file a generation, of which the latest is in force.
+    """Plans in a folder, one file per generation; the newest is in force.
 
-    A file comes into being whole, under a name that nobody else has taken: of two processes that change the same plan
-    one is refused, and a reader never sees half of one.
+    A file appears complete, under a name that nothing else has taken. If two processes change the same plan, one of
+    them is refused, and a reader never sees half a file.
 
     Args:
-        folder: Made where it is not there.
+        folder: Created when the first plan is stored.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def generation(self) -> int:
-        """The generation in force, without reading it.
+        """The generation in force, without reading its plan.
 
         Returns:
-            Its number; 0 where nothing was kept yet.
+            Its number; 0 if no plan is stored.
         """
         return max((int(file.stem) for file in self.folder.glob("*.json") if file.stem.isdecimal()), default=0)
 
@@ -39,14 +39,14 @@ class PlanStore:
         """The plan in force.
 
         Returns:
-            The plan; an empty one where nothing was kept yet.
+            The plan; an empty one if none is stored.
 
         Raises:
-            ArtifactError: If its file was changed.
+            ArtifactError: If its file is damaged.
         """
         while generation := self.generation():
             file = self._file(generation)
-            with suppress(FileNotFoundError):  # a newer one came, and this one was removed
+            with suppress(FileNotFoundError):  # replaced by a newer one in the meantime
                 try:
                     return Plan.from_document(unseal(file.read_bytes()))
                 except ValueError:
@@ -54,20 +54,24 @@ class PlanStore:
         return NOTHING
 
     def keep(self, plan: Plan) -> None:
-        """Put a plan in force, on the disk itself.
+        """Put a plan in force. It is on disk when this returns.
 
         Args:
-            plan: The next generation of the one in force.
+            plan: The generation after the one in force.
 
         Raises:
-            Problem: If somebody else has put another in force meanwhile, or the folder cannot be written to.
+            Problem: If another plan was put in force in the meantime, or the folder cannot be written to.
         """
         try:
-            taken = not self._write(plan)
+            written = self._write(plan)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise Problem(503, f"the change cannot be stored: {reason}; nothing was changed", code="no_room") from None
-        if taken:
+            raise Problem(
+                503,
+                f"the change cannot be stored in {str(self.folder)!r}: {reason}; nothing was changed",
+                code="no_room",
+            ) from None
+        if not written:
             raise Problem(
                 409,
                 "another request changed what is served at the same time; check /v1/model, and try again",
@@ -78,16 +82,20 @@ class PlanStore:
                 file.unlink(missing_ok=True)
 
     def _write(self, plan: Plan) -> bool:
-        """Whether the file of this generation is ours."""
+        """Returns false if another process has stored this generation, or one after it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        own = self._file(plan.generation)
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".") as file:
             file.write(seal(plan.document()))
             file.flush()
             os.fsync(file.fileno())
             try:
-                os.link(file.name, self._file(plan.generation))
+                os.link(file.name, own)
             except FileExistsError:
                 return False
+        if self.generation() > plan.generation:  # the name was free because a newer generation had removed its file
+            own.unlink(missing_ok=True)
+            return False
         sync_folder(self.folder)
         return True
 

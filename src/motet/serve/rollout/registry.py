@@ -19,11 +19,11 @@ class Registry:
     """Finds saved models by name. A name is looked up among the existing ones and never becomes part of a path.
 
     Args:
-        named: Folders of saved models, called as the folders are.
+        named: Folders of saved models; the name of a model is that of its folder.
         folder: Holds folders of saved models, now or later.
 
     Raises:
-        ConfigError: If the folder is none, or two different models have one name.
+        ConfigError: If `folder` is not a folder, or two models have the same name.
     """
 
     def __init__(self, named: Sequence[Path], folder: Path | None = None) -> None:
@@ -37,7 +37,7 @@ class Registry:
                 raise ConfigError(f"two models are called {name!r}; rename the folder of one")
 
     def models(self) -> dict[str, Path]:
-        """What there is now.
+        """The models that exist now.
 
         Returns:
             Folders by name.
@@ -47,35 +47,35 @@ class Registry:
         return found | self._named
 
     def version(self, name: str) -> str:
-        """The version of the model that lies there now, unread and unchecked.
+        """The version of a model, without loading or checking it.
 
         Args:
-            name: Of the model.
+            name: Name of the model.
 
         Returns:
-            As `ServedModel.version` has it.
+            The version, as in `ServedModel.version`.
 
         Raises:
-            ConfigError: If there is none of this name.
-            ArtifactError: If its folder is no saved model.
+            ConfigError: If no model has this name.
+            ArtifactError: If its folder holds no saved model.
         """
         return version_of(self._find(name))
 
     def load(self, name: str, version: str) -> ServedModel:
-        """Read and check a model.
+        """Load and check a model.
 
         Args:
-            name: Of the model.
-            version: That is meant.
+            name: Name of the model.
+            version: The version it must have.
 
         Returns:
             The model.
 
         Raises:
-            ConfigError: If there is none of this name, or it has another version by now.
+            ConfigError: If no model has this name, or its folder now holds another version.
             ArtifactError: If it is damaged.
         """
-        from motet.serve.models.served import ServedModel  # a process that only looks after workers needs no torch
+        from motet.serve.models.served import ServedModel  # imports torch, which the parent of workers does without
 
         path = self._find(name)
         model = ServedModel.load(path, name=name)

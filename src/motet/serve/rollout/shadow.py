@@ -14,17 +14,17 @@ from motet.serve.metrics import Metrics
 from motet.serve.models.served import ServedModel
 from motet.serve.models.stored import Stored
 
-WAITING = 8  # questions: more would hold memory for answers that nobody waits for
-PATIENCE_S = 0.1  # until a serving thread is free; where none is, the machine has better things to do
+WAITING = 8  # queued requests; more would only hold memory for answers that nobody waits for
+PATIENCE_S = 0.1  # wait for a free serving thread; if there is none, live requests come first
 
 
 class Shadow:
-    """Asks shadow models in a thread of its own, one question at a time, only while a serving thread is free.
+    """Asks shadow models in a thread of its own, one request at a time, and only while a serving thread is free.
 
     Args:
-        gate: Knows whether one is.
-        metrics: Counts what was answered, failed or dropped, how long it took, and how much of the live model's list
-            the shadow has in its own.
+        gate: Knows whether a thread is free.
+        metrics: Counts answered, failed and dropped requests, their time, and how much of the live model's list is
+            also in the shadow's.
     """
 
     def __init__(self, gate: Gate, metrics: Metrics) -> None:
@@ -35,13 +35,13 @@ class Shadow:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="motet-shadow")
 
     def offer(self, models: Sequence[ServedModel], asked: RecommendBody, stored: Stored, answer: Any) -> None:
-        """Have shadows answer a question, or drop it where too many wait already; returns at once.
+        """Queue a request for the shadows, or drop it if too many are waiting; returns immediately.
 
         Args:
             models: The shadows.
-            asked: The question.
-            stored: The events that the live model knew.
-            answer: What it said.
+            asked: The request.
+            stored: The events that the live model considered.
+            answer: The live model's answer.
         """
         with self._counting:
             full = self._waiting + len(models) > WAITING
@@ -53,7 +53,7 @@ class Shadow:
                 self._thread.submit(self._ask, model, asked, stored, answer)
 
     def close(self) -> None:
-        """Drop what waits."""
+        """Finish the request in progress and drop those that wait."""
         self._thread.shutdown(cancel_futures=True)
 
     def _free(self) -> bool:
@@ -73,21 +73,21 @@ class Shadow:
                 for live, shadow in zip(answer["results"], shadows["results"], strict=True):
                     self.metrics.shadow_agreement.labels(model.name).observe(agreement(live["items"], shadow["items"]))
                 result = "answered"
-        finally:  # whatever a shadow raises is counted, and concerns nobody who asked
+        finally:  # a shadow's error is counted; the client never sees it
             self.metrics.shadow_requests.labels(model.name, result).inc()
             with self._counting:
                 self._waiting -= 1
 
 
 def agreement(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> float:
-    """The share of a list that another list has too, in whatever order.
+    """The share of one list's items that are also in another list, in any order.
 
     Args:
         some: Items of the live model.
         others: Items of the shadow.
 
     Returns:
-        From 0 to 1; 1 where the live model has no items.
+        From 0 to 1; 1 if the live model's list is empty.
 
     Example:
         >>> agreement([{"id": 1}, {"id": 2}], [{"id": "2"}, {"id": "7"}])

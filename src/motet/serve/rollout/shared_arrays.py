@@ -1,4 +1,4 @@
-"""SharedArrays: puts large arrays of models into files that several processes map, so that each is in memory once."""
+"""SharedArrays: moves large arrays of models into files that processes map, so that each is in memory only once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from torch import Tensor
 from motet.mapped import is_mapped
 from motet.serve.log import log_event
 
-SMALLEST = 1 << 20  # bytes of an array: smaller ones are not worth a file
+SMALLEST = 1 << 20  # bytes; smaller arrays are not worth a file
 KEPT_S = 600.0  # a file that no model here uses may be one that another process is about to map
 
 
 class SharedArrays:
-    """Puts the arrays of a model into files, and the files in the place of the arrays.
+    """Replaces the arrays of a model by mapped files.
 
-    A file is called by the checksum of what it holds: an array that another process, or another model, has as well is
-    mapped from the file that is there. What is mapped may still be written to; this process then has pages of its own.
+    A file is named by the checksum of its content, so an array that another process or another model also has is
+    mapped from the existing file. Mapped arrays may still be written to; the process then gets its own copy of those
+    pages.
 
     Args:
-        folder: Of the files; only this service should be able to write to it.
+        folder: Holds the files; only this service should be able to write to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,10 +36,10 @@ class SharedArrays:
         self._used: dict[int, set[str]] = {}
 
     def share(self, model: object) -> None:
-        """Map the large arrays of a model, before anybody asks it; where the disk is full they stay as they are.
+        """Map the large arrays of a model, before it answers requests. If the disk is full they stay where they are.
 
         Args:
-            model: Of whatever parts.
+            model: Any object that holds tensors.
         """
         used = self._used[id(model)] = set()
         by_storage: dict[int, list[Tensor]] = {}
@@ -53,21 +54,22 @@ class SharedArrays:
             log_event("memory", shared=False, reason=error.strerror)
 
     def sweep(self, models: Iterable[object]) -> None:
-        """Remove the files of models that are gone.
+        """Remove the files that none of these models uses.
 
         Args:
-            models: Those that answer.
+            models: Those that answer requests.
         """
         kept = {id(model) for model in models}
         self._used = {number: used for number, used in self._used.items() if number in kept}
         names = {name for used in self._used.values() for name in used}
         for file in self.folder.glob("*"):
-            if file.name not in names and file.stat().st_mtime < time.time() - KEPT_S:
-                file.unlink(missing_ok=True)  # who has mapped it keeps it
+            with suppress(FileNotFoundError):  # another process sweeps too
+                if file.name not in names and file.stat().st_mtime < time.time() - KEPT_S:
+                    file.unlink()  # processes that have mapped it keep it
 
     @torch.no_grad()
     def _put(self, group: list[Tensor]) -> str:
-        """Give tensors of one storage the content of a file that holds the same."""
+        """Point tensors that share a storage at a file with the same content."""
         storage = group[0].untyped_storage()
         content = torch.empty(0, dtype=torch.uint8).set_(storage).numpy().data
         name = hashlib.sha256(content).hexdigest()
@@ -83,7 +85,7 @@ class SharedArrays:
         return name
 
     def _write(self, file: Path, content: memoryview) -> None:
-        """Make a file whole; where another process was quicker, its file stays, for it is mapped already."""
+        """Create a complete file; if another process was first, its file stays, because it is mapped already."""
         with tempfile.NamedTemporaryFile(dir=self.folder) as new:
             new.write(content)
             new.flush()
@@ -92,10 +94,10 @@ class SharedArrays:
 
 
 def tensors(root: object) -> Iterator[Tensor]:
-    """All tensors that motet's objects, modules, tables and lists under an object hold.
+    """All tensors reachable from an object through motet's classes, modules, mappings and sequences.
 
     Args:
-        root: Where to begin.
+        root: Where to start.
 
     Yields:
         Each tensor once.
