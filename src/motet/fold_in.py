@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -63,6 +63,7 @@ class FoldIn:
         self.log = log
         self.rule = None if seen is None else Expression(seen)
         self._read = _tellable(scorer.model.user.history_where(log), log)
+        self._nothing = ToldEvents.of(None, (), torch.zeros(0, dtype=torch.int64), log)
         self.had = chosen(log, None)
         self.seen = self.had if seen is None else chosen(log, seen)
 
@@ -92,6 +93,9 @@ class FoldIn:
         scorer, tower = self.scorer, self.scorer.model.user
         rows = self.users.vocab.encode(ids)
         rows = rows * scorer.known[rows]
+        if _says_nothing(features) and _says_nothing(histories):
+            basis = np.array(["popularity", "known"], dtype=object)[(rows > 0).long().numpy()]
+            return Askers(rows, scorer.users(rows), self.seen.lines(rows), self._nothing, basis)
         events = ToldEvents.of(histories, ids, rows, self.log)
         read = events.where(self._read)
         who, items = read.who, read.items
@@ -160,6 +164,10 @@ class FoldIn:
         square = square + ridge * torch.eye(len(square), device=square.device)
         solved: Tensor = torch.linalg.solve(square, x.T @ (vectors - vectors.mean(0)))
         return solved
+
+
+def _says_nothing(source: object) -> bool:
+    return source is None or (isinstance(source, Mapping) and not source)
 
 
 def _tellable(where: str | None, log: EventLog) -> Expression | None:

@@ -101,22 +101,25 @@ class Ranker:
         Returns:
             One line a user, as wide as the longest.
         """
-        k, tasks = request.k, self.scorer.model.tasks
-        rows = torch.zeros(len(askers), k, dtype=torch.int64)
-        scores = torch.full((len(askers), k), -math.inf)
-        parts = {name: torch.full((len(askers), k), math.nan) for name in tasks}
         nobody = torch.from_numpy(askers.basis == "popularity")
-        for places, answer in ((~nobody, self._personal), (nobody, self._popular)):
-            for block in places.nonzero()[:, 0].split(max(1, PAIRS // self._size(request))):
-                if not len(block):
-                    continue
-                found = answer(askers.take(block), request)
-                width = found.rows.shape[1]
-                rows[block, :width], scores[block, :width] = found.rows.cpu(), found.scores.cpu()
-                for name, part in found.tasks.items():
-                    parts[name][block, :width] = part.cpu()
-        width = int((rows > 0).sum(1).max()) if len(askers) else 0
-        return Ranking(rows[:, :width], scores[:, :width], {name: part[:, :width] for name, part in parts.items()})
+        blocks = [
+            (answer, block)
+            for answer, places in ((self._personal, ~nobody), (self._popular, nobody))
+            for block in places.nonzero()[:, 0].split(max(1, PAIRS // self._size(request)))
+            if len(block)
+        ]
+        if len(blocks) == 1:
+            return _trimmed(blocks[0][0](askers, request))
+        rows = torch.zeros(len(askers), request.k, dtype=torch.int64)
+        scores = torch.full(rows.shape, -math.inf)
+        parts = {name: torch.full(rows.shape, math.nan) for name in self.scorer.model.tasks}
+        for answer, block in blocks:
+            found = answer(askers.take(block), request)
+            width = found.rows.shape[1]
+            rows[block, :width], scores[block, :width] = found.rows.cpu(), found.scores.cpu()
+            for name, part in found.tasks.items():
+                parts[name][block, :width] = part.cpu()
+        return _trimmed(Ranking(rows, scores, parts))
 
     def _personal(self, askers: Askers, request: Request) -> Ranking:
         """Candidates, stage by stage."""
@@ -226,6 +229,14 @@ def _one_after_another(parts: Sequence[Ranking], k: int) -> Ranking:
     ]
     tasks = {name: torch.cat([part.tasks[name] for part in parts], 1) for name in parts[0].tasks}
     return _cut(torch.cat([part.rows for part in parts], 1), torch.cat(scores, 1), tasks, k)
+
+
+def _trimmed(ranking: Ranking) -> Ranking:
+    """On the processor, without the columns that no line fills."""
+    rows = ranking.rows.cpu()
+    width = int((rows > 0).sum(1).max()) if len(rows) else 0
+    tasks = {name: part[:, :width].cpu() for name, part in ranking.tasks.items()}
+    return Ranking(rows[:, :width], ranking.scores[:, :width].cpu(), tasks)
 
 
 def _cut(rows: Tensor, scores: Tensor, tasks: Mapping[str, Tensor], k: int) -> Ranking:

@@ -75,6 +75,7 @@ class Scorer:
     Raises:
         ConfigError: If the model has no task, a tower of it needs context, which a request has not, or a task reads
             columns that `context` does not make.
+        DataError: If the log numbers users or items differently from the model.
         OtherVectorsError: If the vectors are not those of the model.
 
     Attributes:
@@ -97,6 +98,7 @@ class Scorer:
             raise ConfigError(
                 f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
             )
+        model.check_ids(log)
         self.model = model.eval()
         for tower in (model.user, model.item):
             if tower.context and not tower.remembers:
@@ -223,10 +225,10 @@ class Scorer:
         who = torch.arange(len(users), device=self.device).repeat_interleave(items.shape[1])
         flat = items.to(self.device).flatten()
         parts: dict[str, list[Tensor]] = {name: [] for name in self.model.tasks}
-        for block in torch.arange(len(flat), device=self.device).split(PAIRS):
-            rows, user = flat[block], who[block]
+        for rows, user in zip(flat.split(PAIRS), who.split(PAIRS), strict=True):
             batch = Batch(self._pairs(users[user], rows), *self.keys, preference=preference)
-            for name, scores in self.model.score_vectors(vectors[user], self.items[rows], batch).items():
+            pairs = vectors.index_select(0, user), self.items.index_select(0, rows)  # five times as fast as indexing
+            for name, scores in self.model.score_vectors(*pairs, batch).items():
                 parts[name].append(scores)
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
 

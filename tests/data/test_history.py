@@ -20,6 +20,10 @@ def test_lookup_equals_a_dictionary_of_sets(pairs: list[tuple[int, int]], asked:
     had = {user: sorted({item for other, item in pairs if other == user}) for user in range(7)}
     assert positions.tolist() == [place for place, user in enumerate(asked) for _ in had[user]]
     assert found.tolist() == [item for user in asked for item in had[user]]
+    assert [line.tolist() for line in history.lines(torch.tensor(asked, dtype=torch.int64))] == [
+        had[user] for user in asked
+    ]
+    assert [line.tolist() for line in history.lines()] == list(had.values())
 
 
 @given(PAIRS, st.lists(st.integers(0, 6), max_size=10), st.lists(st.integers(0, 9), max_size=3))

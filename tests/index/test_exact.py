@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.index import ExactIndex, exact
-from motet.index.best import best
+from motet.index.best import FEW, best
 from motet.testing import check_index
 
 
@@ -36,10 +36,11 @@ def test_empty_index_and_no_queries() -> None:
 @given(
     scores=st.lists(st.lists(st.integers(-2, 2), min_size=6, max_size=6), min_size=1, max_size=4),
     k=st.integers(1, 8),
+    copies=st.sampled_from([1, FEW]),
 )
-def test_best_takes_the_lowest_column_among_equals(scores: list[list[float]], k: int) -> None:
-    values, columns = best(torch.tensor(scores, dtype=torch.float32), k)
-    for line, row, value in zip(scores, columns.tolist(), values.tolist(), strict=True):
+def test_best_takes_the_lowest_column_among_equals(scores: list[list[float]], k: int, copies: int) -> None:
+    values, columns = best(torch.tensor(scores, dtype=torch.float32).repeat(copies, 1), k)
+    for line, row, value in zip(scores, columns[-len(scores) :].tolist(), values[-len(scores) :].tolist(), strict=True):
         assert row == reference(line, k, set(range(6)))
         assert value == [line[column] for column in row]
 

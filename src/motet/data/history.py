@@ -1,4 +1,4 @@
-"""History: the items each user had, ready to be looked up for many users at once."""
+"""History: the items that each user had, for fast lookup of many users at once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class History(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, users: int, items: int) -> Self:
-        """Collect who had what.
+        """Collect the items of every user.
 
         Args:
             batch: Events.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            users: Number of user rows, including the unknown user.
+            items: Number of item rows, including the unknown item.
 
         Returns:
             The history of every user.
@@ -42,10 +42,10 @@ class History(NamedTuple):
         """Collect pairs, in any order, repeated or not.
 
         Args:
-            who: Users, or lines of users.
-            had: An item of each.
-            users: How many users or lines there are.
-            items: How many item rows there are, the unknown included.
+            who: User rows, or line numbers.
+            had: The item of each pair.
+            users: Number of user rows or lines.
+            items: Number of item rows, including the unknown item.
 
         Returns:
             The history of every user.
@@ -55,13 +55,13 @@ class History(NamedTuple):
         return cls(torch.cat([ends.new_zeros(1), ends]), pairs % items)
 
     def of_users(self, users: Int[Tensor, " n"]) -> tuple[Int[Tensor, " found"], Int[Tensor, " found"]]:
-        """Look users up.
+        """Look up the items of users.
 
         Args:
             users: User rows, repeated or not.
 
         Returns:
-            Positions in `users`, ascending, and the items each had.
+            Positions in `users`, ascending, and the items of each.
         """
         starts, stops = self.starts[users], self.starts[users + 1]
         lengths = stops - starts
@@ -72,13 +72,13 @@ class History(NamedTuple):
     def with_added(
         self, users: Int[Tensor, " n"], who: Int[Tensor, " added"], had: Int[Tensor, " added"], items: int
     ) -> Self:
-        """The history of some users, and what is added to it.
+        """Extend the histories of some users.
 
         Args:
-            users: User rows, one a line, repeated or not; 0 has no history.
+            users: User rows, one per line, repeated or not; user 0 has no history.
             who: The line of each added item.
             had: The added items.
-            items: How many item rows there are, the unknown included.
+            items: Number of item rows, including the unknown item.
 
         Returns:
             The history of every line.
@@ -93,27 +93,32 @@ class History(NamedTuple):
         return self.of_pairs(torch.cat([lines[known], who]), torch.cat([own[known], had]), len(users), items)
 
     def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
-        """Every user with an item it had, in order.
+        """All pairs of a user and an item, in order.
 
         Returns:
             User rows and item rows.
         """
         return torch.repeat_interleave(self.starts.diff()), self.items
 
-    def lines(self) -> Sequence[Int[Tensor, " _"]]:
-        """The items of every user, one tensor each.
-
-        Returns:
-            As many as there are users.
-        """
-        lines: Sequence[Tensor] = self.items.split(self.starts.diff().tolist())
-        return lines
-
-    def keys(self, items: int) -> Int[Tensor, " pairs"]:
-        """Every pair as one number, to be looked up.
+    def lines(self, users: Int[Tensor, " n"] | None = None) -> Sequence[Int[Tensor, " _"]]:
+        """The items of users.
 
         Args:
-            items: How many item rows there are, the unknown included.
+            users: User rows, repeated or not; all users by default.
+
+        Returns:
+            One tensor per user.
+        """
+        starts, stops = self.starts[:-1], self.starts[1:]
+        if users is not None:
+            starts, stops = starts[users], stops[users]
+        return [self.items[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+
+    def keys(self, items: int) -> Int[Tensor, " pairs"]:
+        """Encode every pair as one number, for lookups.
+
+        Args:
+            items: Number of item rows, including the unknown item.
 
         Returns:
             `user * items + item`, ascending.
@@ -122,10 +127,10 @@ class History(NamedTuple):
         return users * items + had
 
     def to(self, device: torch.device | str) -> Self:
-        """The same history on another device.
+        """Move the history to a device.
 
         Args:
-            device: Where to.
+            device: The target.
 
         Returns:
             The history.

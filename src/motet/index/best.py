@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from motet.index.base import Hits
 
+FEW = 1 << 11  # scores that are sorted sooner than the best of them are found
 GROUP = 64  # columns of which only the largest is looked at first
 WIDE = 4 * GROUP  # columns for each row asked for, from which on looking at groups first is the quicker way
 
@@ -101,6 +102,9 @@ def _best_of_wide(line: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, scores.shape[1])
+    if scores.numel() <= FEW:
+        ordered = scores.sort(stable=True, dim=1, descending=True)
+        return ordered.values[:, :k], ordered.indices[:, :k]
     values, columns = scores.topk(min(k + 1, scores.shape[1]))
     if values.shape[1] > k:
         tied = (values[:, k - 1] == values[:, k]) & (values[:, k] > -math.inf)

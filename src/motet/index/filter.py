@@ -164,7 +164,7 @@ def inside(name: str, rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:
     Raises:
         ConfigError: If one is not; the message names the first.
     """
-    outside = rows[(rows < 0) | (rows >= size)]
-    if len(outside):
+    if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < size:
+        outside = rows[(rows < 0) | (rows >= size)]
         raise ConfigError(f"{name!r} names row {int(outside[0])}; the index holds rows 0 to {size - 1}")
     return rows.long()

@@ -29,4 +29,6 @@ def chosen(log: EventLog, where: str | None) -> History:
             f"condition {where!r} reads the context {context[0]!r}, which is not saved with a model; declare it as a "
             "signal, or choose rows by another column"
         )
-    return History.of(batch if where is None else batch.take(rows.chosen(batch)), len(log.users), len(log.items))
+    batch = batch if where is None else batch.take(rows.chosen(batch))
+    known = (batch.users > 0) & (batch.items > 0)
+    return History.of(batch if known.all() else batch.take(known), len(log.users), len(log.items))
