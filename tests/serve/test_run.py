@@ -15,7 +15,7 @@ from motet.cli import main
 from motet.errors import ConfigError
 from motet.recommender import Recommender
 from motet.serve import run as module
-from motet.serve.run import listen, remove_scratch_of_the_dead, run
+from motet.serve.run import listen, run
 
 
 def test_other_machines_need_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +73,15 @@ def test_a_host_that_is_none() -> None:
         listen("not an address", 0)
 
 
-def test_what_a_killed_service_left_behind_goes(tmp_path: Path) -> None:
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    names = [f"motet-serve-{dead.pid}-a", f"motet-serve-{os.getpid()}-b", "motet-serve-c-d", "other"]
-    for name in names:
-        (tmp_path / name / "arrays").mkdir(parents=True)
-    remove_scratch_of_the_dead(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == set(names[1:])
+def test_a_signal_that_comes_at_once_ends_the_service_in_order(recommender: Recommender, tmp_path: Path) -> None:
+    recommender.save(tmp_path / "films")
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "MOTET_TOKENS": "", "TMPDIR": str(tmp_path / "temporary")}
+    program = [sys.executable, "-m", "motet", "serve", str(tmp_path / "films"), "--port", "0"]
+    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    assert "motet serves films at" in process.stderr.readline()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list((tmp_path / "temporary").glob("motet-serve-*")) == []

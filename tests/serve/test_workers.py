@@ -102,7 +102,7 @@ def die(_listening: socket.socket, _ready: Say, _beat: Say) -> None:
 
 @pytest.mark.parametrize(
     ("work", "message"),
-    [(refuse, "the model is damaged"), (die, "a worker ended before it served; its own words stand above")],
+    [(refuse, "the model is damaged"), (die, "a worker ended before it could serve; its own messages are above")],
 )
 def test_a_worker_that_cannot_begin_ends_them_all(
     work: Callable[[socket.socket, Say, Say], None],

@@ -75,6 +75,7 @@ def serve(
     motet serve model/ --host 0.0.0.0 --tokens tokens.txt --events postgresql://motet@db/shop
     """
     try:
+        from motet.serve.gate import Limits
         from motet.serve.run import run
     except ModuleNotFoundError as error:
         raise ConfigError(f"motet serve needs {error.name}; install it: pip install 'motet[serve]'") from error
@@ -89,7 +90,7 @@ def serve(
         port=port,
         events=events,
         tokens=tokens,
-        limits=(threads, waiting, timeout),
+        limits=Limits(threads, waiting, timeout),
         workers=workers,
     )
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from motet.serve.problem import Problem
 
@@ -15,17 +15,32 @@ Answer = TypeVar("Answer")
 RETRY_AFTER_S = 1
 
 
+class Limits(NamedTuple):
+    """Limits of the work of one process.
+
+    Attributes:
+        threads: Number of requests computed at once.
+        waiting: Number of requests that may wait beyond those; further ones are refused.
+        timeout_s: Seconds until a request is given up.
+    """
+
+    threads: int = 2
+    waiting: int = 64
+    timeout_s: float = 10.0
+
+
 class Gate:
-    """Runs work in threads, a few at once, with a short queue before them.
+    """Runs work in threads, a few at a time, behind a short queue.
 
     Args:
-        threads: How many run at once.
-        waiting: How many may wait beyond those. What waits longer than it takes to be served is answered late, so the
-            queue is short and the rest refused at once.
-        timeout_s: Seconds until a request is given up. Work that has begun cannot be stopped, and counts until it ends.
+        threads: Number of threads.
+        waiting: Number of requests that may wait beyond those. A long queue would only answer everybody late, so the
+            queue is short and further requests are refused at once.
+        timeout_s: Seconds until a request is given up. Work that has started cannot be stopped; it keeps its place
+            until it ends.
 
     Raises:
-        Problem: From `run`, 503, when the queue is full or the time is over.
+        Problem: From `run`, with status 503, if the queue is full or the time is over.
     """
 
     def __init__(self, *, threads: int = 2, waiting: int = 64, timeout_s: float = 10.0) -> None:
@@ -33,7 +48,7 @@ class Gate:
         self.places = threads + waiting
         self.timeout_s = timeout_s
         self.inside = 0
-        self._began: dict[int, float] = {}  # when each thread that works began, by the thread
+        self._began: dict[int, float] = {}  # start of the work in each busy thread, by thread id
         self._counting = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="motet")
 
@@ -44,7 +59,7 @@ class Gate:
 
     @property
     def stuck(self) -> bool:
-        """Whether every thread is at work that was given up already: then nothing is answered any more."""
+        """Whether every thread is busy with work that was given up: then no request is answered any more."""
         until = time.monotonic() - self.timeout_s
         began = list(self._began.values())
         return len(began) == self.threads and max(began) < until
@@ -53,10 +68,10 @@ class Gate:
         """Do some work in a thread.
 
         Args:
-            work: Takes nothing.
+            work: Takes no arguments.
 
         Returns:
-            What it returns.
+            Its result.
 
         Raises:
             Problem: If the gate is full, or the time is over.
@@ -64,13 +79,13 @@ class Gate:
         return await self.wait(self.begin(work))
 
     def begin(self, work: Callable[[], Answer]) -> Future[Answer]:
-        """Have some work done as soon as there is a thread for it.
+        """Queue some work for the next free thread.
 
         Args:
-            work: Takes nothing.
+            work: Takes no arguments.
 
         Returns:
-            What it will return.
+            A future of its result.
 
         Raises:
             Problem: If the gate is full.
@@ -81,13 +96,13 @@ class Gate:
         return begun
 
     async def wait(self, begun: Future[Answer]) -> Answer:
-        """Wait for work that has been begun.
+        """Wait for work that was queued.
 
         Args:
             begun: The work.
 
         Returns:
-            What it returns.
+            Its result.
 
         Raises:
             Problem: If the time is over.
@@ -98,7 +113,7 @@ class Gate:
             raise come_again("timeout", f"no answer within {self.timeout_s:g} s; try again") from None
 
     def check(self) -> None:
-        """Refuse early what would be refused anyway: reading a request costs more than refusing it.
+        """Refuse early what would be refused anyway, before the cost of reading the request.
 
         Raises:
             Problem: If the gate is full.
@@ -107,7 +122,7 @@ class Gate:
             raise come_again("busy", f"{self.inside} requests are being served or wait; try again")
 
     def close(self) -> None:
-        """Wait for what has begun, and take no more."""
+        """Finish the work that has started, and accept no more."""
         self._threads.shutdown(cancel_futures=True)
 
     def enter(self) -> None:
@@ -135,13 +150,13 @@ class Gate:
 
 
 def come_again(code: str, message: str) -> Problem:
-    """What somebody is told who is to come again.
+    """A refusal that asks the client to try again.
 
     Args:
         code: For programs.
         message: For people.
 
     Returns:
-        A 503 that says when.
+        A 503 with `Retry-After`.
     """
     return Problem(503, message, code=code, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -14,7 +14,7 @@ import uvicorn
 
 from motet.heap import bound
 from motet.serve.events.store import EventStore
-from motet.serve.gate import Gate
+from motet.serve.gate import Gate, Limits
 from motet.serve.http.app import create_app
 from motet.serve.http.timeouts import TimeoutProtocol
 from motet.serve.log import log_to_stderr
@@ -25,7 +25,7 @@ from motet.serve.rollout.shared_arrays import SharedArrays
 from motet.serve.service import Service
 from motet.serve.tokens import Tokens
 
-SWITCH_S = 0.001  # Python's own 5 ms are how long a thread that computes may keep the one that reads and writes waiting
+SWITCH_S = 0.001  # by default a thread that computes keeps the thread that reads and writes waiting for 5 ms
 
 
 def serve(
@@ -37,31 +37,30 @@ def serve(
     plans: PlanStore,
     events: str,
     tokens: Tokens | None,
-    limits: tuple[int, int, float],
+    limits: Limits,
     arrays: Path | None,
 ) -> None:
-    """Answer with the models of the plan in force until this process gets SIGTERM or SIGINT.
+    """Answer requests with the models of the plan in force until this process gets SIGTERM or SIGINT.
 
     Args:
-        listening: Where requests come from.
-        ready: Is called once they are answered.
-        beat: Is called again and again while they are: a sign of life.
-        registry: Where models are.
-        plans: Where the plan is kept.
-        events: Where events are kept.
-        tokens: Who may ask.
-        limits: As `run` takes them.
-        arrays: Folder where processes put large arrays, so that memory holds each once.
+        listening: Socket that requests come from.
+        ready: Called once requests are answered.
+        beat: Called several times a second from then on, as a sign of life.
+        registry: Finds models by name.
+        plans: Stores the plan.
+        events: Argument of `EventStore`.
+        tokens: Valid tokens; None if requests need none.
+        limits: Limits of this process.
+        arrays: Folder of the large arrays that processes share; None if this process is the only one.
     """
-    threads, waiting, timeout_s = limits
-    torch.set_num_threads(1)  # requests run side by side; threads of their own would only wait for each other
+    torch.set_num_threads(1)  # requests run in parallel; threads within one would only wait for each other
     sys.setswitchinterval(SWITCH_S)
     bound()
     store = EventStore(events)
     gc.collect()
-    gc.freeze()  # all that is imported stays: looking through it for garbage again and again holds requests up
+    gc.freeze()  # imported modules stay; searching them for garbage over and over delays requests
     deployment = Deployment(registry, plans, shared=None if arrays is None else SharedArrays(arrays))
-    gate = Gate(threads=threads, waiting=waiting, timeout_s=timeout_s)
+    gate = Gate(**limits._asdict())
     service = Service(deployment.lineup, deployment=deployment, store=store, tokens=tokens, gate=gate)
     deployment.follow(service.show)
     log_to_stderr()
@@ -69,23 +68,24 @@ def serve(
         create_app(service),
         log_config=None,
         log_level="warning",
-        access_log=False,  # it would hold ids
+        access_log=False,  # it would contain ids
         server_header=False,
         date_header=False,
         http=TimeoutProtocol,
         ws="none",
         timeout_graceful_shutdown=10,
     )
-    ready()
+    server = _BeatingServer(settings, gate, beat)
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: None)  # uvicorn raises them once more when all is answered
-    _Beating(settings, gate, beat).run(sockets=[listening])
+        signal.signal(name, server.handle_exit)  # also before uvicorn does so, and when it raises them again at the end
+    ready()
+    server.run(sockets=[listening])
     service.close()
     store.close()
 
 
-class _Beating(uvicorn.Server):
-    """Gives signs of life while its loop turns and its threads get on."""
+class _BeatingServer(uvicorn.Server):
+    """Gives a sign of life as long as its event loop runs and not all of its threads are stuck."""
 
     def __init__(self, settings: uvicorn.Config, gate: Gate, beat: Callable[[], None]) -> None:
         super().__init__(settings)

@@ -1,28 +1,27 @@
-"""Run a service: the socket bound, what it begins with chosen, and one process or several that serve."""
+"""Run a service: bind the socket, choose the models to start with, and start one process or several."""
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from motet.errors import ConfigError, did_you_mean
+from motet.serve.gate import Limits
 from motet.serve.log import log_to_stderr
 from motet.serve.problem import Problem
 from motet.serve.rollout.plan import Plan, Wanted
 from motet.serve.rollout.plan_store import PlanStore
 from motet.serve.rollout.registry import Registry
+from motet.serve.scratch import scratch_folder
 from motet.serve.tokens import Tokens, is_loopback
 from motet.serve.workers import Say, Workers
 
 KEPT_IN = ".serving"
-SCRATCH = "motet-serve-"
+DEFAULT = Limits()
 
 
 def run(
@@ -35,26 +34,26 @@ def run(
     port: int,
     events: str | None = None,
     tokens: Path | None = None,
-    limits: tuple[int, int, float] = (2, 64, 10.0),
+    limits: Limits = DEFAULT,
     workers: int = 1,
 ) -> None:
-    """Serve until somebody stops the process.
+    """Serve until the process is stopped.
 
     Args:
-        models: Folders of saved models that share the users; what was served last where none is given.
-        shadows: Folders of models that are asked beside them.
-        shares: Of the users, by name of a model.
-        folder: Holds folders of saved models that may be served later; what is served is kept there, in `.serving`.
+        models: Folders of saved models that share the users; if empty, what was served last.
+        shadows: Folders of models that get copies of requests.
+        shares: Share of the users for a model, by name.
+        folder: Holds folders of saved models that may be served later; what is served is stored there, in `.serving`.
         host: Address to listen on.
-        port: 0 for a free one.
-        events: Where events are kept; beside the folder, or else the first model, where not given.
+        port: Port to listen on; 0 for a free one.
+        events: Where events are stored; if not given, beside `folder` or else beside the first model.
         tokens: File of tokens.
-        limits: Threads, how many requests may wait beyond them, and seconds until one is given up; of each worker.
-        workers: Processes.
+        limits: Limits of each worker.
+        workers: Number of processes.
 
     Raises:
-        ConfigError: If the address is not this machine's own and there are no tokens, or cannot be listened on, or
-            the models break a rule, or events cannot be kept where they should be.
+        ConfigError: If other machines can reach the address and there are no tokens, the address cannot be listened
+            on, the models break a rule, or events cannot be stored at `events`.
     """
     allowed = Tokens.find(tokens)
     if allowed is None and not is_loopback(host):
@@ -62,10 +61,9 @@ def run(
             f"host {host!r} can be reached from other machines, so requests need tokens; write lines such as "
             "'TOKEN read,write' to a file and pass --tokens FILE, or set MOTET_TOKENS"
         )
-    with listen(host, port) as listening, TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
-        remove_scratch_of_the_dead(Path(scratch).parent)
+    with listen(host, port) as listening, scratch_folder() as scratch:
         registry = Registry([*models, *shadows], folder)
-        plans = PlanStore(Path(scratch) / "plans" if folder is None else folder / KEPT_IN)
+        plans = PlanStore(scratch / "plans" if folder is None else folder / KEPT_IN)
         plan = begin(registry, plans, models, shadows, shares or {})
         events = events or _beside((folder or models[0]).resolve())
         check_events(events)
@@ -76,35 +74,35 @@ def run(
             events=events,
             tokens=allowed,
             limits=limits,
-            arrays=Path(scratch) / "arrays" if workers > 1 else None,
+            arrays=scratch / "arrays" if workers > 1 else None,
         )
         names = ", ".join(place.name for place in plan.places)
         said = f"motet serves {names} at http://{_shown(host)}:{listening.getsockname()[1]}/"
         ready = partial(print, said, file=sys.stderr, flush=True)
         if workers == 1:
-            work(listening, ready, _nobody_listens)
+            work(listening, ready, lambda: None)
         else:
             log_to_stderr()
-            Workers(work, listening, count=workers, folder=scratch).run(ready)
+            Workers(work, listening, count=workers, folder=str(scratch)).run(ready)
 
 
 def begin(
     registry: Registry, plans: PlanStore, models: Sequence[Path], shadows: Sequence[Path], shares: Mapping[str, float]
 ) -> Plan:
-    """Put in force what a service begins with: the models that were named, or else what it served last.
+    """Put the first plan of a service in force: the models that are named, or else what was served last.
 
     Args:
-        registry: Where models are.
-        plans: Where the plan is kept.
+        registry: Finds models by name.
+        plans: Stores the plan.
         models: Folders of live models.
         shadows: Folders of shadows.
-        shares: By name.
+        shares: Shares by name.
 
     Returns:
         The plan.
 
     Raises:
-        ConfigError: If there is nothing to begin with, or a share is that of no model.
+        ConfigError: If there is nothing to serve, a share names no model, or the plan cannot be stored.
     """
     plan = plans.newest()
     live = [path.resolve().name for path in models]
@@ -137,11 +135,11 @@ def begin(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind a socket, so that a port in use is said before a model is loaded.
+    """Bind a socket. This happens before a model is loaded, so that a port in use is reported at once.
 
     Args:
         host: A name or an address.
-        port: 0 for a free one.
+        port: The port; 0 for a free one.
 
     Returns:
         The socket.
@@ -167,17 +165,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def check_events(url: str) -> None:
-    """Try the event store, so that a wrong address is said before a model is loaded.
+    """Try the event store before a model is loaded, so that a wrong address is reported at once.
 
-    A database that is only down stops nobody: recommendations are served without it.
+    A database that is only down does not stop the service, which recommends without it.
 
     Args:
-        url: As `EventStore` takes it.
+        url: Argument of `EventStore`.
 
     Raises:
-        ConfigError: If no event can ever be kept there.
+        ConfigError: If events can never be stored there.
     """
-    from motet.serve.events.store import EventStore, StoreError  # with SQLAlchemy, which a wrong port does without
+    from motet.serve.events.store import EventStore, StoreError  # imports SQLAlchemy, not needed to report a wrong port
 
     store = EventStore(url)
     try:
@@ -189,29 +187,10 @@ def check_events(url: str) -> None:
         store.close()
 
 
-def remove_scratch_of_the_dead(temporary: Path) -> None:
-    """Remove what services left behind that could not tidy up: after `kill -9`, or a loss of power.
-
-    Args:
-        temporary: Folder for temporary files.
-    """
-    for folder in temporary.glob(f"{SCRATCH}*-*") if os.name == "posix" else ():
-        try:
-            os.kill(int(folder.name.removeprefix(SCRATCH).partition("-")[0]), 0)
-        except ProcessLookupError:
-            rmtree(folder, ignore_errors=True)
-        except (ValueError, OSError):
-            continue  # not ours
-
-
 def _serve(listening: socket.socket, ready: Say, beat: Say, **arguments: Any) -> None:
-    from motet.serve.process import serve  # with torch, which a process that only looks after workers does without
+    from motet.serve.process import serve  # imports torch, which the parent of workers does without
 
     serve(listening, ready, beat, **arguments)
-
-
-def _nobody_listens() -> None:
-    """The sign of life of a process that is alone."""
 
 
 def _beside(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Workers: several processes that answer at one address, replaced when they die or hang, and ended together."""
+"""Workers: several processes that serve one address, replaced when they die or hang, and stopped together."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from motet.serve.log import log_event
 from motet.serve.metrics import SHARED, forget_process
 
 POLL_S = 0.2
-RETRY_S = 1.0  # before a worker that died while it started is started again: the reason may last
-GRACE_S = 20.0  # for requests that have begun, when the service ends; uvicorn gives them 10
-SILENT_S = 30.0  # a worker without a sign of life for so long hangs, and no longer has only much to do
+RETRY_S = 1.0  # before a worker that died during its start is started again: the reason may persist
+GRACE_S = 20.0  # for requests in progress when the service stops; uvicorn gives them 10
+SILENT_S = 30.0  # a worker without a sign of life for this long hangs; one that is merely busy still gives them
 BEAT_S = 0.5  # between signs of life while a worker starts
-PASSED_S = 1.0  # most that a look counts: a machine that stood still for an hour gave nobody time for a sign of life
+PASSED_S = 1.0  # most that one look counts: while the machine was suspended, nobody could give a sign of life
 
 Say = Callable[[], None]
 Work = Callable[[socket.socket, Say, Say], None]
 
 
 class Workers:
-    """Processes that accept connections of one socket, so that a dying one loses none that nobody had accepted.
+    """Processes that accept connections from one socket; if one dies, the others accept those still waiting there.
 
     Args:
-        work: Serves until the process gets SIGTERM; calls its second argument when it is ready, and its third again and
-            again as a sign of life. Must be picklable.
-        listening: Bound, and listening already.
-        count: How many.
-        folder: Where the processes count together.
-        silent_s: A worker that gives no sign of life for so many seconds is killed and replaced: one that is stopped,
-            or waits for itself, answers nobody and does not end either. gunicorn waits as long.
+        work: Serves until the process gets SIGTERM; calls its second argument once it is ready, and its third
+            repeatedly as a sign of life. Must be picklable.
+        listening: A socket that listens already.
+        count: Number of processes.
+        folder: Folder of the metrics, which the processes share.
+        silent_s: A worker that gives no sign of life for this many seconds is killed and replaced: a process that is
+            stopped or deadlocked neither answers nor ends. gunicorn waits equally long.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Workers:
         self._workers = [_Worker(work, listening) for _ in range(count)]
 
     def run(self, ready: Callable[[], None]) -> None:
-        """Keep all of them alive until this process gets SIGTERM or SIGINT; then end them, requests answered.
+        """Keep all workers alive until this process gets SIGTERM or SIGINT; then let them finish and stop them.
 
         Args:
-            ready: Is called once all of them serve.
+            ready: Called once all workers serve.
 
         Raises:
-            ConfigError: If one of them cannot begin.
+            ConfigError: If a worker cannot start.
         """
         with _stopping() as stopping:
             try:
@@ -80,7 +80,9 @@ class Workers:
             wait([worker.line for worker in self._workers if not worker.ready], POLL_S)
             for worker in self._workers:
                 if not worker.is_ready() and not worker.process.is_alive():
-                    raise ConfigError(worker.reason or "a worker ended before it served; its own words stand above")
+                    raise ConfigError(
+                        worker.reason or "a worker ended before it could serve; its own messages are above"
+                    )
 
     def _replace_dead(self, stopping: threading.Event) -> None:
         for place, worker in enumerate(self._workers):
@@ -96,7 +98,7 @@ class Workers:
                 self._workers[place] = _Worker(self._work, self._listening)
 
     def _kill_hung(self, passed_s: float) -> None:
-        """Kill what has been silent for too long; the next look finds it dead."""
+        """Kill workers that have been silent for too long; the next look finds them dead."""
         for worker in self._workers:
             if worker.silent(passed_s) > self.silent_s:
                 log_event("worker", hangs=worker.process.pid, silent_s=self.silent_s)
@@ -113,7 +115,7 @@ class Workers:
 
 
 class _Worker:
-    """One process, and a line to it: it says when it is ready, and ends when nobody holds the other end any more."""
+    """One process, and a pipe to it: the process reports that it is ready, and ends when the other end is closed."""
 
     def __init__(self, work: Work, listening: socket.socket) -> None:
         processes = multiprocessing.get_context("spawn")
@@ -121,14 +123,14 @@ class _Worker:
         self.ready = False
         self.reason = ""
         self.silent_s = 0.0
-        self._beats = processes.RawValue("Q")  # memory that both see: writing to it never waits for who reads it
+        self._beats = processes.RawValue("Q")  # shared memory: unlike a pipe, it never blocks the writer
         self._heard = 0
         self.process = processes.Process(target=_begin, args=(work, listening, its, self._beats), name="motet-worker")
         self.process.start()
         its.close()
 
     def is_ready(self) -> bool:
-        """Hear what the process has said of itself."""
+        """Whether the process has reported that it is ready, or else, in `reason`, why it cannot start."""
         try:
             while not self.ready and not self.reason and self.line.poll():
                 self.reason = self.line.recv()
@@ -138,7 +140,7 @@ class _Worker:
         return self.ready
 
     def silent(self, passed_s: float) -> float:
-        """Seconds without a sign of life, once there was one, `passed_s` of them since the last look."""
+        """Seconds without a sign of life after the first one; `passed_s` have passed since the last look."""
         beats = self._beats.value
         self.silent_s = self.silent_s + passed_s if beats == self._heard > 0 else 0.0
         self._heard = beats
@@ -146,7 +148,7 @@ class _Worker:
 
 
 def _begin(work: Work, listening: socket.socket, line: Connection, beats: Any) -> None:
-    """What a worker runs."""
+    """The main function of a worker."""
     ready = threading.Event()
 
     def beat() -> None:
