@@ -47,6 +47,9 @@ def test_tune(motet: Run, folder: Path) -> None:
     assert ran.err.endswith("there is a file tuned.toml already; give another name with -o, or remove it\n")
     shown = json.loads(motet(*arguments, "-o", "other.toml", "--json").out)
     assert shown["trials"] == 2
+    ran = motet(*arguments, "-o", "none/tuned.toml")  # refused before the search
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("there is no folder none to write tuned.toml into; make it first\n")
 
 
 def test_validation_rows_are_needed(motet: Run, folder: Path) -> None:

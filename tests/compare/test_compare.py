@@ -176,6 +176,12 @@ def test_nothing_to_compare(project: Project, tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+def test_what_users_get_is_looked_at_before_training(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[recommend\]: by names 'star', which is no task of the model; did you"):
+        compare(project.changed({"recommend.by": {"star": 1.0}}), folder=tmp_path / "a", **FAST)
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_joint_model_that_cannot_be_trained(project: Project, tmp_path: Path) -> None:
     wild = {"training.optimizer": {"kind": "SGD", "lr": 1e30}, "training.epochs": 9}
     with pytest.raises(TrainingError, match="the joint model could not be trained on any of 1 seeds: "):

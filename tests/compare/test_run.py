@@ -29,16 +29,19 @@ def double(trial: Trial) -> Trial:
     return replace(trial, state="done", figures={"x": 2.0 * trial.settings["a"]})
 
 
-def start(path: Path, work: Callable[[Trial], Trial] = double, at_work: Workers | None = None) -> list[Trial]:
+def start(
+    path: Path, work: Callable[[Trial], Trial] = double, at_work: Workers | None = None, most: int | None = None
+) -> list[Trial]:
     told: list[Trial] = []
     with RunFolder(path, {"a": 1}) as folder:
         folder.beside({"popularity": {"x": 1.0, "y": math.nan}}, ["a note"])
         found = run(
             folder,
             at_work or Here(),
-            propose=listed(WAYS, None),
+            propose=listed(WAYS),
             call=lambda trial, _: (work, (trial,)),
             told=told.append,
+            most=most,
         )
     assert told == found
     return found
@@ -69,6 +72,20 @@ def test_what_was_cut_off_is_taken_up(tmp_path: Path) -> None:
 
     assert start(tmp_path, watched) == found
     assert seen == [2, 3]
+
+
+def test_a_shorter_run_leaves_what_a_longer_one_began(tmp_path: Path) -> None:
+    found = start(tmp_path)
+    lines = (tmp_path / TRIALS).read_text().splitlines(keepends=True)
+    (tmp_path / TRIALS).write_text("".join(lines[:5]))  # the third trial only started
+    seen = []
+
+    def watched(trial: Trial) -> Trial:
+        seen.append(trial.number)
+        return double(trial)
+
+    assert start(tmp_path, watched, most=2) == found[:2]
+    assert seen == []
 
 
 def test_a_trial_that_fails_is_kept_beside_the_others(tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def test_mistakes(project: Project, tmp_path: Path) -> None:
         ConfigError, match=r"weights=3 is a grid; for the sampler 'tpe' give ranges, as in over weights"
     ):
         sweep(project, sampler="tpe", weights=3, folder=tmp_path, progress=False)
+    with pytest.raises(ConfigError, match="trials=0; a sweep trains at least one"):
+        sweep(project, trials=0, folder=tmp_path, progress=False)
     alone = project.changed({"tasks": ["Retrieval"], "weights": {}})
     with pytest.raises(ConfigError, match=r"there is one task, whose weight changes nothing; name settings to try"):
         sweep(alone, sampler="tpe", folder=tmp_path, progress=False)
@@ -151,8 +153,12 @@ def test_a_table_of_the_file(project: Project) -> None:
     assert declared(told, sweep, {"jobs": 1}) == {"over": {"training.epochs": [1, 2]}, "jobs": 1}
     with pytest.raises(ConfigError, match=r"motet.toml \[sweep\]: 'job' is no setting of sweep; did you mean 'jobs'"):
         declared(project.changed({"sweep": {"job": 2}}), sweep, {})
+    with pytest.raises(
+        ConfigError, match=r"motet.toml \[sweep\]: sampler = 'grd'; it must be one of .*; did you mean 'grid'"
+    ):
+        declared(project, sweep, {"sampler": "grd"})
     assert pairs(["training.epochs = 1,2", "a.b={x=1}"]) == {"training.epochs": "1,2", "a.b": "{x=1}"}
-    with pytest.raises(ConfigError, match=r"'training.epochs' says not what to try; write TABLE.KEY=VALUES"):
+    with pytest.raises(ConfigError, match=r"'training.epochs' does not say what to try; write TABLE.KEY=VALUES"):
         pairs(["training.epochs"])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,10 @@ def test_time_ends_it(project: Project) -> None:
 def test_mistakes(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"training.epochs is found in every tuning; say with epochs how far"):
         tune(project, trials=1, over={"training.epochs": [1]}, progress=False)
+    with pytest.raises(ConfigError, match="trials=0; a search takes at least one, the project as it is"):
+        tune(project, trials=0, progress=False)
+    with pytest.raises(ConfigError, match="minutes=nan; it must be 0 or more"):
+        tune(project, minutes=math.nan, progress=False)
     with pytest.raises(ConfigError, match="epochs=0; a trial takes at least one"):
         tune(project, trials=1, epochs=0, progress=False)
     with pytest.raises(ConfigError, match="'stars/rms' is no validation figure of this project; did you mean"):

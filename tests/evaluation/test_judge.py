@@ -205,6 +205,16 @@ def test_rows_of_new_users_are_counted(parts: split.Split) -> None:
     )
 
 
+def test_unseen_says_how_many_rows_repeat_an_item_from_training(parts: split.Split) -> None:
+    train, test = parts.train.batch(), parts.test.batch()
+    had = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    repeated = sum(pair in had for pair in zip(test.users.tolist(), test.items.tolist(), strict=True))
+    told = f"but never the held-out item itself: {repeated:,} rows repeat an item from training"
+    assert any(told in note for note in evaluate(Popularity(parts.train), parts.test, train=parts.train).notes)
+    alone = evaluate(Popularity(parts.train), parts.test, train=parts.train, protocols=["all items"])
+    assert not any("`unseen` leaves out" in note for note in alone.notes)
+
+
 def test_notes_say_what_was_measured(parts: split.Split) -> None:
     report = evaluate(Popularity(parts.train), parts.test, train=parts.train, about=parts.report)
     assert report.notes[0] == parts.report

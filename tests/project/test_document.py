@@ -25,9 +25,11 @@ def test_the_least_document() -> None:
         ({"data": {"events": "a", "item": "b"}}, r"\[data\]: there is no key 'item'; did you mean 'items'\?; keys: ev"),
         ({"data": {}}, r"motet.toml \[data\] has no key 'events', and needs one"),
         ({"towers": {"usr": {}}}, r"motet.toml \[towers\]: there is no key 'usr'; did you mean 'user'"),
-        ({"tasks": []}, r"motet.toml: tasks = \[\]; list should have at least 1 item"),
-        ({"weights": {"rating": "much"}}, r"motet.toml \[weights\]: rating = 'much'; input should be a valid number"),
-        ({"data": {"events": 3}}, r"motet.toml \[data\]: events = 3; input should be a valid string"),
+        ({"tasks": []}, r"motet.toml: tasks = \[\]; it must hold at least one"),
+        ({"tasks": {"kind": "Rating"}}, r"motet.toml: tasks = \{'kind': 'Rating'\}; it must be a list"),
+        ({"training": "x"}, r"motet.toml: training = 'x'; it must be a table"),
+        ({"weights": {"rating": "much"}}, r"motet.toml \[weights\]: rating = 'much'; it must be a number"),
+        ({"data": {"events": 3}}, r"motet.toml \[data\]: events = 3; it must be text"),
     ],
 )
 def test_mistakes_in_the_outline(change: dict[str, Any], words: str) -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from motet.early_stopping import EarlyStopping
 from motet.project.kinds import SPLITS
 from motet.project.meanings import meanings, summary
-from motet.train import EarlyStopping
 
 
 def explained(first: int, second: str) -> None:

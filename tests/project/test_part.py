@@ -70,6 +70,7 @@ def test_what_the_log_knows_is_given() -> None:
     ("table", "words"),
     [
         ({"kind": "Retreival"}, r"motet.toml \[\[tasks\]\] 2: there is no kind 'Retreival'; did you mean 'Retrieval'"),
+        ({"kind": ["Retrieval"]}, r"motet.toml \[\[tasks\]\] 2: there is no kind \['Retrieval'\]; did you mean"),
         ({"name": "buy"}, r"motet.toml \[\[tasks\]\] 2 does not say its kind; kinds: .*Rating"),
         (
             {"kind": "Retrieval", "temprature": 2},

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from motet.balancers import Balancer
 from motet.data.schema import Schema
+from motet.early_stopping import EarlyStopping
 from motet.project.kinds import SPLITS, offered
 from motet.project.settings import fits, plain, settings, words
 from motet.tasks import InBatch, Pool, Retrieval, Task
 from motet.towers import ContextTower, Tower
-from motet.train import EarlyStopping, fit
+from motet.train import fit
 from motet.trunks import Trunk
 
 BASES = (Task, Pool, Tower, Trunk, Balancer)

@@ -53,5 +53,5 @@ def compare(
     Console(highlight=False).print(found.table())
     print("\n".join(found.notes))
     for warning in found.warnings:
-        print(f"Warning: {warning}")
+        print(f"warning: {warning}")
     print("\n" + "\n".join(found.verdict))

@@ -40,12 +40,13 @@ def init(
     """
     from motet.cli import printing
     from motet.project.init import init as declare
+    from motet.project.rewrite import replace
     from motet.project.tables import read_tables
 
     tables = {side: path for side, path in (("user", users), ("item", items)) if path is not None}
     known = {side: name for side, name in (("user", user), ("item", item)) if name is not None}
     written = declare(log, output, tables=tables, known=known, explain=explain)
-    output.write_text(written, encoding="utf-8")
+    replace(output, written)
     if json:
         printing.print_json({"project": str(output), "tables": read_tables(output)})
         return

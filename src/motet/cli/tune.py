@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motet.cli.options import Changes, Json
-from motet.errors import ConfigError
 
 if TYPE_CHECKING:
     from motet.compare import Tuned
@@ -52,9 +51,9 @@ def tune(
     from motet.compare import tune as run
     from motet.compare.declared import declared, pairs
     from motet.project import Project
+    from motet.project.rewrite import check_new
 
-    if output.exists():
-        raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
+    check_new(output)
     read = Project.read(project, change or [])
     options = {
         **{"minutes": minutes, "trials": trials, "objective": objective, "over": pairs(over or [])},
@@ -86,7 +85,8 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
         rule = found.yardstick.rule(key)
         print(f"{key}: start {found.start.figure(key):.4f}, best {found.best.figure(key):.4f}, simple rule {rule:.4f}")
     print("\n".join(found.yardstick.notes))
-    kept = sum(trial.state == "done" for trial in found.trials)
-    print(f"{len(found.trials)} trials, {kept} of them to their end. Figures of the rows that chose flatter the best.")
+    stopped = sum(trial.state == "pruned" for trial in found.trials)
+    print(f"Trials: {len(found.trials)}, of which {stopped} stopped early.")
+    print("The best was chosen by these figures, which flatter it.")
     for key, value in found.settings.items():
         print(f"  {key} = {'(not given)' if value is None else value}")

@@ -25,6 +25,7 @@ from motet.compare.work import Declaration, data_sizes, rows_of
 from motet.compare.workers import workers
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
+from motet.project.project import FEW
 
 UNREAD = ("compare", "sweep", "tune")  # tables that change no training
 FORMAT = 2  # of what a trial remembers; trials of another cannot be gone on from
@@ -89,7 +90,7 @@ def compare(
         workers(jobs, None) as at_work,
         trial_progress(len(ways), shown=progress) as told,
     ):
-        trials = run(held, at_work, propose=listed(ways, None), call=call, told=told)[: len(ways)]
+        trials = run(held, at_work, propose=listed(ways), call=call, told=told, most=len(ways))
         found = _found(project, entered, trials, given, level=level, draws=draws)
         found.write(held.path)
     return found
@@ -109,6 +110,7 @@ def _entered(project: Project, level: float, draws: int) -> list[Contender]:
     rows = rows_of(project)
     model = project.model(rows.train)
     model.check(rows.train)
+    project.product(model, rows.train.take(slice(0, FEW)))
     return contenders(project, model)
 
 

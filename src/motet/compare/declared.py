@@ -1,4 +1,4 @@
-"""declared: what a table of the project file says of a sweep or a tuning, under what the caller says."""
+"""declared: the arguments of a comparison, a sweep or a tuning, from the project file and from the caller."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from motet.project.part import Part
 
 
 def declared(project: Project, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a function of `motet.compare`, as a project's table of the same name has them.
+    """The arguments of a function of `motet.compare`: those of the project's table of the same name, and the caller's.
 
     Args:
         project: Whose tables.
-        function: `sweep` or `tune`.
-        given: What the caller says, which goes before the table.
+        function: `compare`, `sweep` or `tune`.
+        given: The caller's, which stand above those of the table.
 
     Returns:
         Arguments by name.
 
     Raises:
-        ConfigError: If the table names what is no argument, or gives a value of the wrong type.
+        ConfigError: If there is no such argument, or a value has the wrong type.
     """
     name = function.__name__
-    part = Part.of(getattr(project.document, name), {name: function}, f"{project.name} [{name}]")
-    return {**part.given, **given}
+    told = {**getattr(project.document, name), **given}
+    return Part.of(told, {name: function}, f"{project.name} [{name}]").given
 
 
 def pairs(texts: Sequence[str]) -> dict[str, str]:
@@ -45,6 +45,6 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, sign, values = (part.strip() for part in text.partition("="))
         if not sign or not key:
-            raise ConfigError(f"{text!r} says not what to try; write TABLE.KEY=VALUES, as in training.epochs=5,10")
+            raise ConfigError(f"{text!r} does not say what to try; write TABLE.KEY=VALUES, as in training.epochs=5,10")
         found[key] = values
     return found

@@ -28,6 +28,7 @@ def run(
     propose: Propose,
     call: Callable[[Trial, Sequence[Trial]], Call],
     told: Callable[[Trial], None],
+    most: int | None = None,
 ) -> list[Trial]:
     """Train trials until none is proposed.
 
@@ -42,6 +43,7 @@ def run(
             None to end.
         call: From a trial and those that ended before it: what trains it, and returns it finished.
         told: Hears of every trial that ended, in their order.
+        most: Trials at most. Those that a longer run left in the folder are neither trained nor returned.
 
     Returns:
         All trials, in their order.
@@ -53,7 +55,7 @@ def run(
         ended.append(open_.popleft().settle(folder, workers))
         told(ended[-1])
 
-    for number in itertools.count():
+    for number in itertools.count() if most is None else range(most):
         while len(open_) >= workers.jobs:
             settle()
         trial = folder.trials.get(number) or propose(number, ended, [each.trial for each in open_])

@@ -21,18 +21,16 @@ POPULATION = 20  # of a generation: a sweep has tens of trials, not the thousand
 Sampler = Literal["grid", "gp", "tpe", "nsga2", "random"]
 
 
-def listed(ways: Sequence[Settings], most: int | None) -> Propose:
+def listed(ways: Sequence[Settings]) -> Propose:
     """One trial for each of some settings, in their order.
 
     Args:
         ways: Settings.
-        most: How many of them; all where not given.
 
     Returns:
         What proposes them.
     """
-    chosen = ways if most is None else ways[:most]
-    return lambda number, ended, open_: Trial(number, chosen[number]) if number < len(chosen) else None  # noqa: ARG005
+    return lambda number, ended, open_: Trial(number, ways[number]) if number < len(ways) else None  # noqa: ARG005
 
 
 class Optuna:

@@ -82,6 +82,8 @@ def sweep(
         >>> found = sweep(project, over={"training.epochs": [5, 10]}, weights=5, jobs=2)  # doctest: +SKIP
         >>> print(found.frame().filter(pl.col("front")))  # doctest: +SKIP
     """
+    if trials is not None and trials < 1:
+        raise ConfigError(f"trials={trials}; a sweep trains at least one")
     yardstick = Yardstick.of(project)
     keys = one_a_task(yardstick.keys, yardstick.weights) if objectives is None else tuple(objectives)
     yardstick.check(keys)
@@ -90,12 +92,12 @@ def sweep(
     if sampler == "grid":
         ways = list(_ways(dimensions, units, WEIGHTS if weights is None and not dimensions else weights))
         total = len(ways) if trials is None else min(trials, len(ways))
-        propose: Propose = listed(ways, total)
+        propose: Propose = listed(ways)
         swept = ways[0]
     else:
         total = TRIALS if trials is None else trials
         swept = dimensions = dimensions or _free(units, weights, sampler)
-        propose = _drawn(dimensions, sampler, keys, seed, total)
+        propose = _drawn(dimensions, sampler, keys, seed)
     declaration = Declaration.of(project)
     plan = {
         "project": _rest(project, declaration, swept),
@@ -111,7 +113,12 @@ def sweep(
     ):
         held.beside(yardstick.beside, yardstick.notes)
         found = run(
-            held, at_work, propose=propose, call=lambda trial, _: (judge, (trial, declaration, drawn)), told=told
+            held,
+            at_work,
+            propose=propose,
+            call=lambda trial, _: (judge, (trial, declaration, drawn)),
+            told=told,
+            most=total,
         )
     if not any(trial.state == "done" for trial in found):
         raise TrainingError(f"not one of {len(found)} trials could be trained; the first: {found[0].error}")
@@ -169,14 +176,11 @@ def _free(units: Mapping[str, float], weights: int | None, sampler: Sampler) -> 
     return {f"weights.{name}": Range(unit / FAR, unit * FAR, log=True) for name, unit in list(units.items())[1:]}
 
 
-def _drawn(
-    dimensions: Mapping[str, Dimension], sampler: Sampler, keys: Sequence[str], seed: int, trials: int
-) -> Propose:
+def _drawn(dimensions: Mapping[str, Dimension], sampler: Sampler, keys: Sequence[str], seed: int) -> Propose:
     def worth(trial: Trial) -> list[float]:
         return [-trial.figure(key) if lower_is_better(key) else trial.figure(key) for key in keys]
 
-    proposed = Optuna(dimensions=dimensions, sampler=sampler, worth=worth, objectives=len(keys), seed=seed)
-    return lambda number, ended, open_: proposed(number, ended, open_) if number < trials else None
+    return Optuna(dimensions=dimensions, sampler=sampler, worth=worth, objectives=len(keys), seed=seed)
 
 
 def _units(folder: Path, declared: Mapping[str, float]) -> dict[str, float]:

@@ -124,6 +124,7 @@ def tune(
         >>> found = tune(project, minutes=5)  # doctest: +SKIP
         >>> found.write(project, "tuned.toml")  # doctest: +SKIP
     """
+    going = _going(minutes, trials)
     yardstick = Yardstick.of(project)
     if objective is not None:
         yardstick.check([objective])
@@ -143,10 +144,9 @@ def tune(
         seed=seed,
         start=as_declared(project, dimensions),
     )
-    going = _going(minutes, trials)
 
     def propose(number: int, ended: Sequence[Trial], open_: Sequence[Trial]) -> Trial | None:
-        if not going(number):
+        if not going():
             return None
         trial = asked(number, [each for each in ended if each.number], [each for each in open_ if each.number])
         return replace(trial, settings={**beside, **trial.settings})
@@ -163,7 +163,7 @@ def tune(
     ):
         start = _start(held, at_work, declaration, project.seed)
         score = _score(yardstick, objective, start)
-        found = run(held, at_work, propose=propose, call=call, told=told)
+        found = run(held, at_work, propose=propose, call=call, told=told, most=trials)
     best = max(found, key=lambda trial: score.of(trial.figures))
     return Tuned(start, best, tuple(found), score, yardstick)
 
@@ -173,7 +173,7 @@ def _start(held: RunFolder, at_work: Workers, declaration: Declaration, seed: in
     known = held.trials.get(0)
     if known is None or not known.finished:
         call: Call = (judge, (Trial(0, {}), declaration, [seed]))
-        known = run(held, at_work, propose=listed([{}], None), call=lambda *_: call, told=lambda _: None)[0]
+        known = run(held, at_work, propose=listed([{}]), call=lambda *_: call, told=lambda _: None, most=1)[0]
     if known.state == "failed":
         raise TrainingError(f"the project as it is cannot be trained, so that there is nothing to tune: {known.error}")
     return known
@@ -206,8 +206,12 @@ def _bar(ended: Sequence[Trial], rung: int) -> float:
     return worth[max(len(worth) // KEPT, 1) - 1] if worth else -math.inf
 
 
-def _going(minutes: float | None, trials: int | None) -> Callable[[int], bool]:
-    """Whether a trial of some number may begin."""
+def _going(minutes: float | None, trials: int | None) -> Callable[[], bool]:
+    """Whether there is time for a further trial."""
+    if minutes is not None and not minutes >= 0:
+        raise ConfigError(f"minutes={minutes}; it must be 0 or more")
+    if trials is not None and trials < 1:
+        raise ConfigError(f"trials={trials}; a search takes at least one, the project as it is")
     limit = MINUTES if minutes is None and trials is None else minutes
     until = math.inf if limit is None else time.monotonic() + 60 * limit
-    return lambda number: time.monotonic() < until and (trials is None or number < trials)
+    return lambda: time.monotonic() < until

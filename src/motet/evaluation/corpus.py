@@ -117,8 +117,9 @@ class Corpus:
         Returns:
             Sentences for a report.
         """
-        rows = f"{len(self.rows):,} held-out rows, each item ranked among {self.catalogue:,}; ties {self.ties}"
-        notes = [f"{rows}; `unseen` leaves out the items the user had in training."]
+        notes = [f"{len(self.rows):,} held-out rows, each item ranked among {self.catalogue:,}; ties {self.ties}."]
+        if "unseen" in self.protocols:
+            notes.append(f"`unseen` leaves out the items the user had in training{self._kept()}.")
         if self.each_row:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
@@ -126,6 +127,15 @@ class Corpus:
         if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
             notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
+
+    def _kept(self) -> str:
+        """How many rows `unseen` ranks although no product would show their item again."""
+        width = self.catalogue + 1
+        pairs = (self.users * width + self.items)[self.users > 0]
+        repeated = int(torch.isin(pairs, self.seen.keys(width)).sum())
+        return (
+            f", but never the held-out item itself: {repeated:,} rows repeat an item from training" if repeated else ""
+        )
 
     def _places(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
         """Ranks under the protocols; every user is scored once."""

@@ -52,8 +52,8 @@ class Towers(_Table):
         item: The tower of the items.
     """
 
-    user: dict[str, Any] | str = "FeatureTower"
-    item: dict[str, Any] | str = "FeatureTower"
+    user: Any = "FeatureTower"
+    item: Any = "FeatureTower"
 
 
 class Document(_Table):
@@ -85,23 +85,31 @@ class Document(_Table):
     data: Data
     columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
     mix: list[Mixed] = Field(default_factory=list)
-    split: dict[str, Any] | str | None = None
-    validation: dict[str, Any] | str | None = None
+    split: Any = None
+    validation: Any = None
     recent: dict[str, Any] | None = None
     towers: Towers = Field(default_factory=Towers)
-    tasks: list[dict[str, Any] | str] = Field(min_length=1)
+    tasks: list[Any] = Field(min_length=1)
     weights: dict[str, float] = Field(default_factory=dict)
-    trunk: dict[str, Any] | str | None = None
-    balancer: dict[str, Any] | str | None = None
-    preference: dict[str, Any] | str | None = None
+    trunk: Any = None
+    balancer: Any = None
+    preference: Any = None
     training: dict[str, Any] = Field(default_factory=dict)
     recommend: dict[str, Any] = Field(default_factory=dict)
-    baselines: list[dict[str, Any] | str] = Field(default_factory=list)
+    baselines: list[Any] = Field(default_factory=list)
     compare: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, Any] = Field(default_factory=dict)
     tune: dict[str, Any] = Field(default_factory=dict)
 
 
+RULES = {  # of pydantic, in the words of TOML
+    "dict_type": "it must be a table",
+    "model_type": "it must be a table",
+    "list_type": "it must be a list",
+    "string_type": "it must be text",
+    "float_type": "it must be a number",
+    "too_short": "it must hold at least one",
+}
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("mix",): Mixed, ("towers",): Towers}
 
 
@@ -137,7 +145,7 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
         raise ConfigError(f"{place}: there is no {what} {key!r}{hint}; {what}s: {', '.join(known)}")
     if error["type"] == "missing":
         raise ConfigError(f"{place} has no {what} {key!r}, and needs one")
-    told = error["msg"][0].lower() + error["msg"][1:]
+    told = RULES.get(error["type"], error["msg"][0].lower() + error["msg"][1:])
     raise ConfigError(f"{place}: {key} = {error['input']!r}; {told}")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from motet.data.table import Table
-from motet.errors import ConfigError
 from motet.project.guess import guess
+from motet.project.rewrite import check_new
 from motet.project.suggest import suggest
 from motet.project.write import write
 
@@ -29,11 +29,10 @@ def init(
         A commented project file.
 
     Raises:
-        ConfigError: If there is a file already, or no column looks like ids.
+        ConfigError: If there is a file already, its folder is missing, or no column looks like ids.
         DataError: If a table cannot be read.
     """
-    if output.exists():
-        raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
+    check_new(output)
     log = Table.open(events, "the log")
     opened = {side: Table.open(path, f"the table of {side}s") for side, path in tables.items()}
     found = guess(log, opened, known)

@@ -15,7 +15,7 @@ from motet.data import split
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
 from motet.data.schema import KINDS as FEATURES
-from motet.train import EarlyStopping
+from motet.early_stopping import EarlyStopping
 
 PACKAGES = (tasks, towers, trunks, balancers, baselines, retrievers)
 # Parts of which there is one kind, by their class, and what makes them.

@@ -122,9 +122,9 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
     listed = f"kinds: {', '.join(kinds) or 'none'}"
     if kind is None:
         raise ConfigError(f"{place} does not say its kind; {listed}")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)}; {listed}")
-    return str(kind)
+    return kind
 
 
 def _is_tower(target: Callable[..., Any]) -> bool:

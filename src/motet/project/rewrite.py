@@ -15,6 +15,21 @@ from motet.errors import ArtifactError, ConfigError
 from motet.project.tables import put
 
 
+def check_new(output: Path) -> None:
+    """Check that a file can be written without taking another's place, before there is anything to write.
+
+    Args:
+        output: The file.
+
+    Raises:
+        ConfigError: If it exists already, or its folder does not.
+    """
+    if output.exists():
+        raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
+    if not output.parent.is_dir():
+        raise ConfigError(f"there is no folder {output.parent} to write {output.name} into; make it first")
+
+
 def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None, notes: Sequence[str] = ()) -> None:
     r"""Put settings into a project file; its comments and its order stay.
 
@@ -57,7 +72,7 @@ def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None
         for name, written in dict(document.get("data", {})).items():
             document["data"][name] = Path(os.path.relpath(path.parent / written, output.parent)).as_posix()
     head = "".join(f"# {note}\n" for note in notes)
-    _replace(output, head + tomlkit.dumps(document))
+    replace(output, head + tomlkit.dumps(document))
 
 
 def _new(depth: int) -> Table | InlineTable:
@@ -65,7 +80,16 @@ def _new(depth: int) -> Table | InlineTable:
     return tomlkit.inline_table() if depth else tomlkit.table()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: The file.
+        text: What it is to hold.
+
+    Raises:
+        ArtifactError: If the disk is full or refuses to be written.
+    """
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         with unfinished.open("w", encoding="utf-8") as file:
