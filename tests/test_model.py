@@ -176,6 +176,20 @@ def test_task_names_and_weights_are_checked() -> None:
         model_of(log, weights={"rating": 0, "retrieval": 0})
 
 
+def test_a_log_with_other_ids_is_refused() -> None:
+    log = log_of()
+    model = model_of(log)
+    with pytest.raises(
+        DataError, match=r"the model knows 3 items, and the log numbers its 4 differently; read it with"
+    ):
+        model.check(log_of(item_id=["a", "b", "c", "d"]))
+    swapped = Model(user=model.item, item=model.user, tasks=[Rating(hidden=(4,))])
+    with pytest.raises(
+        DataError, match=r"user tower embeds 'item_id', and the users of the log are 'user_id'; build it"
+    ):
+        swapped.check(log)
+
+
 def test_any_task_name_will_do() -> None:
     log = log_of(items=[1, 0, 1, 0])
     assert set(model_of(log, tasks=[Retrieval("type"), Rating("items")]).losses(log.batch())) == {"type", "items"}
@@ -191,6 +205,8 @@ def test_labels_are_checked_against_the_log() -> None:
         DataError, match="task 'stars' has nothing to learn from: not one of 4 rows has a value in 'stars'"
     ):
         model_of(log, tasks=[Rating("stars")]).check(log)
+    with pytest.raises(DataError, match="task 'rating' has nothing to learn from: the log has no rows"):
+        model_of(log, tasks=[Rating()]).check(log.take(slice(0)))
     with pytest.raises(DataError, match=r"row 2 weighs -1.0 for task 'rating'; .* look at column 'weight'"):
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
     with pytest.raises(DataError, match="all rows weigh 0 for task 'rating': look at column 'nothing'"):

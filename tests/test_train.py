@@ -17,12 +17,13 @@ from motet.data import split
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.schema import Schema
+from motet.early_stopping import EarlyStopping
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.model import Model
 from motet.optim import Adagrad
 from motet.tasks import InBatch, Rating, Retrieval
 from motet.towers import FeatureTower
-from motet.train import EarlyStopping, fit
+from motet.train import fit
 from motet.trunks import PLE
 
 
@@ -40,10 +41,10 @@ def log() -> EventLog:
 
 def model_of(log: EventLog, kind: type[Model] = Model, **arguments: Any) -> Model:
     torch.manual_seed(1)
+    arguments.setdefault("tasks", [Retrieval(pool=InBatch(extra={"uniform": 3})), Rating(hidden=(8,))])
     return kind(
         user=FeatureTower(log.users, dim=8, dropout=0.1, sparse=arguments.pop("sparse", False)),
         item=FeatureTower(log.items, dim=8),
-        tasks=[Retrieval(pool=InBatch(extra={"uniform": 3})), Rating(hidden=(8,))],
         **arguments,
     )
 
@@ -266,6 +267,13 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(model, log, checkpoint=checkpoint, resume=True, optimizer=lambda p: torch.optim.SGD(p, lr=0.1))
     with pytest.raises(TrainingError, match="of a training without a moving average of the weights; resume with the"):
         train(model, log, checkpoint=checkpoint, resume=True, average=0.9)
+    stopping = EarlyStopping("rating/rmse")
+    with pytest.raises(TrainingError, match="early stopping watched None, not 'rating/rmse'; resume with the same"):
+        train(model, log, checkpoint=checkpoint, resume=True, validation=log, early_stopping=stopping)
+    with pytest.raises(ConfigError, match="the optimizer SGD holds no parameter of this model, so nothing would be"):
+        train(model, log, optimizer=torch.optim.SGD(other.parameters(), lr=0.1))
+    with pytest.raises(ConfigError, match="a Model without tasks has no loss; give it at least one, tasks="):
+        train(model_of(log, tasks=[]), log)
 
 
 def test_a_seed_of_any_size_will_do(log: EventLog) -> None:

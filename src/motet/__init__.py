@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from motet.data.log import EventLog
     from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
     from motet.data.vocab import Vocab
+    from motet.early_stopping import EarlyStopping
     from motet.errors import MotetError
     from motet.evaluation import Report, evaluate
     from motet.index import TopK
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from motet.preference import Preference
     from motet.recommender import Recommender
     from motet.towers import FeatureTower
-    from motet.train import EarlyStopping, fit
+    from motet.train import fit
 
 __version__ = "0.1.0"
 
@@ -68,7 +69,7 @@ _PLACES = {
     "Batch": "motet.data.batch:Batch",
     "Categorical": "motet.data.schema:Categorical",
     "Client": "motet.client:Client",
-    "EarlyStopping": "motet.train:EarlyStopping",
+    "EarlyStopping": "motet.early_stopping:EarlyStopping",
     "EventLog": "motet.data.log:EventLog",
     "FeatureTower": "motet.towers:FeatureTower",
     "Model": "motet.model:Model",

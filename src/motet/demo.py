@@ -20,6 +20,7 @@ from motet.artifact.folder import check_free
 from motet.baselines import GlobalMean, Popularity
 from motet.data import datasets, split
 from motet.data.log import EventLog
+from motet.early_stopping import EarlyStopping
 from motet.evaluation import Report, evaluate
 from motet.index import TopK
 from motet.model import Model
@@ -29,7 +30,7 @@ from motet.recommender import Recommender
 from motet.report import Record, read_runs, write_report
 from motet.tasks import Catalogue, InBatch, Rating, Retrieval
 from motet.towers import FeatureTower
-from motet.train import EarlyStopping, fit
+from motet.train import fit
 
 System = TypeVar("System", bound=Model | GlobalMean | Popularity)
 

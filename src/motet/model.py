@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, DataError, did_you_mean
 from motet.preference import Preference
 from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.tasks.trainable import check_trainable
@@ -180,12 +180,37 @@ class Model(nn.Module):
             log: The rows to train on.
 
         Raises:
-            DataError: If a task cannot learn from these rows; see `check_trainable`.
+            DataError: If the log numbers users or items differently, or a task cannot learn from these rows; see
+                `check_ids` and `check_trainable`.
         """
+        self.check_ids(log)
         batch = log.batch()
         for name, task in self.tasks.items():
             if self._weights[name] > 0:
                 check_trainable(task, batch)
+
+    def check_ids(self, log: Columns) -> None:
+        """Check that the rows of a log are those of the towers: otherwise ids would get the vectors of others.
+
+        Args:
+            log: Any rows.
+
+        Raises:
+            DataError: If a tower embeds another column, or numbers its ids differently.
+        """
+        batch = log.batch()
+        for side, tower, key in (("user", self.user, batch.user_key), ("item", self.item, batch.item_key)):
+            if tower.entities.key != key:
+                raise DataError(
+                    f"the {side} tower embeds {tower.entities.key!r}, and the {side}s of the log are {key!r}; build "
+                    f"it from log.{side}s"
+                )
+            if batch.vocabs.get(key, tower.entities.vocab) != tower.entities.vocab:
+                raise DataError(
+                    f"the model knows {len(tower.entities) - 1:,} {side}s, and the log numbers its "
+                    f"{len(batch.vocabs[key].ids):,} differently; read it with encode(...) of the log that the model "
+                    "was built on"
+                )
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, "batch user_dim"], Float[Tensor, "batch item_dim"]]:
         """Embed the user and the item of every row.

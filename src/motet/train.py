@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
-from motet.errors import ConfigError, DataError, TrainingError, did_you_mean
+from motet.early_stopping import EarlyStopping
+from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
-from motet.evaluation.collect import keys_of
-from motet.metrics.direction import lower_is_better
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
 from motet.progress import Step, training_progress
@@ -31,59 +29,6 @@ from motet.progress import Step, training_progress
 Optimizer = torch.optim.Optimizer
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 RATE = 0.01  # of Adam, where no optimizer is given
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when a validation metric no longer improves, and keep the weights of the best epoch.
-
-    Attributes:
-        metric: Key of a validation metric, such as `"rating/rmse"` or `"retrieval/unseen/hit_rate@10"`.
-        patience: Epochs in a row without a new best after which training ends.
-        lower_is_better: Whether lower is better; where not given, errors and losses are recognised by their names.
-
-    Raises:
-        ConfigError: If the patience is below 1.
-    """
-
-    metric: str
-    patience: int = 3
-    lower_is_better: bool | None = None
-
-    def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ConfigError(f"patience={self.patience}; training goes on for at least 1 epoch without a new best")
-
-    def check(self, model: Model) -> None:
-        """Check, before training, that the metric is one of the model's.
-
-        Args:
-            model: About to be trained.
-
-        Raises:
-            ConfigError: If no task has this metric.
-        """
-        known = [key for task in model.tasks.values() for key in keys_of(task)]
-        if self.metric not in known:
-            raise ConfigError(
-                f"early stopping watches {self.metric!r}, which is not a validation metric of this model"
-                f"{did_you_mean(self.metric, known)}; metrics: {', '.join(known)}"
-            )
-
-    def better(self, figure: float, best: float) -> bool:
-        """Whether a figure beats the best so far.
-
-        Args:
-            figure: Of the last epoch.
-            best: The best so far; NaN before the first epoch.
-
-        Returns:
-            True if it does; a figure that is NaN never does.
-        """
-        lower = self.lower_is_better
-        if lower is None:
-            lower = lower_is_better(self.metric)
-        return figure == figure and (best != best or (figure < best if lower else figure > best))
 
 
 def fit(
@@ -140,9 +85,9 @@ def fit(
         raise ConfigError(f"epochs={epochs}; training takes at least one")
     if clip_norm is not None and not clip_norm > 0:
         raise ConfigError(f"clip_norm={clip_norm}; it must be above 0, or None for no limit")
-    if early_stopping is not None and validation is None:
-        raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
     if early_stopping is not None:
+        if validation is None:
+            raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
         early_stopping.check(model)
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs to know where from; give checkpoint=...")
@@ -155,14 +100,14 @@ def fit(
         torch.manual_seed(seed)
         model.prepare(log)
         model.to(where)
-        state = _State(model, optimizer, average)
+        state = _State(model, optimizer, average, early_stopping)
         if resume and checkpoint is not None and Path(checkpoint).exists():
             state.restore(load_checkpoint(checkpoint))
         loader = _loader(train, batch_size, seed, where)
         done = len(state.history)
         with training_progress(epochs=epochs, steps=len(loader), done=done, shown=progress) as told:
             for epoch in range(done, epochs):
-                if early_stopping is not None and state.epochs_since_best >= early_stopping.patience:
+                if state.stopped:
                     break
                 started = time.perf_counter()
                 losses = _train_epoch(state, loader, epoch, clip_norm, told)
@@ -170,8 +115,7 @@ def fit(
                 state.history.append(
                     {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
                 )
-                if early_stopping is not None:
-                    state.watch(early_stopping, figures)
+                state.watch(figures)
                 if checkpoint is not None:
                     save_checkpoint(checkpoint, state.as_dict())
         state.settle()
@@ -182,8 +126,15 @@ def fit(
 class _State:
     """Everything that changes from epoch to epoch."""
 
-    def __init__(self, model: Model, optimizer: Optimizer | OptimizerFactory | None, average: float | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer | OptimizerFactory | None,
+        average: float | None,
+        early_stopping: EarlyStopping | None,
+    ) -> None:
         self.model = model
+        self.early_stopping = early_stopping
         if optimizer is None and any(getattr(part, "sparse", False) for part in model.modules()):
             raise ConfigError(
                 "an embedding table has sparse gradients, which Adam does not take, the optimizer where none is given; "
@@ -193,17 +144,30 @@ class _State:
         if optimizer is None:
             optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
+        _check_moves(self.optimizer, model)
         self.average = None if average is None else WeightAverage(model, decay=average)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_figure = float("nan")
         self.epochs_since_best = 0
 
-    def watch(self, early_stopping: EarlyStopping, figures: Mapping[str, float]) -> None:
+    @property
+    def stopped(self) -> bool:
+        """Whether patience has run out."""
+        return self.early_stopping is not None and self.epochs_since_best >= self.early_stopping.patience
+
+    @property
+    def watched(self) -> str | None:
+        """The metric that decides which epoch is the best."""
+        return None if self.early_stopping is None else self.early_stopping.metric
+
+    def watch(self, figures: Mapping[str, float]) -> None:
         """Remember the weights if this epoch is the best so far."""
-        figure = figures[f"validation/{early_stopping.metric}"]
+        if self.early_stopping is None:
+            return
+        figure = figures[f"validation/{self.watched}"]
         self.epochs_since_best += 1
-        if early_stopping.better(figure, self.best_figure):
+        if self.early_stopping.better(figure, self.best_figure):
             with self.averaged():
                 self.best = copy.deepcopy(self.model.state_dict())
             self.best_figure, self.epochs_since_best = figure, 0
@@ -234,6 +198,7 @@ class _State:
             "optimizer_class": type(self.optimizer).__name__,
             "average": None if average is None else {"averages": average.averages, "steps": average.steps},
             "history": self.history,
+            "watched": self.watched,
             "best": self.best,
             "best_figure": self.best_figure,
             "epochs_since_best": self.epochs_since_best,
@@ -272,11 +237,26 @@ class _State:
                 f"the checkpoint is of a training with the optimizer {found}, not {own}; resume with the same "
                 "optimizer, or start anew with resume=False"
             )
+        if saved["watched"] != self.watched:
+            raise TrainingError(
+                f"the checkpoint is of a training whose early stopping watched {saved['watched']!r}, not "
+                f"{self.watched!r}; resume with the same early_stopping=..., or start anew with resume=False"
+            )
         if (saved["average"] is None) != (self.average is None):
             raise TrainingError(
                 f"the checkpoint is of a training {'without' if saved['average'] is None else 'with'} a moving average "
                 "of the weights; resume with the same average=..., or start anew with resume=False"
             )
+
+
+def _check_moves(optimizer: Optimizer, model: Model) -> None:
+    """Refuse an optimizer of another model, under which this one would stay as it is."""
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
+        raise ConfigError(
+            f"the optimizer {type(optimizer).__name__} holds no parameter of this model, so nothing would be trained; "
+            "make it from model.parameters(), or give a function that does"
+        )
 
 
 def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.device) -> Loader | MixLoader:
@@ -327,6 +307,11 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
     found = model.compute_loss(batch)
     if not isinstance(found, Losses):
         found = Losses(found if isinstance(found, Mapping) else {"loss": found})
+    if not found and not model.tasks:
+        raise ConfigError(
+            f"a {type(model).__name__} without tasks has no loss; give it at least one, tasks=[...], or override "
+            "compute_loss"
+        )
     if not found:
         raise DataError(
             f"no task that is trained finds its columns in {where}, which has {', '.join(batch.columns)}; leave this "

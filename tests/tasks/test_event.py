@@ -8,12 +8,13 @@ import torch
 
 from motet.data.log import EventLog
 from motet.data.schema import Schema
+from motet.early_stopping import EarlyStopping
 from motet.errors import ConfigError, DataError
 from motet.evaluation import evaluate
 from motet.model import Model
 from motet.tasks import Event
 from motet.towers import FeatureTower
-from motet.train import EarlyStopping, fit
+from motet.train import fit
 
 
 def log_of(bought: list[float | None], user: int = 4, **columns: list[float]) -> EventLog:
@@ -87,5 +88,7 @@ def test_errors() -> None:
     model_of(wrong, Event("bought", where="bought >= 0 and bought <= 1"))
     with pytest.raises(ConfigError, match="positive_weight=0; it must be above 0"):
         Event("bought", positive_weight=0)
-    with pytest.raises(ConfigError, match="focal=-1; gamma must be 0 or more, or None for the cross-entropy"):
+    with pytest.raises(
+        ConfigError, match="focal=-1; gamma must be 0 or more and finite, or None for the cross-entropy"
+    ):
         Event("bought", focal=-1)

@@ -81,7 +81,8 @@ def test_clip_bounds_scores_but_not_gradients(log: EventLog) -> None:
 def test_errors(log: EventLog) -> None:
     with pytest.raises(ConfigError, match=r"error='square' is not one of .*; did you mean 'squared'"):
         Rating(error="square")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"must be .lowest, highest."):
-        Rating(clip=(5, 1))
+    for clip in ((5, 1), (1,), (1, 2, 3)):
+        with pytest.raises(ConfigError, match=r"must be .lowest, highest."):
+            Rating(clip=clip)
     with pytest.raises(ConfigError, match="their widths differ: 4 and 6"):
         model_of(log, Rating(product=True), item_dim=6)

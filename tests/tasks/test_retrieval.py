@@ -233,11 +233,29 @@ def test_a_learned_temperature_receives_a_gradient(log: EventLog) -> None:
 
 
 @pytest.mark.usefixtures("unchecked_types")
+def test_probabilities_and_rows_may_be_any_array(log: EventLog) -> None:
+    probabilities, batch = torch.rand(len(log.items)).double(), log.batch()
+    losses = [
+        row_losses(model_of(log, Retrieval(pool=InBatch(log_q=log_q, extra=extra))), batch)  # type: ignore[arg-type]
+        for log_q, extra in (
+            (probabilities, EXTRA),
+            (probabilities.numpy(), EXTRA.numpy()),
+            (probabilities.tolist(), [1, 2, 2, 5]),
+        )
+    ]
+    assert torch.equal(losses[0], losses[1])
+    assert torch.equal(losses[0], losses[2])
+
+
+@pytest.mark.usefixtures("unchecked_types")
 def test_errors(log: EventLog) -> None:
     with pytest.raises(ConfigError, match=r"heads=0; a user needs at least one"):
         Retrieval(heads=0)
-    with pytest.raises(ConfigError, match=r"temperature=0.0; it divides the scores"):
-        Retrieval(temperature=0.0)
+    for temperature in (0.0, math.inf):
+        with pytest.raises(
+            ConfigError, match=r"temperature=.*; it divides the scores, so it must be above 0 and finite"
+        ):
+            Retrieval(temperature=temperature)
     with pytest.raises(ConfigError, match=r"reduction='average'; it must be 'mean' or 'sum'"):
         Retrieval(reduction="average")  # type: ignore[arg-type]
     with pytest.raises(

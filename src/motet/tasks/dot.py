@@ -59,8 +59,8 @@ class DotTask(CorpusTask):
         super().__init__(name, where=positives, reduction=reduction)
         if heads is not None and heads < 1:
             raise ConfigError(f"heads={heads}; a user needs at least one query vector")
-        if temperature is not None and not temperature > 0:
-            raise ConfigError(f"temperature={temperature}; it divides the scores, so it must be positive")
+        if temperature is not None and not 0 < temperature < math.inf:
+            raise ConfigError(f"temperature={temperature}; it divides the scores, so it must be above 0 and finite")
         self.positives = positives
         self.heads = heads
         self.temperature = temperature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -66,10 +67,10 @@ class Event(PairTask):
         biases: bool = False,
     ) -> None:
         super().__init__(label, needs=(label,), where=where, product=product)
-        if not positive_weight > 0:
-            raise ConfigError(f"positive_weight={positive_weight}; it must be above 0")
-        if focal is not None and not focal >= 0:
-            raise ConfigError(f"focal={focal}; gamma must be 0 or more, or None for the cross-entropy")
+        if not 0 < positive_weight < math.inf:
+            raise ConfigError(f"positive_weight={positive_weight}; it must be above 0 and finite")
+        if focal is not None and not 0 <= focal < math.inf:
+            raise ConfigError(f"focal={focal}; gamma must be 0 or more and finite, or None for the cross-entropy")
         self.label = label
         self.hidden = tuple(hidden)
         self.dropout = dropout

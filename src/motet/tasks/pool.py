@@ -205,7 +205,7 @@ class InBatch(Pool):
         hardest: int | None = None,
     ) -> None:
         super().__init__(spare=spare, hardest=hardest)
-        self.draws = {} if extra is None or isinstance(extra, Tensor) else dict(extra)
+        self.draws = dict(extra) if isinstance(extra, Mapping) else {}
         for name, draws in self.draws.items():
             if name not in ("uniform", "popularity"):
                 hint = did_you_mean(name, ("uniform", "popularity"))
@@ -219,8 +219,10 @@ class InBatch(Pool):
             )
         self.score_mask = score_mask
         self.log_q = log_q is not False
-        self.register_buffer("given", extra if isinstance(extra, Tensor) else None, persistent=False)
-        self.register_buffer("probabilities", log_q if isinstance(log_q, Tensor) else None, persistent=False)
+        given = None if extra is None or isinstance(extra, Mapping) else torch.as_tensor(extra)
+        probabilities = None if isinstance(log_q, bool) else torch.as_tensor(log_q, dtype=torch.float32)
+        self.register_buffer("given", given, persistent=False)
+        self.register_buffer("probabilities", probabilities, persistent=False)
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name; rows, probabilities and masks that were given are left to training."""

@@ -64,7 +64,7 @@ class Rating(PairTask):
     ) -> None:
         super().__init__(label, needs=(label,), where=where, product=product)
         self.row_error = pointwise_error(error)
-        if clip is not None and not clip[0] < clip[1]:
+        if clip is not None and not (len(clip) == 2 and clip[0] < clip[1]):
             raise ConfigError(f"clip={clip!r}; it must be (lowest, highest) with lowest < highest")
         self.label = label
         self.error = error

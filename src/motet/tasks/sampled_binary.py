@@ -58,8 +58,8 @@ class SampledBinary(SampledTask):
         projected: bool = False,
     ) -> None:
         super().__init__(name, positives=positives, draws=draws, by=by, item_bias=item_bias, projected=projected)
-        if not negatives_each > 0:
-            raise ConfigError(f"negatives_each={negatives_each}; it must be positive")
+        if not 0 < negatives_each < math.inf:
+            raise ConfigError(f"negatives_each={negatives_each}; it must be above 0 and finite")
         self.negatives_each = negatives_each
         self.log_q = log_q
 

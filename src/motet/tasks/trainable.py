@@ -57,6 +57,8 @@ def _check_weights(task: Task, rows: Rows, batch: Batch) -> None:
 
 
 def _why(task: Task, batch: Batch) -> str:
+    if not len(batch):
+        return "the log has no rows"
     chosen = task.rows.chosen(batch)
     if not chosen.any():
         return f"{task.rows.where!r} holds for not one of {len(batch):,} rows; change the condition, or give weight 0"

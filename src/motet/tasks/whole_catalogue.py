@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -66,8 +68,8 @@ class WholeCatalogue(DotTask):
     ) -> None:
         super().__init__(name, positives=positives, heads=1 if projected else None, item_bias=item_bias)
         self.projected = projected
-        if not confidence >= 0:
-            raise ConfigError(f"confidence={confidence}; it must be 0 or more")
+        if not 0 <= confidence < math.inf:
+            raise ConfigError(f"confidence={confidence}; it must be 0 or more and finite")
         self.confidence = confidence
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
