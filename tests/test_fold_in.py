@@ -239,7 +239,7 @@ def test_refuses(log: EventLog, featured: Recommender) -> None:
         (
             lambda: bare.recommend(99, 3, features={"age": 3}),
             ConfigError,
-            r"the tower of 'user' reads no features, so that telling it any changes nothing; train one that does",
+            r"the tower of 'user' reads no features, so passing features changes nothing; train one that does",
         ),
         (
             lambda: featured.recommend([98, 99], 3, features={"age": 3}),
@@ -252,7 +252,7 @@ def test_refuses(log: EventLog, featured: Recommender) -> None:
         (
             lambda: ask(features={"tags": [1, "a"]}),
             DataError,
-            r"feature 'tags' is told as \[1, 'a'\]; give a number, a text, a moment or a list of them",
+            r"feature 'tags' has the value \[1, 'a'\]; give a number, a text, a time or a list of them",
         ),
         (
             lambda: ask(features=pl.DataFrame({"user": [99], "agee": [3]})),
@@ -282,7 +282,7 @@ def test_refuses(log: EventLog, featured: Recommender) -> None:
             call()
     with pytest.raises(
         DataError,
-        match=r"'agee' is no feature that the tower of 'user' reads; did you mean 'age'\? It reads: age, gender",
+        match=r"'agee' is not a feature that the tower of 'user' reads; did you mean 'age'\? It reads: age, gender",
     ):
         ask(features={"agee": 3})
 

@@ -112,4 +112,4 @@ def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:
         as_histories(["10"], [1, 2], shop().items)
     ran = motet("recommend", told[0], 9, "-k", 1, "--feature", "agee=24")
     assert ran.code == 2
-    assert "'agee' is no feature that the tower of 'user' reads; did you mean 'age'?" in ran.err
+    assert "'agee' is not a feature that the tower of 'user' reads; did you mean 'age'?" in ran.err

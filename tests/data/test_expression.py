@@ -117,7 +117,7 @@ def test_columns_are_compared_only_where_they_hold_the_same_values() -> None:
     batch = EventLog.read(pl.DataFrame({**events, "other": ["u", "v", "w"]}), schema).batch()
     assert Expression("a == b")(batch).tolist() == [False, True, True]
     for text in ("a == other", "a == c", "user_id == item_id", "c < a"):
-        with pytest.raises(DataError, match="which do not hold the same values; compare each of them with a value"):
+        with pytest.raises(DataError, match="which have different values; compare each of them with a constant"):
             Expression(text)(batch)
 
 

@@ -49,7 +49,7 @@ def test_refuses(values: pl.Series, words: str) -> None:
 def test_refuses_a_mixed_sequence_and_a_single_text() -> None:
     with pytest.raises(DataError, match="column 'x' mixes types: 1 is int, but 'a' in row 1"):
         as_series([1, "a"], "x")  # type: ignore[list-item]
-    with pytest.raises(DataError, match=r"ids of 'x' come as a sequence, but 'abc' is a single one; write \['abc'\]"):
+    with pytest.raises(DataError, match=r"ids of 'x' must be a sequence, but 'abc' is a single id; write \['abc'\]"):
         as_series("abc", "x")
 
 

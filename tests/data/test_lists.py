@@ -87,15 +87,15 @@ def test_a_task_learns_from_lists(log: EventLog) -> None:
 def test_refusals(log: EventLog) -> None:
     with pytest.raises(ConfigError, match="lists_per_user=0; a user gets at least one list"):
         sample_lists(log, lists_per_user=0, items_per_list=2)
-    with pytest.raises(ConfigError, match="items_per_list=1; a list has an order from two rows on"):
+    with pytest.raises(ConfigError, match="items_per_list=1; a list needs two rows to have an order"):
         sample_lists(log, lists_per_user=1, items_per_list=1)
-    with pytest.raises(ConfigError, match="has a column 'stars' of its own; give the number of the list another name"):
+    with pytest.raises(ConfigError, match="already has a column 'stars'; give the list numbers another name"):
         sample_lists(log, lists_per_user=1, items_per_list=2, name="stars")
     with pytest.raises(DataError, match="no user has 11 rows, the most are 10; ask for shorter lists"):
         sample_lists(log, lists_per_user=1, items_per_list=11)
-    with pytest.raises(ConfigError, match="batch_size=3; 4 rows stay together, so a batch holds at least those"):
+    with pytest.raises(ConfigError, match="batch_size=3; 4 rows stay together, so a batch holds at least as many"):
         Loader(log, batch_size=3, together=4)
-    with pytest.raises(ConfigError, match="55 rows do not divide into 4 at a time that stay together"):
+    with pytest.raises(ConfigError, match="55 rows are not a multiple of the 4 that stay together"):
         Loader(log, together=4)
 
 

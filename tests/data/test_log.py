@@ -175,7 +175,7 @@ def test_refuses_infinity_in_pandas() -> None:
 def test_refuses_ratings_as_text(tmp_path: Path) -> None:
     text = EVENTS.with_columns(stars=pl.Series(["5", "4", "n/a", "3"]))
     refuse(
-        r"^column 'stars' of the log holds text, such as 'n/a' in row 2 \(counted from 0\), where numbers are ne", text
+        r"^column 'stars' of the log holds text, such as 'n/a' in row 2 \(counted from 0\), but numbers are ne", text
     )
     text.write_csv(tmp_path / "log.csv")
     refuse(r"^column 'stars' of log.csv holds text, such as 'n/a' in row 2", tmp_path / "log.csv")
@@ -206,7 +206,7 @@ def test_refuses_ids_that_are_none() -> None:
 
 def test_refuses_events_without_their_moment() -> None:
     late = EVENTS.with_columns(at=pl.Series([4, None, 2, 1]))
-    refuse(r"^column 'at' of the log is null in row 1 \(counted from 0\); every event needs its moment", late)
+    refuse(r"^column 'at' of the log is null in row 1 \(counted from 0\); every event needs a time", late)
     refuse("^column 'at' of the log has 'soon' in row 0", EVENTS.with_columns(at=pl.lit("soon")))
 
 

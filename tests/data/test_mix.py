@@ -55,7 +55,7 @@ def test_encoding_with_another_schema_keeps_users_and_items(clicks: EventLog, su
     assert survey.users is clicks.users
     assert survey.schema == SURVEY
     assert list(survey.columns) == ["user_id", "item_id", "stars"]
-    with pytest.raises(ConfigError, match="names the columns 'who' and 'item_id', and this log's users and items are"):
+    with pytest.raises(ConfigError, match="names the columns 'who' and 'item_id', but this log's users and items are"):
         clicks.encode(survey.frame(), schema=Schema(user="who"))
 
 
@@ -139,30 +139,32 @@ def test_refusals(clicks: EventLog, survey: EventLog) -> None:
     with pytest.raises(ConfigError, match="1 log in a mix; it takes at least two"):
         Mix([clicks])
     for ratio in ((1.0,), (1.0, 0.0), (1.0, float("nan"))):
-        with pytest.raises(ConfigError, match=r"ratio=\(.*\) for 2 logs; it must be one positive number a log"):
+        with pytest.raises(ConfigError, match=r"ratio=\(.*\) for 2 logs; it must be one positive number per log"):
             Mix([clicks, survey], ratio=ratio)
     alone = EventLog.read(survey.frame(), SURVEY)
     with pytest.raises(
-        DataError, match=r"log 2 of the mix numbers 'user_id' otherwise than the first; .* encode\(source"
+        DataError, match=r"log 2 of the mix numbers 'user_id' differently from the first; .* encode\(source"
     ):
         Mix([clicks, alone])
     shifted = clicks.frame().with_columns(pl.col("item_id") + 1)  # as many items, and others
-    with pytest.raises(DataError, match="log 2 of the mix numbers 'item_id' otherwise than the first"):
+    with pytest.raises(DataError, match="log 2 of the mix numbers 'item_id' differently from the first"):
         Mix([clicks, EventLog.read(shifted, clicks.schema)])
     timed = clicks.encode(survey.frame().with_columns(time=pl.lit(5)), schema=Schema(time="time"))
-    with pytest.raises(DataError, match="the time of the mix's first log is None, and that of log 2 'time'; give all"):
+    with pytest.raises(
+        DataError, match="the time column of the mix's first log is None, but that of log 2 is 'time'; use"
+    ):
         Mix([clicks, timed])
     schema = Schema(context_features={"event": Categorical()})
     events = survey.frame().select("user_id", "item_id", pl.lit("buy").alias("event"))
     other = EventLog(schema, clicks.users, clicks.items, *_other_events(events, schema))
-    with pytest.raises(DataError, match="log 2 of the mix numbers the values of 'event' otherwise than a log before"):
+    with pytest.raises(DataError, match="log 2 of the mix numbers the values of 'event' differently from a log before"):
         Mix([clicks, other])
     timed = [clicks.encode(clicks.frame().with_columns(t=pl.lit(5)), schema=Schema(time="t")) for _ in range(2)]
     with pytest.raises(
         DataError, match="column 'recent' holds 3 values a row in log 2 of the mix, and 2 in one before"
     ):
         Mix([recent(timed[0], 2), recent(timed[1], 3)])
-    with pytest.raises(DataError, match="log 3 of the mix numbers the values of 'event' otherwise than a log before"):
+    with pytest.raises(DataError, match="log 3 of the mix numbers the values of 'event' differently from a log before"):
         Mix([survey, clicks, other])
 
 

@@ -71,11 +71,11 @@ def test_they_are_context_of_the_rows_they_are_added_to(log: EventLog, pairs: Ev
 
 def test_what_was_not_counted_is_refused(log: EventLog, pairs: EventLog) -> None:
     near = Neighbours.of(log)
-    with pytest.raises(ConfigError, match="near='vew' is no kind of event in the log; did you mean 'view'"):
+    with pytest.raises(ConfigError, match="near='vew' is not an event type in the log; did you mean 'view'"):
         PairFeatures(log, near={"vew": near})
-    with pytest.raises(ConfigError, match=r"name the log's column of kinds, Schema\(event=...\)"):
+    with pytest.raises(ConfigError, match=r"name the column of event types, Schema\(event=...\)"):
         PairFeatures(pairs)
-    with pytest.raises(ConfigError, match="the log has a column 'pair_buy' of its own"):
+    with pytest.raises(ConfigError, match="the log already has a column 'pair_buy'; drop it, or rename it"):
         PairFeatures(log).add(PairFeatures(log).add(pairs))
 
 

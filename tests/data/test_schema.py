@@ -39,19 +39,19 @@ def test_the_id_may_be_a_feature_of_its_own_side() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"signals": "rating"}, r"signals='rating' is one text; give a sequence: signals=\('rating',\)"),
+        ({"signals": "rating"}, r"signals='rating' is a string; give a sequence: signals=\('rating',\)"),
         (
             {"time": "user_id"},
-            "column 'user_id' has two roles; ids, time, event, signals and context_features need columns",
+            "column 'user_id' has two roles; ids, time, event, signals and context_features each need a column",
         ),
         ({"signals": ("a", "a")}, "column 'a' has two roles"),
         ({"user_features": {"age": Numeric}}, r"user_features\['age'\] is the class Numeric; write Numeric\(\)"),
         (
             {"item_features": {"age": "numeric"}},
-            r"\['age'\] is 'numeric', which is no kind of feature; use one of Categ",
+            r"\['age'\] is 'numeric', which is not a kind of feature; use one of Categ",
         ),
         ({"context_features": {"tags": MultiValued()}}, r"\['tags'\] is MultiValued; a context feature has one value"),
-        ({"context_features": {"query": Text()}}, r"\['query'\] is Text; a context feature has one value an event"),
+        ({"context_features": {"query": Text()}}, r"\['query'\] is Text; a context feature has one value per event"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -64,7 +64,7 @@ def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"MultiValued\(separator=''\) separates nothing"):
         MultiValued(separator="")
     with pytest.raises(
-        ConfigError, match=r"Numeric\(buckets=1\) tells nothing apart; use 2 or more, or None for a line"
+        ConfigError, match=r"Numeric\(buckets=1\) distinguishes nothing; use 2 or more, or None for a linear effect"
     ):
         Numeric(buckets=1)
     with pytest.raises(ConfigError, match=r"Text\(max_tokens=0\) keeps no word; use 1 or more"):

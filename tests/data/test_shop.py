@@ -192,13 +192,13 @@ def test_events_follow_what_they_follow_from(small: Shop) -> None:
 def test_unknown_stage_and_places(small: Shop) -> None:
     with pytest.raises(ConfigError, match="no stage 'brought'; did you mean 'bought'"):
         small.probability("brought", [1], [1])
-    with pytest.raises(ConfigError, match="position=0; places in a list count from 1"):
+    with pytest.raises(ConfigError, match="position=0; positions in a list count from 1"):
         small.probability("bought", [1], [1], position=0)
     with pytest.raises(DataError, match="no user 301 in the shop; ids: 1 to 300"):
         small.probability("bought", [1, 301], [1, 1])
     with pytest.raises(DataError, match="no item 0 in the shop; ids: 1 to 100"):
         small.probability("bought", [1], [0])
-    with pytest.raises(DataError, match="2 users and 1 items are no pairs"):
+    with pytest.raises(DataError, match="2 users and 1 items do not pair up"):
         small.probability("bought", [1, 2], [1])
 
 

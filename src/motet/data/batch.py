@@ -1,4 +1,4 @@
-"""Batch: a slice of an event log's columns, and the loader that yields them."""
+"""Batch: a slice of an event log's columns, and the loader that yields batches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import Tensor
 from motet.data.vocab import Vocab
 from motet.errors import ConfigError
 
-LARGEST = 2**62  # of the keys that one sort orders: row numbers are far below, raw ids need not be
+LARGEST = 2**62  # bound of the combined sort keys: row numbers stay far below it, raw ids may not
 
 
 class Distinct(NamedTuple):
-    """The distinct entities of a batch: `rows[index]` is the batch again, and `rows == batch[first]`."""
+    """The distinct entities of a batch: `rows[index]` restores the batch, and `rows == batch[first]`."""
 
     rows: Int[Tensor, " distinct"]
     index: Int[Tensor, " batch"]  # type: ignore[assignment]  # the position is the point, not tuple.index
@@ -28,27 +28,27 @@ class Distinct(NamedTuple):
 
 
 def distinct(rows: Int[Tensor, " batch"]) -> Distinct:
-    """Group equal rows, so that work shared by equal rows is done once.
+    """Group equal rows, so that work is done once per distinct row.
 
     Args:
         rows: Entity rows, in any order.
 
     Returns:
-        The distinct rows in ascending order, where each batch row finds its own, the first batch row that
-        holds each, and how many do.
+        The distinct rows in ascending order, the position of each batch row among them, the first batch row of each,
+        and the count of each.
 
     Example:
         >>> distinct(torch.tensor([7, 3, 7])).counts
         tensor([1, 2])
     """
-    ordered, order = _stable_sort(rows)  # the one sort that all four need
+    ordered, order = _stable_sort(rows)  # one sort serves all four
     values, group, counts = ordered.unique_consecutive(return_inverse=True, return_counts=True)
     index = torch.empty_like(order).scatter_(0, order, group)
     return Distinct(values, index, order[counts.cumsum(0) - counts], counts)
 
 
 def _stable_sort(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and positions; on a CPU by numpy, which sorts rows and positions as one key ten times as fast as torch."""
+    """Sorted values and their positions; numpy sorts both as one key, ten times as fast as torch on a CPU."""
     size = max(len(rows), 1)
     if rows.device.type != "cpu" or (len(rows) and max(map(abs, map(int, rows.aminmax()))) >= LARGEST // size):
         ordered, order = rows.sort(stable=True)
@@ -62,14 +62,14 @@ class Batch:
     """Columns of equal length, by name.
 
     Attributes:
-        columns: Every column of the slice: entity rows (int64), signals (float32, NaN = not known), time, context.
+        columns: Every column of the slice: entity rows (int64), signals (float32, NaN = unknown), time, context.
         user_key: Name of the column of user rows.
         item_key: Name of the column of item rows.
-        apart: The key columns whose equal rows may differ in context, and so count as distinct.
+        apart: The id columns whose equal rows may differ in context, and so count as distinct.
         time_key: Name of the column of times, if there is one.
-        vocabs: What the rows of a column stand for: the ids of users and items, the values of categorical columns.
+        vocabs: The vocabularies of columns that hold rows: ids of users and items, values of categorical columns.
         preference: The weighting of the tasks, as `Model.prefer` encodes it; None stands for the model's own weights.
-        embed: By id column, a function that embeds entities, in the batch or not; set by a model during training.
+        embed: By id column, a function that embeds any entities; set by a model during training.
     """
 
     columns: Mapping[str, Tensor] = field(repr=False)
@@ -102,12 +102,12 @@ class Batch:
 
     @cached_property
     def distinct_users(self) -> Distinct:
-        """The distinct users of the batch, found once."""
+        """The distinct users of the batch, cached."""
         return self._distinct(self.user_key)
 
     @cached_property
     def distinct_items(self) -> Distinct:
-        """The distinct items of the batch, found once."""
+        """The distinct items of the batch, cached."""
         return self._distinct(self.item_key)
 
     def _distinct(self, key: str) -> Distinct:
@@ -118,21 +118,21 @@ class Batch:
         return Distinct(rows, each, each, torch.ones_like(each))
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device.
+        """Move the batch to a device.
 
         Args:
-            device: Where to.
+            device: The target.
 
         Returns:
-            The batch; the same tensors where they are there already.
+            The batch; tensors already on the device are not copied.
         """
         return replace(self, columns={name: column.to(device) for name, column in self.columns.items()})
 
     def take(self, rows: Tensor | slice) -> Batch:
-        """Some rows of every column.
+        """Select rows of every column.
 
         Args:
-            rows: A slice (a view), a mask or an index (a copy).
+            rows: A slice (gives a view), a mask or an index (gives a copy).
 
         Returns:
             The rows as a batch.
@@ -140,7 +140,7 @@ class Batch:
         return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
 
     def separate(self, *keys: str) -> Batch:
-        """The same batch with every row distinct on some sides.
+        """Treat equal rows of some id columns as distinct.
 
         Args:
             *keys: Id columns whose equal rows do not share a vector.
@@ -151,21 +151,21 @@ class Batch:
         return replace(self, apart=self.apart | set(keys))
 
     def entities(self, key: str, rows: Int[Tensor, " n"]) -> Batch:
-        """A batch that holds nothing but entities of one side.
+        """Build a batch of entities of one side, without any other column.
 
         Args:
-            key: The side's id column.
+            key: The id column of the side.
             rows: Entity rows.
 
         Returns:
-            What a tower without context needs to embed them.
+            A batch that a tower without context can embed.
         """
         return replace(self, columns={key: rows})
 
 
 @runtime_checkable
 class Columns(Protocol):
-    """What a loader reads: an `EventLog`, or anything that can hand over all its columns as one batch."""
+    """What a loader reads: an `EventLog`, or anything that gives all its columns as one batch."""
 
     def batch(self) -> Batch:
         """All rows, in the order of the log."""
@@ -176,16 +176,16 @@ class Loader:
     """Yields batches in a seeded order: one permutation per epoch, then slices; no Python code runs per row.
 
     Args:
-        log: Where the columns come from.
-        batch_size: Rows a batch; the last one of an epoch may be smaller.
-        seed: Start of the order of every epoch.
-        shuffle: Whether to permute the rows anew each epoch.
-        device: Where the batches shall lie; all columns are moved there once.
+        log: The rows.
+        batch_size: Rows per batch; the last one of an epoch may be smaller.
+        seed: Seed of the row order.
+        shuffle: Whether to permute the rows in each epoch.
+        device: The device of the batches; all columns are moved there once.
         together: How many consecutive rows stay together, in order and in one batch; see `EventLog.together`.
 
     Raises:
-        ConfigError: If a batch would hold less than one row, or less than the rows that stay together, or the
-                rows do not divide into these.
+        ConfigError: If `batch_size` is below 1 or below `together`, or the number of rows is not a multiple of
+            `together`.
     """
 
     def __init__(
@@ -202,11 +202,11 @@ class Loader:
             raise ConfigError(f"batch_size={batch_size}; a batch holds at least one row")
         if batch_size < together:
             raise ConfigError(
-                f"batch_size={batch_size}; {together} rows stay together, so a batch holds at least those"
+                f"batch_size={batch_size}; {together} rows stay together, so a batch holds at least as many"
             )
         self.all = log.batch().to(device)
         if len(self.all) % together:
-            raise ConfigError(f"{len(self.all):,} rows do not divide into {together} at a time that stay together")
+            raise ConfigError(f"{len(self.all):,} rows are not a multiple of the {together} that stay together")
         self.batch_size = batch_size - batch_size % together
         self.together = together
         self.seed = seed
@@ -216,10 +216,10 @@ class Loader:
         return -(-len(self.all) // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch; the same number gives the same batches.
+        """Yield the batches of one epoch; the same number gives the same batches.
 
         Args:
-            number: Which epoch, from 0.
+            number: The epoch, from 0.
 
         Yields:
             Batches of at most `batch_size` rows.

@@ -1,4 +1,4 @@
-"""From a raw column to the tensors of a feature, a signal or a moment; every number is checked here, once."""
+"""Encoding of raw columns as tensors of features, signals and times; every number is checked here, once."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from motet.errors import DataError
 
 WORD = r"[\p{L}\p{N}]+"
 ISO_DATE = r"^\s*\d{4}-\d{2}-\d{2}"
-LATEST_S = 100_000_000_000  # in the year 5138: whoever has later seconds has milliseconds
+LATEST_S = 100_000_000_000  # the year 5138: anything larger must be milliseconds
 
 
 def feature(series: pl.Series, kind: Feature, where: Place, vocab: Vocab | None = None) -> Column:
-    """Encode a feature column as it was declared.
+    """Encode a feature column according to its declaration.
 
     Args:
         series: The raw column.
         kind: Its declaration.
-        where: What an error message points at.
-        vocab: Values known already; collected from the column where not given.
+        where: The place that error messages name.
+        vocab: The known values; collected from the column by default.
 
     Returns:
-        Codes, a bag of values, or numbers, with one entry for each row.
+        Codes, a bag of values, or numbers, with one entry per row.
 
     Raises:
-        DataError: If the column does not hold what was declared.
+        DataError: If the column does not match its declaration.
     """
     match kind:
         case Categorical():
@@ -48,14 +48,14 @@ def feature(series: pl.Series, kind: Feature, where: Place, vocab: Vocab | None 
 
 
 def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
-    """A numeric column.
+    """Encode a numeric column.
 
     Args:
         series: Numbers or booleans; nulls are unknown values.
-        where: What an error message points at.
+        where: The place that error messages name.
 
     Returns:
-        float32, NaN where the value is not known.
+        float32, NaN where the value is unknown.
 
     Raises:
         DataError: If the column is not numeric, or a value is NaN or infinite.
@@ -70,17 +70,17 @@ def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
 
 
 def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
-    """A column of moments.
+    """Encode a column of times.
 
     Args:
         series: Seconds since 1970, dates, dates with times, or ISO 8601 text.
-        where: What an error message points at.
+        where: The place that error messages name.
 
     Returns:
-        int64 seconds where the column holds whole numbers, else float64 seconds with NaN for null.
+        int64 seconds if the column holds whole numbers, otherwise float64 seconds with NaN for null.
 
     Raises:
-        DataError: If a value is no moment, NaN or infinite, or so large that it counts milliseconds.
+        DataError: If a value is not a time, is NaN or infinite, or is so large that it must be milliseconds.
     """
     if series.dtype == pl.String:
         series = _parse_moments(series, where)
@@ -94,7 +94,7 @@ def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
         series = series.dt.epoch("us") / 1e6
     if not (series.dtype.is_numeric() or series.dtype == pl.Null):
         raise DataError(
-            f"{where} holds {kind_of(series)}, where moments are needed: seconds since 1970, a date, or ISO 8601 text"
+            f"{where} holds {kind_of(series)}, but times are needed: seconds since 1970, a date, or ISO 8601 text"
         )
     values = series.cast(pl.Float64)
     _check_finite(values, series, where)
@@ -120,26 +120,26 @@ def _check_finite(values: pl.Series, raw: pl.Series, where: Place) -> None:
 
 
 def _not_numeric(series: pl.Series, where: Place) -> DataError:
-    """Point at the first value that is no number: in text that is mostly numbers, the one that made it text."""
+    """Name the first value that is not a number: in text that is mostly numbers, the one that made it text."""
     rows = series.is_not_null()
     if series.dtype == pl.String and (bad := rows & series.cast(pl.Float64, strict=False).is_null()).any():
         rows = bad
     row = _first(rows)
     return DataError(
-        f"{where} holds {kind_of(series)}, such as {series[row]!r} in {where.row(row)}, where numbers are needed; "
+        f"{where} holds {kind_of(series)}, such as {series[row]!r} in {where.row(row)}, but numbers are needed; "
         f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
     )
 
 
 def _parse_moments(series: pl.Series, where: Place) -> pl.Series:
-    # Polars also guesses at 03/04/2024, which is a day in April to some and in March to others.
+    # Polars would also guess at 03/04/2024, which is in March or in April depending on the country.
     dated = series.set(~series.str.contains(ISO_DATE), None)
     parsed = dated.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     bad = parsed.is_null() & series.is_not_null()
     if bad.any():
         row = _first(bad)
         raise DataError(
-            f"{where} has {series[row]!r} in {where.row(row)}, which is no moment; write ISO 8601 such as "
+            f"{where} has {series[row]!r} in {where.row(row)}, which is not a time; write ISO 8601 such as "
             "'2024-05-31T18:00:00', with a time zone in all rows or in none, or seconds since 1970"
         )
     return parsed
@@ -150,7 +150,7 @@ def _check_seconds(series: pl.Series, where: Place) -> None:
     if late.any():
         row = _first(late)
         raise DataError(
-            f"{where} has {series[row]} in {where.row(row)}; numbers are seconds since 1970, and these look like "
+            f"{where} has {series[row]} in {where.row(row)}; times are seconds since 1970, and these look like "
             f"milliseconds or finer: convert them, for example with Polars: pl.col({series.name!r}) / 1000"
         )
 
@@ -166,7 +166,7 @@ def _codes(series: pl.Series, where: Place, vocab: Vocab | None) -> Codes:
 
 
 def _whole(series: pl.Series, where: Place) -> pl.Series:
-    """Whole numbers arrive as decimals when the table they come from cannot hold a missing integer."""
+    """Convert decimals back to whole numbers: some tables turn integers with missing values into decimals."""
     bad = ~((series == series.round()) & (series.abs() < 2**53)).fill_null(True)
     if bad.any():
         row = _first(bad)
@@ -202,7 +202,7 @@ def _tokens(series: pl.Series, where: Place) -> pl.Series:
 
 
 def _bag(lists: pl.Series, name: str, vocab: Vocab | None, most: int | None = None) -> Bag:
-    """Flatten lists of values; those that are empty or not in the vocabulary are dropped."""
+    """Flatten lists of values; empty values and those not in the vocabulary are dropped."""
     frame = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "value": lists}).explode("value").drop_nulls()
     if frame["value"].dtype == pl.String:
         frame = frame.filter(pl.col("value") != "")

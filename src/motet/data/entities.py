@@ -1,4 +1,4 @@
-"""Entities: everything known about the users, or about the items, one row each."""
+"""Entities: everything known about the users or the items, one row each."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from motet.data.vocab import Vocab
 
 @dataclass(frozen=True)
 class Codes:
-    """A categorical column: one row of its own vocabulary for each entity or event."""
+    """A categorical column: for each entity or event, a row of the column's own vocabulary."""
 
     rows: Int[Tensor, " n"]
     vocab: Vocab
 
     def said(self) -> Bool[Tensor, " n"]:
-        """Which lines hold a value that is known."""
+        """Which rows have a known value."""
         return self.rows > 0
 
     def take(self, lines: Int[Tensor, " m"]) -> Codes:
-        """Some lines, in any order."""
+        """Select rows, in any order."""
         return Codes(self.rows[lines], self.vocab)
 
     def followed_by(self, other: Codes) -> Codes:
-        """The lines of this column and then those of another with the same vocabulary."""
+        """Concatenate with another column that has the same vocabulary."""
         return Codes(torch.cat([self.rows, other.rows]), self.vocab)
 
 
@@ -43,16 +43,16 @@ class Bag:
     vocab: Vocab
 
     def said(self) -> Bool[Tensor, " n"]:
-        """Which lines hold a value that is known."""
+        """Which rows have a known value."""
         return self.offsets.diff() > 0
 
     def take(self, lines: Int[Tensor, " m"]) -> Bag:
-        """Some lines, in any order."""
+        """Select rows, in any order."""
         values, starts, sizes = gather_bags(self.offsets, lines)
         return Bag(self.rows[values], torch.cat([starts, sizes.sum()[None]]), self.vocab)
 
     def followed_by(self, other: Bag) -> Bag:
-        """The lines of this column and then those of another with the same vocabulary."""
+        """Concatenate with another column that has the same vocabulary."""
         offsets = torch.cat([self.offsets, self.offsets[-1] + other.offsets[1:]])
         return Bag(torch.cat([self.rows, other.rows]), offsets, self.vocab)
 
@@ -60,39 +60,39 @@ class Bag:
 def gather_bags(
     offsets: Int[Tensor, " n_plus_1"], rows: Int[Tensor, " batch"]
 ) -> tuple[Int[Tensor, " values"], Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-    """Where the values of some bags stand in the column of all.
+    """Locate the values of some bags in the whole column.
 
     Args:
         offsets: Where each bag of the column begins, and where the last one ends.
-        rows: The bags.
+        rows: Which bags.
 
     Returns:
-        Places of the values, one bag after the other; where each bag begins among them; and how many values it has.
+        The positions of their values, bag by bag; where each bag begins among these; and the size of each bag.
     """
     begin = offsets[rows]
     sizes = offsets[rows + 1] - begin
     starts = sizes.cumsum(0) - sizes
-    # Value j of the batch lies as far behind its bag's start in the column as it does in the batch.
+    # A value is as far from the start of its bag in the column as it is in the batch.
     shift = (begin - starts).repeat_interleave(sizes)
     return torch.arange(len(shift), device=rows.device) + shift, starts, sizes
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A numeric column, or a timestamp in seconds since 1970; NaN where the value is not known."""
+    """A numeric column, or times in seconds since 1970; NaN where the value is unknown."""
 
     values: Float[Tensor, " n"]
 
     def said(self) -> Bool[Tensor, " n"]:
-        """Which lines hold a value that is known."""
+        """Which rows have a known value."""
         return ~self.values.isnan()
 
     def take(self, lines: Int[Tensor, " m"]) -> Numbers:
-        """Some lines, in any order."""
+        """Select rows, in any order."""
         return Numbers(self.values[lines])
 
     def followed_by(self, other: Numbers) -> Numbers:
-        """The lines of this column and then those of another."""
+        """Concatenate with another column."""
         return Numbers(torch.cat([self.values, other.values]))
 
 
@@ -103,14 +103,14 @@ Column = Codes | Bag | Numbers
 class Entities:
     """The users or the items of a log: their ids, their declared features, and their table as it was read.
 
-    Row 0 stands for the unknown: every feature there is the unknown category, the empty bag, or NaN.
+    Row 0 is the unknown entity: its features are the unknown category, an empty bag, or NaN.
 
     Attributes:
-        key: Name of the id column, which is also the name of the entity's rows in a `Batch`.
-        vocab: Id to row; `len(vocab)` counts row 0.
+        key: Name of the id column; also the name of the column of entity rows in a `Batch`.
+        vocab: Maps ids to rows; `len(vocab)` counts row 0.
         features: Declared features by column name; every column has `len(vocab)` rows.
         kinds: How each feature was declared.
-        table: The raw table, one row for each known id in the order of `vocab` (so table row r is entity row r + 1).
+        table: The raw table, one row per known id in the order of `vocab`: table row r is entity row r + 1.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Expression: a condition on the columns of a row, in a small language that is parsed and never run as code."""
+"""Expression: a condition on the columns of a row, in a small language that is parsed and never executed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 LANGUAGE = "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets"
-SHOWN = 10  # values of a column that an error message lists
-SEARCHED = 5_000  # values among which it looks for the one that was meant
-LARGEST = 2**63  # numbers of a column are smaller
+SHOWN = 10  # how many values of a column an error message lists
+SEARCHED = 5_000  # how many values it searches for the one that was meant
+LARGEST = 2**63  # no number in a column is larger
 
 
 class Expression:
-    """Which rows a condition holds for; a comparison with an unknown value is false.
+    """A condition that each row meets or not; a comparison with an unknown value is false.
 
     Args:
         text: Such as `"event == 'purchase'"`, `"rating >= 4 and device in ['tv', 'phone']"`.
@@ -40,8 +40,8 @@ class Expression:
         ConfigError: If the text is not in the language.
 
     Attributes:
-        text: As it was given.
-        columns: The columns it reads, in the order they are first named.
+        text: The condition as written.
+        columns: The columns it reads, in order of first use.
 
     Example:
         >>> ratings = torch.tensor([5.0, 2.0, float("nan")])
@@ -63,7 +63,7 @@ class Expression:
             raise ConfigError(f"{text!r} names no column, so it says nothing about a row; it takes {LANGUAGE}")
 
     def __call__(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Decide every row.
+        """Evaluate the condition on every row.
 
         Args:
             batch: Holds the columns.
@@ -72,24 +72,24 @@ class Expression:
             True where the condition holds.
 
         Raises:
-            DataError: If a column is not there or holds several values a row, a value is none of the column it is
-                compared with, or two columns are compared that do not hold the same values.
+            DataError: If a column is missing or holds several values per row, a constant never occurs in the column
+                that it is compared with, or two columns with different values are compared.
         """
         self._check_columns_of(batch)
         return self._holds(self._tree, batch)
 
     def may_hold(self, batch: Batch, silent: Mapping[str, Bool[Tensor, " batch"]]) -> Bool[Tensor, " batch"]:
-        """Decide rows of which not everything is told: what is not told could be anything.
+        """Evaluate the condition on rows with unstated values, each of which could be anything.
 
         Args:
             batch: Holds the columns.
-            silent: By column, of which rows it is not told.
+            silent: By column, the rows where its value is not stated.
 
         Returns:
-            True where the condition holds, or would with some value of what is not told.
+            True where the condition holds, or would hold for some value of what is not stated.
 
         Raises:
-            DataError: As when every row is decided.
+            DataError: As when the condition is evaluated.
 
         Example:
             >>> batch = Batch({"user_id": torch.tensor([1, 1]), "stars": torch.tensor([2.0, torch.nan])})
@@ -109,7 +109,7 @@ class Expression:
             if batch[column].ndim != 1:
                 raise DataError(
                     f"condition {self.text!r} reads column {column!r}, which holds {batch[column].shape[1]} values a "
-                    "row; a condition compares columns of one value a row"
+                    "row; a condition compares columns of one value per row"
                 )
 
     def _check(self, node: ast.expr) -> None:
@@ -171,7 +171,7 @@ class Expression:
                 return torch.stack([held if wanted else ~held, *untold]).any(0)
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
-        """Rows in which both sides are known and the comparison holds."""
+        """Rows where both sides are known and the comparison holds."""
         if isinstance(op, ast.In | ast.NotIn):
             assert isinstance(right, ast.List | ast.Tuple)
             found = [self._compared(left, ast.Eq(), each, batch) for each in right.elts]
@@ -182,7 +182,7 @@ class Expression:
         return torch.as_tensor(held) & self._known(left, batch) & self._known(right, batch)
 
     def _value(self, node: ast.expr, other: ast.expr, batch: Batch) -> Tensor | float:
-        """A column, or a constant; beside a column with a vocabulary, the row the constant has in it."""
+        """A column, or a constant; compared with a column that has a vocabulary, the constant's row in it."""
         if isinstance(node, ast.Name):
             if isinstance(other, ast.Name):
                 self._check_columns(batch, node, other)
@@ -193,7 +193,8 @@ class Expression:
             return self._row(value, vocab, other)
         if isinstance(value, str):
             raise DataError(
-                f"condition {self.text!r} compares the text {value!r} with {ast.unparse(other)!r}, which holds numbers"
+                f"condition {self.text!r} compares the text {value!r} with {ast.unparse(other)!r}, which holds "
+                "numbers; compare it with a number"
             )
         assert value is not None
         return value
@@ -203,8 +204,8 @@ class Expression:
         own, others = batch.vocabs.get(column.id), batch.vocabs.get(other.id)
         if own is not others and (own is None or others is None or not own.ids.equals(others.ids)):
             raise DataError(
-                f"condition {self.text!r} compares column {column.id!r} with column {other.id!r}, which do not hold "
-                "the same values; compare each of them with a value"
+                f"condition {self.text!r} compares column {column.id!r} with column {other.id!r}, which have "
+                "different values; compare each of them with a constant"
             )
 
     def _row(self, value: str | float | None, vocab: Vocab, column: ast.expr) -> int:
@@ -232,7 +233,7 @@ class Expression:
 
 
 def _constant(node: ast.expr) -> str | float | None:
-    """The value of a number of at most 64 bits or of a text, None for anything else."""
+    """The value of a text or of a number of at most 64 bits; None for anything else."""
     match node:
         case ast.Constant(value=bool(value)):
             return float(value)

@@ -1,4 +1,4 @@
-"""What an id may be: text or a whole number, the same throughout a column."""
+"""Ids: text or whole numbers, one type per column."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def as_series(values: Ids, name: str) -> pl.Series:
 
     Args:
         values: A column, a sequence or an array of ids.
-        name: Of the column.
+        name: Name of the column.
 
     Returns:
         The column.
 
     Raises:
-        DataError: If text and numbers are mixed, or a single text was given.
+        DataError: If text and numbers are mixed, or `values` is a single string.
     """
     if isinstance(values, pl.Series):
         return values
     if isinstance(values, str):
-        raise DataError(f"ids of {name!r} come as a sequence, but {values!r} is a single one; write [{values!r}]")
+        raise DataError(f"ids of {name!r} must be a sequence, but {values!r} is a single id; write [{values!r}]")
     try:
         return pl.Series(name, values, strict=True)
     except (TypeError, pl.exceptions.PolarsError) as error:
@@ -40,8 +40,8 @@ def as_ids(series: pl.Series, where: object) -> pl.Series:
     """An id column in one of two types, `String` or `Int64`.
 
     Args:
-        series: Text, whole numbers, or categories of text.
-        where: Names the column in an error message.
+        series: Text, whole numbers, or categorical text.
+        where: Names the column in error messages.
 
     Returns:
         The same ids.
@@ -82,14 +82,14 @@ def kind_of(series: pl.Series) -> str:
 
 
 def mixed(values: Sequence[object], where: object) -> DataError:
-    """The error for a column of objects: in most of them the type changes at some row.
+    """Build the error for a column of Python objects, which usually means that it mixes types.
 
     Args:
         values: The column.
-        where: Names the column.
+        where: Names the column in the message.
 
     Returns:
-        An error that names the first row whose type is not that of the first value.
+        An error that names the first row whose type differs from that of the first value.
     """
     present = [(row, value) for row, value in enumerate(values) if value is not None]
     (_, first), *rest = present

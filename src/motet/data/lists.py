@@ -1,4 +1,4 @@
-"""sample_lists: rows of a log resampled into lists of one user's items, to train a listwise task on."""
+"""sample_lists: resamples a log into lists of rows of one user, to train a listwise task."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from motet.errors import ConfigError, DataError
 def sample_lists(
     log: EventLog, *, lists_per_user: int, items_per_list: int, seed: int = 0, name: str = "list"
 ) -> EventLog:
-    """Draw lists of rows: within a list without replacement, each list of a user anew.
+    """Draw lists of rows, without replacement within a list and independently for each list.
 
-    Rows of a list stand side by side and stay so: the log's `together` tells `fit` to shuffle lists and not rows, and
-    to cut no list in two. A column numbers the lists, for `Listwise(by="list")`; without it a user's lists that meet in
-    a batch count as one. Users with fewer rows than a list holds, and unknown users, are left out.
+    The rows of a list stay together: the log's `together` tells `fit` to shuffle lists, not rows, and never to split a
+    list. A column numbers the lists, for `Listwise(by="list")`; without it, lists of one user that meet in a batch
+    count as one. Users with fewer rows than a list holds, and unknown users, are left out.
 
     Args:
-        log: The rows to draw from: choose them first, such as those with a label.
-        lists_per_user: How many lists each user gets.
-        items_per_list: How many rows each list has.
+        log: The rows to draw from; select them first, such as those with a label.
+        lists_per_user: Number of lists per user.
+        items_per_list: Number of rows per list.
         seed: The same seed gives the same lists.
-        name: Of the column that numbers the lists.
+        name: Name of the column that numbers the lists.
 
     Returns:
-        A log with the same users and items, a user's lists one after the other.
+        A log with the same users and items, ordered by user and list.
 
     Raises:
-        ConfigError: If there is to be less than one list, lists are to hold less than two rows, or the name is taken.
+        ConfigError: If `lists_per_user` is below 1, `items_per_list` is below 2, or the name is taken.
         DataError: If no user has enough rows.
 
     Source:
@@ -49,9 +49,9 @@ def sample_lists(
     if lists_per_user < 1:
         raise ConfigError(f"lists_per_user={lists_per_user}; a user gets at least one list")
     if items_per_list < 2:
-        raise ConfigError(f"items_per_list={items_per_list}; a list has an order from two rows on")
+        raise ConfigError(f"items_per_list={items_per_list}; a list needs two rows to have an order")
     if name in log.columns:
-        raise ConfigError(f"the log has a column {name!r} of its own; give the number of the list another name")
+        raise ConfigError(f"the log already has a column {name!r}; give the list numbers another name")
     users = log.batch().users
     by_user = torch.bincount(users, minlength=len(log.users))[1:]
     if not (by_user >= items_per_list).any():
@@ -68,7 +68,7 @@ def sample_lists(
 
 
 def _one_list_each(users: Int[Tensor, " rows"], size: int, generator: torch.Generator) -> Int[Tensor, "lists size"]:
-    """The rows of a list of every user who has enough of them."""
+    """Draw one list for every user with enough rows."""
     order = torch.randperm(len(users), generator=generator)
     order = order[users[order].argsort(stable=True)]
     counts = torch.bincount(users)

@@ -1,4 +1,4 @@
-"""EventLog: an event log as columns of tensors, checked at the door against its schema."""
+"""EventLog: an event log as tensor columns, checked against its schema when it is read."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from motet.errors import ConfigError, DataError
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EventLog:
-    """Events in the order they were read, with what is known about their users and items.
+    """Events in the order they were read, with the features of their users and items.
 
     Attributes:
-        schema: Which column is what.
-        users: Ids and features of the users of the log and of the user table.
-        items: Ids and features of the items of the log and of the item table, which may list items without events.
-        columns: By name: user and item rows (int64), signals and context numbers (float32, NaN = not known),
+        schema: What each column means.
+        users: Ids and features of the users in the log and in the user table.
+        items: Ids and features of the items in the log and in the item table, which may list items without events.
+        columns: By name: user and item rows (int64), signals and context numbers (float32, NaN = unknown),
             time (int64 or float64 seconds since 1970), context categories (int64 rows of `vocabs`).
         vocabs: The values of each categorical context column.
-        together: How many consecutive rows at a time training keeps side by side: see `sample_lists`.
-        recents: How its columns of recent items were made, by name: the arguments of `recent`.
+        together: Number of consecutive rows that training keeps together; see `sample_lists`.
+        recents: The arguments of `recent` that made each column of recent items, by column.
 
     Example:
         >>> events = pl.DataFrame({"user_id": [7, 7, 9], "item_id": ["a", "b", "a"], "click": [1, 0, None]})
@@ -52,21 +52,21 @@ class EventLog:
 
     @classmethod
     def read(cls, source: object, schema: Schema, *, users: object = None, items: object = None) -> EventLog:
-        """Read a log, and the tables of its users and items where there are any.
+        """Read a log, and optionally the tables of its users and items.
 
         Args:
-            source: One row an event: a path (Parquet, CSV, TSV, Arrow, Feather), or a Polars, pandas or Arrow table.
-            schema: Which column is what.
-            users: One row a user; has the schema's user column. Users it does not list have unknown features.
-            items: One row an item; has the schema's item column.
+            source: One row per event: a path (Parquet, CSV, TSV, Arrow, Feather), or a Polars, pandas or Arrow table.
+            schema: What each column means.
+            users: One row per user, with the schema's user column. Users it does not list have unknown features.
+            items: One row per item, with the schema's item column. Items it does not list have unknown features.
 
         Returns:
             The log.
 
         Raises:
-            DataError: If a column is missing or does not hold what the schema says, an id is null or appears twice
-                in its table, a number is NaN or infinite, or there are no rows. In pandas NaN is a missing value, and
-                read as one.
+            DataError: If a column is missing or does not match the schema, an id is null or appears twice in its table,
+                a number is NaN or infinite, or there are no rows. (In pandas NaN means a missing value, and is read as
+                null.)
         """
         features = {**schema.user_features, **schema.item_features}
         text = text_columns({**features, **schema.context_features})
@@ -77,15 +77,15 @@ class EventLog:
         return cls(schema, user_side, item_side, {schema.user: user_rows, schema.item: item_rows, **columns}, vocabs)
 
     def encode(self, source: object, *, schema: Schema | None = None) -> EventLog:
-        """Read further events against the users and items of this log.
+        """Read further events with the users and items of this log.
 
         Args:
             source: As in `read`, with the same columns; unknown users and items get row 0.
-            schema: Which column is what, where the source has others than this log: a survey beside clicks. Its
-                user and item columns have the names they have here.
+            schema: The schema of the source if its columns differ from this log's: a survey beside clicks, for example.
+                It must name the same user and item columns.
 
         Returns:
-            A log that shares this one's users and items.
+            A log with the users and items of this one.
 
         Raises:
             DataError: As in `read`.
@@ -94,7 +94,7 @@ class EventLog:
         schema = self.schema if schema is None else schema
         if (schema.user, schema.item) != (self.schema.user, self.schema.item):
             raise ConfigError(
-                f"the schema names the columns {schema.user!r} and {schema.item!r}, and this log's users and items are "
+                f"the schema names the columns {schema.user!r} and {schema.item!r}, but this log's users and items are "
                 f"{self.schema.user!r} and {self.schema.item!r}; rename the columns of the source"
             )
         text = text_columns(schema.context_features, self._vocabs)
@@ -111,7 +111,7 @@ class EventLog:
         return f"EventLog({len(self):,} events, {len(self.users) - 1:,} users, {len(self.items) - 1:,} items{signals})"
 
     def batch(self) -> Batch:
-        """All columns as one batch, without a copy.
+        """All columns as one batch, without copying.
 
         Returns:
             The whole log.
@@ -121,11 +121,11 @@ class EventLog:
 
     @property
     def _vocabs(self) -> dict[str, Vocab]:
-        """Of every column of rows: users, items and categorical context."""
+        """The vocabularies of all columns that hold rows: users, items and categorical context."""
         return {self.users.key: self.users.vocab, self.items.key: self.items.vocab, **self.vocabs}
 
     def take(self, rows: Tensor | slice) -> EventLog:
-        """Some of the events.
+        """Select events.
 
         Args:
             rows: Positions, a mask, or a slice; a slice shares memory with this log.
@@ -136,10 +136,10 @@ class EventLog:
         return replace(self, columns={name: column[rows] for name, column in self.columns.items()}, together=1)
 
     def frame(self) -> pl.DataFrame:
-        """The events with raw ids and values.
+        """Decode the events to raw ids and values.
 
         Returns:
-            One row an event, null where a value is not known.
+            One row per event, null where a value is unknown.
         """
         vocabs = self._vocabs
         decoded = {}
@@ -178,5 +178,5 @@ def _times(log: Table, name: str) -> Tensor:
     unknown = times.isnan()
     if unknown.any():
         row = where.row(int(unknown.nonzero()[0]))
-        raise DataError(f"{where} is null in {row}; every event needs its moment: drop such rows")
+        raise DataError(f"{where} is null in {row}; every event needs a time: drop such rows")
     return times

@@ -1,4 +1,4 @@
-"""Lookup: rows of the ids that a caller asks for, and an error that names those which do not exist."""
+"""Lookup: the rows of the ids that a caller asks for, and an error that names unknown ones."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from motet.data.entities import Entities
 from motet.errors import DataError, did_you_mean
 
 Ids = str | int | np.generic | Sequence[str | int | np.generic] | npt.NDArray[Any] | pl.Series | Tensor
-COMPARED = 5_000  # a misspelt id is compared letter by letter with at most this many known ones: some 0.1 s
+COMPARED = 5_000  # known ids that a misspelt one is compared with letter by letter, which takes about 0.1 s
 
 
 def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
-    """Ids as a list, and whether the caller asked for a single one.
+    """Convert ids to a list, and tell whether the caller passed a single id.
 
     Args:
         ids: One id or many.
 
     Returns:
-        The list, and whether it holds one id that came alone.
+        The list, and whether it holds a single id that was passed on its own.
 
     Example:
         >>> listed("a"), listed(["a", "b"])
@@ -41,7 +41,7 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
 
 
 def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str) -> Int[Tensor, " n"]:
-    """Rows of ids that must all be known.
+    """Look up the rows of ids that must all be known.
 
     Args:
         entities: The users or the items.
@@ -49,10 +49,10 @@ def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str
         side: `"user"` or `"item"`, for the error message.
 
     Returns:
-        One row an id.
+        One row per id.
 
     Raises:
-        DataError: If an id is not known; the message names the first three and what the first may have meant.
+        DataError: If an id is unknown; the message names the first three, and a similar id for the first.
     """
     rows = entities.vocab.encode(ids)
     unknown = [ids[position] for position in (rows == 0).nonzero()[:, 0].tolist()]
@@ -65,7 +65,7 @@ def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str
 
 
 def _hint(wrong: str | int, entities: Entities) -> str:
-    """A similar id where ids are text; the range where they are numbers."""
+    """A similar id if ids are text; their range if they are numbers."""
     known = entities.vocab.ids
     if not isinstance(wrong, str):
         return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) and wrong is not None else ""

@@ -1,4 +1,4 @@
-"""Market: who likes what in a simulated shop, and what follows from it for every pair of a user and an item."""
+"""Market: the tastes in a simulated shop, and the log-odds of each stage for every user and item."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Whole = npt.NDArray[np.int64]
 SEGMENTS = ("bargain", "family", "gadget", "style")
 CATEGORIES = ("audio", "books", "clothing", "garden", "kitchen", "shoes", "sports", "toys")
 TASTES = 4  # complex dimensions: eight numbers a user and an item
-SHARED = 0.4  # of the variance of a taste: what a segment or a category says of it
+SHARED = 0.4  # share of a taste's variance that its segment or category explains
 STARS = 5
 STAR_NOISE = 0.4  # scale of the logistic noise of a review, in stars
-PILOT = 4_096  # lists on which the intercepts are found
+PILOT = 4_096  # lists on which the intercepts are calibrated
 
 
 class Stage(NamedTuple):
-    """What moves the log-odds of a stage: where its taste turns, how far in shares of the conflict; three slopes."""
+    """The log-odds of a stage: the axis of its taste's rotation, the angle as a share of the conflict, three slopes."""
 
     axis: int
     turn: float
@@ -43,7 +43,7 @@ STAGES = {
 
 
 class Pairs(NamedTuple):
-    """What the stages read of pairs: how tastes match, unturned and about each axis; quality, felt cost, log place."""
+    """Inputs of the stages for pairs: taste match unrotated and about each axis, quality, felt cost, log position."""
 
     match: Floats
     quality: Floats
@@ -51,7 +51,7 @@ class Pairs(NamedTuple):
     depth: Floats
 
     def take(self, rows: Whole) -> Pairs:
-        """Some of the pairs.
+        """Select pairs.
 
         Args:
             rows: Their positions.
@@ -63,7 +63,7 @@ class Pairs(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """Lists that were shown, a row an item: user and item from 0, position from 1, moment as a share of the days."""
+    """Shown lists, one row per item: user and item from 0, position from 1, time as a share of the days."""
 
     users: Whole
     items: Whole
@@ -77,37 +77,37 @@ class Shown(NamedTuple):
             rows: How many.
 
         Returns:
-            The rows.
+            These rows.
         """
         return Shown(self.users[:rows], self.items[:rows], self.position[:rows], self.moment[:rows])
 
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    r"""Users, items, and what each stage's log-odds are for a pair of them.
+    r"""Users, items, and the log-odds of each stage for a pair of them.
 
     $$ \mathrm{logit}\, p_s = b_s + t_s \, (\cos(\pi c \tau_s) \, u \cdot v + \sin(\pi c \tau_s) \, u \cdot R_s v)
     + q_s \, quality + c_s \, thrift \cdot cost $$
 
-    Tastes are vectors of quaternions, and $R_s$ is the product with one of their three units, so that an angle turns
-    the taste of a stage away from that of clicks: a turn of 90 degrees makes them independent, one of 180 opposed.
-    Purchases (and carts), returns and ratings have a unit each: half-way they are independent of one another too.
+    Tastes are vectors of quaternions, and $R_s$ is the product with one of the three units, so that an angle rotates
+    the taste of a stage away from that of clicks: 90 degrees make them independent, 180 degrees opposite. Purchases
+    (and carts), returns and ratings each have their own unit, so at 90 degrees they are independent of one another too.
     Clicks lose `position_bias` times the log of the position.
 
     Attributes:
         user_taste: [users, 4]; two complex numbers, one after the other, are a quaternion.
         item_taste: [items, 4].
-        thrift: How much a price deters each user.
-        activity: Cumulative weights with which users come, [users].
-        segment: Of each user, a position in `SEGMENTS`.
-        quality: Of each item, standard normal.
-        cost: Of each item, the logarithm of its price, standardised.
-        category: Of each item, a position in `CATEGORIES`.
-        arrival: Of each item, as a share of the days; ascending.
-        demand: Cumulative weights with which items are shown, [items].
-        conflict: Turn of the tastes of purchases, returns and ratings, in shares of 180 degrees.
-        position_bias: Slope of the log-odds of a click over the log of the position.
-        intercepts: Of each stage.
+        thrift: Price sensitivity of each user.
+        activity: Cumulative weights of users' visits, [users].
+        segment: Each user's index in `SEGMENTS`.
+        quality: Quality of each item, standard normal.
+        cost: Standardised logarithm of each item's price.
+        category: Each item's index in `CATEGORIES`.
+        arrival: Arrival time of each item as a share of the days, ascending.
+        demand: Cumulative weights of items' impressions, [items].
+        conflict: Rotation of the tastes of purchases, returns and ratings, as a share of 180 degrees.
+        position_bias: Slope of the log-odds of a click in the log of the position.
+        intercepts: Intercept of each stage.
     """
 
     user_taste: Tastes
@@ -139,11 +139,11 @@ class Market:
         """Draw users and items.
 
         Args:
-            rng: Where the numbers come from.
-            users: How many.
-            items: How many.
+            rng: Random generator.
+            users: Number of users.
+            items: Number of items.
             conflict: See `Market`.
-            popularity: Exponent of Zipf's law of how often items are shown.
+            popularity: Exponent of Zipf's law for how often items are shown.
             position_bias: See `Market`.
             new_items: Share of the items that arrive during the days.
 
@@ -160,7 +160,7 @@ class Market:
             activity=np.cumsum(rng.permutation(np.arange(1.0, users + 1) ** -0.5)),
             segment=segment,
             quality=quality,
-            # Better things cost a little more.
+            # Better items cost a little more.
             cost=np.float32(0.3) * quality + np.float32(0.95) * rng.standard_normal(items, dtype=np.float32),
             category=category,
             arrival=np.sort(np.concatenate([np.zeros(old), rng.random(items - old)])),
@@ -170,20 +170,20 @@ class Market:
         )
 
     def show(self, rng: np.random.Generator, moments: npt.NDArray[np.float64], positions: int) -> Shown:
-        """Show lists: a user by activity, items by demand among those that have arrived.
+        """Draw lists: a user by activity, items by demand among those that have arrived.
 
         Args:
-            rng: Where the numbers come from.
-            moments: One a list, as a share of the days.
-            positions: Items a list.
+            rng: Random generator.
+            moments: Time of each list as a share of the days.
+            positions: Items per list.
 
         Returns:
-            One row an item of a list.
+            One row per item of a list.
         """
         users = np.searchsorted(self.activity, rng.random(len(moments)) * self.activity[-1], side="right")
         last = np.searchsorted(self.arrival, moments, side="right")[:, None] - 1
-        # Each place of a list draws from a band of its own, so that a list hardly ever shows an item twice; which
-        # band it is turns from list to list, so that no item prefers a place.
+        # Each position draws from its own band of demand, so that a list hardly ever shows an item twice; bands rotate
+        # from list to list, so that no item favours a position.
         band = (rng.integers(positions, size=len(moments))[:, None] + np.arange(positions)) % positions
         drawn = (band + rng.random(band.shape)) / positions * self.demand[last]
         items = np.minimum(np.searchsorted(self.demand, drawn, side="right"), last)  # a product may be rounded up
@@ -192,15 +192,15 @@ class Market:
         return Shown(np.repeat(users, positions), items.ravel(), places, np.repeat(moments, positions))
 
     def pairs(self, users: Whole, items: Whole, position: Whole) -> Pairs:
-        """Look at pairs.
+        """Compute the inputs of the stages for pairs.
 
         Args:
-            users: Positions of users, from 0.
-            items: Positions of items, from 0.
-            position: In the list, from 1.
+            users: User indices, from 0.
+            items: Item indices, from 0.
+            position: Position in the list, from 1.
 
         Returns:
-            What the stages read of them.
+            The inputs.
         """
         taste, turned = self.user_taste[users].conj(), self.item_taste[items]
         one = np.einsum("nk,nk->n", taste, turned)
@@ -210,14 +210,14 @@ class Market:
         return Pairs(match, self.quality[items], cost, np.log(position.astype(np.float32)))
 
     def logits(self, name: str, pairs: Pairs) -> Floats:
-        """Log-odds of a stage, given the one before; for `rating` the mean of the stars before noise and rounding.
+        """Log-odds of a stage, given the one before; for `rating`, the mean stars before noise and rounding.
 
         Args:
             name: One of `STAGES`.
-            pairs: What the stage reads.
+            pairs: The inputs.
 
         Returns:
-            One number a pair.
+            One number per pair.
         """
         stage = STAGES[name]
         angle = np.pi * self.conflict * stage.turn
@@ -232,21 +232,21 @@ class Market:
         """The probability of a stage, given the one before.
 
         Args:
-            name: One of `STAGES` but `rating`.
-            pairs: What the stage reads.
+            name: One of `STAGES` except `rating`.
+            pairs: The inputs.
 
         Returns:
-            One probability a pair.
+            One probability per pair.
         """
         return sigmoid(self.logits(name, pairs))
 
     def settled(self, rng: np.random.Generator, rates: Mapping[str, float], positions: int) -> Market:
-        """The same market with the intercepts at which stages are as frequent as asked for.
+        """Calibrate the intercepts so that the stages have the given rates.
 
         Args:
-            rng: Where the lists of a trial come from.
-            rates: By stage, in order: how many reach it, of those who reached the one before.
-            positions: Items a list.
+            rng: Random generator for the trial lists.
+            rates: By stage, in order: its rate given the one before.
+            positions: Items per list.
 
         Returns:
             The market.
@@ -263,20 +263,20 @@ class Market:
 
 
 def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The probability of log-odds.
+    """The probabilities of log-odds.
 
     Args:
-        logits: Any.
+        logits: Log-odds, any shape.
 
     Returns:
-        One probability each.
+        Probabilities, the same shape.
     """
     chances: npt.NDArray[Any] = 1 / (1 + np.exp(-logits))
     return chances
 
 
 def _tastes(rng: np.random.Generator, groups: Whole, count: int) -> Tastes:
-    """Vectors around those of their groups."""
+    """Draw vectors around the centres of their groups."""
 
     def normal(rows: int) -> Tastes:
         return rng.standard_normal((rows, 2 * TASTES), dtype=np.float32).view(np.complex64)
@@ -286,7 +286,7 @@ def _tastes(rng: np.random.Generator, groups: Whole, count: int) -> Tastes:
 
 
 def _second_unit(tastes: Tastes) -> Tastes:
-    """Quaternions a + bj times j, pairs of complex numbers as they are."""
+    """Multiply quaternions a + bj, stored as pairs of complex numbers, by j."""
     turned = np.empty_like(tastes)
     np.negative(tastes[:, 1::2].conj(), out=turned[:, ::2])
     np.conjugate(tastes[:, ::2], out=turned[:, 1::2])
@@ -294,7 +294,7 @@ def _second_unit(tastes: Tastes) -> Tastes:
 
 
 def _intercept(logits: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], rate: float) -> float:
-    """What to add so that the weighted mean probability is the rate: Newton on the log-odds of the mean."""
+    """The intercept at which the weighted mean probability is the rate: Newton on the log-odds of the mean."""
     target = math.log(rate / (1 - rate))
     intercept = target - float(np.average(logits, weights=weights))
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Mix: several logs, each batch from one of them, in a stated ratio."""
+"""Mix: batches from several logs, in a given ratio."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from motet.errors import ConfigError, DataError
 
 
 class Mix:
-    """Logs that different tasks learn from: clicks in one file, surveys in another.
+    """Logs for different tasks: clicks in one file, surveys in another.
 
-    Every batch comes from one log. A task whose columns that log lacks skips the batch; a task that reads no column of
-    its own (a `Retrieval` without `positives`) learns from every log. Context columns that a log lacks are unknown in
-    its rows. Read further logs against the users and items of the first: `first.encode(source, schema=...)`.
+    Every batch comes from a single log. A task skips batches from logs without its columns; a task that reads no
+    column of its own (a `Retrieval` without `positives`) learns from every log. Context columns that a log lacks are
+    unknown in its rows. Read further logs with the users and items of the first: `first.encode(source, schema=...)`.
 
-    An epoch is one pass over the first log. The batches of the others are spread evenly between its own, and continue
-    in the next epoch where they stopped.
+    An epoch is one pass over the first log. The batches of the other logs are spread evenly among its batches, and the
+    next epoch continues where they stopped.
 
     Args:
         logs: At least two, with the same users and items.
-        ratio: How many batches of each log there are to one another: `(3, 1)` is three of the first to one of the
-            second. In proportion to their rows where not given.
+        ratio: Relative number of batches per log: `(3, 1)` is three of the first for one of the second. By default in
+            proportion to their rows.
 
     Raises:
-        ConfigError: If there are fewer than two logs, or the ratio is not one positive number a log.
+        ConfigError: If there are fewer than two logs, or the ratio is not one positive number per log.
         DataError: If the logs number users, items or categories differently, or only some have a time, or recent items
             have another length in each.
 
@@ -50,7 +50,7 @@ class Mix:
             raise ConfigError(f"{len(logs)} log in a mix; it takes at least two")
         shares = tuple(len(log) for log in logs) if ratio is None else tuple(ratio)
         if len(shares) != len(logs) or not all(0 < share < float("inf") for share in shares):
-            raise ConfigError(f"ratio={shares} for {len(logs)} logs; it must be one positive number a log")
+            raise ConfigError(f"ratio={shares} for {len(logs)} logs; it must be one positive number per log")
         _check_alike(logs)
         _check_widths(logs)
         self.logs = tuple(logs)
@@ -58,7 +58,7 @@ class Mix:
 
     @cached_property
     def log(self) -> EventLog:
-        """All rows in one log, the first log's first; columns that a log lacks are unknown in its rows."""
+        """All logs concatenated; columns that a log lacks are unknown in its rows."""
         names = dict.fromkeys(name for log in self.logs for name in log.columns)
         columns = {name: torch.cat([self._column(log, name) for log in self.logs]) for name in names}
         vocabs = {name: vocab for log in self.logs for name, vocab in log.vocabs.items()}
@@ -69,12 +69,12 @@ class Mix:
         return self.log.batch()
 
     def loader(self, *, batch_size: int = 8192, seed: int = 0, device: torch.device | str = "cpu") -> MixLoader:
-        """What `fit` takes batches from.
+        """Make the loader that `fit` reads.
 
         Args:
-            batch_size: Rows a batch, of whichever log.
-            seed: Start of the order of every epoch.
-            device: Where the batches shall lie.
+            batch_size: Rows per batch.
+            seed: Seed of the row order.
+            device: The device of the batches.
 
         Returns:
             The loader.
@@ -88,7 +88,7 @@ class Mix:
         return {name: self._column(log, name) for name in sorted(names - log.columns.keys())}
 
     def _column(self, log: EventLog, name: str) -> Tensor:
-        """A column of a log, unknown throughout where the log does not have it."""
+        """A column of a log, or unknown values if the log does not have it."""
         if name in log.columns:
             return log.columns[name]
         like = next(other.columns[name] for other in self.logs if name in other.columns)
@@ -96,11 +96,11 @@ class Mix:
 
 
 class MixLoader:
-    """Batches of several loaders, evenly between those of the first.
+    """Interleaves the batches of several loaders evenly.
 
     Args:
-        loaders: One a log.
-        ratio: How many batches of each there are to one another.
+        loaders: One per log.
+        ratio: Relative number of batches per loader.
     """
 
     def __init__(self, loaders: Sequence[Loader], ratio: Sequence[float]) -> None:
@@ -111,13 +111,13 @@ class MixLoader:
         return sum(self.steps)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch; the same number gives the same batches.
+        """Yield the batches of one epoch; the same number gives the same batches.
 
         Args:
-            number: Which epoch, from 0.
+            number: The epoch, from 0.
 
         Yields:
-            Batches, each of one log.
+            Batches, each from one log.
         """
         streams = [_endless(loader, number * steps) for loader, steps in zip(self.loaders, self.steps, strict=True)]
         turns = [((step + 0.5) / steps, which) for which, steps in enumerate(self.steps) for step in range(steps)]
@@ -126,7 +126,7 @@ class MixLoader:
 
 
 def _endless(loader: Loader, start: int) -> Iterator[Batch]:
-    """Epoch after epoch, from one batch on."""
+    """Yield batches epoch after epoch, beginning with batch `start`."""
     epoch, skip = divmod(start, len(loader))
     while True:
         yield from islice(loader.epoch(epoch), skip, None)
@@ -134,27 +134,27 @@ def _endless(loader: Loader, start: int) -> Iterator[Batch]:
 
 
 def _check_alike(logs: Sequence[EventLog]) -> None:
-    """Rows must mean the same users, items and categories in all logs."""
+    """Check that rows mean the same users, items and categories in all logs."""
     first, how = logs[0], "read it with encode(source, schema=...) of the first log"
     vocabs = dict(first.vocabs)
     for number, log in enumerate(logs[1:], 2):
         for own, others in ((log.users, first.users), (log.items, first.items)):
             if own is not others and own.vocab != others.vocab:
-                raise DataError(f"log {number} of the mix numbers {own.key!r} otherwise than the first; {how}")
+                raise DataError(f"log {number} of the mix numbers {own.key!r} differently from the first; {how}")
         if log.schema.time != first.schema.time:
             raise DataError(
-                f"the time of the mix's first log is {first.schema.time!r}, and that of log {number} "
-                f"{log.schema.time!r}; give all the same, or none"
+                f"the time column of the mix's first log is {first.schema.time!r}, but that of log {number} is "
+                f"{log.schema.time!r}; use the same name in all logs, or none"
             )
         for name, vocab in log.vocabs.items():
             if vocabs.setdefault(name, vocab) != vocab:
                 raise DataError(
-                    f"log {number} of the mix numbers the values of {name!r} otherwise than a log before it; {how}"
+                    f"log {number} of the mix numbers the values of {name!r} differently from a log before it; {how}"
                 )
 
 
 def _check_widths(logs: Sequence[EventLog]) -> None:
-    """Columns of recent items must have one length."""
+    """Check that columns of recent items have the same length in all logs."""
     widths: dict[str, int] = {}
     for number, log in enumerate(logs, 1):
         for name, column in log.columns.items():

@@ -1,4 +1,4 @@
-"""MovieLens in the file formats of its six releases, as three tables with the same columns."""
+"""Readers for the file formats of the six MovieLens releases; each gives three tables with the same columns."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Tables(NamedTuple):
 
 
 class Files:
-    """A folder or a zip whose files are asked for by their bare names, in whichever folder below they lie.
+    """The files of a folder or a zip file, looked up by bare name in any subfolder.
 
     Args:
-        place: Where a release was unpacked, or its zip.
+        place: The folder of an unpacked release, or its zip file.
 
     Raises:
-        DataError: If there is nothing there, or it is neither a folder nor a zip.
+        DataError: If the path does not exist, or is neither a folder nor a zip file.
     """
 
     def __init__(self, place: Path) -> None:
@@ -99,13 +99,13 @@ class Files:
         self.place = place
 
     def find(self, name: str) -> bytes | Path | None:
-        """Look for a file.
+        """Find a file.
 
         Args:
-            name: Of the file.
+            name: File name.
 
         Returns:
-            Its path in a folder, its content in a zip; None where there is no such file.
+            Its path in a folder, its content in a zip file; None if there is no such file.
         """
         if self.place.is_dir():
             return min(self.place.rglob(name), key=lambda file: len(file.parts), default=None)
@@ -122,18 +122,18 @@ class Files:
         return file
 
     def lines(self, name: str, separator: str) -> pl.DataFrame:
-        """Read a small table that no CSV reader takes.
+        """Read a small table that CSV readers cannot parse.
 
         Args:
-            name: Of the file.
-            separator: Between the values of a line.
+            name: File name.
+            separator: Separator of the values in a line.
 
         Returns:
             A column of lists of text.
         """
         file = self[name]
         text = _decode(file if isinstance(file, bytes) else file.read_bytes())
-        # Not splitlines: latin-1 has characters that it takes for the end of a line.
+        # Not splitlines, which also splits at some latin-1 characters.
         lines = [line for line in text.replace("\r\n", "\n").split("\n") if line]
         return pl.DataFrame({"values": pl.Series(lines, dtype=pl.String).str.split(separator)})
 
@@ -160,7 +160,7 @@ def read_tabs(files: Files) -> Tables:
 
 def read_colons(files: Files) -> Tables:
     """The format of 1M and 10M: ratings.dat, movies.dat and, in 1M, users.dat, with :: between the values."""
-    # Polars separates by one byte: between two values stands the empty text between two colons.
+    # Polars takes a separator of one byte: "::" makes an empty column between two values.
     columns = ["user_id", "between_1", "movie_id", "between_2", "rating", "between_3", "timestamp"]
     ratings = _headless(files["ratings.dat"], columns, ":")
     value = pl.col("values").list.get
@@ -202,13 +202,13 @@ def _genres(column: pl.Expr) -> pl.Expr:
 
 
 def _headless(file: bytes | Path, columns: Sequence[str], separator: str) -> pl.DataFrame:
-    # The types are given, not guessed: in 10M the first half star stands far down.
+    # The types are given, not inferred: in 10M the first half star comes late.
     schema = {name: RATINGS.get(name, pl.String) for name in columns}
     return pl.scan_csv(file, separator=separator, has_header=False, schema=schema).select(*RATINGS).collect()
 
 
 def _items(frame: pl.DataFrame) -> pl.DataFrame:
-    # The last year in brackets: a title may go on behind it, "(1995) (V)", or span years, "(1975-1979)".
+    # The last year in brackets: a title may continue after it, "(1995) (V)", or span years, "(1975-1979)".
     year = pl.col("title").str.extract_all(r"\(\d{4}").list.last().str.slice(1).cast(pl.Int64)
     return frame.with_columns(year=year)
 

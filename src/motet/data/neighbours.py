@@ -1,4 +1,4 @@
-"""Neighbours: the items that share most users with each item."""
+"""Neighbours: for each item, the items with the most similar users."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.errors import ConfigError
 
-ITEMS = 512  # items compared with all others at once: their users then take 32 MB for 15,000 users
+ITEMS = 512  # items per block: their user vectors take 32 MB for 15,000 users
 
 
 class Neighbours(NamedTuple):
-    r"""The items most alike each item, by the cosine of who had them.
+    r"""The nearest neighbours of each item by the cosine similarity of their sets of users.
 
     $$ \mathrm{sim}(i, j) = \frac{|U_i \cap U_j|}{\sqrt{|U_i| \, |U_j|} + \lambda} $$
 
-    for the distinct users $U_i$ who had item i. The shrinkage $\lambda$ keeps two items that one user had from being
-    the best of neighbours.
+    for the distinct users $U_i$ who had item i. The shrinkage $\lambda$ keeps two items with a single shared user from
+    being nearest neighbours.
 
     Attributes:
         pairs: `item * items + neighbour`, ascending.
-        similarities: Of each pair.
-        items: How many item rows there are, the unknown included.
+        similarities: The similarity of each pair.
+        items: Number of item rows, including the unknown item.
 
     Source:
         Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001, section 3.1.1.
@@ -48,20 +48,20 @@ class Neighbours(NamedTuple):
 
     @classmethod
     def of(cls, log: EventLog, *, where: str | None = None, most: int = 200, shrinkage: float = 10.0) -> Self:
-        """Compare every item with every other.
+        """Find the neighbours of every item.
 
         Args:
             log: The training log.
-            where: Which of its rows say that a user had an item, such as `"event == 'view'"`; all where not given.
-            most: How many neighbours an item keeps.
-            shrinkage: Lambda in the formula; 10 lets some dozens of shared users count nearly in full.
+            where: Condition on the rows that count, such as `"event == 'view'"`; all by default.
+            most: How many neighbours to keep per item.
+            shrinkage: Lambda in the formula; with 10, a few dozen shared users count almost in full.
 
         Returns:
-            The neighbours of every item; items that share no user are none, and no item is its own.
+            The neighbours of every item: other items that share at least one user.
 
         Raises:
-            ConfigError: If `most` is below 1, the shrinkage is negative, or the condition cannot be read.
-            DataError: If the condition reads a column that is not there, or compares one with what it never is.
+            ConfigError: If `most` is below 1, the shrinkage is negative, or the condition cannot be parsed.
+            DataError: If the condition reads a missing column, or compares one with a value that never occurs in it.
         """
         if most < 1:
             raise ConfigError(f"most={most} neighbours; an item keeps at least one")
@@ -91,14 +91,14 @@ class Neighbours(NamedTuple):
         return cls(key, torch.cat(values)[order], items)
 
     def similarity(self, item: Int[Tensor, "*n"], other: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """How alike items are, pair by pair.
+        """Look up similarities, pair by pair.
 
         Args:
             item: Item rows.
             other: Item rows to compare them with.
 
         Returns:
-            Cosines; 0 for those that are not among the item's neighbours.
+            Similarities; 0 for pairs that are not neighbours.
         """
         if not len(self.pairs):
             return torch.zeros(item.shape)

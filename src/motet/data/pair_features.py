@@ -1,4 +1,4 @@
-"""PairFeatures: what a log knows of a user with an item, as columns for a head to read."""
+"""PairFeatures: counts of a user's events with an item, as columns for a head to read."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from motet.data.neighbours import Neighbours
 from motet.data.schema import Numeric
 from motet.errors import ConfigError, did_you_mean
 
-PAIRS = 1 << 17  # pairs whose users' items are held at once
+PAIRS = 1 << 17  # pairs per block, to bound memory
 
 
 class PairFeatures:
-    """Counts of a log by kind of event, for any pairs of user and item.
+    """Counts of events by type, for any pairs of a user and an item.
 
-    For each kind of event, say `view`:
+    For each event type, say `view`:
 
     - `pair_view`: whether the user viewed the item;
-    - `user_view`, `item_view`: the log of 1 + how many items the user viewed, and how many users viewed the item. A
-      head that reads the logs of several counts can form their ratios: views that turn into purchases;
-    - `near_view`, `nearest_view`: the sum and the largest of the item's similarities to all that the user viewed, where
-      neighbours are given for that kind.
+    - `user_view`, `item_view`: log(1 + n) of the number of items that the user viewed, and of users who viewed the
+      item. From logarithms of counts a head can form ratios, such as the share of views that lead to a purchase;
+    - `near_view`, `nearest_view`: the sum and the maximum of the item's similarities to all items that the user viewed,
+      if neighbours are given for that type.
 
-    A pair that is a label must not be counted. Where the log has a time, `add` gives a row what came before it, so that
-    no row sees itself or what followed from it; without one, count a log that lacks the rows which `add` is given.
+    Labels must not be counted. If the log has a time, `add` counts only events before each row, so no row sees itself
+    or its consequences; otherwise, count a log that does not contain the rows passed to `add`.
 
     Args:
-        log: What is counted; its schema names the event column.
-        near: By kind of event: the neighbours to look for among the user's items of that kind. They need not be of the
-            same kind: `{"buy": neighbours_by_views}` asks for what is viewed by those who view what the user bought.
+        log: The events to count; its schema names the event column.
+        near: By event type, the neighbours to look for among the user's items of that type. They may come from another
+            type: `{"buy": neighbours_by_views}` compares the item with what the user bought, by shared viewers.
 
     Raises:
-        ConfigError: If the schema names no event, or `near` names a kind that is not in the log.
+        ConfigError: If the schema names no event column, or `near` names an event type that is not in the log.
 
     Example:
         >>> import polars as pl
@@ -57,15 +57,15 @@ class PairFeatures:
     def __init__(self, log: EventLog, *, near: Mapping[str, Neighbours] | None = None) -> None:
         event = log.schema.event
         if event is None:
-            raise ConfigError("PairFeatures count events by kind: name the log's column of kinds, Schema(event=...)")
+            raise ConfigError("PairFeatures counts events by type: name the column of event types, Schema(event=...)")
         self.near = dict(near or {})
         codes = {str(kind): code for code, kind in enumerate(log.vocabs[event].ids, start=1)}
         kinds = sorted(codes)
         for kind in self.near:
             if kind not in kinds:
                 raise ConfigError(
-                    f"near={kind!r} is no kind of event in the log{did_you_mean(kind, kinds)}; "
-                    f"kinds: {', '.join(kinds)}"
+                    f"near={kind!r} is not an event type in the log{did_you_mean(kind, kinds)}; "
+                    f"types: {', '.join(kinds)}"
                 )
         self.sizes = (len(log.users), len(log.items))
         batch = log.batch()
@@ -78,7 +78,7 @@ class PairFeatures:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns it makes."""
+        """The names of its columns."""
         return tuple(name for kind in self._counts for name in _names(kind, near=kind in self.near))
 
     def columns(
@@ -88,15 +88,15 @@ class PairFeatures:
         *,
         before: Real[Tensor, " pairs"] | None = None,
     ) -> dict[str, Float[Tensor, " pairs"]]:
-        """The features of pairs.
+        """Compute the features of pairs.
 
         Args:
             users: User rows.
             items: Item rows.
-            before: Moments: only earlier events are counted. The whole log where not given.
+            before: Times in seconds; only earlier events are counted. By default the whole log is.
 
         Returns:
-            One number a pair, by column.
+            One number per pair, by column.
         """
         moments = torch.full(users.shape, torch.inf) if before is None else before
         found: dict[str, Tensor] = {}
@@ -108,20 +108,20 @@ class PairFeatures:
         return found
 
     def add(self, log: EventLog) -> EventLog:
-        """The same rows with the features as context.
+        """Add the features to a log as context.
 
         Args:
-            log: Rows of the same users and items; where there are no times, none that was counted.
+            log: Rows of the same users and items; without times, they must not be among those counted.
 
         Returns:
             A log whose schema declares the columns as numeric context features.
 
         Raises:
-            ConfigError: If the log has a column of such a name already.
+            ConfigError: If the log already has a column of that name.
         """
         taken = [name for name in self.names if name in log.columns]
         if taken:
-            raise ConfigError(f"the log has a column {taken[0]!r} of its own; drop it, or give it another name")
+            raise ConfigError(f"the log already has a column {taken[0]!r}; drop it, or rename it")
         batch = log.batch()
         context = {**log.schema.context_features, **{name: Numeric() for name in self.names}}
         before = None if self._time is None or log.schema.time is None else batch[log.schema.time]
@@ -135,13 +135,13 @@ def _names(kind: str, *, near: bool) -> list[str]:
 
 
 class _Counts(NamedTuple):
-    """The distinct pairs of one kind of event, each at its first moment, ready to be counted up to any moment."""
+    """The distinct pairs of one event type, each at its first time, ready to be counted up to any time."""
 
     history: History
     pairs: Int[Tensor, " pairs"]  # `user * items + item`, ascending, as in the history
-    first: Float[Tensor, " pairs"]  # moment of each
-    moments: Float[Tensor, " pairs"]  # the same, ascending
-    by_user: Int[Tensor, " pairs"]  # `user * (pairs + 1) + place among the moments`, ascending
+    first: Float[Tensor, " pairs"]  # time of each pair
+    moments: Float[Tensor, " pairs"]  # the same times, ascending
+    by_user: Int[Tensor, " pairs"]  # `user * (pairs + 1) + position in moments`, ascending
     by_item: Int[Tensor, " pairs"]
     items: int
 
@@ -157,26 +157,26 @@ class _Counts(NamedTuple):
         return cls(History.of(batch, *sizes), pairs, first, moments, by_user, by_item, sizes[1])
 
     def of_pairs(self, users: Tensor, items: Tensor, before: Tensor, *, near: Neighbours | None) -> list[Tensor]:
-        """The columns of `_names`, of pairs."""
-        place = torch.searchsorted(self.moments, before)  # so many pairs are earlier
+        """The columns of `_names` for some pairs."""
+        place = torch.searchsorted(self.moments, before)  # the number of earlier pairs
         found = [self._among(users * self.items + items, before)]
         found += [self._earlier(self.by_user, users, place), self._earlier(self.by_item, items, place)]
         return found if near is None else [*found, *self._alike(users, items, before, near)]
 
     def _among(self, keys: Tensor, before: Tensor) -> Tensor:
-        """1 for each pair that happened before."""
+        """1 for each pair that occurred before the given time."""
         if not len(self.pairs):
             return torch.zeros(len(keys))
         at = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
         return ((self.pairs[at] == keys) & (self.first[at] < before)).float()
 
     def _earlier(self, keys: Tensor, rows: Tensor, place: Tensor) -> Tensor:
-        """The log of 1 + how many pairs of each user, or of each item, are among the first so many."""
+        """log(1 + n) of each user's, or each item's, number of pairs among the first `place` ones."""
         low = rows * (len(keys) + 1)
         return (torch.searchsorted(keys, low + place) - torch.searchsorted(keys, low)).float().log1p()
 
     def _alike(self, users: Tensor, items: Tensor, before: Tensor, near: Neighbours) -> list[Tensor]:
-        """Sum and largest of the similarities to what the user had before."""
+        """Sum and maximum of the similarities to what the user had before."""
         which, own = self.history.of_users(users)
         at = torch.searchsorted(self.pairs, users[which] * self.items + own)
         similarity = near.similarity(items[which], own) * (self.first[at] < before[which])

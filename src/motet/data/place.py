@@ -1,4 +1,4 @@
-"""Place: where a value stands in the caller's data, so that an error can point at it."""
+"""Place: the position of a value in the caller's data, for error messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Place:
     """A column of a source.
 
     Attributes:
-        column: Its name.
+        column: Column name.
         source: The file, or what the table is for.
-        rows: The source row of each value, where the values were reordered on the way.
+        rows: The source row of each value, if the values were reordered after reading.
 
     Example:
         >>> place = Place("age", "users.csv")
@@ -33,7 +33,7 @@ class Place:
         """Name a row of the source.
 
         Args:
-            index: Position of the value.
+            index: Position of the value in the column.
 
         Returns:
             `"row 3 (counted from 0)"`.

@@ -1,4 +1,4 @@
-"""Recent: what each user did before a row, as columns of the log: their last items, and their sessions."""
+"""Recent: what each user did before a row, as columns of the log: their latest items and their sessions."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 
 MINUTE_S = 60.0
-Events = tuple[Int[Tensor, " past"], Int[Tensor, " past"], Real[Tensor, " past"]]  # users, items, moments
+Events = tuple[Int[Tensor, " past"], Int[Tensor, " past"], Real[Tensor, " past"]]  # users, items, times
 
 
 def recent(
     log: EventLog, length: int, *, where: str | None = None, before: EventLog | None = None, name: str = "recent"
 ) -> EventLog:
-    """Add a column [rows, length]: the items the row's user had before the row's moment, the newest last.
+    """Add a column [rows, length]: the latest items of the row's user before the time of the row, newest last.
 
-    Only what is strictly earlier counts: events of one moment do not see each other, and no row sees itself. Where
-    there are fewer than `length`, 0 fills up in front. Unknown users have no past, and unknown items are left out.
+    Only strictly earlier events count: simultaneous events do not see each other, and no row sees itself. Rows with
+    fewer than `length` items are padded in front with 0. Unknown users have no past, and unknown items are left out.
 
-    With it comes `name_events`, how many earlier events the items were chosen from, by which `check_recent` knows
-    whether a log still holds all of them; and, under a condition, `name_counts`: whether the row is history for later
-    ones.
+    Also adds `name_events`, the number of earlier events, which tells `check_recent` whether a log still holds all of
+    them; and, with a condition, `name_counts`: whether the row counts as history for later rows.
 
     Args:
         log: Its schema names a time.
-        length: How many items a row sees at most.
-        where: Which events count as history, such as `"event == 'purchase'"`; all where not given.
-        before: A further log whose events are history too: `recent(test, 20, before=train)` lets a held-out row see
-            all that happened before it.
-        name: Of the column.
+        length: The largest number of items per row.
+        where: Condition on the events that count as history, such as `"event == 'purchase'"`; all by default.
+        before: Another log whose events are history too: with `recent(test, 20, before=train)` a held-out row sees
+            everything before it.
+        name: Name of the column.
 
     Returns:
         The same rows with the column, in the same order.
 
     Raises:
         ConfigError: If the schema has no time, `length` is below 1, or the name is taken.
-        DataError: If both logs number their users or items differently.
+        DataError: If the two logs number their users or items differently.
 
     Example:
         >>> import polars as pl
@@ -73,18 +72,17 @@ def recent(
 
 
 def recent_like(log: EventLog, train: EventLog) -> EventLog:
-    """Add the columns of recent items that a training log has, or had when it was saved, to later rows.
+    """Add to later rows the columns of recent items that a training log has, or had when it was saved.
 
     Args:
-        log: Rows that come after those of `train`, read with `train.encode(...)`.
-        train: What its columns were made from is history too.
+        log: Rows later than those of `train`, read with `train.encode(...)`.
+        train: The training log; its events are history too.
 
     Returns:
-        The same rows with the columns; the log itself where the training log has none.
+        The same rows with the columns; the log itself if the training log has none.
 
     Raises:
-        DataError: If both logs number their users or items differently, or a condition reads a column that is not
-            there.
+        DataError: If the two logs number their users or items differently, or a condition reads a missing column.
 
     Example:
         >>> import polars as pl
@@ -101,16 +99,16 @@ def recent_like(log: EventLog, train: EventLog) -> EventLog:
 
 
 def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> Int[Tensor, "users length"]:
-    """What every user had by the end of a log, the newest last: the sequences to serve them with.
+    """The latest items of every user at the end of a log, newest last: the sequences used in serving.
 
     Args:
-        log: With the column that `recent` adds.
-        users: How many user rows there are, the unknown included.
-        length: How many items.
-        name: Of the column.
+        log: A log with the column that `recent` adds.
+        users: Number of user rows, including the unknown user.
+        length: Number of items per user.
+        name: Name of the column.
 
     Returns:
-        Item rows by user row; 0 fills up in front.
+        Item rows by user row, padded in front with 0.
     """
     batch = log.batch()
     times = _times(batch, "latest")
@@ -118,7 +116,7 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
     history = _events([_counted(batch, name)], "latest")
     everyone = torch.arange(users, device=times.device)
     own, _ = _windows(history, everyone, (times.max() + 1).expand(users), length)
-    # Before the log's own events comes what the first row of each user has already seen in an earlier log.
+    # What a user had in an earlier log stands in the first row of that user in this one.
     events = torch.bincount(batch.users, minlength=users)
     begins = (events.cumsum(0) - events).clamp(max=len(times) - 1)
     first = _by_user_and_time(batch.users, times)[begins]
@@ -128,18 +126,18 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
 
 
 def check_recent(log: Columns, *, name: str = "recent", before: Columns | None = None) -> None:
-    """Check that no row's recent items look into the future.
+    """Check that the recent items of no row come from its future.
 
-    Every item must have an event of the same user that is earlier than the row, in the log or in `before`. A row for
-    which `recent` knew more events than are here, in an earlier log or in rows left out since, is not judged.
+    Every item needs an event of the same user that is earlier than the row, in the log or in `before`. Rows are skipped
+    if `recent` saw more events than are here: events of an earlier log, or rows that were removed since.
 
     Args:
-        log: With a column of recent items.
-        name: Of the column.
-        before: The further log that the column was built from.
+        log: A log with a column of recent items.
+        name: Name of the column.
+        before: The earlier log that the column was built from.
 
     Raises:
-        DataError: If the log has no such column or no time, or an item's event is not before its row.
+        DataError: If the log has no such column or no time, or an item has no event before its row.
     """
     batch = log.batch()
     if name not in batch:
@@ -147,8 +145,8 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
     column, times = batch[name], _times(batch, "check_recent")
     if column.ndim != 2 or column.is_floating_point():
         raise DataError(
-            f"column {name!r} has shape {tuple(column.shape)} and type {column.dtype}; recent items are item rows, "
-            "[rows, length]: recent(log, length) makes them"
+            f"column {name!r} has shape {tuple(column.shape)} and type {column.dtype}; recent items are item rows of "
+            "shape [rows, length], as recent(log, length) makes them"
         )
     pasts = [batch] if before is None else [before.batch(), batch]
     late = _late(column, batch, pasts)
@@ -167,12 +165,12 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
 
 
 def sessions(log: EventLog, gap_minutes: float, *, name: str = "session") -> EventLog:
-    """Add a column: in which of the user's sessions an event is, counted from 1; 0 for unknown users.
+    """Add a column with the number of the user's session, counted from 1; 0 for unknown users.
 
     Args:
         log: Its schema names a time.
-        gap_minutes: A session ends when the user does nothing for longer than this; 30 is what web analytics take.
-        name: Of the column.
+        gap_minutes: A session ends when the user does nothing for longer than this; web analytics use 30.
+        name: Name of the column.
 
     Returns:
         The same rows with the column, in the same order.
@@ -211,7 +209,7 @@ def _windows(
     times: Real[Tensor, " rows"],
     length: int,
 ) -> tuple[Int[Tensor, "rows length"], Int[Tensor, " rows"]]:
-    """The last items of each user before a moment, and how many there were in all."""
+    """The last items of each user before a time, and the total number of earlier events."""
     who, items, moments = history
     if not len(who):
         return users.new_zeros(len(users), length), torch.zeros_like(users)
@@ -225,7 +223,7 @@ def _windows(
 
 
 def _late(column: Int[Tensor, "rows length"], batch: Batch, pasts: list[Batch]) -> Bool[Tensor, "rows length"]:
-    """Which items had no event of the row's user before the row."""
+    """Which items have no event of the row's user before the row."""
     times = _times(batch, "check_recent")
     users, items, moments = _events(pasts, "check_recent")
     width = int(torch.maximum(items.max(), column.max())) + 1
@@ -239,7 +237,7 @@ def _late(column: Int[Tensor, "rows length"], batch: Batch, pasts: list[Batch]) 
 
 
 def _events(pasts: list[Batch], of: str) -> Events:
-    """The events of several logs, one after the other."""
+    """The concatenated events of several logs."""
     parts = ([past.users for past in pasts], [past.items for past in pasts], [_times(past, of) for past in pasts])
     users, items, moments = map(torch.cat, parts)
     return users, items, moments
@@ -251,13 +249,13 @@ def _by_user_and_time(users: Int[Tensor, " rows"], times: Real[Tensor, " rows"])
 
 
 def _counting(batch: Batch, condition: Expression | None) -> Bool[Tensor, " rows"]:
-    """The events that are history: those the condition chooses, of known users with known items."""
+    """Which events are history: those that meet the condition, of known users and items."""
     counted = (batch.users > 0) & (batch.items > 0)
     return counted if condition is None else counted & condition(batch)
 
 
 def _counted(batch: Batch, name: str) -> Batch:
-    """The events that were history when the column was made."""
+    """The events that counted as history when the column was made."""
     counted = _counting(batch, None)
     return batch.take(counted & batch.columns.get(f"{name}_counts", counted))
 

@@ -1,4 +1,4 @@
-"""Schema: which column is what. Every name is the caller's own column name."""
+"""Schema: what each column means. Every name is the caller's own column name."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Numeric:
     """A quantity: an age, a price. A null is an unknown value; NaN and infinity are refused.
 
     Args:
-        buckets: Cut it into this many ranges of equally many training values, with a vector each; where not given, the
-            vector is a line through the number, which suits what grows or falls.
+        buckets: Number of ranges with equally many training values; each range gets a vector. None for a vector that is
+            linear in the number, which suits monotonic effects.
 
     Raises:
         ConfigError: If there are fewer than two buckets.
@@ -31,15 +31,17 @@ class Numeric:
 
     def __post_init__(self) -> None:
         if self.buckets is not None and self.buckets < 2:
-            raise ConfigError(f"Numeric(buckets={self.buckets}) tells nothing apart; use 2 or more, or None for a line")
+            raise ConfigError(
+                f"Numeric(buckets={self.buckets}) distinguishes nothing; use 2 or more, or None for a linear effect"
+            )
 
 
 @dataclass(frozen=True)
 class MultiValued:
-    """Any number of values at once, such as genres: a list column, or text joined by a separator.
+    """Several values at once, such as genres: a list column, or text joined by a separator.
 
     Args:
-        separator: What stands between the values where the column is text; list columns ignore it.
+        separator: What separates the values if the column is text; list columns ignore it.
 
     Raises:
         ConfigError: If the separator is empty.
@@ -49,16 +51,16 @@ class MultiValued:
 
     def __post_init__(self) -> None:
         if not self.separator:
-            raise ConfigError("MultiValued(separator='') separates nothing; name what stands between values")
+            raise ConfigError("MultiValued(separator='') separates nothing; name the text between the values")
 
 
 @dataclass(frozen=True)
 class Text:
-    """Words in any order: lower-cased runs of letters and digits.
+    """A bag of words: lower-cased runs of letters and digits.
 
     Args:
-        max_tokens: How many of the most frequent words are kept; rarer ones are dropped. 10,000 covers the titles of
-            a catalogue and bounds the size of the embedding table.
+        max_tokens: How many of the most frequent words to keep; rarer ones are dropped. 10,000 covers the titles of a
+            catalogue and bounds the size of the embedding table.
 
     Raises:
         ConfigError: If no word would be kept.
@@ -73,7 +75,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Timestamp:
-    """A moment: seconds since 1970 as a number, a date, a date and time, or ISO 8601 text."""
+    """A time: seconds since 1970 as a number, a date, a date and time, or ISO 8601 text."""
 
 
 Feature = Categorical | Numeric | MultiValued | Text | Timestamp
@@ -89,21 +91,21 @@ KINDS: dict[str, type[Feature]] = {
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of an event log and what each of them is.
+    """The columns of an event log, and what each of them means.
 
     Args:
         user: Column of user ids, text or whole numbers.
         item: Column of item ids, text or whole numbers.
-        time: Column of the moment of each event; needed by the splits that follow time.
-        event: Column of the kind of each event (view, cart, purchase), where a row is an event of one kind; tasks
-            choose their rows by it. Where a row is an exposure with a column a signal, there is none.
-        signals: Columns of feedback: ratings, clicks, purchases. Null where an event says nothing about a signal.
-        user_features: What is known about a user, by column of the user table (or of the log, if constant per user).
-        item_features: What is known about an item, by column of the item table (or of the log, if constant per item).
-        context_features: What is known about an event, by column of the log; categorical, numeric or timestamp.
+        time: Column of event times; splits by time need it.
+        event: Column of event types (view, cart, purchase), if each row is an event of one type; tasks choose their
+            rows by it. None if each row is an exposure with one column per signal.
+        signals: Columns of feedback: ratings, clicks, purchases. Null means that the event says nothing about a signal.
+        user_features: Features of users by column of the user table (or of the log, if constant per user).
+        item_features: Features of items by column of the item table (or of the log, if constant per item).
+        context_features: Features of events by column of the log; categorical, numeric or timestamp.
 
     Raises:
-        ConfigError: If a column of the log has two roles, or a feature is not one of the kinds.
+        ConfigError: If a column of the log has two roles, or a feature has an unknown kind.
 
     Example:
         >>> schema = Schema(user="user_id", item="sku", signals=("click",), item_features={"price": Numeric()})
@@ -122,7 +124,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         if isinstance(self.signals, str):
-            raise ConfigError(f"signals={self.signals!r} is one text; give a sequence: signals=({self.signals!r},)")
+            raise ConfigError(f"signals={self.signals!r} is a string; give a sequence: signals=({self.signals!r},)")
         object.__setattr__(self, "signals", tuple(self.signals))
         for role in ("user_features", "item_features", "context_features"):
             object.__setattr__(self, role, dict(getattr(self, role)))
@@ -131,18 +133,18 @@ class Schema:
         for name in self.columns:
             if self.columns.count(name) > 1:
                 raise ConfigError(
-                    f"column {name!r} has two roles; ids, time, event, signals and context_features need columns of "
-                    "their own"
+                    f"column {name!r} has two roles; ids, time, event, signals and context_features each need a column "
+                    "of their own"
                 )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns every log of this schema has: ids, time, kind of event, signals, context."""
+        """The columns that every log of this schema has: ids, time, event type, signals, context."""
         optional = [name for name in (self.time, self.event) if name is not None]
         return (self.user, self.item, *optional, *self.signals, *self.context_features)
 
     def to_json(self) -> str:
-        """The schema as JSON text.
+        """Write the schema as JSON.
 
         Returns:
             JSON that `from_json` reads back.
@@ -163,8 +165,7 @@ class Schema:
             The schema.
 
         Raises:
-            ConfigError: If the text is not the JSON of a schema, or names a field or a kind that this version
-                does not have.
+            ConfigError: If the text is not the JSON of a schema, or has a field or a kind unknown to this version.
         """
         known = [column.name for column in fields(cls)]
         try:
@@ -185,10 +186,10 @@ def _check_kind(role: str, name: str, kind: object) -> None:
         raise ConfigError(f"{role}[{name!r}] is the class {kind.__name__}; write {kind.__name__}()")
     if not isinstance(kind, Feature):
         kinds = ", ".join(f"{known.__name__}()" for known in KINDS.values())
-        raise ConfigError(f"{role}[{name!r}] is {kind!r}, which is no kind of feature; use one of {kinds}")
+        raise ConfigError(f"{role}[{name!r}] is {kind!r}, which is not a kind of feature; use one of {kinds}")
     if role == "context_features" and isinstance(kind, MultiValued | Text):
         raise ConfigError(
-            f"context_features[{name!r}] is {type(kind).__name__}; a context feature has one value an event: "
+            f"context_features[{name!r}] is {type(kind).__name__}; a context feature has one value per event: "
             "Categorical(), Numeric() or Timestamp()"
         )
 

@@ -1,4 +1,4 @@
-"""Shop: users who are shown items, what they do, and how probable that was."""
+"""Shop: simulated impressions, what users did with them, and the true probabilities."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from motet.data.market import CATEGORIES, SEGMENTS, STAR_NOISE, STARS, Floats, M
 from motet.data.schema import Categorical, Numeric, Schema
 from motet.errors import ConfigError, DataError, did_you_mean
 
-START = 1_704_067_200  # the first moment: 2024-01-01, in seconds since 1970
+START = 1_704_067_200  # opening time: 2024-01-01, in seconds since 1970
 DAY_S = 86_400
-LISTS = 8_192  # of a chunk, which has a stream of random numbers of its own: blocks of any size hold the same rows
+LISTS = 8_192  # lists per chunk; each chunk has its own random stream, so blocks of any size hold the same rows
 CHAIN = ("clicked", "carted", "bought", "returned")
 TRUTHS = (*CHAIN, "rating", "carted_if_clicked", "bought_if_carted", "returned_if_bought")
-# The events of a long log: the signal that each stands for, what it follows, and after how many seconds in the mean.
+# The events of a long log: the signal of each, the event that it follows, and the mean delay in seconds.
 EVENTS = {
     "click": ("clicked", "impression", 10),
     "cart": ("carted", "click", 120),
@@ -33,23 +33,23 @@ EVENTS = {
     "return": ("returned", "purchase", 6 * DAY_S),
     "review": ("rating", "purchase", 8 * DAY_S),
 }
-MARKET, TRIAL, ROWS, DELAYS = range(4)  # the streams of random numbers
+MARKET, TRIAL, ROWS, DELAYS = range(4)  # random streams
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Shop:
     """A simulated shop; `simulate.shop` makes one.
 
-    Ids of users and items are whole numbers from 1, the items in the order of their arrival.
+    Ids of users and items are whole numbers from 1; items are numbered in order of arrival.
 
     Attributes:
-        market: Tastes, qualities, prices: what the probabilities come from.
-        impressions: Rows of the wide log.
-        days: How long it is open.
-        seed: Of every random number.
-        positions: Items a list.
+        market: Tastes, qualities and prices, which determine the probabilities.
+        impressions: Number of rows of the wide log.
+        days: How long the shop is open.
+        seed: Seed of all random numbers.
+        positions: Items per list.
         review_rate: Share of the purchases that are rated.
-        schema: Of the wide log.
+        schema: Schema of the wide log.
     """
 
     market: Market
@@ -77,7 +77,7 @@ class Shop:
 
     @cached_property
     def log(self) -> EventLog:
-        """The wide log, by time: a row an impression, with a signal a column.
+        """The wide log, ordered by time: one row per impression, one column per signal.
 
         `clicked`, `carted`, `bought` and `returned` are 0 or 1; `rating` is 1 to 5 stars, null unless the item was
         bought and rated.
@@ -86,7 +86,7 @@ class Shop:
 
     @cached_property
     def truth(self) -> pl.DataFrame:
-        """The true probabilities of the rows of `log`; see `truths`."""
+        """The true probabilities for the rows of `log`; see `truths`."""
         return self.truths()
 
     @cached_property
@@ -105,11 +105,11 @@ class Shop:
         return pl.DataFrame({"item_id": ids, "category": category, "price": price, "arrived": arrived})
 
     def rows(self, start: int = 0, stop: int | None = None) -> pl.DataFrame:
-        """Some rows of the wide log, drawn now: a large shop is read block by block.
+        """Draw some rows of the wide log, so that a large shop can be read block by block.
 
         Args:
             start: The first row.
-            stop: The row after the last; all rows where not given.
+            stop: The row after the last; by default the end.
 
         Returns:
             user_id, item_id, time (seconds since 1970), position, and the signals.
@@ -117,16 +117,16 @@ class Shop:
         return self._blocks(start, stop, self._rows)
 
     def truths(self, start: int = 0, stop: int | None = None) -> pl.DataFrame:
-        """The true probabilities of some rows.
+        """Compute the true probabilities of some rows.
 
         Args:
             start: The first row.
-            stop: The row after the last; all rows where not given.
+            stop: The row after the last; by default the end.
 
         Returns:
-            `clicked`, `carted`, `bought`, `returned`: the probability that the impression gets there;
-            `carted_if_clicked`, `bought_if_carted`, `returned_if_bought`: given the stage before; `rating`: the stars
-            to expect, were it bought and rated.
+            `clicked`, `carted`, `bought`, `returned`: the probability that the impression reaches the stage;
+            `carted_if_clicked`, `bought_if_carted`, `returned_if_bought`: given the stage before; `rating`: the
+            expected stars if it is bought and rated.
         """
         return self._blocks(start, stop, lambda number: pl.DataFrame(self._truths(self._shown(number)[2])))
 
@@ -138,36 +138,36 @@ class Shop:
         *,
         position: int = 1,
     ) -> Float[Tensor, " pairs"]:
-        """The truth about any pairs, shown or not.
+        """The true probability of any pairs, shown or not.
 
         Args:
             stage: A column of `truth`.
-            users: Ids; the rows of `log.users` are the same numbers.
-            items: Ids, one a user.
-            position: Place in the list.
+            users: Ids, which equal the rows of `log.users`.
+            items: Ids, one per user.
+            position: Position in the list, from 1.
 
         Returns:
-            One probability a pair; for `"rating"`, the stars to expect.
+            One probability per pair; for `"rating"`, the expected stars.
 
         Raises:
-            ConfigError: If there is no such stage.
-            DataError: If an id is not in the shop, or there are not as many items as users.
+            ConfigError: If there is no such stage, or `position` is below 1.
+            DataError: If an id is not in the shop, or the numbers of users and items differ.
         """
         if stage not in TRUTHS:
             raise ConfigError(f"there is no stage {stage!r}{did_you_mean(stage, TRUTHS)}; stages: {', '.join(TRUTHS)}")
         if position < 1:
-            raise ConfigError(f"position={position}; places in a list count from 1")
+            raise ConfigError(f"position={position}; positions in a list count from 1")
         user, item = _places("user", users, len(self.users)), _places("item", items, len(self.items))
         if len(user) != len(item):
-            raise DataError(f"{len(user):,} users and {len(item):,} items are no pairs; give an item for each user")
+            raise DataError(f"{len(user):,} users and {len(item):,} items do not pair up; give one item per user")
         pairs = self.market.pairs(user, item, np.full(len(user), position))
         return torch.from_numpy(self._truths(pairs)[stage])
 
     def events(self, *, impressions: bool = False) -> EventLog:
-        """The same shop as a long log, by time: a row an event.
+        """The same shop as a long log, ordered by time: one row per event.
 
         Args:
-            impressions: Whether being shown is an event as well.
+            impressions: Whether to include impressions as events.
 
         Returns:
             user_id, item_id, `event` (click, cart, purchase, return, review; impression), `value` (the stars of a
@@ -185,19 +185,19 @@ class Shop:
         return EventLog.read(frame, schema, users=self.users, items=self.items)
 
     def write_parquet(self, folder: str | Path, *, rows: int = 1_000_000, truth: bool = False) -> Path:
-        """Write the wide log and its tables, a block at a time: memory is bounded whatever the size.
+        """Write the wide log and its tables block by block, in bounded memory.
 
         Args:
-            folder: Receives `users.parquet`, `items.parquet` and the folder `log`; and `truth`, where asked for.
-            rows: Rows a file.
-            truth: Whether to write the true probabilities, in files that hold the same rows as those of the log.
+            folder: Receives `users.parquet`, `items.parquet`, the folder `log`, and optionally the folder `truth`.
+            rows: Rows per file.
+            truth: Whether to write the true probabilities, in files with the same rows as those of the log.
 
         Returns:
             The folder.
 
         Raises:
-            ConfigError: If a file would hold less than one row.
-            DataError: If there is a log in the folder already.
+            ConfigError: If `rows` is below 1.
+            DataError: If the folder already holds a log or true probabilities.
 
         Example:
             >>> import tempfile
@@ -226,7 +226,7 @@ class Shop:
         return folder
 
     def _blocks(self, start: int, stop: int | None, draw: Callable[[int], pl.DataFrame]) -> pl.DataFrame:
-        """The chunks that hold some rows, cut to them."""
+        """Draw the chunks that cover some rows, and cut them to these rows."""
         start, stop, _ = slice(start, stop).indices(self.impressions)
         chunk = LISTS * self.positions
         first = min(start, self.impressions - 1) // chunk
@@ -234,7 +234,7 @@ class Shop:
         return frame.slice(start - first * chunk, max(0, stop - start))
 
     def _shown(self, number: int) -> tuple[np.random.Generator, Shown, Pairs]:
-        """A chunk's impressions, and the stream of random numbers that decides what became of them."""
+        """A chunk's impressions, and the random stream for their outcomes."""
         rng = np.random.default_rng([self.seed, ROWS, number])
         lists = -(-self.impressions // self.positions)
         own = np.arange(number * LISTS, min((number + 1) * LISTS, lists))
@@ -253,7 +253,7 @@ class Shop:
         return pl.DataFrame({**columns, **self._outcomes(rng, pairs)}, nan_to_null=True)
 
     def _outcomes(self, rng: np.random.Generator, pairs: Pairs) -> Mapping[str, npt.NDArray[np.uint8] | Floats]:
-        """Stage after stage, each of those who reached the one before."""
+        """Draw stage after stage, each among the rows that reached the one before."""
         found: dict[str, npt.NDArray[np.uint8] | Floats] = {}
         at = np.arange(len(pairs.match))
         for name in CHAIN:
@@ -270,7 +270,9 @@ class Shop:
     def _truths(self, pairs: Pairs) -> dict[str, Floats]:
         clicked, carted, bought, returned = (self.market.chances(name, pairs) for name in CHAIN)
         mean = self.market.logits("rating", pairs)
-        more = [sigmoid((mean - star + 0.5) / STAR_NOISE) for star in range(2, STARS + 1)]  # P(at least so many stars)
+        more = [
+            sigmoid((mean - star + 0.5) / STAR_NOISE) for star in range(2, STARS + 1)
+        ]  # P(at least this many stars)
         found: dict[str, Floats] = {
             "clicked": clicked,
             "carted": clicked * carted,

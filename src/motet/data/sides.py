@@ -1,4 +1,4 @@
-"""One side of a log, its users or its items: ids collected, tables joined, declared features encoded."""
+"""The users or the items of a log: collects their ids, joins their table, encodes their features."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def read_side(
     Args:
         log: The events.
         key: The id column, of the log and of the table.
-        kinds: Declared features: columns of the table, or columns of the log that are constant for each entity.
+        kinds: Declared features: columns of the table, or columns of the log that are constant per entity.
         source: The table, in any form that `Table.open` takes, or None.
         role: "user" or "item", for error messages.
 
     Returns:
-        The entities, and the row of each event's.
+        The entities, and the entity row of each event.
 
     Raises:
         DataError: If ids or features break a rule.
@@ -69,16 +69,16 @@ def build_entities(
 
     Args:
         key: Name of the id column.
-        vocab: Of the ids.
+        vocab: The ids.
         kinds: The declared features; each is a column of the table.
-        table: Row r belongs to entity row r + 1.
-        places: What error messages point at, by column.
+        table: Table row r describes entity row r + 1.
+        places: Places for error messages, by column.
 
     Returns:
         The entities; the same table always gives the same codes.
 
     Raises:
-        DataError: If a column does not hold what was declared.
+        DataError: If a column does not match its declaration.
     """
     features = {}
     for name, kind in kinds.items():
@@ -88,11 +88,11 @@ def build_entities(
 
 
 def read_ids(table: Table, key: str) -> pl.Series:
-    """An id column without nulls.
+    """Read an id column that may not hold nulls.
 
     Args:
         table: Any table.
-        key: The column.
+        key: The id column.
 
     Returns:
         Text, or 64-bit integers.
@@ -111,17 +111,17 @@ def read_ids(table: Table, key: str) -> pl.Series:
 
 
 def read_ids_once(table: Table, key: str) -> pl.Series:
-    """The id column of a table with one row an id.
+    """Read the id column of a table with one row per id.
 
     Args:
-        table: Of the users or the items.
-        key: The column.
+        table: The table of users or items.
+        key: The id column.
 
     Returns:
         Text, or 64-bit integers, all different.
 
     Raises:
-        DataError: As `read_ids`, and if an id comes twice.
+        DataError: As `read_ids`, and if an id appears twice.
     """
     ids, where = read_ids(table, key), table.where(key)
     twice = ids.filter(ids.is_duplicated())
@@ -152,7 +152,7 @@ def text_columns(kinds: Mapping[str, Feature], vocabs: Mapping[str, Vocab] | Non
 
 
 def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.Series]:
-    """The ids of a log and of its table together, and the table row of each; null for those it does not list."""
+    """The ids of a log and its table together, and the table row of each; null for ids that it does not list."""
     known = read_ids_once(listed, key)
     where = listed.where(key)
     if known.dtype != ids.dtype:
@@ -165,7 +165,7 @@ def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> t
 
 
 def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> pl.Series:
-    """An event of each entity that holds its value of a feature; null where none does."""
+    """For each entity, an event with a value of the feature; null if there is none."""
     seen = pl.DataFrame({"row": rows.numpy(), "value": log.column(name)}).with_row_index("at").drop_nulls()
     seen = seen.unique(["row", "value"], keep="first", maintain_order=True)
     several = seen.filter(seen["row"].is_duplicated())
@@ -188,14 +188,14 @@ def _nowhere(log: Table, table: pl.DataFrame, name: str, role: str) -> DataError
 
 
 def _sources(vocab: Vocab, rows: Int[Tensor, " known"], at: pl.Series) -> pl.Series:
-    """Where each entity is described: `at` in the order of the vocabulary, null for entities without one."""
+    """`at` in the order of the vocabulary; null for entities that are not in `rows`."""
     every = pl.DataFrame({"row": pl.int_range(1, len(vocab), eager=True)})
     known = pl.DataFrame({"row": rows.numpy(), "at": at})
     return every.join(known, on="row", how="left", maintain_order="left")["at"]
 
 
 def _with_unknown(column: Column) -> Column:
-    """Put row 0, the unknown entity, in front."""
+    """Prepend row 0, the unknown entity."""
     match column:
         case Codes(rows, vocab):
             return Codes(torch.cat([rows.new_zeros(1), rows]), vocab)

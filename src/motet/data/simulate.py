@@ -1,4 +1,4 @@
-"""A shop with a known truth: impressions, clicks, carts, purchases, returns and ratings, and their probabilities."""
+"""A simulated shop: impressions, clicks, carts, purchases, returns and ratings, with their true probabilities."""
 
 from __future__ import annotations
 
@@ -31,36 +31,37 @@ def shop(
     positions: int = 10,
     new_items: float = 0.3,
 ) -> Shop:
-    """Draw a shop: its users and items now, its events when they are asked for, the same ones each time.
+    """Simulate a shop: users and items are drawn at once, events on demand and reproducibly.
 
-    Users come as often as they are active, and are shown a list of items: by popularity, among those that have arrived.
-    What they do then depends on how the item meets their taste, on its quality and its price; a click on its place in
-    the list as well.
+    Users visit according to their activity and are shown a list of items, drawn by popularity among those that have
+    arrived. What they do depends on how well an item matches their taste, its quality and its price; clicks also depend
+    on the position in the list.
 
     Args:
-        users: How many.
-        items: How many.
+        users: Number of users.
+        items: Number of items.
         days: How long the shop is open.
         seed: The same seed and arguments give the same rows.
-        impressions: Items shown, the rows of the wide log; 100 a user where not given.
-        conflict: How far the tastes of purchases, returns and ratings are turned away from that of clicks: 0 for the
-            same taste, .5 for tastes that have nothing to do with it nor with one another, 1 for its opposite. Carts
-            stand half-way between clicks and purchases.
+        impressions: Number of items shown, which is the number of rows of the wide log; by default 100 per user.
+        conflict: How far the tastes behind purchases, returns and ratings differ from the taste behind clicks: 0 for
+            the same taste, .5 for tastes independent of it and of each other, 1 for the opposite. Carts are half-way
+            between clicks and purchases.
         click_rate: Share of the impressions that are clicked.
-        cart_rate: Share of the impressions that end in a cart; the geometric mean of the two beside where not given.
-        purchase_rate: Share of the impressions that end in a purchase.
+        cart_rate: Share of the impressions that lead to a cart; by default the geometric mean of `click_rate` and
+            `purchase_rate`.
+        purchase_rate: Share of the impressions that lead to a purchase.
         return_rate: Share of the purchases that are returned.
-        review_rate: Share of the purchases that are rated, whatever the rating will be.
-        popularity: Exponent of Zipf's law of how often items are shown; 0 shows all alike.
-        position_bias: The odds of a click fall as `position ** -position_bias`; 0 for no bias.
-        positions: Items a list.
+        review_rate: Share of the purchases that are rated, independent of the rating.
+        popularity: Exponent of Zipf's law for how often items are shown; 0 for uniform.
+        position_bias: The odds of a click are proportional to `position ** -position_bias`; 0 for no bias.
+        positions: Items per list.
         new_items: Share of the items that arrive while the shop is open.
 
     Returns:
         The shop.
 
     Raises:
-        ConfigError: If a number is out of its range, or a stage is not rarer than the one before it.
+        ConfigError: If an argument is out of range, or a stage is not rarer than the one before it.
 
     Source:
         Ma et al., "Entire Space Multi-Task Model", SIGIR 2018, for the chain of stages; Craswell et al., "An
@@ -97,7 +98,7 @@ def shop(
 
 
 def _rates(click: float, cart: float | None, purchase: float, returned: float) -> dict[str, float]:
-    """How many reach each stage, of those who reached the one before."""
+    """The rate of each stage, given the one before."""
     _check("return_rate", returned, 0 < returned < 1, "above 0 and below 1")
     _check("click_rate", click, 0 < click < 1, "above 0 and below 1")
     _check("purchase_rate", purchase, 0 < purchase < click, f"above 0 and below click_rate={click}")

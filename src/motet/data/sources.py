@@ -1,4 +1,4 @@
-"""What an event log may be read from: files and frames, each with its names first and its values on demand."""
+"""Sources of tables: files and frames that give their column names at once and their values on demand."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SUFFIXES = (".parquet", ".csv", ".tsv", ".arrow", ".feather", ".ipc")
 
 
 class Source(NamedTuple):
-    """A table that has not been read.
+    """A table that has not been read yet.
 
     Attributes:
-        columns: All names, in order.
-        read: Reads some of them; the rows always come in the same order.
+        columns: All column names, in order.
+        read: Reads some columns; the rows always come in the same order.
     """
 
     columns: tuple[str, ...]
@@ -28,14 +28,14 @@ class Source(NamedTuple):
 
 
 def open_file(path: Path, text: Collection[str] = ()) -> Source:
-    """Look into a file, by its suffix.
+    """Open a file by its suffix.
 
     Args:
         path: A file, or a folder of Parquet files.
-        text: Columns to read as text where the format does not say.
+        text: Columns to read as text if the format has no types.
 
     Returns:
-        Its columns.
+        The source.
 
     Raises:
         DataError: If there is no such file, or the type is not supported.
@@ -57,20 +57,20 @@ def open_file(path: Path, text: Collection[str] = ()) -> Source:
 
 
 def open_frame(source: object, name: str) -> Source:
-    """Look at a table in memory.
+    """Open a table in memory.
 
     Args:
         source: A Polars, pandas or Arrow table, or anything else with Arrow's stream interface.
-        name: What error messages call it.
+        name: Its name in error messages.
 
     Returns:
-        Its columns.
+        The source.
 
     Raises:
         DataError: If it is something else.
     """
     if isinstance(source, pl.LazyFrame):
-        # Read once: a plan need not give its rows in the same order twice.
+        # Collected once: a lazy plan does not guarantee the same row order twice.
         return Source(_names(source), lambda columns: source.select(columns).collect().lazy())
     if isinstance(source, pl.DataFrame):
         return _scanned(source.lazy())
@@ -100,7 +100,7 @@ def _folder(path: Path) -> Source:
 
 
 def _arrow(path: Path) -> Source:
-    """The file format of Arrow, or its stream format under the same suffix."""
+    """Arrow's file format, or its stream format under the same suffix."""
     try:
         return _scanned(pl.scan_ipc(path))
     except pl.exceptions.PolarsError:
@@ -113,7 +113,7 @@ def _csv(path: Path, text: Collection[str]) -> Source:
     types: dict[str, Any] = {name: pl.String for name in text if name in names}
 
     def read(columns: Sequence[str], rows: int | None = 10_000) -> pl.LazyFrame:
-        """Guess the types from the first rows; if a value further down does not fit them, from all rows."""
+        """Infer the types from the first rows; if a later value does not fit, from all rows."""
         try:
             return pl.read_csv(
                 path, separator=separator, columns=columns, schema_overrides=types, infer_schema_length=rows
@@ -138,7 +138,7 @@ def _pandas(frame: Any, name: str) -> Source:
 
 
 def _pandas_column(column: Any, where: Place) -> pl.Series:
-    """One at a time, to say which one mixes types. What pandas calls missing, NaN, becomes null."""
+    """Convert one column, so that an error can name it; NaN, which pandas uses for missing values, becomes null."""
     try:
         return pl.from_pandas(column.to_frame("column"), nan_to_null=True).to_series()
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Split: training and test rows of a log, and a sentence that says how they were chosen."""
+"""Split: training and test rows of a log, and a report of how they were chosen."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Split:
     """Two parts of a log; unpacks as `train, test = split`.
 
     Attributes:
-        train: Rows to learn from.
-        test: Rows to judge by.
-        report: How they were chosen, how many they are, and what the test rows hold that training has not seen.
+        train: Rows to train on.
+        test: Held-out rows.
+        report: How the rows were chosen, how many there are, and how much of the test is unknown to training.
     """
 
     train: EventLog
@@ -32,19 +32,19 @@ class Split:
 
 
 def random(log: EventLog, *, train: int | float | None = None, test: int | float, seed: int = 0) -> Split:
-    """Choose rows at random, whoever they belong to.
+    """Split rows at random, regardless of their users.
 
     Args:
         log: All rows.
-        train: How many rows (int), or which fraction of them (float); all others where not given.
-        test: Likewise.
+        train: Number of rows (int) or fraction of all rows (float); all rows outside the test by default.
+        test: Number of rows (int) or fraction of all rows (float).
         seed: The same seed gives the same rows, on any number of threads.
 
     Returns:
         Disjoint parts, each in the order of the log.
 
     Raises:
-        ConfigError: If a count or a fraction is out of range, or both together exceed the log.
+        ConfigError: If a count or a fraction is out of range, or the two together exceed the log.
     """
     held_out = _count(test, log, "test")
     kept = len(log) - held_out if train is None else _count(train, log, "train")
@@ -60,11 +60,11 @@ def random(log: EventLog, *, train: int | float | None = None, test: int | float
 
 
 def by_time(log: EventLog, *, test: int | float) -> Split:
-    """Keep the latest rows for the test, whoever they belong to.
+    """Hold out the latest rows, regardless of their users.
 
     Args:
         log: All rows; its schema names a time column.
-        test: How many of the latest rows (int), or which fraction (float). Rows of equal time keep the log's order.
+        test: Number of latest rows (int) or fraction of all rows (float). Rows of equal time keep the log's order.
 
     Returns:
         Training rows, none later than the first test row, and test rows.
@@ -81,11 +81,11 @@ def by_time(log: EventLog, *, test: int | float) -> Split:
 
 
 def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
-    """Keep the last rows of every user for the test.
+    """Hold out the last rows of every user.
 
     Args:
         log: All rows; its schema names a time column. Rows of equal time keep the log's order.
-        n: How many rows a user gives. Users with no more than that, and unknown users, stay in training whole.
+        n: How many rows to hold out per user. Users with n rows or fewer, and unknown users, stay in training.
 
     Returns:
         Training rows and test rows.
@@ -106,7 +106,7 @@ def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
     from_end = ends[grouped] - torch.arange(len(log))
     last = (from_end <= n) & (counts[grouped] > n) & (grouped > 0)  # unknown users are not one user
     if not last.any():
-        raise DataError(f"no user has more than n={n} rows, so that there is nothing to leave out; use a smaller n")
+        raise DataError(f"no user has more than n={n} rows, so there is nothing to leave out; use a smaller n")
     short = int(((counts > 0) & (counts <= n)).sum())
     how = f"The last {n} rows of each user are the test" if n > 1 else "The last row of each user is the test"
     return _split(log, order[~last], order[last], f"{how} ({short:,} users with too few rows stay in training whole)")
@@ -136,7 +136,7 @@ def _split(log: EventLog, train: Int[Tensor, " a"], test: Int[Tensor, " b"], how
 
 
 def _ascending(rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:
-    """Sorted by marking, which takes a tenth of the time of sorting."""
+    """Sort by marking, in a tenth of the time of a sort."""
     chosen = torch.zeros(size, dtype=torch.bool)
     chosen[rows] = True
     return chosen.nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Table: anything tabular, read column by column, so that one raw column is in memory at a time."""
+"""Table: a tabular source, read column by column so that only one raw column is in memory at a time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from motet.errors import DataError, did_you_mean
 
 @dataclass(frozen=True)
 class Table:
-    """A table and the name that error messages give it.
+    """A table, and its name in error messages.
 
     Attributes:
-        name: Of the file, or what the table is for.
-        frame: The data, not read yet where the format allows that.
-        columns: All names of the source, in its order; `frame` holds those that were wanted.
+        name: The file name, or what the table is for.
+        frame: The data, read lazily where the format allows it.
+        columns: All column names of the source, in order; `frame` holds only the wanted ones.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Table:
         wanted: Sequence[str] | None = None,
         text: Collection[str] = (),
     ) -> Table:
-        """Look at a source without reading more than it must.
+        """Open a source without reading more than necessary.
 
         Args:
-            source: A path of a file, or of a folder of Parquet files; a Polars, pandas or Arrow table; or anything
+            source: The path of a file or of a folder of Parquet files; a Polars, pandas or Arrow table; or anything
                 else with Arrow's stream interface.
-            name: What to call a table that is no file.
-            needs: Columns that must be there.
-            wanted: The columns that may be asked for; all where not given.
-            text: Columns to read as text where the format does not say: a code such as 00501 stays as it is.
+            name: What to call a table that is not a file.
+            needs: Columns that must exist.
+            wanted: The only columns that will be read; all by default.
+            text: Columns to read as text if the format has no types: a code such as 00501 keeps its zeros.
 
         Returns:
             The table.
@@ -70,14 +70,14 @@ class Table:
         return column in self.columns
 
     def where(self, column: str, rows: pl.Series | None = None) -> Place:
-        """Where the values of a column stand.
+        """The place of a column, for error messages.
 
         Args:
-            column: Its name.
-            rows: The row of each value, where they were reordered.
+            column: Column name.
+            rows: The source row of each value, if the values were reordered.
 
         Returns:
-            What error messages point at.
+            The place.
         """
         return Place(column, self.name, rows)
 
@@ -85,7 +85,7 @@ class Table:
         """Read one column.
 
         Args:
-            name: Of the column; one of those that were needed or wanted.
+            name: A column that was needed or wanted.
 
         Returns:
             The column.
@@ -100,10 +100,10 @@ class Table:
         """Read some rows.
 
         Args:
-            places: Of the rows, in the order in which they are wanted.
+            places: Row numbers, in the order wanted.
 
         Returns:
-            All columns of them.
+            All columns of these rows.
 
         Raises:
             DataError: If they cannot be read.
@@ -114,7 +114,7 @@ class Table:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
-    """Say which table it was that cannot be read."""
+    """Name the table in read errors."""
     try:
         yield
     except pl.exceptions.NoDataError as error:

@@ -1,4 +1,4 @@
-"""Told: features of users that a caller gives with a question, in the codes of the training log."""
+"""Told: user features passed with a request, encoded as in the training log."""
 
 from __future__ import annotations
 
@@ -26,24 +26,23 @@ def told_features(
     entities: Entities,
     reads: Sequence[str],
 ) -> tuple[dict[str, Column], Bool[Tensor, " n"]]:
-    """What a caller tells of users takes the place of what the log has; null and values it never had tell nothing.
+    """Override users' features from the log with those passed in; nulls and unknown values override nothing.
 
     Args:
-        source: One row a user, in any form that `Table.open` takes, with their id column: users who are not asked for
-            and columns that are not read may be there too. Or a mapping from feature to value, of a single user. None
-            where nothing is told.
-        ids: Whom the question is about.
-        rows: Their rows, 0 where the log does not know them.
+        source: One row per user, in any form that `Table.open` takes, with the id column; further users and columns are
+            ignored. Or, for a single user, a mapping from feature to value. None to override nothing.
+        ids: The users of the request.
+        rows: Their rows, 0 for users unknown to the log.
         entities: The users of the log.
-        reads: The features that can be told.
+        reads: The features that can be overridden.
 
     Returns:
-        All features in `reads`, one line an id; and of whom anything was told.
+        All features in `reads`, one row per id; and for which ids anything was overridden.
 
     Raises:
-        ConfigError: If nothing can be told, or a mapping comes with several users.
-        DataError: If a feature of the mapping, or every column of the table, is none that can be told; or a column
-            does not hold what was declared.
+        ConfigError: If no feature can be overridden, or a mapping is passed for several users.
+        DataError: If a feature of the mapping, or every column of the table, is not in `reads`; or a column does not
+            match its declaration.
     """
     features = {name: entities.features[name].take(rows) for name in reads}
     told = torch.zeros(len(rows), dtype=torch.bool)
@@ -64,11 +63,11 @@ def told_features(
 
 
 def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequence[str]) -> Table:
-    """The table that was given, checked for columns that can be read."""
+    """Open the table, and check that it has a column that is read."""
     key = entities.key
     if not reads:
         raise ConfigError(
-            f"the tower of {key!r} reads no features, so that telling it any changes nothing; train one that does, "
+            f"the tower of {key!r} reads no features, so passing features changes nothing; train one that does, "
             "such as FeatureTower, on a log that declares them: Schema(user_features=...)"
         )
     if isinstance(source, Mapping):
@@ -79,7 +78,7 @@ def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequenc
             )
         for name in source:
             if name not in reads:
-                raise _unread(f"{name!r} is no", name, key, reads)
+                raise _unread(f"{name!r} is not a", name, key, reads)
         source = _frame({key: ids[0], **source})
     vocabs = {name: column.vocab for name, column in entities.features.items() if not isinstance(column, Numbers)}
     text = text_columns(entities.kinds, {key: entities.vocab, **vocabs})
@@ -103,7 +102,7 @@ def _frame(values: Mapping[str, object]) -> pl.DataFrame:
             columns.append(pl.Series(name, [value]))
         except (TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
-                f"feature {name!r} is told as {value!r}; give a number, a text, a moment or a list of them"
+                f"feature {name!r} has the value {value!r}; give a number, a text, a time or a list of them"
             ) from error
     return pl.DataFrame(columns)
 
@@ -126,4 +125,4 @@ def _joined(column: Column, new: Column) -> Column:
             return column.followed_by(new)
         case (Numbers(), Numbers()):
             return column.followed_by(new)
-    raise AssertionError("one declaration gives one kind of column")
+    raise AssertionError("a declaration always gives the same kind of column")

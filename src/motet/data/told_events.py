@@ -1,4 +1,4 @@
-"""ToldEvents: what a question tells that users did, as far as it tells it."""
+"""ToldEvents: events of users that are passed with a request, complete or not."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAME = "the table of histories"
 
 @dataclass(frozen=True)
 class ToldEvents:
-    """Events that a question tells, by the lines of those who ask.
+    """Events passed with a request, by line: one line per user of the request.
 
     Attributes:
-        who: The line of each, ascending.
-        batch: Their rows, the oldest of a line first: user, item, and the columns of the log that conditions read.
-        silent: By column, of which events the question does not tell it.
+        who: The line of each event, ascending.
+        batch: The events, oldest first within a line: user, item, and the columns of the log that conditions read.
+        silent: By column, the events whose value is not stated.
     """
 
     who: Int[Tensor, " events"]
@@ -41,22 +41,22 @@ class ToldEvents:
     def of(
         cls, histories: object, ids: Sequence[str] | Sequence[int], users: Int[Tensor, " lines"], log: EventLog
     ) -> Self:
-        """Read what is told.
+        """Read the events of a request.
 
         Args:
-            histories: Items by user, of which nothing else is told; or one row an event, in any form that `Table.open`
-                takes, with the log's columns of users and items, and those of its kind of event, signals and time as
-                far as they are known. Null is not told; NaN is told to be nothing. None where nothing is told.
-            ids: Who asks.
-            users: Their rows, 0 of strangers.
+            histories: Items by user; or one row per event, in any form that `Table.open` takes, with the log's columns
+                of users and items and, where known, of event type, signals and time. Null means not stated; NaN means
+                stated to be absent. None for no events.
+            ids: The users of the request.
+            users: Their rows, 0 for unknown users.
             log: The training log.
 
         Returns:
-            The events, those of a line in the order in which they were told.
+            The events, in the given order within each line.
 
         Raises:
-            ConfigError: If somebody did something who does not ask.
-            DataError: If an item is unknown, or a column does not hold what the log's does.
+            ConfigError: If an event belongs to a user who is not in the request.
+            DataError: If an item is unknown, or a column does not match that of the log.
         """
         if histories is None or isinstance(histories, Mapping):
             given = dict[Any, Ids](histories or {})
@@ -76,14 +76,14 @@ class ToldEvents:
 
     @property
     def items(self) -> Int[Tensor, " events"]:
-        """The item row of each."""
+        """The item row of each event."""
         return self.batch.items
 
     def take(self, lines: Int[Tensor, " m"]) -> Self:
-        """The events of some of those who ask.
+        """Select lines.
 
         Args:
-            lines: Which, in any order, repeated or not.
+            lines: Line numbers, in any order, repeated or not.
 
         Returns:
             Their events.
@@ -96,10 +96,10 @@ class ToldEvents:
         return self._of(who, first[who] + torch.arange(len(who)))
 
     def where(self, condition: Expression | None) -> Self:
-        """The events that a condition may hold for: of what is not told nothing is ruled out.
+        """Select the events that may meet a condition; values that are not stated rule nothing out.
 
         Args:
-            condition: On columns of the log; None for all.
+            condition: A condition on columns of the log; None for all events.
 
         Returns:
             Those events.
@@ -113,11 +113,11 @@ class ToldEvents:
         return type(self)(who, self.batch.take(places), {name: silent[places] for name, silent in self.silent.items()})
 
 
-Told = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are silent
+Told = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are not stated
 
 
 def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """The events of a table, in the order of those who ask."""
+    """The events of a table, line by line."""
     schema, told = log.schema, _told_columns(log)
     ids_of = (schema.user, schema.item)
     text = text_columns({}, log.batch().vocabs)
@@ -140,7 +140,7 @@ def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, di
 
 
 def _untold(names: Sequence[str], events: int, log: EventLog) -> Told:
-    """Columns of which nothing is told."""
+    """Columns without a stated value."""
     columns = {
         name: torch.zeros(events, dtype=torch.int64) if name in log.vocabs else torch.full((events,), torch.nan)
         for name in names
@@ -154,7 +154,7 @@ def _told_columns(log: EventLog) -> list[str]:
 
 
 def _column(table: Table, name: str, log: EventLog) -> Tensor:
-    """A column in the codes of the log; a kind of event that training never had gets a code that no other has."""
+    """A column in the codes of the log; an event type unknown to training gets a code that no other type has."""
     column, where = table.column(name), table.where(name)
     if column.dtype.is_float():
         column = column.fill_nan(None)

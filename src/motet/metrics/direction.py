@@ -1,4 +1,4 @@
-"""Which way a figure gets better: the one place that knows."""
+"""Whether a lower figure is better."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ LOWER = frozenset({"rmse", "mae", "log_loss", "ece"})
 
 
 def lower_is_better(key: str) -> bool:
-    """Whether less of a figure is better.
+    """Whether a lower value of a figure is better.
 
     Args:
-        key: Of the figure; its last part names the metric: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
+        key: Key of the figure, whose last part names the metric: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
 
     Returns:
-        True for errors and losses, which are recognised by their names; False for everything else.
+        True for errors and losses, which are recognised by name; False for everything else.
 
     Example:
         >>> lower_is_better("rating/rmse"), lower_is_better("retrieval/unseen/hit_rate@10")

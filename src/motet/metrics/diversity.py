@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Attributes(NamedTuple):
-    """Items as sparse vectors of unit length: those of row r stand at `starts[r]:starts[r + 1]`."""
+    """Items as sparse unit vectors; the entries of row r are at `starts[r]:starts[r + 1]`."""
 
     starts: Int[Tensor, " rows_plus_1"]
     columns: Int[Tensor, " values"]
@@ -19,15 +19,15 @@ class Attributes(NamedTuple):
 
     @classmethod
     def of(cls, rows: Int[Tensor, " n"], columns: Int[Tensor, " n"], *, size: int) -> Self:
-        """Items by what they have, each thing weighing the same.
+        """Represent items by their attributes, with equal weights.
 
         Args:
             rows: Item rows.
-            columns: What each has: a genre, a brand. The same thing twice counts once.
-            size: How many item rows there are.
+            columns: An attribute of each, such as a genre or a brand. Duplicates count once.
+            size: Number of item rows.
 
         Returns:
-            Vectors of unit length; nothing for an item that has nothing.
+            Unit vectors; empty for items without attributes.
 
         Example:
             >>> Attributes.of(torch.tensor([1, 1, 2]), torch.tensor([0, 1, 1]), size=3).starts
@@ -41,13 +41,13 @@ class Attributes(NamedTuple):
 
     @classmethod
     def dense(cls, vectors: Float[Tensor, "rows width"]) -> Self:
-        """Items by vectors, of a model's item tower for example.
+        """Represent items by dense vectors, such as those of a model's item tower.
 
         Args:
-            vectors: One an item row.
+            vectors: One per item row.
 
         Returns:
-            The same, of unit length; nothing for an item whose vector is 0.
+            Unit vectors; empty for items whose vector is 0.
         """
         lengths = vectors.double().norm(dim=1, keepdim=True)
         unit = vectors.double() / lengths.where(lengths > 0, 1.0)
@@ -63,16 +63,16 @@ def intra_list_diversity(lists: Int[Tensor, "users k"], items: Attributes) -> fl
 
     $$ ILD = \frac{1}{|U|} \sum_u \frac{1}{|L_u| (|L_u| - 1)} \sum_{i \ne j \in L_u} \big( 1 - \cos(v_i, v_j) \big) $$
 
-    The sum over pairs is the squared length of a sum of vectors, $\sum_{i, j} \cos = | \sum_i v_i |^2$, so that no pair
-    is ever looked at. An item without a vector is at distance 1 from all others. Figures by different vectors do not
-    compare.
+    The sum over pairs is the squared length of a sum of vectors, $\sum_{i, j} \cos = | \sum_i v_i |^2$, so pairs are
+    never enumerated. An item without a vector is at distance 1 from all others. Figures based on different vectors are
+    not comparable.
 
     Args:
-        lists: Item rows; row 0 fills lines up. A line of fewer than two items is left out.
-        items: What each item row is.
+        lists: Item rows, padded with row 0. Lists with fewer than two items are left out.
+        items: The vector of each item row.
 
     Returns:
-        A number in [0, 2], in [0, 1] where no vector has negative parts; NaN where no line has two items.
+        A number in [0, 2], or in [0, 1] if no vector has negative entries; NaN if no list has two items.
 
     Source:
         Ziegler et al., "Improving Recommendation Lists Through Topic Diversification", WWW 2005; Castells, Hurley and
@@ -93,7 +93,7 @@ def intra_list_diversity(lists: Int[Tensor, "users k"], items: Attributes) -> fl
 
 
 def _squares(lists: Tensor, items: Attributes) -> Tensor:
-    """The sum of all cosines of two different items, of each line."""
+    """For each list, the sum of the cosines of all pairs of different items."""
     lines, places = (lists > 0).nonzero(as_tuple=True)
     rows = lists[lines, places]
     starts, sizes = items.starts[rows], items.starts.diff()[rows]
@@ -108,5 +108,5 @@ def _squares(lists: Tensor, items: Attributes) -> Tensor:
 
 
 def _lines(k: int, items: Attributes) -> int:
-    """So many lists at once that their vectors stay below some 100 MB."""
+    """How many lists to process at once, to keep their vectors below about 100 MB."""
     return max(1, (1 << 22) // max(1, k * int(items.starts.diff().max())))

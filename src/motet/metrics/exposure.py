@@ -1,4 +1,4 @@
-"""Exposure: how a system spreads what it recommends over the catalogue."""
+"""Exposure: how recommendations are spread over the catalogue."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def exposures(lists: Int[Tensor, "users k"], catalogue: int) -> Int[Tensor, " items"]:
-    """How many lists each item is on.
+    """Count the lists that each item is on.
 
     Args:
-        lists: Item rows, the best first, no item twice in a line; row 0 fills lines up and counts nowhere.
-        catalogue: How many items there are: rows 1 to `catalogue`.
+        lists: Item rows, without duplicates in a list, padded with row 0, which is not counted.
+        catalogue: Number of items: rows 1 to `catalogue`.
 
     Returns:
-        One count an item, that of row 1 first.
+        One count per item, beginning with row 1.
 
     Example:
         >>> exposures(torch.tensor([[1, 3], [3, 0]]), catalogue=3)
@@ -31,14 +31,14 @@ def coverage(lists: Int[Tensor, "users k"], catalogue: int) -> float:
 
     $$ \mathrm{coverage} = \Big| \bigcup_u L_u \Big| \Big/ |I| $$
 
-    It grows with the number of lists, so that only figures over the same users compare.
+    It grows with the number of lists, so only figures over the same users are comparable.
 
     Args:
-        lists: Item rows; row 0 fills lines up.
-        catalogue: How many items there are: rows 1 to `catalogue`.
+        lists: Item rows, padded with row 0.
+        catalogue: Number of items: rows 1 to `catalogue`.
 
     Returns:
-        A number in [0, 1]; NaN where there is no list or no item.
+        A number in [0, 1]; NaN if there are no lists or no items.
 
     Source:
         Ge, Delgado-Battenfeld and Jannach, "Beyond Accuracy: Evaluating Recommender Systems by Coverage and
@@ -54,17 +54,17 @@ def coverage(lists: Int[Tensor, "users k"], catalogue: int) -> float:
 
 
 def gini(counts: Int[Tensor, " items"] | Float[Tensor, " items"]) -> float:
-    r"""How unequally items share the places on the lists.
+    r"""How unequally the places on the lists are distributed over items.
 
     $$ G = \frac{1}{|I| - 1} \sum_{j=1}^{|I|} (2j - |I| - 1) \, p_{(j)}, \qquad p_{(1)} \le p_{(2)} \le \dots $$
 
-    for the share p of all places that an item takes. 0 where all items take as many, 1 where one item takes all.
+    for the share p of all places that an item takes. 0 if all items take equally many, 1 if one item takes all.
 
     Args:
-        counts: How many places each item of the catalogue takes, zeros included: `exposures`.
+        counts: Number of places of each item of the catalogue, zeros included, as given by `exposures`.
 
     Returns:
-        A number in [0, 1]; NaN where nothing was recommended, or there are fewer than two items.
+        A number in [0, 1]; NaN if nothing was recommended, or there are fewer than two items.
 
     Source:
         Castells, Hurley and Vargas, "Novelty and Diversity in Recommender Systems", in: Recommender Systems Handbook,

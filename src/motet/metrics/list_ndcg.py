@@ -1,4 +1,4 @@
-"""ListNDCG: whether a user's rows are in the order of their labels."""
+"""ListNDCG: NDCG of a user's rows, ordered by score against by label."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
 class ListNDCG(Additive, ListMetric):
-    r"""Normalised discounted cumulative gain of graded rows, averaged over the users that they belong to.
+    r"""Normalised discounted cumulative gain of each user's graded rows, averaged over users.
 
     $$ NDCG_q@k = \frac{DCG_q(\text{by score})}{DCG_q(\text{by label})}, \qquad
        DCG = \sum_{r : rank_r \le k} \frac{2^{y_r} - 1}{\log_2(1 + rank_r)} $$
 
-    Ranks are those among the user's own rows; `NDCG` asks another question, for which the list is the catalogue. Of
-    equal scores the lower label ranks first, so that a constant scorer orders every list the wrong way round. A user
-    whose labels are all 0 has no order to find and is left out; one whose labels are all equal and above has 1. A list
-    weighs the mean weight of its rows; rows of weight 0 are left out. NaN where no list is left.
+    Ranks are among the user's own rows; `NDCG` ranks the whole catalogue instead. Among equal scores the lower label
+    ranks first, so a constant score gives every list its worst order. Users whose labels are all 0 are left out; users
+    whose labels are all equal and above 0 get 1. The weight of a list is the mean weight of its rows; rows of weight 0
+    are ignored. NaN if no list is left.
 
     Args:
-        k: How long the list is; all of it where not given.
+        k: Length of the list; all of it by default.
 
     Raises:
         ConfigError: If k is below 1.
@@ -64,18 +64,18 @@ class ListNDCG(Additive, ListMetric):
             self.seen.append((values, weighted(labels, weights)[0], queries[counted(weights)], kept_weights))
 
     def merge(self, other: ListNDCG) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         self.seen += other.seen
 
     def compute(self) -> float:
-        """The mean over all lists seen; NaN where there were none with an order to find."""
+        """The mean over all lists with a label above 0; NaN if there are none."""
         if not self.seen:
             return math.nan
         columns = joined(self.seen)
         return float(self.finish(self.totals(columns, torch.zeros_like(columns[2]), 1)[0]))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
-        """The sum of the lists' figures and that of their weights; see `Additive.totals`."""
+        """The sums of the lists' weighted figures and of their weights; see `Additive.totals`."""
         kept = columns[3] > 0
         lists = Lists.of(columns[1][kept].double(), columns[2][kept])
         rows = kept.nonzero()[:, 0][lists.rows]

@@ -1,4 +1,4 @@
-"""Log loss: how surprised a predicted probability is by what happened."""
+"""Log loss: minus the log-likelihood of the labels under the predicted probabilities."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from motet.metrics.probability import check_probabilities
 
 
 class LogLoss(RowMean, PointMetric):
-    r"""Mean of minus the log of the probability given to what happened.
+    r"""Mean negative log-likelihood of the labels.
 
     $$ - \frac{\sum_i w_i \, [\, y_i \log p_i + (1 - y_i) \log (1 - p_i) \,]}{\sum_i w_i} $$
 
-    0 is perfect; log 2 = 0.693 is what a constant half gets. Probabilities are kept off 0 and 1 by the rounding of
-    their type (1e-7 in single precision), so that one row costs at most 16. NaN where there are no rows.
+    0 is perfect; predicting one half gives log 2 = 0.693. Probabilities are clipped away from 0 and 1 by the machine
+    epsilon of their type (1e-7 in single precision), so a row costs at most 16. NaN if there are no rows.
 
     Example:
         >>> loss = LogLoss()
@@ -39,7 +39,7 @@ class LogLoss(RowMean, PointMetric):
         self.mean.update(self.values(scores, labels), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
-        """Surprises; see `RowMean.values`."""
+        """Negative log-likelihoods; see `RowMean.values`."""
         same_shape("scores", first, "labels", second)
         rounding = torch.finfo(first.dtype).eps
         probs, happened = first.double().clamp(rounding, 1 - rounding), second.double()

@@ -1,4 +1,4 @@
-"""MAP: precision at each hit."""
+"""MAP: mean average precision."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class MAP(PerQuery):
 
     $$ AP_q@k = \frac{1}{\min(n_q, k)} \sum_{j : place_{qj} \le k} \frac{j}{place_{qj}} $$
 
-    1 where the user's positives fill the head of the list.
+    1 if the user's positives fill the top of the list.
 
     Args:
-        k: How long the list is; all candidates where not given.
+        k: Length of the list; all candidates by default.
 
     Source:
         Manning, Raghavan and Schutze, "Introduction to Information Retrieval", 2008, eq. 8.8; cut off at k as in
@@ -34,9 +34,9 @@ class MAP(PerQuery):
         super().__init__(k)
 
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The precision down to the place; see `PerQuery.gain`."""
+        """The precision at the place; see `PerQuery.gain`."""
         return numbers / places
 
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
-        """As many hits as the list can hold; see `PerQuery.best`."""
+        """The number of hits that the list can hold; see `PerQuery.best`."""
         return sizes.double().clamp(max=self.k)

@@ -1,4 +1,4 @@
-"""Mean: the weighted mean that most metrics end in."""
+"""Mean: the weighted mean behind most metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motet.errors import DataError
 
 
 class Mean:
-    r"""A weighted mean in double precision, however many parts it comes in.
+    r"""A weighted mean in double precision, accumulated in any number of parts.
 
     $$ \frac{\sum_i w_i x_i}{\sum_i w_i} $$
 
@@ -32,50 +32,49 @@ class Mean:
         """Add values.
 
         Args:
-            values: What is averaged.
-            weights: What each counts for; 1 where not given. A value of weight 0 is not looked at.
+            values: Values to average.
+            weights: Weight of each value; 1 by default. Values of weight 0 are ignored.
 
         Raises:
-            DataError: If a value that counts is NaN, or a weight is negative or NaN.
+            DataError: If a value with a positive weight is NaN, or a weight is negative or NaN.
         """
         values, weights = weighted(values, weights)
         self.total += float(values.dot(weights))
         self.weight += float(weights.sum())
 
     def merge(self, other: Mean) -> None:
-        """Add what another has seen.
+        """Add the values of another mean.
 
         Args:
-            other: A mean of the same thing.
+            other: The other mean.
         """
         self.total += other.total
         self.weight += other.weight
 
     def compute(self) -> float:
-        """The mean; NaN where nothing counts."""
+        """The mean; NaN if the total weight is 0."""
         return self.total / self.weight if self.weight else math.nan
 
 
 def weighted(
     values: Float[Tensor, " n"], weights: Float[Tensor, " n"] | None
 ) -> tuple[Float[Tensor, " kept"], Float[Tensor, " kept"]]:
-    """The values that count, with their weights.
+    """Select the values with a positive weight.
 
     Args:
-        values: One a row.
-        weights: One a row; 1 where not given.
+        values: One per row.
+        weights: One per row; 1 by default.
 
     Returns:
-        Values and weights, float64, of the rows whose weight is not 0: the very tensors that were given, where they are
-        float64 and all rows count.
+        Values and weights in float64, without rows of weight 0; not copied if they are float64 and all rows count.
 
     Raises:
-        DataError: If a value that counts is NaN, a weight is negative or NaN, or the shapes differ.
+        DataError: If a value with a positive weight is NaN, a weight is negative or NaN, or the shapes differ.
     """
     values = values.detach().double()
     weights = torch.ones_like(values) if weights is None else weights.detach().double()
     same_shape("values", values, "weights", weights)
-    if counted(weights) == slice(None) and not values.sum().isnan():  # two passes and no copy say that all is well
+    if isinstance(counted(weights), slice) and not values.sum().isnan():  # the usual case needs two passes and no copy
         return values, weights
     wrong = ~(weights >= 0)
     if wrong.any():
@@ -89,13 +88,13 @@ def weighted(
 
 
 def counted(weights: Float[Tensor, " n"] | None) -> slice | Bool[Tensor, " n"]:
-    """Which rows count.
+    """Which rows have a positive weight.
 
     Args:
-        weights: One a row; all count where not given.
+        weights: One per row; all rows count by default.
 
     Returns:
-        An index of those above 0; where that is all of them, the slice that copies nothing.
+        A mask; or, if all rows count, a slice that copies nothing.
     """
     if weights is None or (len(weights) and weights.amin() > 0):
         return slice(None)
@@ -103,25 +102,25 @@ def counted(weights: Float[Tensor, " n"] | None) -> slice | Bool[Tensor, " n"]:
 
 
 def joined(parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """Columns that came in several parts.
+    """Concatenate columns that came in several parts.
 
     Args:
-        parts: At least one, each with the same columns.
+        parts: At least one part, each with the same columns.
 
     Returns:
-        The columns; those of a single part as they are.
+        The columns; a single part is not copied.
     """
     return parts[0] if len(parts) == 1 else tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def same_shape(name: str, first: Tensor, other: str, second: Tensor) -> None:
-    """Refuse columns that would broadcast into a table: [n] against [n, 1] gives n x n numbers.
+    """Refuse columns that would broadcast: [n] with [n, 1] gives n x n numbers.
 
     Args:
-        name: What the first tensor is.
-        first: One number a row.
-        other: What the second tensor is.
-        second: Likewise.
+        name: Name of the first tensor.
+        first: One number per row.
+        other: Name of the second tensor.
+        second: One number per row.
 
     Raises:
         DataError: If they are not two columns of the same length.

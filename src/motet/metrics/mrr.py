@@ -1,4 +1,4 @@
-"""MRR: how far down the list the first hit is."""
+"""MRR: mean reciprocal rank of the first hit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class MRR(PerQuery):
 
     $$ MRR_q@k = \frac{[place_{q1} \le k]}{place_{q1}} $$
 
-    0 for a user without a positive among the k best.
+    0 for users without a positive among the top k.
 
     Args:
-        k: How long the list is; all candidates where not given.
+        k: Length of the list; all candidates by default.
 
     Source:
         Voorhees, "The TREC-8 Question Answering Track Report", TREC 1999.
@@ -33,9 +33,9 @@ class MRR(PerQuery):
         super().__init__(k)
 
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The place of the first, and nothing for the others; see `PerQuery.gain`."""
+        """One over the place of the first positive, 0 for the others; see `PerQuery.gain`."""
         return (numbers == 1) / places
 
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
-        """The first place; see `PerQuery.best`."""
+        """1, for the first place; see `PerQuery.best`."""
         return torch.ones_like(sizes, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""NDCG: hits count for more, the higher on the list they stand."""
+"""NDCG: hits discounted by their place on the list."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class NDCG(PerQuery):
     $$ NDCG_q@k = \frac{\sum_{j : place_{qj} \le k} 1 / \log_2(1 + place_{qj})}
     {\sum_{p=1}^{\min(n_q, k)} 1 / \log_2(1 + p)} $$
 
-    1 where the user's positives fill the head of the list.
+    1 if the user's positives fill the top of the list.
 
     Args:
-        k: How long the list is; all candidates where not given.
+        k: Length of the list; all candidates by default.
 
     Source:
         Jarvelin and Kekalainen, "Cumulated Gain-based Evaluation of IR Techniques", TOIS 2002, eq. 2.

@@ -1,4 +1,4 @@
-"""Novelty: how far what is recommended is from what everybody knows."""
+"""Novelty: how unpopular the recommended items are."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def popularity(items: Int[Tensor, " pairs"], rows: int, users: int) -> Float[Ten
     $$ p_i = |U_i| / |U| $$
 
     Args:
-        items: The item row of every distinct pair of a user and an item they had.
-        rows: How many item rows there are, row 0 included.
-        users: How many users had anything.
+        items: The item row of every distinct pair of a user and an item.
+        rows: Number of item rows, including row 0.
+        users: Number of users with any item.
 
     Returns:
-        One share an item row, float64; that of row 0 is 0.
+        One share per item row, float64; that of row 0 is 0.
 
     Example:
         >>> popularity(torch.tensor([1, 1, 2]), rows=4, users=2)
@@ -36,16 +36,16 @@ def novelty(lists: Int[Tensor, "users k"], popularity: Float[Tensor, " rows"], *
 
     $$ \frac{1}{|U|} \sum_u \frac{1}{|L_u|} \sum_{i \in L_u} - \log_2 p_i $$
 
-    1 where every item is one that half of the users had, 10 where one in a thousand had it.
+    1 if half of the users had each item, 10 if one in a thousand had it.
 
     Args:
-        lists: Item rows; row 0 fills lines up. A line without any item is left out.
-        popularity: The share of users who had each item row.
-        least: What stands for the popularity of an item that nobody had, whose self-information would be infinite:
-            one over the number of users, as if one had had it.
+        lists: Item rows, padded with row 0. Empty lists are left out.
+        popularity: The share of users who had each item.
+        least: Lower bound of the popularity, because the self-information of an item that nobody had is infinite: one
+            over the number of users, as if one user had had it.
 
     Returns:
-        Bits, 0 or more; NaN where no line has an item.
+        Bits, 0 or more; NaN if all lists are empty.
 
     Source:
         Zhou et al., "Solving the Apparent Diversity-Accuracy Dilemma of Recommender Systems", PNAS 2010; Castells,
@@ -64,26 +64,26 @@ def popularity_lift(
     popularity: Float[Tensor, " rows"],
     histories: tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]],
 ) -> float:
-    r"""How much more popular a user's recommendations are than what they had before.
+    r"""How much more popular a user's recommendations are than their history.
 
     $$ \mathrm{lift} = \frac{GAP_L - GAP_H}{GAP_H}, \qquad
        GAP_L = \frac{1}{|U|} \sum_u \frac{1}{|L_u|} \sum_{i \in L_u} p_i $$
 
-    and likewise over the histories H. 0 where users are given what is as popular as what they choose, 1 where it is
-    twice as popular, negative where it is less popular.
+    and likewise over the histories H. 0 if recommendations are as popular as what users choose, 1 if they are twice as
+    popular, negative if they are less popular.
 
     Args:
-        lists: Item rows; row 0 fills lines up.
-        popularity: The share of users who had each item row.
-        histories: Which line each pair belongs to, and the item row its user had. A user without a history, or without
-            a recommendation, is left out of both means.
+        lists: Item rows, padded with row 0.
+        popularity: The share of users who had each item.
+        histories: The list number and the item row of each pair of a user and an item they had. Users without a
+            history or without recommendations are left out of both means.
 
     Returns:
-        A number of at least -1; NaN where no user is left.
+        A number of at least -1; NaN if no user is left.
 
     Source:
         Abdollahpouri, Mansoury, Burke and Mobasher, "The Connection Between Popularity Bias, Calibration, and Fairness
-        in Recommendation", RecSys 2020, which takes it of a group of users.
+        in Recommendation", RecSys 2020, where it is defined for groups of users.
 
     Example:
         >>> shares = torch.tensor([0.0, 0.75, 0.25])
@@ -102,7 +102,7 @@ def popularity_lift(
 
 
 def _mean_of_lines(lists: Tensor, values: Tensor) -> float:
-    """The mean over lines of the mean over what stands in them."""
+    """The mean over lists of the mean over their items."""
     there = lists > 0
     sizes = there.sum(1)
     means = (values[lists] * there).sum(1)[sizes > 0] / sizes[sizes > 0]

@@ -1,4 +1,4 @@
-"""PerQuery: a metric of a user's whole list, averaged over users."""
+"""PerQuery: a metric of one user's ranked list, averaged over users."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
 class PerQuery(Additive, CorpusMetric):
-    r"""Groups the positives of a query (a user), looks at its k best, and averages over queries.
+    r"""A figure of the top k of each query (user), averaged over queries.
 
     $$ \frac{\sum_q w_q M_q}{\sum_q w_q} \qquad
     M_q = \frac{1}{best(n_q)} \sum_{j : place_{qj} \le k} gain(place_{qj}, j) \qquad place_{qj} = \max(rank_{qj}, j) $$
 
     for the j-th best of the n_q positives of query q, whose weight is the mean weight of its positives. No two
-    positives share a place, even where an optimistic tie rule or a repeated row gives them the same rank, so that no
-    list is better than perfect. Positives of one query may come in any order and in several parts. NaN where there are
-    none; rows of weight 0 are left out.
+    positives share a place, even if an optimistic tie rule or a repeated row gives them the same rank, so no list is
+    better than perfect. Positives of one query may come in any order and in several parts. NaN if there are none; rows
+    of weight 0 are ignored.
 
     Args:
-        k: How long the list is; all candidates where not given.
+        k: Length of the list; all candidates by default.
 
     Raises:
         ConfigError: If k is below 1.
@@ -44,25 +44,25 @@ class PerQuery(Additive, CorpusMetric):
 
     @abstractmethod
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """What a positive on the list adds.
+        """The gain of each positive on the list.
 
         Args:
-            places: Where in the list it stands, from 1.
-            numbers: How many positives of its query stand no lower, itself included.
+            places: Its place on the list, from 1.
+            numbers: Its number among the positives of its query, best first, from 1.
 
         Returns:
-            One number a positive.
+            One gain per positive.
         """
 
     @abstractmethod
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
-        """What the gains of a query are divided by.
+        """The best possible sum of gains, by which a query's gains are divided.
 
         Args:
-            sizes: How many positives each query has.
+            sizes: Number of positives of each query.
 
         Returns:
-            One number a query.
+            One number per query.
         """
 
     def update(
@@ -78,18 +78,18 @@ class PerQuery(Additive, CorpusMetric):
             self.seen.append((ranks, kept_weights, queries[counted(weights)]))
 
     def merge(self, other: Self) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         self.seen += other.seen
 
     def compute(self) -> float:
-        """The mean over all queries seen; NaN where there were none."""
+        """The mean over all queries; NaN if there are none."""
         if not self.seen:
             return math.nan
         ranks, weights, queries = joined(self.seen)
         return float(self.finish(self.totals((ranks, queries, weights), torch.zeros_like(queries), 1)[0]))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
-        """The sum of the queries' figures and that of their weights; see `Additive.totals`."""
+        """The sums of the queries' weighted figures and of their weights; see `Additive.totals`."""
         ranks, queries, weights = columns
         ranks, kept = weighted(ranks, weights)
         queries, groups = queries[counted(weights)], groups[counted(weights)]
@@ -102,12 +102,12 @@ class PerQuery(Additive, CorpusMetric):
         """The figure of each query, its weight, and one of its rows."""
         if (queries.diff() < 0).any():
             _, query, first, sizes = distinct(queries)
-        else:  # an evaluation has them in order
+        else:  # an evaluation passes them in order
             _, query, sizes = queries.unique_consecutive(return_inverse=True, return_counts=True)
             first = sizes.cumsum(0) - sizes
         found = torch.zeros(len(sizes), dtype=torch.float64, device=ranks.device)
         weight = torch.zeros_like(found).index_add_(0, query, weights) / sizes
-        order = (ranks <= self.k).nonzero()[:, 0]  # what is not on the list adds nothing, and need not be sorted
+        order = (ranks <= self.k).nonzero()[:, 0]  # positives outside the list add nothing and need no sorting
         order = order[ranks[order].argsort()]
         order = order[query[order].argsort(stable=True)]
         listed = torch.bincount(query[order], minlength=len(sizes))

@@ -1,4 +1,4 @@
-"""Precision: how much of the list a user wants."""
+"""Precision: the share of the list that is relevant."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from motet.metrics.per_query import PerQuery
 
 
 class Precision(PerQuery):
-    r"""The share of the k best that are positives of the user, averaged over users.
+    r"""The share of the top k that are positives of the user, averaged over users.
 
     $$ Precision_q@k = \frac{\#\{j : place_{qj} \le k\}}{k} $$
 
-    Where a user has fewer than k positives, or there are fewer than k candidates, even a perfect list stays below 1.
+    If a user has fewer than k positives, or there are fewer than k candidates, even a perfect list stays below 1.
 
     Args:
-        k: How long the list is.
+        k: Length of the list.
 
     Example:
         >>> precision = Precision(2)
@@ -30,7 +30,7 @@ class Precision(PerQuery):
         super().__init__(k)
 
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
-        """One a hit; see `PerQuery.gain`."""
+        """1 per hit; see `PerQuery.gain`."""
         return torch.ones_like(places)
 
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:

@@ -1,4 +1,4 @@
-"""The check that probabilities are some."""
+"""Check of probabilities."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from motet.errors import DataError
 def check_probabilities(
     name: str, values: Float[Tensor, " rows"], weights: Float[Tensor, " rows"] | None = None
 ) -> None:
-    """Refuse what lies outside [0, 1].
+    """Check that values lie in [0, 1].
 
     Args:
         name: What the values are, for the message.
-        values: One a row; NaN is left to whoever knows what a missing value means.
-        weights: A row of weight 0 is not looked at; every row is where not given.
+        values: One per row; NaN passes, because its meaning depends on the caller.
+        weights: Rows of weight 0 are ignored; by default no row is.
 
     Raises:
         DataError: If a value lies outside [0, 1]; the message names the first such row.
     """
     wrong = (values < 0) | (values > 1)
-    if weights is not None and weights.shape == wrong.shape:  # other shapes are refused by who reads the weights
+    if weights is not None and weights.shape == wrong.shape:  # whoever reads the weights refuses other shapes
         wrong &= weights != 0
     if wrong.any():
         row = int(wrong.nonzero()[0])

@@ -1,4 +1,4 @@
-"""Recall: how much of what a user wants is on the list."""
+"""Recall: the share of a user's positives that is on the list."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from motet.metrics.per_query import PerQuery
 
 
 class Recall(PerQuery):
-    r"""The share of a user's positives among the k best, averaged over users.
+    r"""The share of a user's positives that rank among the top k, averaged over users.
 
     $$ Recall_q@k = \frac{\#\{j : place_{qj} \le k\}}{n_q} $$
 
-    Where a user has more than k positives, even a perfect list stays below 1.
+    If a user has more than k positives, even a perfect list stays below 1.
 
     Args:
-        k: How long the list is.
+        k: Length of the list.
 
     Example:
         >>> recall = Recall(10)
@@ -30,9 +30,9 @@ class Recall(PerQuery):
         super().__init__(k)
 
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
-        """One a hit; see `PerQuery.gain`."""
+        """1 per hit; see `PerQuery.gain`."""
         return torch.ones_like(places)
 
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
-        """All positives; see `PerQuery.best`."""
+        """The number of positives; see `PerQuery.best`."""
         return sizes.double()

@@ -1,4 +1,4 @@
-"""RMSE and MAE: how far predictions are from the labels, in the label's unit."""
+"""RMSE and MAE: prediction errors in the unit of the label."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RMSE(RowMean, PointMetric):
 
     $$ RMSE = \sqrt{\frac{\sum_i w_i (s_i - y_i)^2}{\sum_i w_i}} $$
 
-    0 is perfect. NaN where there are no rows; with one row, the size of its error.
+    0 is perfect. NaN if there are no rows; with one row, its absolute error.
 
     Example:
         >>> import torch
@@ -49,7 +49,7 @@ class MAE(RowMean, PointMetric):
 
     $$ MAE = \frac{\sum_i w_i |s_i - y_i|}{\sum_i w_i} $$
 
-    0 is perfect. NaN where there are no rows; with one row, the size of its error.
+    0 is perfect. NaN if there are no rows; with one row, its absolute error.
 
     Example:
         >>> import torch
@@ -69,6 +69,6 @@ class MAE(RowMean, PointMetric):
         self.mean.update(self.values(scores, labels), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
-        """Sizes of errors; see `RowMean.values`."""
+        """Absolute errors; see `RowMean.values`."""
         same_shape("scores", first, "labels", second)
         return (first.double() - second.double()).abs()

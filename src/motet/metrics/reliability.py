@@ -1,4 +1,4 @@
-"""Reliability: what happened, beside the probability it was given."""
+"""Reliability: observed frequencies against predicted probabilities."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EDGES = ("amin", "amax")
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """Bins of predicted probabilities, ascending; those without a row are left out.
+    """Bins of predicted probabilities, ascending; empty bins are left out.
 
     Attributes:
-        predicted: The mean probability of each bin.
-        observed: The share of its rows in which it happened.
-        rows: The weight of its rows.
-        lower: Its smallest probability.
-        upper: Its largest.
+        predicted: Mean predicted probability of each bin.
+        observed: Mean label of each bin.
+        rows: Total weight of each bin.
+        lower: Smallest probability of each bin.
+        upper: Largest probability of each bin.
     """
 
     predicted: tuple[float, ...]
@@ -37,14 +37,14 @@ class ReliabilityCurve:
 
 
 def equal_width(probs: Float[Tensor, " rows"], bins: int) -> Int[Tensor, " rows"]:
-    """The bin of each probability where all bins are equally wide.
+    """Assign probabilities to bins of equal width.
 
     Args:
-        probs: In [0, 1].
-        bins: How many; bin m, from 0, holds the probabilities in (m, m + 1] / bins, and the first one 0 as well.
+        probs: Probabilities in [0, 1].
+        bins: Number of bins; bin m, from 0, holds (m / bins, (m + 1) / bins], and bin 0 also holds 0.
 
     Returns:
-        Bins from 0.
+        Bin numbers from 0.
 
     Example:
         >>> equal_width(torch.tensor([0.0, 0.25, 0.3, 1.0]), 4)
@@ -54,15 +54,15 @@ def equal_width(probs: Float[Tensor, " rows"], bins: int) -> Int[Tensor, " rows"
 
 
 def equal_mass(probs: Float[Tensor, " rows"], weights: Float[Tensor, " rows"], bins: int) -> Int[Tensor, " rows"]:
-    """The bin of each probability where all bins hold the same weight, as far as equal probabilities stay together.
+    """Assign probabilities to bins of equal weight, as far as possible: equal probabilities stay together.
 
     Args:
-        probs: One a row.
-        weights: What each row counts for.
-        bins: How many. A probability belongs where the middle of its rows' weight falls.
+        probs: One per row.
+        weights: Weight of each row.
+        bins: Number of bins. A probability goes to the bin of the midpoint of its cumulative weight.
 
     Returns:
-        Bins from 0; some may stay empty.
+        Bin numbers from 0; some bins may be empty.
 
     Example:
         >>> equal_mass(torch.tensor([0.1, 0.2, 0.2, 0.9]), torch.ones(4), 4)
@@ -82,7 +82,7 @@ def reliability_curve(
     bins: int = 15,
     by: Binning = "mass",
 ) -> ReliabilityCurve:
-    r"""What happened in each bin of predicted probabilities; on the diagonal is calibrated.
+    r"""Observed frequency in each bin of predicted probabilities; equal to the prediction if calibrated.
 
     $$ conf(B_m) = \frac{\sum_{i \in B_m} w_i p_i}{\sum_{i \in B_m} w_i}, \qquad
        acc(B_m) = \frac{\sum_{i \in B_m} w_i y_i}{\sum_{i \in B_m} w_i} $$
@@ -90,17 +90,17 @@ def reliability_curve(
     Args:
         probs: Predicted probabilities in [0, 1].
         labels: 0 or 1, or a share.
-        weights: What each row counts for; 1 where not given. A row of weight 0 is not looked at.
-        bins: How many at most. 15 is the value most papers report.
-        by: `"width"`: equally wide bins, those of `ECE`; `"mass"`: bins of equal weight, which say more where
-            nearly all probabilities are small.
+        weights: Weight of each row; 1 by default. Rows of weight 0 are ignored.
+        bins: Maximum number of bins. 15 is the value most papers report.
+        by: `"width"` for bins of equal width, as in `ECE`; `"mass"` for bins of equal weight, which show more if nearly
+            all probabilities are small.
 
     Returns:
-        The curve; of no bins where there are no rows.
+        The curve; without bins if there are no rows.
 
     Raises:
-        ConfigError: If there is not one bin, or `by` names no rule.
-        DataError: If a probability or a label lies outside [0, 1], or one that counts is NaN.
+        ConfigError: If `bins` is below 1, or `by` is unknown.
+        DataError: If a probability or a label with a positive weight lies outside [0, 1] or is NaN.
 
     Source:
         Niculescu-Mizil and Caruana, "Predicting Good Probabilities With Supervised Learning", ICML 2005, for the curve;
@@ -130,13 +130,13 @@ def reliability_curve(
 
 
 def check_bins(bins: int) -> None:
-    """Refuse what is no number of bins.
+    """Check the number of bins.
 
     Args:
-        bins: How many.
+        bins: Number of bins.
 
     Raises:
-        ConfigError: If there is not one.
+        ConfigError: If it is below 1.
     """
     if bins < 1:
         raise ConfigError(f"bins={bins}; there must be at least one")

@@ -1,4 +1,4 @@
-"""HitRate: how often the positive is among the k best; and FactorizedTopK, which is that at several k."""
+"""HitRate: how often the positive is among the top k; and FactorizedTopK, hit rates at several k."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from motet.metrics.recall import Recall
 
 
 class HitRate(RowMean, CorpusMetric):
-    r"""The share of positives that rank among the k best.
+    r"""The share of positives that rank among the top k.
 
     $$ HR@k = \frac{\sum_i w_i [rank_i \le k]}{\sum_i w_i} $$
 
-    Every row is a question of its own with one right answer, so a user counts once for each positive: `Recall` lets
-    every user count once. NaN where there are no rows; 1 once k reaches the number of candidates.
+    Every row is a query of its own with one right answer, so a user counts once per positive; in `Recall` every user
+    counts once. NaN if there are no rows; 1 if k is at least the number of candidates.
 
     Args:
-        k: How long the list is.
+        k: Length of the list.
 
     Raises:
         ConfigError: If k is below 1.
@@ -57,7 +57,7 @@ class HitRate(RowMean, CorpusMetric):
         self.mean.update(self.values(ranks, queries), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:  # noqa: ARG002
-        """Hits, whatever the query: each row is one of its own; see `RowMean.values`."""
+        """Hits, regardless of the query; see `RowMean.values`."""
         return (first <= self.k).double()
 
 
@@ -70,10 +70,10 @@ class FactorizedTopK(CorpusMetric):
             `factorized_top_k/top_{k}_categorical_accuracy`. Its ties are optimistic: rank by `ties`.
 
     Raises:
-        ConfigError: If there is no k, or one below 1.
+        ConfigError: If `ks` is empty, or a k is below 1.
 
     Attributes:
-        ties: The tie rule of the convention chosen, for `motet.metrics.ranks` and `evaluate`.
+        ties: The tie rule of the chosen convention, for `motet.metrics.ranks` and `evaluate`.
 
     Example:
         >>> import torch
@@ -101,29 +101,29 @@ class FactorizedTopK(CorpusMetric):
             hit_rate.update(ranks, queries, weights)
 
     def merge(self, other: FactorizedTopK) -> None:
-        """Add what another has seen; see `Metric.merge`."""
+        """Add the rows of another metric; see `Metric.merge`."""
         for mine, theirs in zip(self.hit_rates, other.hit_rates, strict=True):
             mine.merge(theirs)
 
     def compute(self) -> float:
-        """The hit rate at the largest k; `figures` gives all."""
+        """The hit rate at the largest k; `figures` gives all of them."""
         return self.hit_rates[-1].compute()
 
     def parts(self, name: str) -> dict[str, Metric]:
-        """One hit rate a k.
+        """One hit rate per k.
 
         Args:
-            name: What the task calls the metric; figures are `name@k`, unless TFRS's names are asked for.
+            name: The task's name for the metric; figures are called `name@k`, unless `tfrs` is set.
 
         Returns:
-            Hit rates by the name each is reported under.
+            Hit rates by reported name.
         """
         pattern = "factorized_top_k/top_{}_categorical_accuracy" if self.tfrs else f"{name}@{{}}"
         return {pattern.format(hit_rate.k): hit_rate for hit_rate in self.hit_rates}
 
 
 def standard_topk() -> dict[str, CorpusMetric]:
-    """What a ranking of the catalogue is judged by where nothing else is asked for.
+    """The default metrics of a ranking of the catalogue.
 
     Returns:
         Fresh metrics by name.
