@@ -36,10 +36,13 @@ def test_width(hidden: tuple[int, ...], out_dim: int | None, width: int) -> None
     assert mlp(torch.zeros(2, 3, 4)).shape == (2, 3, width)
 
 
-def test_a_share_of_values_to_drop_is_checked() -> None:
+def test_shares_and_widths_are_checked() -> None:
     for dropout in (1.0, -0.1, math.nan):
-        with pytest.raises(ConfigError, match=r"dropout=.*: it is the share of values to drop, 0 <= dropout < 1"):
+        with pytest.raises(ConfigError, match=r"dropout=.*: the share of values to drop must satisfy 0 <= dropout < 1"):
             MLP(4, hidden=(5,), dropout=dropout)
+    for hidden, out_dim in (((5, 0), 1), ((-1,), None), ((5,), 0)):
+        with pytest.raises(ConfigError, match=r"hidden=.*, out_dim=.*; every layer has at least width 1"):
+            MLP(4, hidden=hidden, out_dim=out_dim)
 
 
 def test_without_output_it_ends_in_relu() -> None:

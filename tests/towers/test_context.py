@@ -100,6 +100,17 @@ def test_wrong_kind(log: EventLog, kind: Any) -> None:
         ContextTower(log.items, context={"price": kind})
 
 
+def test_columns_are_checked_before_training(log: EventLog) -> None:
+    for context, words in (
+        ({"devices": 3}, "context column 'devices', which is not in the log; did you mean 'device'"),
+        ({"device": 2}, "reads 'device' as 2 categories, and it holds codes up to 2; context_columns"),
+        ({"price": 3}, "reads 'price' as 3 categories, and it holds numbers; context_columns"),
+        ({"device": "numeric"}, "reads 'device' as 'numeric', and it holds categories; context_columns"),
+    ):
+        with pytest.raises(DataError, match=words):
+            ContextTower(log.items, context=context).prepare(log)  # type: ignore[arg-type]
+
+
 def test_no_context(log: EventLog) -> None:
     with pytest.raises(ConfigError, match="a ContextTower without context columns is a FeatureTower; use that"):
         ContextTower(log.items, context={})

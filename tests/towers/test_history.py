@@ -14,7 +14,7 @@ from motet import Model, Recommender, tasks
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
-from motet.errors import DataError
+from motet.errors import ConfigError, DataError
 from motet.testing import check_tower
 from motet.towers import FeatureTower, HistoryTower, Tower
 
@@ -140,6 +140,18 @@ def test_a_recommender_of_a_model_still_in_training(events: EventLog) -> None:
     model = Model(user=make(events), item=FeatureTower(events.items, dim=8), tasks=[tasks.Retrieval()])
     model.prepare(events)
     assert len(Recommender(model.train(), events).recommend(1, 3).ids) == 3
+
+
+def test_both_sides_are_needed(events: EventLog) -> None:
+    with pytest.raises(ConfigError, match="a HistoryTower of 'user_id' needs the other side for its history"):
+        HistoryTower(events.users, events.users)
+
+
+@pytest.mark.parametrize("task", [tasks.Retrieval(pool=tasks.Catalogue()), tasks.BPR(), tasks.WholeCatalogue()])
+def test_items_outside_the_batch_have_no_row_to_leave_out(events: EventLog, task: tasks.Task) -> None:
+    model = Model(user=FeatureTower(events.users, dim=8), item=make(events, "item"), tasks=[task])
+    with pytest.raises(ConfigError, match=r"'item_id' reads user_id of each row, .*; give Retrieval the pool InBatch"):
+        motet.fit(model, events, epochs=1, progress=False)
 
 
 def test_training_without_the_other_side(events: EventLog) -> None:

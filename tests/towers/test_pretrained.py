@@ -49,6 +49,11 @@ def test_known_vectors_are_mapped_and_the_others_learned(items: Entities, vector
     assert out.abs().max() < 1, "what is mapped starts about as large as an embedding"
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_vectors_may_be_any_array(items: Entities, vectors: torch.Tensor) -> None:
+    assert torch.equal(PretrainedTower(items, vectors.double().numpy()).vectors.nan_to_num(), vectors.nan_to_num())
+
+
 def test_it_is_saved_and_served(log: EventLog, vectors: torch.Tensor, tmp_path: Path) -> None:
     item = PretrainedTower(log.items, vectors, dim=8)
     model = Model(user=FeatureTower(log.users, dim=8), item=item, tasks=[tasks.Retrieval()])

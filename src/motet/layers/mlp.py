@@ -12,18 +12,19 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from motet.errors import ConfigError
 from motet.layers.dropout import check_dropout
 
-BLOCK = 1 << 19  # values of the widest layer worked on at once: 2 MiB, small enough for the allocator to keep
+BLOCK = 1 << 19  # values of the widest layer per block: 2 MiB, small enough for the allocator to reuse
 
 
 def linear(in_dim: int, out_dim: int, *, bias: bool = True) -> nn.Linear:
-    """A linear map that starts as a Keras `Dense` does: Glorot-uniform weights, zero biases.
+    """A linear map initialised like a Keras `Dense` layer: Glorot-uniform weights, zero biases.
 
     Args:
         in_dim: Width of the input.
         out_dim: Width of the output.
-        bias: Whether to add a learned constant.
+        bias: Whether to add a learned bias.
 
     Returns:
         The layer.
@@ -44,17 +45,17 @@ class MLP(nn.Module):
 
     $$ h_{l+1} = \mathrm{dropout}(\max(0, W_l h_l + b_l)), \qquad y = W_L h_L + b_L $$
 
-    On a CPU all layers see one block of rows before the next, and the gradient of ReLU and dropout is read off the
-    values behind them and written in place: otherwise a tenth of the time goes into fresh memory for what lies between.
+    On a CPU all layers process one block of rows before the next, and the gradients of ReLU and dropout are derived
+    from their outputs and written in place. Otherwise a tenth of the time goes into allocating intermediate values.
 
     Args:
         in_dim: Width of the input.
-        hidden: Widths of the hidden layers, from the input on; may be empty.
-        out_dim: Width of the linear output. None ends with the last hidden layer and its ReLU.
-        dropout: Share of every hidden layer's values set to 0 in training.
+        hidden: Widths of the hidden layers, from input to output; may be empty.
+        out_dim: Width of the linear output. None to end with the last hidden layer and its ReLU.
+        dropout: Share of every hidden layer's values set to 0 during training.
 
     Raises:
-        ConfigError: If `dropout` is not in [0, 1).
+        ConfigError: If a width is below 1, or `dropout` is not in [0, 1).
 
     Example:
         >>> MLP(64, hidden=(256, 128), out_dim=1)(torch.zeros(5, 64)).shape
@@ -67,6 +68,8 @@ class MLP(nn.Module):
         super().__init__()
         check_dropout(dropout)
         self.widths = [in_dim, *hidden, *([] if out_dim is None else [out_dim])]
+        if min(self.widths[1:], default=1) < 1:
+            raise ConfigError(f"hidden={tuple(hidden)}, out_dim={out_dim}; every layer has at least width 1")
         self.layers = nn.ModuleList(linear(width, after) for width, after in pairwise(self.widths))
         self.depth = len(tuple(hidden))
         self.dropout = dropout
@@ -101,7 +104,7 @@ class MLP(nn.Module):
 
 
 class _Layers(torch.autograd.Function):
-    """All layers, one block of rows after the other."""
+    """All layers, block by block."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, depth: int, dropout: float, *parameters: Tensor) -> Tensor:
@@ -137,7 +140,7 @@ class _Layers(torch.autograd.Function):
 
 
 def _through(grad: Tensor, value: Tensor, dropout: float) -> Tensor:
-    """The gradient before ReLU and dropout, in place; they let through exactly what is above 0 behind them."""
+    """The gradient before ReLU and dropout, in place; both pass exactly the outputs above 0."""
     torch.ops.aten.threshold_backward.grad_input(grad, value, 0, grad_input=grad)
     return grad.div_(1 - dropout) if dropout else grad
 

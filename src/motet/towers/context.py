@@ -144,8 +144,13 @@ class ContextTower(Tower):
 
         Args:
             train: The training log.
+
+        Raises:
+            DataError: If a context column is absent, or not of its kind.
         """
         batch = train.batch()
+        for name, kind in self.kinds.items():
+            _check_column(batch, name, kind)
         self.features.fit(batch[self.entities.key])
         for place, (name, embed) in enumerate(zip(self.context, self.events, strict=True)):
             self.usual[place] = _usual(batch[name], self.kinds[name])
@@ -192,6 +197,21 @@ class ContextTower(Tower):
             return batch[name]
         usual = self.usual[place].expand(len(batch))
         return usual.long() if isinstance(self.kinds[name], int) else usual
+
+
+def _check_column(batch: Batch, name: str, kind: Kind) -> None:
+    how = "context_columns(log) says how to read each column"
+    if name not in batch:
+        raise DataError(
+            f"a ContextTower reads the context column {name!r}, which is not in the log"
+            f"{did_you_mean(name, batch.columns)}; columns: {', '.join(batch.columns)}"
+        )
+    values, coded = batch[name], name in batch.vocabs
+    if isinstance(kind, int) and (values.is_floating_point() or int(values.max()) >= kind):
+        held = "numbers" if values.is_floating_point() else f"codes up to {int(values.max())}"
+        raise DataError(f"a ContextTower reads {name!r} as {kind} categories, and it holds {held}; {how}")
+    if not isinstance(kind, int) and coded:
+        raise DataError(f"a ContextTower reads {name!r} as {kind!r}, and it holds categories; {how}")
 
 
 def _usual(values: Tensor, kind: Kind) -> Tensor:

@@ -16,7 +16,7 @@ from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.visitors import Visitors
-from motet.errors import DataError
+from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
@@ -50,8 +50,8 @@ class HistoryTower(Tower):
         init_scale: Embeddings start at uniform(-init_scale, init_scale).
 
     Raises:
-        ConfigError: If a name is not a declared feature, the condition cannot be read, or a width or share is out of
-            range.
+        ConfigError: If both sides are the same, a name is not a declared feature, the condition cannot be read, or a
+            width or share is out of range.
 
     Source:
         Koren, "Factorization Meets the Neighborhood: a Multifaceted Collaborative Filtering Model", KDD 2008, eq. 15.
@@ -92,6 +92,10 @@ class HistoryTower(Tower):
         self.reads = tuple(names)
         self.dim = dim
         key, size = (others.key, len(others)) if isinstance(others, Entities) else others
+        if key == entities.key:
+            raise ConfigError(
+                f"a HistoryTower of {key!r} needs the other side for its history: the log's items of users"
+            )
         self.other_key = str(key)
         self._condition = None if where is None else Expression(where)
         self._config = {
@@ -173,8 +177,8 @@ class HistoryTower(Tower):
         if self.training and self.other_key not in batch:
             raise DataError(
                 f"the tower of {self.entities.key!r} is in training and leaves out what stands in column "
-                f"{self.other_key!r} of the same row, which is not in the batch; call .eval() to embed it with all its "
-                "history, and give Retrieval a pool of the batch's own items: InBatch()"
+                f"{self.other_key!r} of the same row, which is not in the batch; add the column, or call .eval() to "
+                "embed it with all its history"
             )
         rows = batch[self.entities.key]
         out: Tensor = self.combine([self.ids(rows), self._history(rows, batch), *self.features(rows)])

@@ -110,7 +110,7 @@ class PretrainedTower(Tower):
     def __init__(
         self,
         entities: Entities,
-        vectors: Float[Tensor, "entities width"] | int,
+        vectors: Float[Tensor, "entities width"] | npt.NDArray[Any] | int,
         *,
         dim: int = 32,
         ids: bool = True,
@@ -121,7 +121,10 @@ class PretrainedTower(Tower):
     ) -> None:
         super().__init__()
         names = chosen(entities, features)
-        table = torch.full((len(entities), vectors), float("nan")) if isinstance(vectors, int) else vectors.float()
+        if isinstance(vectors, int):
+            table = torch.full((len(entities), vectors), float("nan"))
+        else:
+            table = torch.as_tensor(vectors, dtype=torch.float32)
         if table.ndim != 2 or len(table) != len(entities):
             raise ConfigError(
                 f"vectors of shape {tuple(table.shape)} are not one line for each of the {len(entities):,} rows of "

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.batch import Batch
+from motet.errors import ConfigError
 from motet.towers.base import Tower
 
 
@@ -60,11 +61,20 @@ class Vectors:
 
         Returns:
             One vector a row.
+
+        Raises:
+            ConfigError: If some are not in the batch, and the tower needs the context of a row to embed them.
         """
         places = self._found(rows)
         missing = rows[places[rows] < 0].unique()
         if len(missing):
             key = self._tower.entities.key
+            if self._tower.training and self._tower.context:
+                raise ConfigError(
+                    f"the tower of {key!r} reads {', '.join(self._tower.context)} of each row, so in training it "
+                    "embeds the rows of a batch and nothing else; give Retrieval the pool InBatch() without extra "
+                    "items, and leave out tasks that draw items or read all of them"
+                )
             self._place(places, missing)
             self.add(self._tower(Batch({key: missing}, user_key=key, item_key=key)), missing)
         known = [part for part, held in zip(self.parts, self.rows, strict=True) if held is not None]
