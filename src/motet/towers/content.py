@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
 
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.batch import Batch, Columns
+from motet.data.batch import Batch
 from motet.data.entities import Entities
-from motet.data.visitors import Visitors
 from motet.layers import Combine
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import twin
+from motet.towers.featured import FeaturedTower
 
 
-class ContentTower(Tower):
+class ContentTower(FeaturedTower):
     """Declared features as one vector; entities with equal features have equal vectors.
 
     A `FeatureTower` without the id: it learns nothing about a single user or item, and so embeds a new one as well as
@@ -75,23 +72,8 @@ class ContentTower(Tower):
             "sparse": sparse,
         }
         self.combine = Combine(len(names), dim, hidden=hidden, cross_layers=cross_layers, dropout=dropout)
+        self.ids = None
         self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=sparse)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities."""
-        return dict(self._config)
-
-    def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
-
-        Args:
-            train: The training log.
-        """
-        self.features.fit(train.batch()[self.entities.key])
-
-    def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their features."""
-        return twin(self, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed the features of `batch[entities.key]`.

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Timestamp
-from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.layers import BucketEmbedding, Combine, Embedding, NumberEmbedding, TimestampEmbedding
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import table, twin
+from motet.towers.featured import FeaturedTower
 
 Kind = int | str
 
@@ -61,7 +58,7 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
     return kinds
 
 
-class ContextTower(Tower):
+class ContextTower(FeaturedTower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
     Equal ids no longer have equal vectors, so every row of a batch is embedded separately. Where a request lacks a
@@ -94,6 +91,7 @@ class ContextTower(Tower):
         False
     """
 
+    ids: Embedding
     usual: Tensor
     remembers = True
 
@@ -135,10 +133,6 @@ class ContextTower(Tower):
         unknown = [0.0 if isinstance(kind, int) else torch.nan for kind in context.values()]
         self.register_buffer("usual", torch.tensor(unknown, dtype=torch.float64))
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities."""
-        return dict(self._config)
-
     def prepare(self, train: Columns) -> None:
         """Keep the usual values, and standardise numbers on the training rows; only the first call standardises.
 
@@ -151,21 +145,11 @@ class ContextTower(Tower):
         batch = train.batch()
         for name, kind in self.kinds.items():
             _check_column(batch, name, kind)
-        self.features.fit(batch[self.entities.key])
+        super().prepare(train)
         for place, (name, embed) in enumerate(zip(self.context, self.events, strict=True)):
             self.usual[place] = _usual(batch[name], self.kinds[name])
             if isinstance(embed, NumberEmbedding | BucketEmbedding | TimestampEmbedding):
                 embed.fit(batch[name])
-
-    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The mean vector of some ids."""
-        mean: Tensor = self.ids(rows).mean(0)
-        return mean
-
-    def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their features and ids."""
-        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
-        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]` in the context of each row.

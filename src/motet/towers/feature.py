@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.batch import Batch, Columns
+from motet.data.batch import Batch
 from motet.data.entities import Entities
-from motet.data.visitors import Visitors
 from motet.layers import Combine, Embedding
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import table, twin
+from motet.towers.featured import FeaturedTower
 
 
-class FeatureTower(Tower):
+class FeatureTower(FeaturedTower):
     """An embedding of the id and one of each declared feature, summed, or side by side under a network.
 
     - categorical: a table of vectors;
@@ -55,6 +52,8 @@ class FeatureTower(Tower):
         torch.Size([3, 8])
     """
 
+    ids: Embedding
+
     def __init__(
         self,
         entities: Entities,
@@ -84,28 +83,6 @@ class FeatureTower(Tower):
         self.combine = Combine(1 + len(names), dim, hidden=hidden, cross_layers=cross_layers, dropout=dropout)
         self.ids = Embedding(len(entities), dim, init_scale=init_scale, sparse=sparse)
         self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=sparse)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities."""
-        return dict(self._config)
-
-    def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
-
-        Args:
-            train: The training log.
-        """
-        self.features.fit(train.batch()[self.entities.key])
-
-    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The mean vector of some ids."""
-        mean: Tensor = self.ids(rows).mean(0)
-        return mean
-
-    def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their features and ids."""
-        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
-        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

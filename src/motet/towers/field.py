@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.batch import Batch, Columns
+from motet.data.batch import Batch
 from motet.data.entities import Entities
-from motet.data.visitors import Visitors
 from motet.errors import ConfigError
 from motet.layers import Embedding
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import table, twin
+from motet.towers.featured import FeaturedTower
 
 
-class FieldTower(Tower):
+class FieldTower(FeaturedTower):
     """The id's vector and one of each declared feature, concatenated: what `Interaction` and `CrossNetwork` multiply.
 
     `dim` is `field_dim` times the number of fields. Retrieval needs vectors of the same width on both sides, and so
@@ -43,6 +40,8 @@ class FieldTower(Tower):
         torch.Size([3, 8])
     """
 
+    ids: Embedding
+
     def __init__(
         self,
         entities: Entities,
@@ -63,28 +62,6 @@ class FieldTower(Tower):
         self._config = {"field_dim": field_dim, "features": names, "init_scale": init_scale, "sparse": sparse}
         self.ids = Embedding(len(entities), field_dim, init_scale=init_scale, sparse=sparse)
         self.features = Features(entities, names, dim=field_dim, init_scale=init_scale, sparse=sparse)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities."""
-        return dict(self._config)
-
-    def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
-
-        Args:
-            train: The training log.
-        """
-        self.features.fit(train.batch()[self.entities.key])
-
-    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The mean vector of some ids."""
-        mean: Tensor = self.ids(rows).mean(0)
-        return mean
-
-    def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their features and ids."""
-        ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
-        return twin(self, ids=ids, features=self.features.over(visitors))
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,12 +18,12 @@ from motet.data.log import EventLog
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import table, twin
+from motet.towers.featured import FeaturedTower
+from motet.towers.twin import twin
 
 
-class HistoryTower(Tower):
+class HistoryTower(FeaturedTower):
     r"""A vector of the id, those of declared features, and a sum over the items of the user's history.
 
     $$ v_u = e_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j $$
@@ -70,6 +70,7 @@ class HistoryTower(Tower):
         (('item_id',), ())
     """
 
+    ids: Embedding
     starts: Tensor
     had: Tensor
     reads_history = True
@@ -119,18 +120,14 @@ class HistoryTower(Tower):
         """In training mode the other side's id column, from which the row's own item is read; else empty."""
         return (self.other_key,) if self.training else ()
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities; of the others, their column and number."""
-        return dict(self._config)
-
     def prepare(self, train: Columns) -> None:
         """Collect who had what, and standardise numbers by the training rows.
 
         Args:
             train: The training log.
         """
+        super().prepare(train)
         batch = train.batch()
-        self.features.fit(batch[self.entities.key])
         chosen_rows = (batch[self.entities.key] > 0) & (batch[self.other_key] > 0)
         if self._condition is not None:
             chosen_rows &= self._condition(batch)
@@ -143,24 +140,12 @@ class HistoryTower(Tower):
         """The condition it was made with; see `Tower.history_where`."""
         return None if self._condition is None else self._condition.text
 
-    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The mean vector of some ids."""
-        mean: Tensor = self.ids(rows).mean(0)
-        return mean
-
     def over(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by ids and features, and by what they had before and now together."""
         device = self.had.device
-        rows = visitors.rows.to(device)
-        who, had = History(self.starts, self.had).of_users(rows)
-        trained = rows[who] > 0
-        who, had = (
-            torch.cat([who[trained], visitors.who.to(device)]),
-            torch.cat([had[trained], visitors.items.to(device)]),
-        )
-        starts, had = History.of_pairs(who, had, len(visitors), len(self.others.weight))
-        ids = table(self.ids, visitors.ids(self.ids, device))
-        return twin(self, ids=ids, features=self.features.over(visitors), starts=starts, had=had)
+        users, who, added = (rows.to(device) for rows in (visitors.rows, visitors.who, visitors.items))
+        starts, had = History(self.starts, self.had).with_added(users, who, added, len(self.others.weight))
+        return twin(super().over(visitors), starts=starts, had=had)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`, in training without what stands in the same row.

@@ -7,18 +7,18 @@ from typing import Any, Self
 
 import numpy.typing as npt
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from motet.data.batch import Batch, Columns
+from motet.data.batch import Batch
 from motet.data.entities import Entities
 from motet.data.ids import Ids
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
-from motet.towers.base import Tower
 from motet.towers.encoders import Features, chosen
-from motet.towers.twin import table, twin
+from motet.towers.featured import FeaturedTower
+from motet.towers.twin import twin
 
 
 def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) -> Float[Tensor, "entities width"]:
@@ -74,7 +74,7 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
     return table
 
 
-class PretrainedTower(Tower):
+class PretrainedTower(FeaturedTower):
     """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or its picture.
 
     A learned linear map brings the vectors to the width of the tower; entities without one share a learned vector. The
@@ -150,30 +150,10 @@ class PretrainedTower(Tower):
         self.map = nn.Parameter(torch.empty(table.shape[1], dim).uniform_(-init_scale, init_scale) / size)
         self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities; of the vectors, their width."""
-        return dict(self._config)
-
-    def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
-
-        Args:
-            train: The training log.
-        """
-        self.features.fit(train.batch()[self.entities.key])
-
-    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The mean vector of some ids, where they have vectors."""
-        return None if self.ids is None else self.ids(rows).mean(0)
-
     def over(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by features and ids; a stranger has no vector made elsewhere."""
-        copied = twin(
-            self, features=self.features.over(visitors), vectors=self.vectors[visitors.rows.to(self.vectors.device)]
-        )
-        if self.ids is not None:
-            copied.ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
-        return copied
+        vectors = self.vectors[visitors.rows.to(self.vectors.device)]
+        return twin(super().over(visitors), vectors=vectors)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

@@ -1,0 +1,54 @@
+"""FeaturedTower: what towers that read declared features have in common."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any, Self
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.batch import Columns
+from motet.data.visitors import Visitors
+from motet.layers import Embedding
+from motet.towers.base import Tower
+from motet.towers.encoders import Features
+from motet.towers.twin import table, twin
+
+
+class FeaturedTower(Tower, ABC):
+    """A tower that reads declared features, and ids if they have vectors of their own.
+
+    A constructor sets the attributes below, and `_config` to its arguments besides the entities, as JSON can hold them.
+
+    Attributes:
+        features: The features in `reads`.
+        ids: The table of id vectors, or None.
+    """
+
+    features: Features
+    ids: Embedding | None
+    _config: dict[str, Any]
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the entities; see `Tower.config`."""
+        return dict(self._config)
+
+    def prepare(self, train: Columns) -> None:
+        """Standardise numeric features over the entities of the training rows; only the first call does.
+
+        Args:
+            train: The training log.
+        """
+        self.features.fit(train.batch()[self.entities.key])
+
+    def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
+        """The mean of some id vectors; see `Tower.mean_id`."""
+        return None if self.ids is None else self.ids(rows).mean(0)
+
+    def over(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their ids and features; see `Tower.over`."""
+        copied = twin(self, features=self.features.over(visitors))
+        if self.ids is not None:
+            copied.ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+        return copied
