@@ -1,4 +1,4 @@
-"""The demonstration: the multi-task tutorial of TensorFlow Recommenders on MovieLens 100K, and what it leaves out.
+"""The demo: the multi-task tutorial of TensorFlow Recommenders on MovieLens 100K, and a better model.
 
 Source: https://www.tensorflow.org/recommenders/examples/multitask
 """
@@ -37,7 +37,7 @@ System = TypeVar("System", bound=Model | GlobalMean | Popularity)
 TRAIN, TEST, SEED = 80_000, 20_000, 42
 USER = 42
 FILM = "Dances with Wolves (1990)"
-DRAWING = ("altair", "vl_convert")  # what a report needs
+DRAWING = ("altair", "vl_convert")  # packages that a report needs
 BALANCE = {"rating": 1.0, "retrieval": 15.0}
 
 
@@ -46,8 +46,8 @@ class Line:
     """One system of the comparison.
 
     Attributes:
-        figures: Of the evaluation, by metric key.
-        seconds: To train and evaluate it.
+        figures: Figures of the evaluation, by metric key.
+        seconds: Time to train and evaluate.
     """
 
     figures: Report
@@ -56,15 +56,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What there is to show.
+    """The results of the demo.
 
     Attributes:
         split: How training and test rows were chosen.
-        lines: By system.
+        lines: Results by system.
         recommender: The best model.
-        top: What it recommends to `USER`.
-        stars: What it expects `USER` to give `FILM`.
-        page: The report; None where the extra `report` is not installed.
+        top: Its recommendations for `USER`.
+        stars: Its predicted rating of `FILM` by `USER`.
+        page: The report; None if the extra `report` is not installed.
     """
 
     split: str
@@ -76,15 +76,15 @@ class Demonstration:
 
 
 def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: bool = True) -> Demonstration:
-    """Fetch the data, train four models, compare them, save the best, ask it and report.
+    """Download the data, train four models, compare them, save the best, query it and write a report.
 
     Args:
-        folder: Receives the best model; a report goes beside it.
-        say: Told what begins.
-        progress: Whether to show bars while data arrive and models train.
+        folder: Folder for the best model; the report is written beside it.
+        say: Receives a message at the start of each step.
+        progress: Whether to show progress bars of downloads and training.
 
     Returns:
-        Everything that was found out.
+        The results.
     """
     check_free(folder)
     report = Path(folder).with_name(f"{Path(folder).name}-report")
@@ -120,7 +120,7 @@ def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: boo
 def _record(
     recommender: Recommender, parts: split.Split, history: pl.DataFrame, others: Mapping[str, Report]
 ) -> Record:
-    """How the best model came to be, beside simple rules and the tutorial's models."""
+    """The record of the best model, with baselines and the tutorial's models beside it."""
     rows = Divided(parts.train, None, parts.test, parts.report)
     report = evaluate(recommender, parts.test, train=parts.train, about=parts.report)
     found = (recommender.model, rows, history, report)
@@ -135,7 +135,7 @@ def _judged(make: Callable[[EventLog], System], parts: split.Split) -> tuple[Sys
 
 
 def tutorial(train: EventLog, *, rating: float, retrieval: float, progress: bool = True) -> Model:
-    """The tutorial's model, trained as the tutorial trains it.
+    """Train the tutorial's model as the tutorial does.
 
     Args:
         train: 80,000 rows.
@@ -166,16 +166,16 @@ def best(
     progress: bool = True,
     told: Callable[[pl.DataFrame], None] | None = None,
 ) -> Model:
-    """One joint model that rates and retrieves better than a specialist for either.
+    """Train a joint model that rates and retrieves better than a specialist for either task.
 
-    A twentieth of the training rows is held out to say when to stop.
+    One twentieth of the training rows is held out for early stopping.
 
     Args:
         train: The training rows.
-        seed: Of the first weights, the rows held out and their order.
-        weights: What each task counts for; a weight of 0 makes a specialist for the other.
-        progress: Whether to show a bar.
-        told: Hears the history of the training, where given.
+        seed: Seed of the initial weights, the held-out rows and the row order.
+        weights: Weight of each task; a weight of 0 gives a specialist for the other task.
+        progress: Whether to show a progress bar.
+        told: Receives the training history, if given.
 
     Returns:
         The trained model.

@@ -1,46 +1,46 @@
-"""What motet raises: one family, so that a caller can catch all of it, and a hint for a misspelt name."""
+"""The errors of motet, with a common base class, and hints for misspelt names."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 200  # letters of a name that is looked for among others: the search takes their square
+LONGEST = 200  # letters of the longest name to look up: the search takes quadratic time
 
 
 class MotetError(Exception):
-    """Anything motet refuses; the message names the thing, the value, the rule and the fix."""
+    """Base class; the message names the thing, the value, the rule and the fix."""
 
 
 class DataError(MotetError):
-    """The caller's data breaks a rule: a column, an id, a number, a label."""
+    """The caller's data is invalid: a column, an id, a number, a label."""
 
 
 class ConfigError(MotetError):
-    """An argument or a declaration breaks a rule before any data is read."""
+    """An argument or a declaration is invalid, regardless of the data."""
 
 
 class TrainingError(MotetError):
-    """Training cannot go on: a loss is no longer a number, a checkpoint does not fit."""
+    """Training cannot continue: a loss is NaN, a checkpoint does not match."""
 
 
 class ArtifactError(MotetError):
-    """A saved model is damaged, edited, incomplete, or from a newer motet."""
+    """A saved model is damaged, modified, incomplete, or from a newer version of motet."""
 
 
 class DownloadError(MotetError):
-    """A data set could not be fetched, or what came is not what was published."""
+    """A data set could not be downloaded, or differs from what was published."""
 
 
 class ServiceError(MotetError):
     """A service refused a request, or did not answer it.
 
     Args:
-        message: What the service said.
-        code: For programs: the service's own, such as `not_found`, or `unreachable`, `timeout`, `not_motet`.
-        status: Of HTTP; None where there was no answer.
-        field: Of the request, where one is to blame.
-        retry_after_s: Seconds after which the service wants to be asked again.
+        message: The message of the service.
+        code: Machine-readable code: the service's own, such as `not_found`, or `unreachable`, `timeout`, `not_motet`.
+        status: HTTP status; None if there was no response.
+        field: The field of the request at fault, if any.
+        retry_after_s: Seconds to wait before a retry, if the service says.
 
     Example:
         >>> error = ServiceError("k: Input should be greater than 0", code="invalid", status=422, field="k")
@@ -69,7 +69,7 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     """Suggest the closest of the valid names, as a clause to append to an error message.
 
     Args:
-        name: What the caller wrote, of any type: an error message must not fail on a None.
+        name: What the caller wrote, of any type: building an error message must not fail.
         options: The valid names, or ids.
 
     Returns:

@@ -45,6 +45,7 @@ def test_the_id_may_be_a_feature_of_its_own_side() -> None:
             "column 'user_id' has two roles; ids, time, event, signals and context_features each need a column",
         ),
         ({"signals": ("a", "a")}, "column 'a' has two roles"),
+        ({"user": 0}, "column 0 is of type int; column names are text"),
         ({"user_features": {"age": Numeric}}, r"user_features\['age'\] is the class Numeric; write Numeric\(\)"),
         (
             {"item_features": {"age": "numeric"}},
@@ -77,6 +78,8 @@ def test_settings_are_checked() -> None:
         ("{", "not the JSON of a schema: "),
         ("3", "not the JSON of a schema: "),
         ('{"user_features": {"age": 3}}', "not the JSON of a schema: "),
+        ('{"signals": null}', "not the JSON of a schema: "),
+        ('{"user": 3}', "column 3 is of type int; column names are text"),
         ('{"users": "u"}', "a schema has no field 'users'; did you mean 'user'"),
         ('{"zzz": "u"}', r"a schema has no field 'zzz'. Fields: user, item"),
         (
@@ -89,6 +92,7 @@ def test_settings_are_checked() -> None:
         ),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_refuses_json(document: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Schema.from_json(document)

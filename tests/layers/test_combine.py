@@ -56,8 +56,8 @@ def test_dropout_of_hidden_layers_leaves_the_output_whole() -> None:
         ({"parts": 0}, "there is nothing to combine: name at least one feature, or keep the ids"),
         ({"dim": 0}, "a layer of width 0: `dim` and every width in `hidden` must be at least 1"),
         ({"hidden": (8, -1)}, "a layer of width -1"),
-        ({"cross_layers": -1}, "cross_layers=-1: it is a number of layers, 0 or more"),
-        ({"dropout": 1.0}, "dropout=1.0: it is the share of values to drop, 0 <= dropout < 1"),
+        ({"cross_layers": -1}, "cross_layers=-1: the number of layers must be 0 or more"),
+        ({"dropout": 1.0}, "dropout=1.0: the share of values to drop must satisfy 0 <= dropout < 1"),
         ({"dropout": -0.1}, "dropout=-0.1"),
     ],
 )

@@ -35,7 +35,7 @@ def test_low_rank_equals_full_with_the_product() -> None:
 @pytest.mark.parametrize("rank", [0, 7])
 def test_rank_out_of_range(rank: int) -> None:
     with pytest.raises(
-        ConfigError, match=rf"rank {rank} of a cross layer must lie between 1 and its width 6; None is full"
+        ConfigError, match=rf"rank {rank} of a cross layer must lie between 1 and its width 6; None for full"
     ):
         Cross(6, rank=rank)
 

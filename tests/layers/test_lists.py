@@ -54,5 +54,5 @@ def test_discounts_of_equal_scores_go_by_the_lower_label_and_are_shared_by_what_
 @pytest.mark.parametrize("label", [-1.0, 1001.0])
 def test_a_grade_has_bounds(label: float) -> None:
     assert gains(torch.tensor([0.0, 3.0])).tolist() == [0, 7]
-    with pytest.raises(DataError, match=rf"label {label:g} is no grade; .* labels must lie between 0 and 1000"):
+    with pytest.raises(DataError, match=rf"label {label:g} is not a grade; .* labels must lie between 0 and 1000"):
         gains(torch.tensor([1.0, label]))

@@ -68,7 +68,7 @@ def test_order_matters(kind: str) -> None:
     [
         ({"kind": "grue", "length": 3}, "encoder='grue' is not one of 'gru', 'attention'; did you mean 'gru'"),
         ({"kind": "gru", "length": 0}, "length=0; a sequence has at least one place"),
-        ({"kind": "gru", "length": 3, "dropout": 1.0}, "dropout=1.0: it is the share of values to drop"),
+        ({"kind": "gru", "length": 3, "dropout": 1.0}, "dropout=1.0: the share of values to drop"),
         ({"kind": "attention", "length": 3, "heads": 3}, "3 heads cannot share a width of 8; give a number of heads"),
     ],
 )

@@ -137,5 +137,5 @@ def test_refusals() -> None:
         list_mle(torch.zeros(3), torch.zeros(3, 1), torch.zeros(3).long())
     with pytest.raises(ConfigError, match=r"loss='listmel' is not one of 'listmle', .*; did you mean 'listmle'"):
         against_chance("listmel")
-    with pytest.raises(DataError, match="label -1 is no grade"):
+    with pytest.raises(DataError, match="label -1 is not a grade"):
         lambda_rank(torch.zeros(2), torch.tensor([-1.0, 0.0]), torch.tensor([1, 1]))

@@ -178,7 +178,7 @@ def test_errors() -> None:
         in_batch_softmax(q[:2], v, remove_accidental_hits=True)
     with pytest.raises(ConfigError, match="hard_negatives is 0"):
         in_batch_softmax(q[:2], v, hard_negatives=0)
-    with pytest.raises(ConfigError, match="1 candidate_ids for 2 candidates; give one a candidate"):
+    with pytest.raises(ConfigError, match="1 candidate_ids for 2 candidates; give one per candidate"):
         in_batch_softmax(q[:1], v, candidate_ids=torch.tensor([7]))
-    with pytest.raises(ConfigError, match="1 sampling_probability for 2 candidates; give one a candidate"):
+    with pytest.raises(ConfigError, match="1 sampling_probability for 2 candidates; give one per candidate"):
         in_batch_softmax(q[:1], v, sampling_probability=torch.tensor([0.5]))

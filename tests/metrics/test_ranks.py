@@ -158,7 +158,7 @@ def test_unknown_tie_rule_is_refused() -> None:
 @pytest.mark.parametrize("item", [-1, 3])
 def test_positive_outside_the_candidates_is_refused(item: int) -> None:
     positives = Pairs(torch.tensor([0]), torch.tensor([item]))
-    with pytest.raises(DataError, match=f"positive {item} is no candidate: 0 to 2 are"):
+    with pytest.raises(DataError, match=f"positive {item} is not a candidate; candidates are 0 to 2"):
         ranks(table(torch.zeros(1, 3)), positives, candidates=3)
 
 

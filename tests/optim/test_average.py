@@ -26,5 +26,5 @@ def test_the_average_follows_and_swaps_back() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match=r"decay=1.0; an average keeps a share of itself in \[0, 1\)"):
+    with pytest.raises(ConfigError, match=r"decay=1.0; the decay of an average must be in \[0, 1\)"):
         WeightAverage(nn.Linear(1, 1), decay=1.0)

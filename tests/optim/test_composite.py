@@ -142,7 +142,7 @@ def test_fit_resumes_with_it_at_the_same_bits(tmp_path: Path) -> None:
         tasks=[Rating(hidden=(4,)), Retrieval()],
     )
     with pytest.raises(
-        TrainingError, match="does not fit this model and optimizer: the state has 2 groups of parameters"
+        TrainingError, match="does not fit this model and optimizer: the state has 2 parameter groups"
     ):
         fit(
             model,
@@ -166,5 +166,5 @@ def test_errors() -> None:
         ConfigError, match="two parts of a Composite take all that is left; give one of them a condition"
     ):
         Composite(model, [(sgd, None), (adam, None)])
-    with pytest.raises(ValueError, match="the state has 1 groups of parameters, and the parts 2"):
+    with pytest.raises(ValueError, match="the state has 1 parameter groups, but the parts have 2"):
         composite(model).load_state_dict(adam(list(model.parameters())).state_dict())

@@ -31,5 +31,5 @@ def test_errors() -> None:
         SharedBottom(())
     with pytest.raises(ConfigError, match=r"hidden=\(8, 0\); a trunk has at least one layer"):
         SharedBottom((8, 0))
-    with pytest.raises(ConfigError, match=r"dropout=1: it is the share of values to drop, 0 <= dropout < 1"):
+    with pytest.raises(ConfigError, match=r"dropout=1: the share of values to drop must satisfy 0 <= dropout < 1"):
         SharedBottom(dropout=1)

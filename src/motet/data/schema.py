@@ -105,7 +105,7 @@ class Schema:
         context_features: Features of events by column of the log; categorical, numeric or timestamp.
 
     Raises:
-        ConfigError: If a column of the log has two roles, or a feature has an unknown kind.
+        ConfigError: If a column of the log has two roles, a name is not text, or a feature has an unknown kind.
 
     Example:
         >>> schema = Schema(user="user_id", item="sku", signals=("click",), item_features={"price": Numeric()})
@@ -131,6 +131,8 @@ class Schema:
             for name, kind in getattr(self, role).items():
                 _check_kind(role, name, kind)
         for name in self.columns:
+            if not isinstance(name, str):
+                raise ConfigError(f"column {name!r} is of type {type(name).__name__}; column names are text")
             if self.columns.count(name) > 1:
                 raise ConfigError(
                     f"column {name!r} has two roles; ids, time, event, signals and context_features each need a column "
@@ -172,13 +174,13 @@ class Schema:
             document = dict(json.loads(text))
             for role in ("user_features", "item_features", "context_features"):
                 document[role] = {name: _kind_from_dict(name, value) for name, value in document.get(role, {}).items()}
+            for name in document:
+                if name not in known:
+                    hint = did_you_mean(name, known) or "."
+                    raise ConfigError(f"a schema has no field {name!r}{hint} Fields: {', '.join(known)}.")
+            return cls(**document)
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"not the JSON of a schema: {error}") from error
-        for name in document:
-            if name not in known:
-                hint = did_you_mean(name, known) or "."
-                raise ConfigError(f"a schema has no field {name!r}{hint} Fields: {', '.join(known)}.")
-        return cls(**document)
 
 
 def _check_kind(role: str, name: str, kind: object) -> None:

@@ -270,9 +270,8 @@ class Shop:
     def _truths(self, pairs: Pairs) -> dict[str, Floats]:
         clicked, carted, bought, returned = (self.market.chances(name, pairs) for name in CHAIN)
         mean = self.market.logits("rating", pairs)
-        more = [
-            sigmoid((mean - star + 0.5) / STAR_NOISE) for star in range(2, STARS + 1)
-        ]  # P(at least this many stars)
+        # The expected stars are 1 plus the sum of P(stars >= star).
+        more = [sigmoid((mean - star + 0.5) / STAR_NOISE) for star in range(2, STARS + 1)]
         found: dict[str, Floats] = {
             "clicked": clicked,
             "carted": clicked * carted,

@@ -1,4 +1,4 @@
-"""Blocks of mathematics that have never heard of users or items."""
+"""Neural network layers, independent of users and items."""
 
 from __future__ import annotations
 

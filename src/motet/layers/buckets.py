@@ -1,4 +1,4 @@
-"""BucketEmbedding: a number as the vector of the bucket it falls into."""
+"""BucketEmbedding: one vector per bucket of a number."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from motet.layers.embedding import Embedding
 
 
 class BucketEmbedding(nn.Module):
-    r"""A number as a vector: one of a table, by the quantiles of training that it lies between; row 0 if not known.
+    r"""Embeds a number by its bucket between quantiles of the training values; row 0 is for unknown numbers.
 
     $$ e(x) = W_{1 + |\{ b : q_b < x \}|} $$
 
-    What a line through the number cannot say it can: that both the young and the old like an item.
+    Unlike a linear map, it can express non-monotonic effects: that both the young and the old like an item.
 
     Args:
         dim: Width of the vectors.
-        buckets: How many, with equally many training values each; values that are equal stay together, so that some
-            may be empty.
-        init_scale: Largest absolute weight at the start, drawn uniformly.
+        buckets: Number of buckets with equally many training values. Equal values stay together, so some buckets may be
+            empty.
+        init_scale: Largest absolute initial weight, drawn uniformly.
 
     Example:
         >>> embedding = BucketEmbedding(8, 2)
@@ -39,11 +39,11 @@ class BucketEmbedding(nn.Module):
         self.register_buffer("final", torch.tensor(False))
 
     def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
-        """Measure the quantiles of the known values.
+        """Compute the quantiles of the known values.
 
         Args:
-            values: Numbers; NaN where not known. With none known nothing changes.
-            final: Whether later calls change nothing, so that weights trained on some buckets keep them.
+            values: Numbers; NaN where unknown. Without any known value nothing changes.
+            final: Whether to ignore later calls, so that trained weights keep their buckets.
         """
         known = values[~values.isnan()].double().sort().values
         if self.final or len(known) == 0:
@@ -54,24 +54,24 @@ class BucketEmbedding(nn.Module):
         self.final.fill_(final)
 
     def bucket(self, values: Real[Tensor, " batch"]) -> Real[Tensor, " batch"]:
-        """Which bucket numbers fall into, counted from 1.
+        """Assign numbers to buckets.
 
         Args:
-            values: Numbers; NaN where not known.
+            values: Numbers; NaN where unknown.
 
         Returns:
-            One row of the table a number.
+            Bucket numbers from 1, 0 where unknown.
         """
         return (torch.bucketize(values.double().contiguous(), self.bounds) + 1).masked_fill(values.isnan(), 0)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
-        """Look the numbers up.
+        """Embed numbers.
 
         Args:
-            values: Numbers; NaN where not known.
+            values: Numbers; NaN where unknown.
 
         Returns:
-            One vector a number.
+            One vector per number.
         """
         out: Tensor = self.embedding(self.bucket(values))
         return out

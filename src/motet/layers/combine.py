@@ -1,4 +1,4 @@
-"""Combine: several vectors of one width into one."""
+"""Combine: merges several vectors of equal width into one."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from motet.layers.mlp import MLP
 
 
 class Combine(nn.Module):
-    """The sum of the parts; with hidden or cross layers, a network over the parts side by side.
+    """The sum of the parts or, with hidden or cross layers, a network over the concatenated parts.
 
-    Without either, `y = dropout(sum of parts)`: one part alone comes out as it went in. Otherwise
+    Without either, `y = dropout(sum of parts)`: a single part is returned unchanged. Otherwise
     `y = W MLP(cross(concatenated parts)) + b`.
 
     Args:
-        parts: How many vectors come in.
-        dim: Width of each of them, and of the output.
+        parts: Number of input vectors.
+        dim: Width of each input vector and of the output.
         hidden: Widths of the hidden layers of the MLP.
-        cross_layers: How many cross layers come before it.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the sum where there is none.
+        cross_layers: Number of cross layers before the MLP.
+        dropout: Share of values set to 0 during training: after every hidden layer, or of the sum if there are none.
 
     Raises:
-        ConfigError: If there is no part, a width is below 1, `cross_layers` is negative, or `dropout` is not in [0, 1).
+        ConfigError: If there are no parts, a width is below 1, `cross_layers` is negative, or `dropout` is not in
+            [0, 1).
 
     Example:
         >>> user, age = torch.ones(5, 8), torch.ones(5, 8)
@@ -54,10 +55,10 @@ class Combine(nn.Module):
         """Combine the parts of each row.
 
         Args:
-            parts: One tensor a part.
+            parts: One tensor per part.
 
         Returns:
-            One vector a row.
+            One vector per row.
         """
         if self.mlp is None:
             out: Tensor = self.dropout(reduce(add, parts))
@@ -76,5 +77,5 @@ def _check(parts: int, widths: Sequence[int], cross_layers: int, dropout: float)
     if narrow is not None:
         raise ConfigError(f"a layer of width {narrow}: `dim` and every width in `hidden` must be at least 1")
     if cross_layers < 0:
-        raise ConfigError(f"cross_layers={cross_layers}: it is a number of layers, 0 or more")
+        raise ConfigError(f"cross_layers={cross_layers}: the number of layers must be 0 or more")
     check_dropout(dropout)

@@ -1,4 +1,4 @@
-"""Configured: a module that can say what it was made with."""
+"""Configured: a module that knows its constructor arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Configured(nn.Module):
-    """A constructor keeps each of its arguments as an attribute of the same name, so that `config` can tell them.
+    """Base of modules that keep every constructor argument as an attribute of the same name, for `config`.
 
     Example:
         >>> class Scale(Configured):
@@ -23,5 +23,5 @@ class Configured(nn.Module):
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name, to save the part with a model."""
         named = inspect.signature(type(self)).parameters.values()
-        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of a class without a constructor
+        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of classes without a constructor
         return {parameter.name: getattr(self, parameter.name) for parameter in named if parameter.kind not in starred}

@@ -1,4 +1,4 @@
-"""Cross: products of features, one degree more with every layer."""
+"""Cross: products of features, whose degree grows with every layer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from motet.layers.mlp import linear
 
 
 class Cross(nn.Module):
-    r"""One layer of the deep and cross network, version 2; stacked, l layers reach products of degree l + 1.
+    r"""A cross layer of DCN-V2; l stacked layers express products up to degree l + 1.
 
     $$ x_{l+1} = x_0 \odot (W x_l + b) + x_l, \qquad W = U V^\top \text{ of the given rank, or full} $$
 
     Args:
-        dim: Width of the input and of the output.
-        rank: Rank of W. None keeps W full; the paper found a quarter of `dim` to lose little.
+        dim: Width of the input and the output.
+        rank: Rank of W; None for a full matrix. In the paper, a quarter of `dim` loses little.
 
     Raises:
         ConfigError: If the rank is not between 1 and `dim`.
@@ -35,18 +35,20 @@ class Cross(nn.Module):
     def __init__(self, dim: int, *, rank: int | None = None) -> None:
         super().__init__()
         if rank is not None and not 1 <= rank <= dim:
-            raise ConfigError(f"rank {rank} of a cross layer must lie between 1 and its width {dim}; None is full")
+            raise ConfigError(
+                f"rank {rank} of a cross layer must lie between 1 and its width {dim}; None for full rank"
+            )
         down = nn.Identity() if rank is None else linear(dim, rank, bias=False)
         self.weights = nn.Sequential(down, linear(dim if rank is None else rank, dim))
 
     def forward(
         self, first: Float[Tensor, "*batch dim"], x: Float[Tensor, "*batch dim"]
     ) -> Float[Tensor, "*batch dim"]:
-        """Multiply the first layer's input with a linear map of this layer's input, and add that input.
+        """Multiply the first layer's input by a linear map of this layer's input, and add this layer's input.
 
         Args:
-            first: What went into the first cross layer.
-            x: What comes out of the layer before; the same as `first` in the first one.
+            first: The input of the first cross layer.
+            x: The output of the previous layer; `first` for the first layer.
 
         Returns:
             The input of the next layer.

@@ -1,4 +1,4 @@
-"""The rule that every share of values to drop keeps."""
+"""Check of dropout rates."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from motet.errors import ConfigError
 
 
 def check_dropout(dropout: float) -> None:
-    """Refuse what is no share of values to drop.
+    """Check a dropout rate.
 
     Args:
-        dropout: At 1 nothing would be left to learn from.
+        dropout: Share of values set to 0; at 1 nothing would be left to learn from.
 
     Raises:
         ConfigError: If it is not in [0, 1).
     """
     if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout={dropout}: it is the share of values to drop, 0 <= dropout < 1")
+        raise ConfigError(f"dropout={dropout}: the share of values to drop must satisfy 0 <= dropout < 1")

@@ -1,4 +1,4 @@
-"""Embedding tables: one vector for a code, or the mean over a bag of codes."""
+"""Embedding tables: a vector per code, or the mean over a bag of codes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Embedding(nn.Module):
     """A table of vectors, drawn from uniform(-init_scale, init_scale).
 
     Args:
-        rows: How many codes there are.
+        rows: Number of codes.
         dim: Width of the vectors.
-        init_scale: Largest absolute value at the start; .05 is the default of Keras.
-        sparse: Whether the gradient holds only the rows that were read; needs an optimizer that takes sparse
-            gradients, and pays off once the table is much larger than a batch.
+        init_scale: Largest absolute initial value; .05 is the default of Keras.
+        sparse: Whether the gradient holds only the rows that were used. Needs an optimizer for sparse gradients; pays
+            off if the table is much larger than a batch.
 
     Example:
         >>> Embedding(100, 8)(torch.tensor([1, 5, 1])).shape
@@ -29,27 +29,27 @@ class Embedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
 
     def forward(self, codes: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
-        """Look the vectors up.
+        """Look up vectors.
 
         Args:
             codes: Rows of the table, in any shape.
 
         Returns:
-            One vector a code.
+            One vector per code.
         """
         return F.embedding(codes, self.weight, sparse=self.sparse)
 
 
 class BagEmbedding(nn.Module):
-    r"""The mean of the vectors of a bag of codes; an empty bag is the zero vector.
+    r"""The mean of the vectors of a bag of codes; 0 for an empty bag.
 
     $$ e(b) = \frac{1}{|b|} \sum_{c \in b} W_c $$
 
     Args:
-        rows: How many codes there are.
+        rows: Number of codes.
         dim: Width of the vectors.
-        init_scale: Largest absolute value at the start, drawn uniformly; .05 is the default of Keras.
-        sparse: Whether the gradient holds only the rows that were read.
+        init_scale: Largest absolute initial value, drawn uniformly; .05 is the default of Keras.
+        sparse: Whether the gradient holds only the rows that were used.
 
     Example:
         >>> bags = BagEmbedding(100, 8)(torch.tensor([1, 5, 1]), torch.tensor([0, 2, 2]))
@@ -66,10 +66,10 @@ class BagEmbedding(nn.Module):
         """Average the vectors of each bag.
 
         Args:
-            codes: The codes of all bags, one bag after the other.
+            codes: The codes of all bags, bag by bag.
             starts: Where each bag begins in `codes`.
 
         Returns:
-            One vector a bag.
+            One vector per bag.
         """
         return F.embedding_bag(codes, self.weight, starts, mode="mean", sparse=self.sparse)

@@ -1,4 +1,4 @@
-"""Experts and gates: several small networks side by side, and how much each is listened to."""
+"""Experts and gates: parallel small networks, and the weights that mix them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 
 class Experts(nn.Module):
-    r"""Groups of equal networks, every one worked out by the same few batched products.
+    r"""Groups of networks of the same shape, computed together by a few batched matrix products.
 
     $$ h_{g,e,l+1} = \mathrm{dropout}(\max(0, W_{g,e,l} h_{g,e,l} + b_{g,e,l})) $$
 
     Args:
         in_dim: Width of the input.
-        count: Experts a group.
-        groups: Groups; each has an input of its own.
-        hidden: Widths of the layers; the last one is the output's.
-        dropout: Share of every layer's values set to 0 in training.
+        count: Experts per group.
+        groups: Number of groups; each has its own input.
+        hidden: Widths of the layers; the last is the output width.
+        dropout: Share of every layer's values set to 0 during training.
 
     Example:
         >>> Experts(16, count=4, hidden=(32, 8))(torch.zeros(1, 5, 16)).shape
@@ -38,13 +38,13 @@ class Experts(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Float[Tensor, "groups batch in_dim"]) -> Float[Tensor, "groups count batch out_dim"]:
-        """Ask every expert.
+        """Run every expert.
 
         Args:
             x: The input of each group; its experts share it.
 
         Returns:
-            One vector a row from each expert.
+            One vector per row and expert.
         """
         x = x[:, None]
         for weight, bias in zip(self.weights, self.biases, strict=True):
@@ -53,16 +53,16 @@ class Experts(nn.Module):
 
 
 class Gates(nn.Module):
-    r"""Shares of experts, row by row: a softmax of a linear map.
+    r"""Weights of experts for each row: a softmax of a linear map.
 
     $$ g(x) = \mathrm{softmax}(W x) $$
 
-    In training they keep count of what they gave: see `means`.
+    In training mode they accumulate their mean weights; see `means`.
 
     Args:
         in_dim: Width of the input.
-        experts: Experts to share among.
-        groups: Gates side by side.
+        experts: Number of experts.
+        groups: Number of parallel gates.
 
     Source:
         Shazeer et al., "Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer", ICLR 2017,
@@ -82,10 +82,10 @@ class Gates(nn.Module):
         self.forget()
 
     def forward(self, x: Float[Tensor, "inputs batch in_dim"]) -> Float[Tensor, "groups batch experts"]:
-        """Share each row out.
+        """Compute the weights of each row.
 
         Args:
-            x: The input of each gate, or one that all of them read.
+            x: The input of each gate, or one input for all gates.
 
         Returns:
             Numbers between 0 and 1 that sum to 1 over the experts.
@@ -98,34 +98,34 @@ class Gates(nn.Module):
         return shares
 
     def means(self) -> Float[Tensor, "groups experts"] | None:
-        """The mean share of each expert over the rows seen in training since `forget`; None if there were none."""
+        """The mean weight of each expert over the training rows since `forget`; None if there are none."""
         return None if self._given is None else self._given / self._rows
 
     def forget(self) -> None:
-        """Count from here."""
+        """Reset the mean weights."""
         self._given, self._rows = None, 0
 
 
 def mix(
     shares: Float[Tensor, "groups batch experts"], experts: Float[Tensor, "inputs experts batch dim"]
 ) -> Float[Tensor, "groups batch dim"]:
-    r"""What the gates hear of the experts, $\sum_e g_e(x) f_e(x)$.
+    r"""Mix the outputs of experts, $\sum_e g_e(x) f_e(x)$.
 
     Args:
-        shares: From `Gates`.
-        experts: From `Experts`: a group for each gate, or one that all of them hear.
+        shares: The output of `Gates`.
+        experts: The output of `Experts`: a group per gate, or one group for all gates.
 
     Returns:
-        One vector a row for each gate.
+        One vector per row and gate.
     """
     return torch.einsum("gbe,gebd->gbd", shares, experts)
 
 
 def glorot(*shape: int) -> nn.Parameter:
-    """Matrices in the last two dimensions, each drawn as `linear` draws its own.
+    """Glorot-uniform matrices in the last two dimensions, initialised as in `linear`.
 
     Args:
-        *shape: Of the stack of matrices, input width before output width.
+        *shape: Shape of the stack of matrices, input width before output width.
 
     Returns:
         The parameter.

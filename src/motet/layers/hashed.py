@@ -1,4 +1,4 @@
-"""HashedEmbedding: one table of any size for all the values of several features."""
+"""HashedEmbedding: one table of any size for the values of several features."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ SECOND = 0x94D049BB133111EB - (1 << 64)
 
 
 class HashedEmbedding(nn.Module):
-    r"""Every value of every feature reads a few rows of one table, which hash functions choose.
+    r"""Embeds every value of every feature by a few rows of one shared table, chosen by hash functions.
 
     $$ e_f(x) = \big[ W_{h_{f,1}(x)}, \dots, W_{h_{f,k}(x)} \big] $$
 
-    Two values that share one row seldom share the others, and features have hash functions of their own, so that a
-    layer behind can tell them apart. The table's size is a budget of memory, whatever the vocabularies' sizes. With
-    several tables the reads go round: those of one value fall on different tables, as far as there are any.
+    Two values that share one row seldom share the others, and each feature has its own hash functions, so the next
+    layer can tell values apart. The table size is a memory budget, independent of the vocabulary sizes. With several
+    tables, the probes of a value cycle through them.
 
     Args:
-        rows: Of the table; or one number a table, where there are several.
-        dim: Width of a value's vector.
-        features: How many features share the tables.
-        probes: How many rows a value reads; or one number a feature, more for those with more values. Two tell most
-            values apart.
-        combine: `"concat"` puts parts of width `dim / probes` side by side, of the most probes, and zeros where a
-            feature has fewer; `"sum"` adds rows of the whole width.
-        init_scale: Largest absolute value at the start, drawn uniformly.
-        sparse: Whether the gradient holds only the rows that were read.
+        rows: Number of rows of the table; or, for several tables, one number per table.
+        dim: Width of the vectors.
+        features: Number of features that share the tables.
+        probes: Number of rows that each value reads; or one number per feature, higher for larger vocabularies. Two
+            distinguish most values.
+        combine: `"concat"` concatenates parts of width `dim / max(probes)`, padded with zeros for features with fewer
+            probes; `"sum"` adds rows of width `dim`.
+        init_scale: Largest absolute initial value, drawn uniformly.
+        sparse: Whether the gradient holds only the rows that were used.
 
     Raises:
-        ConfigError: If a number is below 1, `combine` is unknown, or the probes cannot share `dim`.
+        ConfigError: If a number is below 1, `combine` is unknown, or `dim` is not a multiple of the probes.
 
     Source:
         Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for Web-Scale ML Systems", NeurIPS
@@ -78,14 +78,14 @@ class HashedEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(sum(sizes), width).uniform_(-init_scale, init_scale))
 
     def forward(self, codes: Int[Tensor, "*batch"], feature: int = 0) -> Float[Tensor, "*batch dim"]:
-        """Look values up.
+        """Look up values.
 
         Args:
             codes: Values of one feature, as whole numbers of any size.
-            feature: Which feature they belong to, counted from 0.
+            feature: The feature, from 0.
 
         Returns:
-            One vector a value.
+            One vector per value.
         """
         first, probes = sum(self.probes[:feature]), self.probes[feature]
         tables = [probe % len(self.rows) for probe in range(first, first + probes)]
@@ -101,16 +101,16 @@ class HashedEmbedding(nn.Module):
 def hashed_rows(
     codes: Int[Tensor, "*batch"], rows: int | Int[Tensor, " probes"], *, first: int, probes: int
 ) -> Int[Tensor, "*batch probes"]:
-    """Rows of a table for whole numbers: the same in every process, on every machine and device.
+    """Hash whole numbers to rows of a table, identically in every process and on every machine and device.
 
     Args:
         codes: Values.
-        rows: Of the table, or of the table that each hash function reads.
+        rows: Number of rows of the table, or of the table that each hash function reads.
         first: Number of the first hash function.
-        probes: How many hash functions, one after the other.
+        probes: Number of consecutive hash functions.
 
     Returns:
-        One row a hash function.
+        One row per hash function.
 
     Example:
         >>> hashed_rows(torch.tensor([0, 1]), 100, first=0, probes=2)
@@ -122,14 +122,14 @@ def hashed_rows(
 
 
 def _mixed(x: Tensor) -> Tensor:
-    """SplitMix64's finaliser: every bit of a number changes half of the bits of the result."""
+    """The finaliser of SplitMix64: each input bit flips half of the output bits on average."""
     x = (x ^ _shifted(x, 30)) * FIRST
     x = (x ^ _shifted(x, 27)) * SECOND
     return x ^ _shifted(x, 31)
 
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
-    """A shift to the right that fills up with zeros; torch's own fills up with the sign."""
+    """Logical right shift; torch's own is arithmetic."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 

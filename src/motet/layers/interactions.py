@@ -1,4 +1,4 @@
-"""Interactions: products of two fields, each field a vector of the same width."""
+"""Interactions: products of pairs of fields, which are vectors of equal width."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 def dot_interaction(
     fields: Float[Tensor, "batch fields dim"], *, with_itself: bool = False
 ) -> Float[Tensor, "batch pairs"]:
-    r"""The dot product of every two fields.
+    r"""The dot products of all pairs of fields.
 
     $$ d = (\langle v_i, v_j \rangle)_{j < i} $$
 
     Args:
-        fields: The vectors of each row; one field alone has no pair.
+        fields: The vectors of each row; a single field gives no pair.
         with_itself: Whether to include each field's product with itself.
 
     Returns:
-        One number a pair, in the order (1, 0), (2, 0), (2, 1), ...
+        One number per pair, in the order (1, 0), (2, 0), (2, 1), ...
 
     Source:
         Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019,
@@ -35,16 +35,16 @@ def dot_interaction(
 
 
 def factorisation_machine(fields: Float[Tensor, "batch fields dim"]) -> Float[Tensor, " batch"]:
-    r"""The second-order term of a factorisation machine: the sum over `dot_interaction`, in linear time.
+    r"""The second-order term of a factorisation machine: the sum of `dot_interaction`, in linear time.
 
     $$ \sum_{j < i} \langle v_i, v_j \rangle
        = \frac{1}{2} \sum_f \Big[ \Big( \sum_i v_{i,f} \Big)^2 - \sum_i v_{i,f}^2 \Big] $$
 
     Args:
-        fields: The vectors of each row, times the features' values.
+        fields: The vectors of each row, multiplied by the feature values.
 
     Returns:
-        One number a row; 0 for one field alone.
+        One number per row; 0 for a single field.
 
     Source:
         Rendle, "Factorization Machines", ICDM 2010, lemma 3.1.

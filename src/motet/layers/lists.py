@@ -1,4 +1,4 @@
-"""Lists: rows grouped into lists, ordered, paired and ranked without a loop over rows or lists."""
+"""Lists: groups of rows, ordered, paired and ranked without loops over rows or lists."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LARGEST_GRADE = 1000.0  # 2^1000 is still a number in double precision
 
 
 class Lists(NamedTuple):
-    """The rows that have a label, list by list, in each the lowest label first."""
+    """The rows with a label, list by list, lowest label first."""
 
-    rows: Int[Tensor, " known"]  # which rows they are
-    number: Int[Tensor, " known"]  # which list each belongs to
-    sizes: Int[Tensor, " lists"]  # how many rows each list has
-    lower: Int[Tensor, " known"]  # how many rows of its list have a lower label
+    rows: Int[Tensor, " known"]  # row numbers
+    number: Int[Tensor, " known"]  # list of each row
+    sizes: Int[Tensor, " lists"]  # number of rows of each list
+    lower: Int[Tensor, " known"]  # number of rows of its list with a lower label
 
     @property
     def starts(self) -> Int[Tensor, " lists"]:
-        """Where each list begins."""
+        """The start of each list."""
         return self.sizes.cumsum(0) - self.sizes
 
     @classmethod
@@ -31,8 +31,8 @@ class Lists(NamedTuple):
         """Order rows by group and label.
 
         Args:
-            labels: NaN where not known.
-            groups: Rows of equal group are one list.
+            labels: NaN where unknown.
+            groups: Rows with the same group form a list.
 
         Returns:
             The lists, by ascending group.
@@ -49,35 +49,35 @@ class Lists(NamedTuple):
         return cls(rows, number, sizes, _first_alike(number, labels[rows]) - starts[number])
 
     def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
-        """All pairs of rows of one list whose labels differ.
+        """All pairs of rows of one list with different labels.
 
         Returns:
-            The row of the higher label, and that of the lower one, as positions in `rows`.
+            The row with the higher label and the row with the lower label, as positions in `rows`.
         """
         better = torch.repeat_interleave(self.lower)
         within = torch.arange(len(better), device=better.device) - (self.lower.cumsum(0) - self.lower)[better]
         return better, self.starts[self.number[better]] + within
 
     def total(self, values: Float[Tensor, " known"]) -> Float[Tensor, " lists"]:
-        """The sum over each list.
+        """Sum values over each list.
 
         Args:
-            values: One a row with a label.
+            values: One per row with a label.
 
         Returns:
-            One a list.
+            One sum per list.
         """
         return values.new_zeros(len(self.sizes)).index_add(0, self.number, values)
 
 
 def gains(labels: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
-    """What a row of a grade is worth at the head of the list, `2^label - 1`, in double precision.
+    """The gains of graded rows in DCG, `2^label - 1`, in double precision.
 
     Args:
         labels: Grades from 0, all known.
 
     Returns:
-        One number a row.
+        One number per row.
 
     Raises:
         DataError: If a label is below 0 or above 1000.
@@ -85,7 +85,7 @@ def gains(labels: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
     wrong = ((labels < 0) | (labels > LARGEST_GRADE)).nonzero()
     if len(wrong):
         raise DataError(
-            f"label {labels[wrong[0, 0]].item():g} is no grade; 2^label is what a row is worth to NDCG, so labels must "
+            f"label {labels[wrong[0, 0]].item():g} is not a grade; NDCG takes 2^label - 1 as a gain, so labels must "
             f"lie between 0 and {LARGEST_GRADE:g}"
         )
     return labels.double().exp2() - 1
@@ -94,18 +94,19 @@ def gains(labels: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
 def discounts(
     number: Int[Tensor, " n"], scores: Float[Tensor, " n"], labels: Float[Tensor, " n"], k: float = torch.inf
 ) -> Float[Tensor, " n"]:
-    r"""What the rank of each row in its list is worth, $1 / \log_2(1 + rank)$.
+    r"""The discount of each row's rank in its list, $1 / \log_2(1 + rank)$.
 
-    The best score ranks first, and of equal scores the lower label. Rows of equal score and label share alike.
+    The best score ranks first; among equal scores, the lower label. Rows with equal score and label share the mean of
+    their discounts.
 
     Args:
-        number: Of the list, 0 and up.
+        number: Number of each row's list, from 0.
         scores: Higher is better.
         labels: Higher is better.
-        k: A rank beyond is worth nothing.
+        k: Ranks beyond k get 0.
 
     Returns:
-        One factor a row, in double precision.
+        One discount per row, in double precision.
     """
     order = labels.argsort()
     order = order[scores[order].argsort(descending=True, stable=True)]
@@ -120,7 +121,7 @@ def discounts(
 
 
 def _first_alike(*columns: Tensor) -> Tensor:
-    """Where, in columns in which equal rows stand together, the rows equal to each begin."""
+    """The first position of each row's run of equal rows; equal rows must be adjacent."""
     differs = torch.stack([column[1:] != column[:-1] for column in columns]).any(0)
     here = torch.arange(1, len(differs) + 1, device=differs.device)
     starts = torch.cat([here.new_zeros(len(columns[0]) - len(differs)), here * differs])

@@ -1,4 +1,4 @@
-"""Numbers as vectors: standardised, then a direction, and another direction for what is not known."""
+"""Embedding of numbers: a linear map of the standardised value, and a learned vector for unknown values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    r"""Numbers with mean 0 and standard deviation 1 over the values it was fitted to; unknown values become 0.
+    r"""Scales numbers to mean 0 and standard deviation 1 over the fitted values; unknown values become 0.
 
     $$ z = (x - \mu) / \sigma $$
 
-    The mean and the deviation are buffers: they are saved with the weights. Before `fit` nothing changes but NaN.
+    Mean and deviation are buffers, so they are saved with the weights. Before `fit`, only NaN changes.
 
     Example:
         >>> standardise = Standardise()
@@ -32,11 +32,12 @@ class Standardise(nn.Module):
         self.register_buffer("final", torch.tensor(False))
 
     def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
-        """Measure the known values.
+        """Compute mean and deviation of the known values.
 
         Args:
-            values: Numbers; NaN where not known. With none known nothing changes; without a spread the deviation is 1.
-            final: Whether later calls change nothing, so that weights trained on one scale keep it.
+            values: Numbers; NaN where unknown. Without any known value nothing changes; for constant values the
+                deviation is set to 1.
+            final: Whether to ignore later calls, so that weights trained on one scale keep it.
         """
         known = values[~values.isnan()].double()
         if self.final or len(known) == 0:
@@ -47,26 +48,26 @@ class Standardise(nn.Module):
         self.final.fill_(final)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-        """Shift and scale.
+        """Standardise numbers.
 
         Args:
-            values: Numbers; NaN where not known.
+            values: Numbers; NaN where unknown.
 
         Returns:
-            Standardised numbers, 0 where not known.
+            Standardised numbers, 0 where unknown.
         """
         return ((values - self.mean) / self.std).nan_to_num(nan=0.0).to(self.mean.dtype)
 
 
 class NumberEmbedding(nn.Module):
-    r"""A number as a vector: a linear map of its standardised value, or a learned vector where it is not known.
+    r"""Embeds a number: a linear map of its standardised value, or a learned vector if it is unknown.
 
     $$ e(x) = z w \ \text{ if } x \text{ is known, else } m $$
 
     Args:
         dim: Width of the vectors.
-        init_scale: Largest absolute weight at the start, drawn uniformly. With the scale of the embeddings beside it,
-            no feature drowns another in a sum.
+        init_scale: Largest absolute initial weight, drawn uniformly. With the scale of the other embeddings,
+            no feature dominates a sum.
 
     Example:
         >>> NumberEmbedding(8)(torch.tensor([1995.0, float("nan")])).shape
@@ -79,22 +80,22 @@ class NumberEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(2, dim).uniform_(-init_scale, init_scale))
 
     def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
-        """Measure the mean and the spread of the known values.
+        """Compute mean and deviation of the known values.
 
         Args:
-            values: Numbers; NaN where not known.
-            final: Whether later calls change nothing.
+            values: Numbers; NaN where unknown.
+            final: Whether to ignore later calls.
         """
         self.standardise.fit(values, final=final)
 
     def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
-        """Map the numbers.
+        """Embed numbers.
 
         Args:
-            values: Numbers; NaN where not known.
+            values: Numbers; NaN where unknown.
 
         Returns:
-            One vector a number.
+            One vector per number.
         """
         inputs = torch.stack([self.standardise(values), values.isnan().to(self.weight.dtype)], dim=-1)
         return inputs @ self.weight

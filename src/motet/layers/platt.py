@@ -1,4 +1,4 @@
-"""Platt: log odds made honest by two numbers, which rows that training did not see have chosen."""
+"""Platt: calibration of log-odds by two numbers, fitted on held-out rows."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 
 class Platt(nn.Module):
-    r"""An increasing line through the log odds of each stage; it leaves them as they are until `set`.
+    r"""An increasing linear map of the log-odds of each stage; the identity until it is fitted.
 
     $$ z' = a z + b, \qquad a > 0 $$
 
-    The order of the scores stays. Trained without it: see `motet.calibration.calibrate`.
+    It preserves the order of scores, and is not trained with the model: see `motet.calibration.calibrate`.
 
     Args:
-        stages: How many probabilities there are, each given the one before.
+        stages: Number of probabilities, each given the one before.
 
     Attributes:
-        slope: a, one a stage.
-        offset: b, one a stage.
-        rows: How many rows have chosen them; 0 where none have.
-        before: The calibration error of each stage on them, as the model was.
-        after: The same with a line that was fitted on the other half of them.
+        slope: a, one per stage.
+        offset: b, one per stage.
+        rows: Number of rows that they were fitted on; 0 if not fitted.
+        before: Calibration error of each stage on these rows, before calibration.
+        after: Calibration error with a map that was fitted on the other half of the rows.
 
     Source:
         Platt, "Probabilistic Outputs for Support Vector Machines", Advances in Large Margin Classifiers 1999.
@@ -41,16 +41,16 @@ class Platt(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was fitted: the weights are about to change."""
+        """Reset to the identity, because the weights are about to change."""
         self.slope.fill_(1.0)
         for figure in (self.offset, self.rows, self.before, self.after):
             figure.zero_()
 
     def forward(self, logits: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
-        """The log odds to believe.
+        """Calibrate log-odds.
 
         Args:
-            logits: Those of the head; of fewer stages than there are, the first ones.
+            logits: The log-odds of a head; if there are fewer stages than maps, the first maps apply.
 
         Returns:
             The same shape.

@@ -1,4 +1,4 @@
-"""Sequences: a line of vectors, oldest first, to one vector a place that knows only what came before."""
+"""Sequence encoders: causal encodings of sequences of vectors, oldest first."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ Encoding = Literal["gru", "attention"]
 
 
 class SequenceEncoder(nn.Module, ABC):
-    """Sequences whose last place is the newest; places in front may be empty."""
+    """Encodes sequences whose last position is the newest; leading positions may be padding."""
 
     @abstractmethod
     def forward(
         self, vectors: Float[Tensor, "batch length dim"], known: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length dim"]:
-        """Encode every place by itself and the places before it.
+        """Encode every position from itself and the positions before it.
 
         Args:
-            vectors: One vector a place.
-            known: False for the places that are empty; these lie in front.
+            vectors: One vector per position.
+            known: False for padding, which must be in front.
 
         Returns:
-            One vector a place; what stands at an empty place means nothing.
+            One vector per position; those of padding are meaningless.
         """
 
 
 class RecurrentEncoder(SequenceEncoder):
-    r"""A gated recurrent unit that walks along the sequence.
+    r"""A gated recurrent unit over the sequence.
 
     $$ h_t = (1 - z_t) \, n_t + z_t \, h_{t-1} $$
 
     Args:
         dim: Width of the vectors.
-        dropout: Share of the input's values set to 0 in training.
+        dropout: Share of the input's values set to 0 during training.
 
     Source:
         Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016.
@@ -61,41 +61,41 @@ class RecurrentEncoder(SequenceEncoder):
     def forward(
         self, vectors: Float[Tensor, "batch length dim"], known: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length dim"]:
-        """Walk from the first place that is not empty.
+        """Run the recurrence from the first position that is not padding.
 
         Args:
-            vectors: One vector a place.
-            known: False for the empty places in front.
+            vectors: One vector per position.
+            known: False for padding in front.
 
         Returns:
-            The state after each place.
+            The state after each position.
         """
         length = known.shape[1]
-        # The walk has to begin at the first known place: sequences move to the front, and back afterwards.
+        # The recurrence must begin at the first known position: sequences move to the front, and back afterwards.
         places, empty = torch.arange(length, device=known.device), length - known.sum(1, keepdim=True)
         states, _ = self.cell(self.dropout(_moved(vectors, (places + empty) % length)))
         return _moved(states, (places - empty) % length)
 
 
 class AttentionEncoder(SequenceEncoder):
-    r"""Causal self-attention: each place looks at itself and at the places before it.
+    r"""Causal self-attention: each position attends to itself and to the positions before it.
 
     $$ x \leftarrow x + A(\mathrm{LN}(x)), \quad x \leftarrow x + \mathrm{FFN}(\mathrm{LN}(x)), \quad
        A(x) = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{d}}\Big) V $$
 
-    Places have a learned vector, counted from the newest. Layers are normalised before each step, which trains without
-    a warm-up.
+    Positions, counted from the newest, have learned embeddings. Normalisation comes before each sublayer, which trains
+    without a warm-up.
 
     Args:
         dim: Width of the vectors.
-        length: The longest sequence.
-        heads: Attention heads; they share `dim` among them.
-        layers: How many blocks.
-        dropout: Share of values set to 0 in training: of the input, and of what each step adds.
+        length: Maximum sequence length.
+        heads: Number of attention heads, which share `dim`.
+        layers: Number of blocks.
+        dropout: Share of values set to 0 during training: of the input, and of the output of each sublayer.
 
     Source:
         Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018; Xiong et al., "On Layer Normalization in
-        the Transformer Architecture", ICML 2020, for where the layers are normalised.
+        the Transformer Architecture", ICML 2020, for the position of the normalisation.
 
     Example:
         >>> encoder = AttentionEncoder(8, length=5, heads=2)
@@ -113,19 +113,19 @@ class AttentionEncoder(SequenceEncoder):
     def forward(
         self, vectors: Float[Tensor, "batch length dim"], known: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length dim"]:
-        """Let each place look back.
+        """Apply all blocks.
 
         Args:
-            vectors: One vector a place.
-            known: False for the empty places in front.
+            vectors: One vector per position.
+            known: False for padding in front.
 
         Returns:
-            One vector a place.
+            One vector per position.
         """
         length = known.shape[1]
         x = self.dropout(vectors + self.places[-length:])
         causal = torch.ones(length, length, dtype=torch.bool, device=known.device).tril()
-        # An empty place sees itself, so that no softmax is over nothing.
+        # Padding attends to itself, so that no softmax is empty.
         itself = torch.eye(length, dtype=torch.bool, device=known.device)
         seen = (causal & known[:, None, :]) | itself
         for block in self.blocks:
@@ -156,20 +156,21 @@ class _Block(nn.Module):
 
 
 def sequence_encoder(kind: str, dim: int, *, length: int, heads: int = 2, dropout: float = 0.0) -> SequenceEncoder:
-    """An encoder by its name.
+    """Make an encoder by name.
 
     Args:
         kind: `"gru"` or `"attention"`.
         dim: Width of the vectors.
-        length: The longest sequence.
-        heads: Of the attention.
-        dropout: Share of values set to 0 in training.
+        length: Maximum sequence length.
+        heads: Number of attention heads.
+        dropout: Share of values set to 0 during training.
 
     Returns:
         The encoder.
 
     Raises:
-        ConfigError: If the name is unknown, the heads cannot share `dim`, or the length or the share is out of range.
+        ConfigError: If the name is unknown, `dim` is not a multiple of `heads`, or `length` or `dropout` is out of
+            range.
     """
     if kind not in get_args(Encoding):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Losses: pure functions from scores to one number a row."""
+"""Losses: pure functions of scores that return one number per row."""
 
 from motet.losses.binary import binary_cross_entropy, focal, focal_log_odds
 from motet.losses.funnel import cumulative_log_probs, funnel_losses

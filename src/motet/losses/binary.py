@@ -1,4 +1,4 @@
-"""Losses of a logit against something that happened or did not."""
+"""Losses of logits for binary labels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from motet.losses.pointwise import alike
 def binary_cross_entropy(
     logits: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"], *, positive_weight: float = 1.0
 ) -> Float[Tensor, "*rows"]:
-    r"""Minus the log of the probability given to what happened.
+    r"""Binary cross-entropy.
 
     $$ \ell = -w y \log \sigma(z) - (1 - y) \log (1 - \sigma(z)) $$
 
     Args:
-        logits: Log odds, any shape.
-        labels: 0 or 1, or a probability between; the same shape.
-        positive_weight: w, what a positive counts for next to a negative. It moves the best logit up by log w.
+        logits: Log-odds, any shape.
+        labels: 0 or 1, or a probability; the same shape.
+        positive_weight: w, the weight of a positive relative to a negative. It raises the optimal logit by log w.
 
     Returns:
-        One loss an element, at least 0.
+        One loss per element, at least 0.
 
     Raises:
         DataError: If the shapes differ.
@@ -42,20 +42,20 @@ def focal(
     gamma: float = 2.0,
     positive_weight: float = 1.0,
 ) -> Float[Tensor, "*rows"]:
-    r"""Cross-entropy that fades where the prediction is right already, so that the hard rows are heard.
+    r"""Focal loss: cross-entropy that down-weights rows whose prediction is already right, to focus on hard rows.
 
     $$ \ell = -w y (1 - p)^\gamma \log p - (1 - y) p^\gamma \log (1 - p), \qquad p = \sigma(z) $$
 
-    Its best p is no probability: `focal_log_odds` turns a logit into one.
+    Its optimal p is not the true probability; `focal_log_odds` corrects the logits.
 
     Args:
         logits: Any shape.
-        labels: 0 or 1, or a probability between; the same shape.
-        gamma: How fast it fades; 0 is the cross-entropy, 2 what the paper found best.
-        positive_weight: w, what a positive counts for next to a negative.
+        labels: 0 or 1, or a probability; the same shape.
+        gamma: Strength of the down-weighting; 0 gives the cross-entropy, 2 was best in the paper.
+        positive_weight: w, the weight of a positive relative to a negative.
 
     Returns:
-        One loss an element, at least 0.
+        One loss per element, at least 0.
 
     Raises:
         DataError: If the shapes differ.
@@ -73,18 +73,18 @@ def focal(
 
 
 def focal_log_odds(logits: Float[Tensor, "*rows"], *, gamma: float) -> Float[Tensor, "*rows"]:
-    r"""The log odds at which a logit is the best one under the focal loss.
+    r"""The true log-odds for which a logit is optimal under the focal loss.
 
     $$ \log \frac{h(p)}{h(1 - p)}, \qquad h(p) = \frac{p}{(1 - p)^\gamma - \gamma (1 - p)^{\gamma - 1} p \log p} $$
 
-    The sign never changes: the focal loss keeps the order of rows and pulls probabilities towards one half.
+    Order and sign do not change: the focal loss preserves the order of rows and pulls probabilities towards one half.
 
     Args:
-        logits: As the focal loss has trained them.
-        gamma: Of that loss.
+        logits: Logits of a model trained with the focal loss.
+        gamma: The gamma of that loss.
 
     Returns:
-        Log odds.
+        Log-odds.
 
     Source:
         Charoenphakdee et al., "On Focal Loss for Class-Posterior Probability Estimation", CVPR
@@ -99,6 +99,6 @@ def focal_log_odds(logits: Float[Tensor, "*rows"], *, gamma: float) -> Float[Ten
 
 def _log_h(logits: Tensor, gamma: float) -> Tensor:
     hit, miss = F.logsigmoid(logits), F.logsigmoid(-logits)
-    # In logarithms, because 1 - p leaves the range of single precision before the logit does.
+    # In logarithms, because 1 - p underflows in single precision long before the logit overflows.
     bracket = miss if gamma == 0 else torch.logaddexp(miss, hit + (-gamma * hit).log())
     return hit - (gamma - 1) * miss - bracket

@@ -1,4 +1,4 @@
-"""A funnel's losses: every stage against everybody who might have got there."""
+"""Funnel losses: every stage is trained on the entire space of impressions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from motet.losses.pointwise import alike
 def cumulative_log_probs(
     logits: Float[Tensor, "rows stages"],
 ) -> tuple[Float[Tensor, "rows stages"], Float[Tensor, "rows stages"]]:
-    r"""Logs of the probability of getting to each stage, and of not getting there.
+    r"""Log-probabilities of reaching each stage, and of not reaching it.
 
     $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad 1 - P_k = (1 - P_{k - 1}) + P_{k - 1} \, (1 - \sigma(z_k)) $$
 
-    Both are sums of positive terms, in logarithms: nothing cancels, however rare or sure a stage is.
+    Both are computed from sums of positive terms in logarithms, without cancellation, however likely a stage is.
 
     Args:
-        logits: Log odds of each stage, given the one before.
+        logits: Log-odds of each stage, given the one before.
 
     Returns:
-        Two tensors like the logits.
+        Two tensors of the shape of the logits.
 
     Example:
         >>> reached, missed = cumulative_log_probs(torch.zeros(1, 3))
@@ -41,16 +41,16 @@ def cumulative_log_probs(
 def funnel_losses(
     logits: Float[Tensor, "rows stages"], labels: Float[Tensor, "rows labels"]
 ) -> Float[Tensor, "rows stages"]:
-    r"""Cross-entropy of every stage over the entire space: its label against the probability of getting that far.
+    r"""Cross-entropy of every stage over the entire space: its label against the probability of reaching it.
 
     $$ \ell_k = - y_k \log P_k - (1 - y_k) \log (1 - P_k), \qquad P_k = \prod_{j \le k} \sigma(z_j) $$
 
     Args:
-        logits: Log odds of each stage, given the one before.
-        labels: 1 for the stages that were reached, 0 for the others, NaN where not known.
+        logits: Log-odds of each stage, given the one before.
+        labels: 1 for stages that were reached, 0 for others, NaN where unknown.
 
     Returns:
-        One loss a row and stage, 0 where the label is not known.
+        One loss per row and stage, 0 where the label is unknown.
 
     Raises:
         DataError: If the shapes differ.

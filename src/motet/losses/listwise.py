@@ -1,7 +1,7 @@
-"""Losses of lists: rows of one group are set against each other, not against a number.
+"""Listwise losses, which compare the rows of a group with each other.
 
-Each function returns one number a row, which add up over a list to its published loss. Rows of equal label make no
-pair, rows whose label is NaN take no part, and the order of rows means nothing. Nothing loops over rows or groups.
+Each function returns one number per row; over a list they sum to the published loss. Rows with equal labels form no
+pair, rows with a NaN label are ignored, and the order of rows does not matter. There are no loops over rows or groups.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from motet.errors import ConfigError, DataError, did_you_mean
 from motet.layers.lists import Lists, discounts, gains
 
 ListLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Scores, labels and groups [rows] to losses [rows]."""
+"""Maps scores, labels and groups [rows] to losses [rows]."""
 
 
 def list_mle(
     scores: Float[Tensor, " rows"], labels: Float[Tensor, "*labels"], groups: Int[Tensor, "*groups"]
 ) -> Float[Tensor, " rows"]:
-    r"""How unlikely the order of the labels is, where the scores are those of a Plackett-Luce model.
+    r"""Negative log-likelihood of the order of the labels under a Plackett-Luce model with the given scores.
 
     $$ \ell_r = -\log \frac{e^{s_r}}{e^{s_r} + \sum_{c : y_c < y_r} e^{s_c}} $$
 
-    over the rows c of the same list. Without equal labels the sum over a list is ListMLE; of rows with equal labels the
-    order is not known, so that they are not set against each other.
+    over the rows c of the same list. Without equal labels, the sum over a list is ListMLE; the order of rows with equal
+    labels is unknown, so they are not compared.
 
     Args:
         scores: Higher is better.
-        labels: Higher is better; NaN where not known.
-        groups: Rows of equal group are one list.
+        labels: Higher is better; NaN where unknown.
+        groups: Rows with the same group form a list.
 
     Returns:
-        One loss a row, 0 for the lowest label of a list.
+        One loss per row, 0 for the lowest label of a list.
 
     Raises:
         DataError: If the shapes differ.
@@ -62,17 +62,17 @@ def list_mle(
 def pairwise_logistic(
     scores: Float[Tensor, " rows"], labels: Float[Tensor, "*labels"], groups: Int[Tensor, "*groups"]
 ) -> Float[Tensor, " rows"]:
-    r"""The logistic loss of every pair of rows whose labels differ, half of it to each row.
+    r"""The logistic loss of every pair of rows with different labels, split equally between the two rows.
 
     $$ L = \sum_{y_i > y_j} \log(1 + e^{s_j - s_i}) $$
 
     Args:
         scores: Higher is better.
-        labels: Higher is better; NaN where not known.
-        groups: Rows of equal group are one list.
+        labels: Higher is better; NaN where unknown.
+        groups: Rows with the same group form a list.
 
     Returns:
-        One loss a row.
+        One loss per row.
 
     Raises:
         DataError: If the shapes differ.
@@ -93,17 +93,17 @@ def pairwise_logistic(
 def pairwise_hinge(
     scores: Float[Tensor, " rows"], labels: Float[Tensor, "*labels"], groups: Int[Tensor, "*groups"]
 ) -> Float[Tensor, " rows"]:
-    r"""By how much every pair of rows whose labels differ misses a margin of 1, half of it to each row.
+    r"""The hinge loss (margin 1) of every pair of rows with different labels, split equally between the two rows.
 
     $$ L = \sum_{y_i > y_j} \max(0, 1 - s_i + s_j) $$
 
     Args:
         scores: Higher is better.
-        labels: Higher is better; NaN where not known.
-        groups: Rows of equal group are one list.
+        labels: Higher is better; NaN where unknown.
+        groups: Rows with the same group form a list.
 
     Returns:
-        One loss a row.
+        One loss per row.
 
     Raises:
         DataError: If the shapes differ.
@@ -125,21 +125,21 @@ def pairwise_hinge(
 def lambda_rank(
     scores: Float[Tensor, " rows"], labels: Float[Tensor, "*labels"], groups: Int[Tensor, "*groups"]
 ) -> Float[Tensor, " rows"]:
-    r"""The pairwise logistic loss, each pair weighing what swapping its rows would change in NDCG.
+    r"""The pairwise logistic loss, with each pair weighted by the change in NDCG if its rows were swapped.
 
     $$ L = \sum_{y_i > y_j} |\Delta_{ij}| \log(1 + e^{s_j - s_i}), \qquad
        \Delta_{ij} = \frac{2^{y_i} - 2^{y_j}}{maxDCG}
        \Big( \frac{1}{\log_2(1 + r_i)} - \frac{1}{\log_2(1 + r_j)} \Big) $$
 
-    for the ranks r that the scores give; no gradient flows through them. Of equal scores the lower label ranks first.
+    with the ranks r given by the scores, without gradient. Among equal scores the lower label ranks first.
 
     Args:
         scores: Higher is better.
-        labels: Grades from 0; NaN where not known.
-        groups: Rows of equal group are one list.
+        labels: Grades from 0; NaN where unknown.
+        groups: Rows with the same group form a list.
 
     Returns:
-        One loss a row, half of each of its pairs.
+        One loss per row, half of each of its pairs.
 
     Raises:
         DataError: If the shapes differ, or a label is below 0 or above 1000.
@@ -159,23 +159,23 @@ def lambda_rank(
 
 
 def against_chance(loss: str) -> ListLoss:
-    r"""A loss that is 1, averaged over the rows of any list, for scores that know nothing.
+    r"""A loss normalised so that uninformative scores give a mean of 1 over the rows of any list.
 
-    Each list's loss is divided by what it is where all its scores are equal, and handed out to its rows so that their
-    mean is that quotient: lists of any length, and all of these losses, weigh alike.
+    The loss of each list is divided by its value for equal scores, and scaled so that the mean over the rows is that
+    quotient. Lists of any length, and all of these losses, then have the same weight.
 
     $$ \ell'_r = n \, \frac{\ell_r}{\sum_c \ell_c(s = 0)} $$
 
-    for the n rows c of the list. For `"lambda"` the weights of the pairs stay those of the scores.
+    for the n rows c of the list. For `"lambda"` the weights of the pairs stay those of the actual scores.
 
     Args:
         loss: `"listmle"`, `"lambda"`, `"hinge"` or `"logistic"`.
 
     Returns:
-        The function; a list without a pair gets 0.
+        The function; lists without a pair get 0.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If the name is unknown.
 
     Example:
         >>> against_chance("listmle")(torch.zeros(3), torch.tensor([3.0, 2.0, 1.0]), torch.tensor([7, 7, 7])).mean()
@@ -196,7 +196,7 @@ def _divided(loss: str, scores: Tensor, labels: Tensor, groups: Tensor) -> Tenso
 
 
 def _deltas(lists: Lists, scores: Tensor, labels: Tensor, better: Tensor, worse: Tensor) -> Tensor:
-    """What swapping the rows of each pair would change in its list's NDCG."""
+    """The change in NDCG if the rows of each pair were swapped."""
     grades = labels[lists.rows]
     worth = gains(grades)
     now = discounts(lists.number, scores.detach()[lists.rows], grades)
@@ -206,7 +206,7 @@ def _deltas(lists: Lists, scores: Tensor, labels: Tensor, better: Tensor, worse:
 
 
 def _chance(loss: str, lists: Lists, scores: Tensor, labels: Tensor) -> Tensor:
-    """What each row with a label adds to its list's loss where all scores are equal."""
+    """The share of each labelled row in its list's loss for equal scores."""
     if loss == "listmle":
         return lists.lower.double().log1p()
     if loss == "lambda":
@@ -221,7 +221,7 @@ def _halves(losses: Tensor, better: Tensor, worse: Tensor, lists: Lists, scores:
 
 
 def _back(values: Tensor, rows: Tensor, scores: Tensor) -> Tensor:
-    """Values added up by the row they belong to; 0 elsewhere."""
+    """Sum values by row; 0 for other rows."""
     return torch.zeros_like(scores).index_add(0, rows, values)
 
 

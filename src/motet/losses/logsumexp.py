@@ -1,4 +1,4 @@
-"""The log-sum-exp of every query's scores, without ever holding the matrix of scores."""
+"""Log-sum-exp of every query's scores, without materialising the score matrix."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Scores held at a time. On a CPU a block has to stay in cache between the product that writes it and the last
-# pass that reads it (8 MB); a GPU wants few and large kernels.
+# Scores per block. On a CPU a block should stay in cache from the product to the last pass that reads it (8 MB); a GPU
+# prefers a few large kernels.
 _BLOCK_SCORES = {"cpu": 2**21}
 _BLOCK_SCORES_ELSEWHERE = 2**26
 
 
 class Dropped(NamedTuple):
-    """Pairs that are no candidates of each other, sorted by query."""
+    """Pairs of a query and a candidate to leave out, sorted by query."""
 
     queries: Int[Tensor, " pairs"]
     candidates: Int[Tensor, " pairs"]
@@ -38,12 +38,12 @@ class Dropped(NamedTuple):
 
 
 def blocks(queries: int, scores_each: int, device: torch.device) -> Iterator[tuple[int, int]]:
-    """Ranges of queries whose scores stay in cache together.
+    """Ranges of queries whose scores fit into one block.
 
     Args:
-        queries: How many queries there are.
-        scores_each: How many scores each has.
-        device: Where the scores are computed.
+        queries: Number of queries.
+        scores_each: Number of scores per query.
+        device: The device of the scores.
 
     Yields:
         Start and stop of each range.
@@ -65,21 +65,20 @@ def logsumexp_scores(
 
     $$ L_q = \log \sum_{c \notin D_q} \exp\big( \max_h \, q_h \cdot v_c + b_c \big) $$
 
-    The scores are made and used block by block. One pass yields the values and, because the gradient of a sum of
-    log-sum-exps is a sum of softmax-weighted vectors, the gradients as well; memory is linear in queries plus
-    candidates.
+    Scores are computed and consumed block by block. One pass yields the values and, because the gradient of a sum of
+    log-sum-exps is a sum of softmax-weighted vectors, also the gradients; memory is linear in queries plus candidates.
 
     Args:
-        queries: One vector a query, or several, of which the best counts for each candidate.
-        candidates: One vector a candidate.
-        bias: Added to each candidate's score: the logarithm of how often it stands in the pool, for instance.
-        dropped: Pairs left out of the sum.
-        weights: What each query's value will weigh in the loss, up to a common factor; all the same where not given.
-            The pass that computes the values collects the candidates' gradient for these weights, and only if the
-            weights turn out otherwise does the backward pass sweep the scores again. The result does not depend on it.
+        queries: One vector per query, or several heads, of which the best counts for each candidate.
+        candidates: One vector per candidate.
+        bias: Added to each candidate's score: for instance the logarithm of its number of copies in the pool.
+        dropped: Pairs to leave out of the sum.
+        weights: Expected weight of each query's value in the loss, up to a common factor; equal by default. The forward
+            pass computes the candidates' gradient for these weights; if the actual weights differ, the backward pass
+            sweeps the scores again. The result does not depend on this.
 
     Returns:
-        One value a query; minus infinity where every candidate is dropped.
+        One value per query; minus infinity where every candidate is dropped.
     """
     if weights is None:
         weights = queries.new_ones(len(queries))
@@ -89,7 +88,7 @@ def logsumexp_scores(
 
 
 class _Sweep(NamedTuple):
-    """What one pass over the scores yields; the gradients are those of `(weights * values).sum()`."""
+    """The result of one pass over the scores; the gradients are those of `(weights * values).sum()`."""
 
     values: Tensor  # [queries]
     mean_candidate: Tensor  # [queries, heads, dim]: the gradient of a value with respect to its query
@@ -132,10 +131,10 @@ def _sweep(
     transposed = candidates.T.contiguous()
     values = queries.new_empty(n)
     mean_candidate = torch.empty_like(queries)
-    # A last column for the gradient of the bias, which is seldom asked for and costs a twelfth of the sweep.
+    # A last column for the gradient of the bias, which is seldom needed and costs a twelfth of the sweep.
     sums = queries.new_zeros(len(candidates), dim + gradients[2])
     ranges = list(blocks(n, len(candidates) * heads, queries.device))
-    # One buffer for all blocks, of which the first is the largest: fresh memory would cost as much as the product.
+    # One buffer for all blocks (the first is the largest): allocating memory would cost as much as the product.
     buffer = queries.new_empty(ranges[0][1] * heads if ranges else 0, len(candidates))
     for start, stop in ranges:
         vectors = queries[start:stop].reshape(-1, dim)
@@ -165,7 +164,7 @@ def _best_head(scores: Tensor, heads: int) -> tuple[Tensor, Tensor | None]:
 
 
 def _spread(exps: Tensor, best: Tensor | None, heads: int) -> Tensor:
-    """Give each candidate's term back to the head that scored it; the others had no part in it."""
+    """Assign each candidate's term to the head that scored it; 0 for other heads."""
     if best is None:
         return exps
     spread = exps.new_zeros(len(exps), heads, exps.shape[1])

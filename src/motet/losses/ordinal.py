@@ -1,4 +1,4 @@
-"""Cumulative link: the loss of a score against levels that have an order and no distances."""
+"""Cumulative link loss: scores against ordered levels without distances."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from motet.losses.pointwise import alike
 def cumulative_link(
     scores: Float[Tensor, " rows"], levels: Int[Tensor, " labels"], thresholds: Float[Tensor, " cuts"]
 ) -> Float[Tensor, " rows"]:
-    r"""Minus the log probability of the level that was observed, under proportional odds.
+    r"""Negative log-likelihood of the observed level under the proportional odds model.
 
     $$ P(y \le k) = \sigma(\theta_k - s), \qquad
        \ell = - \log \big( \sigma(\theta_k - s) - \sigma(\theta_{k - 1} - s) \big) $$
 
-    The difference of two nearly equal numbers is never taken:
+    Computed without cancellation, by
     $\sigma(a) - \sigma(b) = \sigma(a) \, \sigma(-b) \, (1 - e^{b - a})$.
 
     Args:
-        scores: One a row; higher for higher levels.
-        levels: Numbers of the observed levels, from 0 to the number of thresholds.
-        thresholds: Where one level ends and the next begins, ascending, in the unit of the scores.
+        scores: One per row; higher for higher levels.
+        levels: The observed levels, from 0 to the number of thresholds.
+        thresholds: Boundaries between levels, ascending, in the unit of the scores.
 
     Returns:
-        One loss a row.
+        One loss per row.
 
     Raises:
         DataError: If there are not as many levels as scores.
@@ -44,5 +44,5 @@ def cumulative_link(
     levels = alike(levels, scores)
     below = F.logsigmoid(thresholds[levels.clamp(max=last - 1)] - scores).where(levels < last, 0.0)
     above = F.logsigmoid(scores - thresholds[(levels - 1).clamp(min=0)]).where(levels > 0, 0.0)
-    widths = F.pad((-torch.expm1(-thresholds.diff())).log(), (1, 1))  # the lowest and the highest have no other end
+    widths = F.pad((-torch.expm1(-thresholds.diff())).log(), (1, 1))  # the lowest and highest levels are open
     return -(below + above + widths[levels])

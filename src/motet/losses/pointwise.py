@@ -1,4 +1,4 @@
-"""Errors of a prediction against the label of the same row."""
+"""Pointwise errors of predictions against labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def squared(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"
         labels: The same shape.
 
     Returns:
-        One error an element.
+        One error per element.
 
     Raises:
         DataError: If the shapes differ.
@@ -37,7 +37,7 @@ def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels
         labels: The same shape.
 
     Returns:
-        One error an element.
+        One error per element.
 
     Raises:
         DataError: If the shapes differ.
@@ -46,14 +46,14 @@ def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels
 
 
 def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
-    r"""Half the squared error up to a gap of 1, the absolute error less one half beyond.
+    r"""Half the squared error up to a difference of 1, the absolute error minus one half beyond.
 
     Args:
         predictions: Any shape.
         labels: The same shape.
 
     Returns:
-        One error an element.
+        One error per element.
 
     Raises:
         DataError: If the shapes differ.
@@ -65,7 +65,7 @@ def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"])
 
 
 def pointwise_error(name: str) -> PointwiseError:
-    """Look an error up by its name.
+    """Look up an error by name.
 
     Args:
         name: `"squared"`, `"absolute"` or `"huber"`.
@@ -74,7 +74,7 @@ def pointwise_error(name: str) -> PointwiseError:
         The function.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If the name is unknown.
     """
     if name not in _ERRORS:
         raise ConfigError(f"error={name!r} is not one of {', '.join(map(repr, _ERRORS))}{did_you_mean(name, _ERRORS)}")
@@ -82,11 +82,11 @@ def pointwise_error(name: str) -> PointwiseError:
 
 
 def alike(labels: Shaped[Tensor, "*labels"], predictions: Float[Tensor, "*rows"]) -> Shaped[Tensor, "*labels"]:
-    """The labels, unless torch would pair every one of them with every prediction.
+    """Check that labels have the shape of the predictions, so that nothing broadcasts.
 
     Args:
         labels: Any shape.
-        predictions: What they are compared with.
+        predictions: The tensor that they are compared with.
 
     Returns:
         The labels.

@@ -1,4 +1,4 @@
-"""Softmax over a pool of candidates: the loss that trains retrieval."""
+"""Softmax over a pool of candidates: the loss for retrieval."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def softmax_loss(
     dropped: Dropped | None = None,
     hard_negatives: int | None = None,
 ) -> Float[Tensor, " rows"]:
-    r"""Cross-entropy of each row's positive among a pool in which equal candidates are held once.
+    r"""Cross-entropy of each row's positive among a pool of distinct candidates with counts.
 
     $$ \ell_r = \log \sum_c n_{rc} \, e^{s_{rc}} - s_{r p_r}, \qquad s_{rc} = \max_h q_h \cdot v_c + b_c $$
 
-    With n the counts this equals, in value and gradient, the softmax over a pool that lists every copy.
+    With the counts n, value and gradient equal those of the softmax over a pool that lists every copy.
 
     Args:
-        queries: Distinct queries; several heads a query count with their best.
+        queries: Distinct queries; if a query has several heads, the best one counts.
         candidates: Distinct candidates.
-        positives: The candidate each row chose.
-        query_of_row: The query of each row; row r has query r where not given.
-        counts: How often each candidate stands in the pool; once where not given.
-        shift: Added to every score of a candidate, the positive's too: minus the log of its sampling probability.
-        remove_accidental_hits: Count the positive once in its own row, however often it stands in the pool.
-        dropped: (query, candidate) pairs that are no negatives. A row whose own positive is among them counts it once.
-        hard_negatives: Keep only this many negatives a row, the highest scored.
+        positives: The positive candidate of each row.
+        query_of_row: The query of each row; query r for row r by default.
+        counts: Copies of each candidate in the pool; 1 by default.
+        shift: Added to every score of a candidate, also as a positive: minus the log of its sampling probability.
+        remove_accidental_hits: Whether to count the positive once in its own row, regardless of its copies in the pool.
+        dropped: (query, candidate) pairs that are not negatives. If a row's positive is among them, it counts once.
+        hard_negatives: Number of negatives to keep per row, those with the highest scores; all by default.
 
     Returns:
         The loss of each row, at least 0 up to rounding.
@@ -68,7 +68,7 @@ def softmax_loss(
         pool = _Pool(queries, candidates, n, b, dropped)
         copies = torch.zeros_like(positive) if remove_accidental_hits else n[positives] - 1
         negatives = pool.hardest(rows, positives, copies, hard_negatives)
-        # With the positive among them the sum is never empty: that of none has no gradient.
+        # With the positive the sum is never empty; an empty one has no gradient.
         return torch.cat([negatives, positive[:, None]], 1).logsumexp(1) - positive
     weights = torch.bincount(rows, minlength=len(queries)).to(queries.dtype)
     total = logsumexp_scores(queries, candidates, b + n.log(), dropped=dropped, weights=weights)[rows]
@@ -90,26 +90,27 @@ def in_batch_softmax(
     mask: Bool[Tensor, "rows candidates"] | None = None,
     hard_negatives: int | None = None,
 ) -> Float[Tensor, " rows"]:
-    """Row r's positive is candidate r; every other candidate, further ones at the end included, is a negative.
+    """In-batch softmax: the positive of row r is candidate r; all other candidates are negatives.
 
-    The call for a `Model` with a `compute_loss` of its own; `tasks.Retrieval` adds what it knows of the ids.
+    For a `Model` with its own `compute_loss`; `tasks.Retrieval` passes ids and probabilities by itself.
 
     Args:
-        queries: One query a row, or several heads of which the best counts.
-        candidates: At least as many as there are rows; those beyond are negatives shared by all rows.
+        queries: One query per row, or several heads, of which the best counts.
+        candidates: At least one per row; further candidates are negatives of all rows.
         temperature: Divides the scores.
-        sampling_probability: Of each candidate; its log, clipped at 1e-6, is subtracted from the score.
+        sampling_probability: Of each candidate; its log is subtracted from the score, after clipping at 1e-6.
         candidate_ids: Equal ids are copies of one candidate, with equal vectors and probabilities.
-        remove_accidental_hits: Other copies of a row's positive are no negatives of the row; needs `candidate_ids`.
-        mask: False where a candidate is no negative of a row.
-        hard_negatives: Keep only this many negatives a row, the highest scored.
+        remove_accidental_hits: Whether to exclude other copies of a row's positive from its negatives; needs
+            `candidate_ids`.
+        mask: False where a candidate is not a negative of a row.
+        hard_negatives: Number of negatives to keep per row, those with the highest scores; all by default.
 
     Returns:
         The loss of each row.
 
     Raises:
-        ConfigError: If there are fewer candidates than rows, `remove_accidental_hits` has no ids to go by, or there is
-            not one id and one probability a candidate.
+        ConfigError: If there are fewer candidates than rows, `remove_accidental_hits` is set without ids, or ids or
+            probabilities are not one per candidate.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
@@ -117,15 +118,15 @@ def in_batch_softmax(
     if len(candidates) < len(queries):
         raise ConfigError(
             f"{len(queries)} queries against {len(candidates)} candidates: row r's positive is candidate r, "
-            "so there must be at least one candidate a row"
+            "so there must be at least one candidate per row"
         )
     if remove_accidental_hits and candidate_ids is None:
         raise ConfigError("remove_accidental_hits=True needs candidate_ids to tell which candidates are the same")
     for name, given in (("candidate_ids", candidate_ids), ("sampling_probability", sampling_probability)):
         if given is not None and len(given) != len(candidates):
-            raise ConfigError(f"{len(given)} {name} for {len(candidates)} candidates; give one a candidate")
+            raise ConfigError(f"{len(given)} {name} for {len(candidates)} candidates; give one per candidate")
     ids = torch.arange(len(candidates), device=candidates.device) if candidate_ids is None else candidate_ids
-    # A mask speaks of single copies: then every copy stays a candidate of its own.
+    # A mask refers to single copies, so with a mask every copy is a candidate of its own.
     pool = distinct(ids if mask is None else torch.arange(len(ids), device=ids.device))
     return softmax_loss(
         queries / temperature,
@@ -140,11 +141,11 @@ def in_batch_softmax(
 
 
 def masked_pairs(mask: Bool[Tensor, "rows candidates"], same: Int[Tensor, " candidates"] | None = None) -> Dropped:
-    """A mask as the pairs it leaves out; the positive itself, candidate r of row r, is left to count once.
+    """Convert a mask to dropped pairs; these include the positive, candidate r of row r, which then counts once.
 
     Args:
-        mask: False where a candidate is no negative of a row.
-        same: Ids of the candidates; where given, the other copies of a row's positive are left out as well.
+        mask: False where a candidate is not a negative of a row.
+        same: Ids of the candidates; if given, other copies of a row's positive are dropped too.
 
     Returns:
         Pairs sorted by row.
@@ -164,8 +165,8 @@ class _Pool(NamedTuple):
     dropped: Dropped | None
 
     def hardest(self, rows: Tensor, positives: Tensor, own_copies: Tensor, n: int) -> Tensor:
-        """Scores of each row's n highest scored negatives, with the logs of their copies; minus infinity for others."""
-        top = self._top(min(n + 1, len(self.candidates)))  # one more, for the positive may be among them
+        """The n highest scores of each row's negatives, plus the logs of their counts; minus infinity for others."""
+        top = self._top(min(n + 1, len(self.candidates)))  # one more, because the positive may be among them
         scores = pair_scores(self.queries[:, None], self.candidates[top]) + self.shift[top]
         if self.dropped is not None:
             keys = torch.arange(len(top), device=top.device)[:, None] * len(self.counts) + top
@@ -177,7 +178,7 @@ class _Pool(NamedTuple):
 
     @torch.no_grad()
     def _top(self, k: int) -> Tensor:
-        """The k highest scored candidates of each query, [queries, k]."""
+        """The k candidates with the highest scores of each query, [queries, k]."""
         top = torch.empty(len(self.queries), k, dtype=torch.long, device=self.queries.device)
         heads = self.queries.shape[1] if self.queries.dim() == 3 else 1
         for start, stop in blocks(len(self.queries), len(self.candidates) * heads, self.queries.device):
@@ -193,8 +194,8 @@ def pair_scores(queries: Float[Tensor, "... dim"], candidates: Float[Tensor, "*p
     """Scores of matching pairs.
 
     Args:
-        queries: One vector a pair, or several on an axis before the last, of which the best counts.
-        candidates: One vector a pair.
+        queries: One vector per pair, or several on an axis before the last, of which the best counts.
+        candidates: One vector per pair.
 
     Returns:
         Dot products.
@@ -209,9 +210,9 @@ def _pair_keys(queries: Tensor, candidates: Tensor, width: int) -> Tensor:
 
 
 def _once(total: Tensor, positive: Tensor, copies: Tensor) -> Tensor:
-    """Take all copies of the positive but one out of a log-sum-exp that holds them.
+    """Remove all copies of the positive but one from a log-sum-exp.
 
-    The copies hold at most (copies - 1) / copies of the total, so that a remainder never loses more than a factor
+    The removed copies make up at most (copies - 1) / copies of the total, so the remainder loses at most a factor
     `copies` of its precision.
     """
     beyond = (copies - 1) * (positive - total).clamp(max=0).exp()

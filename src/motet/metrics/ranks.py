@@ -1,4 +1,4 @@
-"""Ranks: the place each positive takes among all candidates, exactly, without a users x items matrix."""
+"""Ranks: the exact rank of each positive among all candidates, without a users x items matrix."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from motet.errors import ConfigError, DataError, did_you_mean
 
 Ties = Literal["pessimistic", "optimistic", "average"]
 Scorer = Callable[[Tensor, Tensor], Tensor]
-"""Query numbers [q] and candidate numbers [c] to scores [q, c]."""
+"""Maps query numbers [q] and candidate numbers [c] to scores [q, c]."""
 
-FEW = 64  # a comparison of fewer queries than this is mostly overhead, so that such are done together
+FEW = 64  # comparisons of fewer queries than this are mostly overhead, so they are batched
 BLOCK = (1024, 1024)  # queries x candidates: 4 MB of scores, which stay in cache while they are counted
-LEVEL_BITS = 32  # what tells the scores of a query apart
+LEVEL_BITS = 32  # bits of a score level; the query number is above them
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
 
 
 class Pairs(NamedTuple):
-    """Queries and candidates that belong together."""
+    """Pairs of a query and a candidate."""
 
     queries: Int[Tensor, " pairs"]
     candidates: Int[Tensor, " pairs"]
 
 
 class BothRanks(NamedTuple):
-    """Ranks among all candidates, and among those that are left once some are excluded."""
+    """Ranks among all candidates, and among those left after exclusion."""
 
     whole: Float[Tensor, " positives"]
     left: Float[Tensor, " positives"]
 
 
 def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> Scorer:
-    """Score by dot product; the largest over heads where a query has several vectors.
+    """Score by dot product; by the maximum over heads if a query has several vectors.
 
     Args:
         queries: Query vectors, `[n, width]` or `[n, heads, width]`.
         candidates: Candidate vectors.
 
     Returns:
-        A scorer of queries 0..n-1 against candidates 0..m-1. Its next call overwrites the scores of the one before:
-        fresh memory costs as much time as the product.
+        A scorer of queries 0..n-1 against candidates 0..m-1. Each call overwrites the scores of the previous one,
+        because allocating memory takes as long as the product.
     """
     queries, candidates = queries.detach(), candidates.detach()
     memory = queries.new_empty(0)
@@ -77,28 +77,27 @@ def ranks(
 
     $$ rank = 1 + better + ties $$
 
-    `better` counts the others with a higher score. `ties`, the others with exactly the same score, all count
-    (pessimistic), do not count (optimistic), or count one half each (average).
+    `better` is the number of other candidates with a higher score. `ties`, the others with exactly the same score, all
+    count (pessimistic), do not count (optimistic), or count one half each (average).
 
-    A query is scored once, however many positives it has, in blocks that stay in cache. A positive is compared with its
-    own score as it stands in its block, never with a dot product of its own: two roundings of one number would let it
-    lose against itself.
+    Each query is scored once, regardless of its number of positives, in blocks that stay in cache. A positive's score
+    is taken from its block, never computed separately: with two different roundings it could lose against itself.
 
     Args:
         score: Scores a block; `dot` makes one from vectors.
-        positives: What is ranked; a query may have many, each of which competes with the others.
-        candidates: How many candidates there are; their numbers are 0 to `candidates - 1`.
-        exclude: Candidates to remove from the ranking of a query. A positive that is excluded itself is ranked all the
-            same, among what is left, and is absent where the query's other positives are ranked.
-        ties: The rule above. Pessimistic, so that a constant model comes last and not first.
-        block: How many queries and candidates are scored at once.
+        positives: The pairs to rank; the positives of a query compete with each other.
+        candidates: Number of candidates, numbered from 0 to `candidates - 1`.
+        exclude: Candidates to remove from the ranking of a query. An excluded positive is still ranked among the
+            remaining candidates, but does not count for the ranks of other positives.
+        ties: The rule above. Pessimistic by default, so that a constant model ranks last, not first.
+        block: Number of queries and candidates per block.
 
     Returns:
         Ranks from 1, float64; halves come from `average`.
 
     Raises:
-        ConfigError: If `ties` names no rule.
-        DataError: If a positive is no candidate, or a score is NaN; the message names the pair.
+        ConfigError: If `ties` is unknown.
+        DataError: If a positive is not a candidate, or a score is NaN; the message names the pair.
 
     Example:
         >>> query, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0], [2.0, 0.0], [2.0, 5.0]])
@@ -120,22 +119,22 @@ def both_ranks(
     ties: Ties = "pessimistic",
     block: tuple[int, int] = BLOCK,
 ) -> BothRanks:
-    """What `ranks` gives without `exclude` and with it, in the time of one: scores are made and counted once.
+    """Compute `ranks` without and with `exclude` in the time of one call: scores are computed and counted once.
 
     Args:
         score: Scores a block.
-        positives: What is ranked.
-        candidates: How many candidates there are.
-        exclude: Candidates that the second ranking of a query does without.
-        ties: The rule.
-        block: How many queries and candidates are scored at once.
+        positives: The pairs to rank.
+        candidates: Number of candidates.
+        exclude: Candidates to remove from the second ranking of a query.
+        ties: See `ranks`.
+        block: Number of queries and candidates per block.
 
     Returns:
         Both ranks of each positive.
 
     Raises:
-        ConfigError: If `ties` names no rule.
-        DataError: If a positive is no candidate, or a score is NaN; the message names the pair.
+        ConfigError: If `ties` is unknown.
+        DataError: If a positive is not a candidate, or a score is NaN; the message names the pair.
 
     Example:
         >>> query, items = torch.ones(1, 1), torch.tensor([[3.0], [2.0], [1.0]])
@@ -147,20 +146,21 @@ def both_ranks(
         raise ConfigError(f"ties={ties!r} is not one of {', '.join(COMPARE)}{did_you_mean(ties, COMPARE)}")
     wrong = (positives.candidates < 0) | (positives.candidates >= candidates)
     if wrong.any():
-        raise DataError(f"positive {int(positives.candidates[wrong][0])} is no candidate: 0 to {candidates - 1} are")
+        number = int(positives.candidates[wrong][0])
+        raise DataError(f"positive {number} is not a candidate; candidates are 0 to {candidates - 1}")
     both = BothRanks(*torch.empty(2, len(positives.queries), dtype=torch.float64, device=positives.queries.device))
     passed = torch.empty(block[0] * min(block[1], candidates), device=positives.queries.device)
     for rows, part in _blocks(positives, exclude, candidates, block, passed):
         targets = part.guess(score, block[1])
         counted = part.sweep(score, targets, ties)
-        if not torch.equal(counted.own, targets):  # this device rounds by the shape of a product: take the block's word
+        if not torch.equal(counted.own, targets):  # rounding depends on the product's shape here: use the block's score
             counted = part.sweep(score, counted.own, ties)
         both.whole[rows], both.left[rows] = counted.ranks
     return both
 
 
 class _Cells:
-    """Cells of a block of queries, in the order of their candidates, so that those of a range are one slice."""
+    """Cells of a block of queries, ordered by candidate, so that the cells of a range of candidates are a slice."""
 
     def __init__(self, pairs: Pairs, edges: list[int]) -> None:
         self.order = pairs.candidates.argsort(stable=True)
@@ -175,13 +175,13 @@ class _Cells:
         return self.rows[here], self.columns[here]
 
     def join(self, parts: list[Tensor]) -> Tensor:
-        """What was found in each range, in the order in which the cells were given."""
+        """Concatenate the values found in each range, in the original order of the cells."""
         found = torch.cat(parts)
         return torch.empty_like(found).index_copy_(0, self.order, found)
 
 
 class _Line(NamedTuple):
-    """Rows of a block of scores, what each is compared with, and where the number of those that reach it goes."""
+    """Rows of a block of scores, the score to compare each with, and the output for the number that reach it."""
 
     rows: slice | Int[Tensor, " n"]
     targets: Float[Tensor, "n 1"]
@@ -190,26 +190,25 @@ class _Line(NamedTuple):
 
 class _Counted(NamedTuple):
     ranks: BothRanks
-    own: Float[Tensor, " n"]  # each positive's score, as its block holds it
+    own: Float[Tensor, " n"]  # each positive's score in its block
 
 
 @dataclass
 class _Part:
-    """Some queries and all their positives: the first of every query, then the second of those that have one ...
+    """Some queries and their positives: the first of every query, then the second of those that have two, and so on.
 
-    Queries with more positives come first, so that the queries with a j-th positive are the first rows of a block of
-    scores, as they lie there.
+    Queries with more positives come first, so the queries with a j-th positive are the first rows of a block of scores.
     """
 
     queries: Int[Tensor, " q"]
     positives: Pairs  # of rows of the block
-    excluded: Pairs  # likewise, each once, sorted
+    excluded: Pairs  # likewise, distinct and sorted
     edges: list[int]
-    passed: Float[Tensor, " cells"]  # used again and again: fresh memory of this size is slower than counting
-    levels: list[int]  # how many queries have a j-th positive, as long as they are not few
+    passed: Float[Tensor, " cells"]  # reused: allocating memory of this size takes longer than counting
+    levels: list[int]  # the number of queries with a j-th positive, while it is at least FEW
 
     def guess(self, score: Scorer, width: int) -> Float[Tensor, " n"]:
-        """The positives' scores, before the blocks they stand in are scored."""
+        """The positives' scores, computed before their blocks are scored."""
         distinct, column = self.positives.candidates.unique(return_inverse=True)
         found: Tensor | None = None
         for start in range(0, len(distinct), width):
@@ -221,7 +220,7 @@ class _Part:
         return found
 
     def sweep(self, score: Scorer, targets: Float[Tensor, " n"], ties: Ties) -> _Counted:
-        """Count, block by block, what reaches the targets; then, how much of that is excluded."""
+        """Count block by block the scores that reach the targets, and how many of these are excluded."""
         every = Pairs(*(torch.cat(both) for both in zip(self.positives, self.excluded, strict=True)))
         cells, columns = _Cells(every, self.edges), torch.arange(self.edges[-1], device=self.queries.device)
         counts = torch.zeros_like(targets, dtype=torch.float64)
@@ -240,7 +239,7 @@ class _Part:
             self._refuse_nan(score)
         own, others = cells.join(held).split([len(targets), len(self.excluded.queries)])
         left = counts - self._excluded(own, others, ties)
-        if ties != "optimistic":  # a positive is no tie of itself
+        if ties != "optimistic":  # a positive does not tie with itself
             counts, left = counts - 1, left - self._present().double()
         share = len(COMPARE[ties])
         return _Counted(BothRanks(1 + counts / share, 1 + left / share), own)
@@ -257,19 +256,19 @@ class _Part:
         return lines
 
     def _count(self, scores: Tensor, compare: Callable[..., Tensor], lines: list[_Line], copies: Tensor) -> None:
-        """Zeros and ones as floats are added up three times faster than booleans."""
+        """Count with floats, which sum three times faster than booleans."""
         for rows, targets, reached in lines:
             shape = len(targets), scores.shape[1]
             cells = shape[0] * shape[1]
             if isinstance(rows, slice):
                 some = scores[rows]
-            else:  # to copy rows whole is three times faster than indexing
+            else:  # index_select is three times faster than indexing
                 some = torch.index_select(scores, 0, rows, out=copies[:cells].view(shape))
             passed = self.passed[:cells].view(shape)
             torch.sum(compare(some, targets, out=passed), 1, out=reached)
 
     def _excluded(self, own: Tensor, others: Tensor, ties: Ties) -> Float[Tensor, " n"]:
-        """How many of the excluded reach the score of each positive of their query."""
+        """The number of excluded candidates that reach the score of each positive of their query."""
         mine, theirs = _levels(torch.cat([own, others])).split([len(own), len(others)])
         first, stop = ((self.positives.queries + more) << LEVEL_BITS for more in (0, 1))
         theirs = ((self.excluded.queries << LEVEL_BITS) + theirs).sort().values
@@ -278,7 +277,7 @@ class _Part:
         return sum((ends - start for start in starts), torch.zeros_like(own, dtype=torch.float64))
 
     def _present(self) -> Bool[Tensor, " n"]:
-        """Which positives are not excluded themselves."""
+        """Which positives are not excluded."""
         mine, theirs = (pairs.queries * self.edges[-1] + pairs.candidates for pairs in (self.positives, self.excluded))
         places = torch.searchsorted(theirs, mine).clamp(max=max(0, len(theirs) - 1))
         return theirs[places] != mine if len(theirs) else torch.ones_like(mine, dtype=torch.bool)
@@ -295,18 +294,18 @@ class _Part:
 
 
 def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """Whole numbers from 0, of `LEVEL_BITS` bits, in the order of the scores and equal where these are."""
+    """Integers from 0, of `LEVEL_BITS` bits, with the same order and ties as the scores."""
     if scores.dtype == torch.float64:
         level: Tensor = scores.unique(return_inverse=True)[1]
         return level
-    bits = (scores.float() + 0.0).view(torch.int32).long()  # a sum makes zero of minus zero
+    bits = (scores.float() + 0.0).view(torch.int32).long()  # adding 0 turns -0 into 0
     return torch.where(bits < 0, -bits, bits + 2**31)
 
 
 def _blocks(
     positives: Pairs, exclude: Pairs, candidates: int, block: tuple[int, int], passed: Tensor
 ) -> Iterator[tuple[Tensor, _Part]]:
-    """Blocks of queries, each with the positions of its positives."""
+    """Yield blocks of queries, each with the positions of its positives."""
     queries, row, counts = positives.queries.unique(return_inverse=True, return_counts=True)
     most_first = counts.argsort(descending=True, stable=True)
     queries, row = queries[most_first], most_first.argsort()[row]
@@ -330,7 +329,7 @@ def _blocks(
 
 
 def _of_queries(pairs: Pairs, queries: Int[Tensor, " q"], candidates: int) -> Pairs:
-    """Those pairs whose query is asked, each once and sorted, with the query's position for its number."""
+    """The distinct pairs of the given queries, sorted, with query positions instead of query numbers."""
     numbers = torch.cat([queries, pairs.queries])
     places = queries.new_full((int(numbers.max()) + 1 if len(numbers) else 0,), -1)
     places[queries] = torch.arange(len(queries), device=queries.device)

@@ -1,4 +1,4 @@
-"""Optimizers that torch does not have, and the average of the weights."""
+"""Optimizers that torch lacks, and the moving average of the weights."""
 
 from motet.optim.adagrad import Adagrad
 from motet.optim.average import WeightAverage

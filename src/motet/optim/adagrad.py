@@ -17,13 +17,13 @@ class Adagrad(OneByOne):
 
     $$ a \leftarrow a + g^2, \qquad \theta \leftarrow \theta - \eta \, g / \sqrt{a + \epsilon} $$
 
-    It differs from `torch.optim.Adagrad` in where it starts and in the place of epsilon: the accumulator starts at .1,
-    which keeps the first steps short. With a sparse gradient a step reads and writes only the rows that have one.
+    Unlike in `torch.optim.Adagrad`, epsilon is inside the root and the accumulator starts at .1, which keeps the first
+    steps short. With a sparse gradient, a step reads and writes only the rows that have one.
 
     Args:
-        params: What to train: parameters, or groups of them.
+        params: Parameters, or parameter groups.
         lr: Learning rate.
-        initial_accumulator_value: Where every accumulator starts.
+        initial_accumulator_value: Initial value of the accumulators.
         eps: Keeps the root away from 0.
 
     Raises:
@@ -48,7 +48,7 @@ class Adagrad(OneByOne):
         super().__init__(params, {"lr": lr, "initial_accumulator_value": initial_accumulator_value, "eps": eps})
 
     def move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """Move one parameter; see `OneByOne.move`."""
+        """Update one parameter; see `OneByOne.move`."""
         lr, eps, state = group["lr"], group["eps"], self.state[parameter]
         if not state:
             state["accumulator"] = torch.full_like(parameter, group["initial_accumulator_value"])
@@ -57,7 +57,7 @@ class Adagrad(OneByOne):
             accumulator.addcmul_(grad, grad)
             parameter.addcdiv_(grad, (accumulator + eps).sqrt_(), value=-lr)
             return
-        grad = grad.coalesce()  # rows that several examples share are added up before they are squared
+        grad = grad.coalesce()  # gradients of the same row are summed before they are squared
         rows, values = grad.indices()[0], grad.values()
         rows_accumulator = accumulator[rows].addcmul_(values, values)
         accumulator[rows] = rows_accumulator

@@ -1,4 +1,4 @@
-"""What optimizers share: the loss computed anew, and a step parameter by parameter."""
+"""Shared parts of optimizers: the closure, and a step parameter by parameter."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 
 def anew(closure: Callable[[], float] | None) -> float | None:
-    """The loss, computed anew with gradients where a step is given what computes it.
+    """Recompute the loss with gradients, if a step is given a closure.
 
     Args:
-        closure: Computes it; None for nothing.
+        closure: Computes the loss and its gradients; may be None.
 
     Returns:
-        What the closure returned.
+        The result of the closure, or None.
     """
     if closure is None:
         return None
@@ -27,22 +27,22 @@ def anew(closure: Callable[[], float] | None) -> float | None:
 
 
 class OneByOne(torch.optim.Optimizer, ABC):
-    """An optimizer that moves each parameter by its own gradient, dense or sparse, and by nothing else."""
+    """An optimizer that updates each parameter independently by its own gradient, dense or sparse."""
 
-    # torch wraps these two to keep its compiler away from them, and imports the compiler for that on the first call:
-    # half a second and 70 MB that plain training does not need.
+    # torch wraps these two to exclude them from compilation, and so imports its compiler on the first call: half a
+    # second and 70 MB that plain training does not need.
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient.
+        """Update every parameter that has a gradient.
 
         Args:
-            closure: Computes the loss anew, with gradients.
+            closure: Recomputes the loss with gradients.
 
         Returns:
-            What the closure returned.
+            The result of the closure.
         """
         loss = anew(closure)
         for group in self.param_groups:
@@ -53,10 +53,10 @@ class OneByOne(torch.optim.Optimizer, ABC):
 
     @abstractmethod
     def move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """Move one parameter, in place.
+        """Update one parameter in place.
 
         Args:
-            parameter: Of the group.
+            parameter: The parameter.
             grad: Its gradient, dense or sparse.
-            group: The settings.
+            group: Its parameter group, with the settings.
         """

@@ -21,30 +21,30 @@ class ClippyAdagrad(OneByOne):
        \theta \leftarrow \theta - \delta \cdot \min\Big(1, \min_i
        \frac{\lambda_\theta |\theta_i| + \lambda_a / \sqrt{a_i + \epsilon} + \lambda}{|\delta_i|}\Big) $$
 
-    One factor shrinks the whole step of a tensor (or of the rows that have a gradient, where it is sparse), so that its
-    direction does not change. This stabilises models with losses of very different size, whose gradients jump.
-    Constants and order are those of TensorFlow Recommenders' experimental optimizer; the paper has a learning rate of 1
-    and a larger `absolute_threshold`.
+    A single factor shrinks the whole step of a tensor (or of the rows with a gradient, if it is sparse), so the
+    direction does not change. This stabilises models whose losses have very different scales and whose gradients spike.
+    Defaults and order of operations are those of TensorFlow Recommenders' experimental optimizer; the paper uses a
+    learning rate of 1 and a larger `absolute_threshold`.
 
-    A weight that starts at 0, such as a bias, can change by at most `absolute_threshold` a step, and so holds back its
-    whole tensor: raise the threshold for such tensors, or give them another optimizer (`Composite`).
+    A weight that starts at 0, such as a bias, can change by at most `absolute_threshold` per step, and so holds back
+    its whole tensor: raise the threshold for such tensors, or give them another optimizer (`Composite`).
 
-    `state[parameter]["factor"]` is what the last step of a parameter was shrunk by: 1 where it was not.
+    `state[parameter]["factor"]` is the factor of the last step; 1 if it was not shrunk.
 
     Args:
-        params: What to train: parameters, or groups of them.
+        params: Parameters, or parameter groups.
         lr: Learning rate.
-        initial_accumulator_value: Where every accumulator starts.
-        variable_relative_threshold: Largest change of a weight as a share of its size.
-        accumulator_relative_threshold: What is allowed beyond that, as a multiple of 1 over the root of the
-            accumulator: tightens as training goes on.
-        absolute_threshold: What is allowed in any case.
+        initial_accumulator_value: Initial value of the accumulators.
+        variable_relative_threshold: Largest change of a weight relative to its size.
+        accumulator_relative_threshold: Additional change allowed, as a multiple of one over the root of the
+            accumulator; it tightens as training proceeds.
+        absolute_threshold: Change that is always allowed.
         eps: Keeps the root away from 0.
-        accumulate: When the accumulator takes the gradient in: `"after"` the step; after it and as it was
-            `"clipped"`, which suits gradients with outliers; or `"before"` it, as in Adagrad.
+        accumulate: When the accumulator adds the squared gradient: `"after"` the step; after the step and `"clipped"`
+            like it, which suits gradients with outliers; or `"before"` the step, as in Adagrad.
 
     Raises:
-        ConfigError: If a setting is negative or `accumulate` is none of these.
+        ConfigError: If a setting is negative or `accumulate` is unknown.
 
     Source:
         Tang et al., "Improving Training Stability for Multitask Ranking Models in Recommender Systems", KDD 2023,
@@ -82,7 +82,7 @@ class ClippyAdagrad(OneByOne):
         super().__init__(params, {**numbers, "accumulate": accumulate})
 
     def move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """Move one parameter; see `OneByOne.move`."""
+        """Update one parameter; see `OneByOne.move`."""
         state = self.state[parameter]
         if not state:
             state["accumulator"] = torch.full_like(parameter, group["initial_accumulator_value"])
@@ -90,7 +90,7 @@ class ClippyAdagrad(OneByOne):
         if not grad.is_sparse:
             state["factor"] = _step(parameter, accumulator, grad, group)
             return
-        grad = grad.coalesce()  # rows that several examples share are added up before they are squared
+        grad = grad.coalesce()  # gradients of the same row are summed before they are squared
         rows = grad.indices()[0]
         weights, sums = parameter[rows], accumulator[rows]
         state["factor"] = _step(weights, sums, grad.values(), group)
@@ -98,7 +98,7 @@ class ClippyAdagrad(OneByOne):
 
 
 def _step(weights: Tensor, accumulator: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
-    """Move weights and accumulator in place; what the step was shrunk by."""
+    """Update weights and accumulator in place; return the factor of the step."""
     if group["accumulate"] == "before":
         accumulator.addcmul_(grad, grad)
     scale = (accumulator + group["eps"]).rsqrt_()
@@ -106,7 +106,7 @@ def _step(weights: Tensor, accumulator: Tensor, grad: Tensor, group: dict[str, A
     allowed = weights.abs() * group["variable_relative_threshold"] + group["absolute_threshold"]
     allowed += scale * group["accumulator_relative_threshold"]
     room = torch.where(delta == 0, 1.0, allowed / delta.abs())
-    factor = room.amin().clamp(max=1.0) if room.numel() else delta.new_ones(())  # a table may have no row to move
+    factor = room.amin().clamp(max=1.0) if room.numel() else delta.new_ones(())  # a sparse gradient may have no rows
     weights.addcmul_(delta, factor, value=-1.0)
     if group["accumulate"] != "before":
         taken = grad * factor if group["accumulate"] == "clipped" else grad

@@ -1,4 +1,4 @@
-"""Composite: one optimizer for each part of a model."""
+"""Composite: one optimizer per part of a model."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Which = Callable[[str], bool] | Iterable[nn.Parameter] | None
 class Composite(Optimizer):
     """Several optimizers that step together; each trains its own part of a model.
 
-    It is an optimizer like any other for `fit`, for checkpoints and for schedules of the learning rate: its groups are
-    those of its parts, in order.
+    `fit`, checkpoints and learning rate schedules use it like any other optimizer: its parameter groups are those of
+    its parts, in order.
 
     Args:
-        model: Every parameter of it that is trained belongs to one part.
-        parts: What makes an optimizer of parameters, and which ones: a condition on a parameter's name, the parameters
-            themselves, or None for all that no other part takes. A part may come out empty.
+        model: The model; each of its trainable parameters belongs to exactly one part.
+        parts: For each part, a function from parameters to an optimizer, and the parameters: a condition on the
+            parameter name, the parameters themselves, or None for all that no other part takes. A part may be empty.
 
     Raises:
-        ConfigError: If a parameter has two optimizers or none, or two parts take the rest.
+        ConfigError: If a parameter belongs to two parts or none, or two parts take the rest.
 
     Source:
         TensorFlow Recommenders' `CompositeOptimizer`; Cheng et al., "Wide & Deep Learning for Recommender Systems",
-        DLRS 2016, section 3, trains two parts of one model so.
+        DLRS 2016, section 3, trains two parts of one model this way.
 
     Example:
         >>> import torch
@@ -59,26 +59,26 @@ class Composite(Optimizer):
         super().__init__([parameter for part in chosen for parameter in part], {})
         self._gather()
 
-    # As in OneByOne: torch wraps this, and would import its compiler for that.
+    # As in OneByOne: torch wraps this method, and would import its compiler.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients.
+        """Clear all gradients.
 
         Args:
-            set_to_none: Whether to drop them, and not to fill them with 0.
+            set_to_none: Whether to set them to None instead of 0.
         """
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Let every part take its step.
+        """Step all parts.
 
         Args:
-            closure: Computes the loss anew, with gradients; called once.
+            closure: Recomputes the loss with gradients; called once.
 
         Returns:
-            What the closure returned.
+            The result of the closure.
         """
         loss = anew(closure)
         for optimizer in self.optimizers:
@@ -86,7 +86,7 @@ class Composite(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all parts, in torch's layout: parameters are numbered through."""
+        """The states of all parts in torch's layout, with parameters numbered across parts."""
         states: dict[int, Any] = {}
         groups: list[dict[str, Any]] = []
         first = 0
@@ -99,18 +99,18 @@ class Composite(Optimizer):
         return {"state": states, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the states of all parts.
+        """Load the states of all parts.
 
         Args:
-            state_dict: What `state_dict` gave.
+            state_dict: The result of `state_dict`.
 
         Raises:
-            ValueError: If the parts have other groups or parameters than those it was taken from.
+            ValueError: If the parts have different groups or parameters.
         """
         groups = list(state_dict["param_groups"])
         if len(groups) != len(self.param_groups):
             raise ValueError(
-                f"the state has {len(groups)} groups of parameters, and the parts {len(self.param_groups)}"
+                f"the state has {len(groups)} parameter groups, but the parts have {len(self.param_groups)}"
             )
         first = 0
         for optimizer in self.optimizers:
@@ -124,13 +124,13 @@ class Composite(Optimizer):
         self._gather()
 
     def _gather(self) -> None:
-        """The groups and states of the parts are this optimizer's own: a schedule changes them through either."""
+        """Share the groups and states of the parts, so that a schedule can change them through either."""
         self.param_groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         self.state = ChainMap(*(optimizer.state for optimizer in self.optimizers))  # type: ignore[assignment]
 
 
 def _divide(model: nn.Module, conditions: Sequence[Which]) -> list[list[nn.Parameter]]:
-    """Each part's parameters, in the model's order."""
+    """The parameters of each part, in the model's order."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if sum(which is None for which in conditions) > 1:
         raise ConfigError("two parts of a Composite take all that is left; give one of them a condition")
