@@ -68,7 +68,7 @@ def test_full_disk_leaves_the_old_model_whole(saved: Path, monkeypatch: pytest.M
         )
     elif where != "files":
         monkeypatch.setattr(folder, where, refuse)
-    words = r"could not save to '.*model': No space left on device; what was there before is untouched. Make room"
+    words = r"could not save to '.*model': No space left on device; what was there before is untouched. Free some space"
     with pytest.raises(ArtifactError, match=words):
         write_folder(saved, half() if where == "files" else FILES[:1])
     monkeypatch.undo()
@@ -125,6 +125,13 @@ def test_kills_at_any_moment_leave_the_old_or_the_new_model(saved: Path) -> None
         process.communicate()
         found = contents(saved)
         assert found == dict(FILES) or found["a"] == found["b"]
+
+
+def test_every_folder_is_synced_before_the_old_model_goes(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(folder, "sync_folder", lambda each: synced.append(each.name))
+    write_folder(saved, FILES)
+    assert sorted(synced[:2]) == [".model.saving", "sub"]
 
 
 def test_a_kill_between_the_two_renamings_is_survived(saved: Path) -> None:
@@ -221,11 +228,13 @@ def test_what_is_no_plain_file_is_not_opened(saved: Path) -> None:
         (saved.parent / "elsewhere").write_bytes(content)
         file.unlink(missing_ok=True)
         file.symlink_to(saved.parent / "elsewhere")
-        with pytest.raises(ArtifactError, match=f"'{name}' in '.*model' is no plain file; put the file itself there"):
+        with pytest.raises(
+            ArtifactError, match=f"'{name}' in '.*model' is not a plain file; put the file itself there"
+        ):
             read_folder(saved)
         file.unlink()
         os.mkfifo(file)  # opening it would wait for ever
-        with pytest.raises(ArtifactError, match=f"'{name}' in '.*model' is no plain file"):
+        with pytest.raises(ArtifactError, match=f"'{name}' in '.*model' is not a plain file"):
             read_folder(saved)
         file.unlink()
         if content:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import re
 import runpy
 import shutil
@@ -66,6 +67,15 @@ def test_a_service_tells_the_card(saved: Path, artifact: Path) -> None:
     assert made["tasks"] == read["tasks"]
     assert made["card"] == read["card"] | {"serving": {}}
     assert read["tasks"][1] == {"name": "stars", "unit": "stars", "range": [1.0, 5.0], "weight": 1.0}
+
+
+def test_a_record_with_numbers_that_json_has_not(shop: EventLog, tmp_path: Path) -> None:
+    trained = train(shop)
+    trained.save(tmp_path / "model", run=json.dumps({"figures": {"stars/rmse": {"value": math.nan, "low": -math.inf}}}))
+    card = ServedModel.load(tmp_path / "model").describe()["card"]
+    assert card["metrics"] == {"stars/rmse": {"value": None, "low": None}}
+    export(tmp_path / "model", tmp_path / "artifact", onnx=False)
+    assert "NaN" not in (tmp_path / "artifact" / "card.json").read_text()
 
 
 def test_weights_and_report_are_put_in(saved: Path, artifact: Path, tmp_path: Path) -> None:
@@ -144,8 +154,10 @@ def test_a_full_disk_leaves_the_old_artifact_whole(
 
 
 def test_does_not_replace_what_it_is_made_of(saved: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the artifact '.*model' would replace the model it is made of; choose"):
-        export(saved, saved)
+    for output in (saved, saved / "artifact"):
+        with pytest.raises(ConfigError, match=rf"the artifact '{output}' would change the model it is made of; choose"):
+            export(saved, output)
+    assert verify(saved)
 
 
 def test_stages_are_served_by_motet_alone(shop: EventLog, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from motet.artifact.sealed import seal
 from motet.errors import ArtifactError, ConfigError
 from motet.export import export, verify
 
@@ -38,6 +39,15 @@ def test_tells_whose_it_is(saved: Path, tmp_path: Path) -> None:
         ArtifactError, match=r"'.*artifact' is not signed: it has no manifest.sig; sign it where it is made"
     ):
         verify(path, key=public)
+
+
+@pytest.mark.parametrize("signature", [{"signature": 7}, {"signature": "no hex"}, {"signature": "00"}, {}])
+def test_a_signature_that_is_none(saved: Path, tmp_path: Path, signature: dict[str, object]) -> None:
+    private, public = keys(tmp_path, "ours")
+    export(saved, tmp_path / "artifact", onnx=False, sign=private)
+    (tmp_path / "artifact" / "manifest.sig").write_bytes(seal(signature))
+    with pytest.raises(ArtifactError, match=r"was not signed by the owner of"):
+        verify(tmp_path / "artifact", key=public)
 
 
 def test_a_key_of_the_wrong_kind_is_named(saved: Path, tmp_path: Path) -> None:

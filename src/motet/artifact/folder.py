@@ -1,4 +1,4 @@
-"""A folder that is written whole or not at all, and checked against its manifest when it is read."""
+"""A folder that is written completely or not at all, and checked against its manifest when it is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motet import __version__
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
-FORMAT = 1  # raised when an older motet could no longer read what is written
+FORMAT = 1  # increases when older versions of motet can no longer read what is written
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 FIX = "restore it from a copy, or train and save the model again"
@@ -23,27 +23,27 @@ FIX = "restore it from a copy, or train and save the model again"
 def write_folder(
     path: str | Path, files: Iterable[tuple[str, bytes]], sign: Callable[[bytes], dict[str, str]] | None = None
 ) -> None:
-    """Write files and a manifest of their checksums; what stood at `path` stays whole until all of it is on disk.
+    """Write files and a manifest of their checksums; an old folder at `path` stays intact until all are on disk.
 
-    The files go to a hidden sibling, which then takes the place of the old folder by renaming. The old one is
-    renamed to another hidden sibling and removed last; where a crash came between the two renamings,
-    `read_folder` finds it there.
+    The files go to a hidden sibling folder, which is then renamed to `path`. The old folder is first renamed to
+    another hidden sibling, and removed last. If a crash comes between the two renames, `read_folder` finds the old
+    one there.
 
     Args:
-        path: Of the folder: new, empty, or one that this function wrote before.
-        files: Names and contents; drawn one at a time, so that a generator holds only one in memory.
-        sign: Makes of the manifest's bytes what stands in `manifest.sig`; none where not given.
+        path: The folder: new, empty, or written by this function.
+        files: Names and contents, consumed one at a time, so that a generator holds only one in memory.
+        sign: Turns the bytes of the manifest into the content of `manifest.sig`; if not given, there is no signature.
 
     Raises:
-        ConfigError: If something else stands at `path`.
-        ArtifactError: If the disk is full or refuses to be written.
+        ConfigError: If there is something else at `path`.
+        ArtifactError: If the disk is full or not writable.
     """
     target = Path(path).resolve()
     check_free(path)
     new, old = _siblings(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if new.exists():  # left by a save that was killed
+        if new.exists():  # left over from a save that was killed
             shutil.rmtree(new)
         new.mkdir()
         entries = {name: _write(new / name, content) for name, content in files}
@@ -51,12 +51,13 @@ def write_folder(
         _write(new / MANIFEST, manifest)
         if sign is not None:
             _write(new / SIGNATURE, seal(sign(manifest)))
-        sync_folder(new)
+        for folder in {(new / name).parent for name in entries} | {new}:
+            sync_folder(folder)
         _swap(new, target, old)
     except OSError as error:
         raise ArtifactError(
             f"could not save to {str(path)!r}: {error.strerror or error}; what was there before is untouched. "
-            "Make room or choose another folder, and save again"
+            "Free some space or choose another folder, and save again"
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -66,21 +67,19 @@ def read_folder(path: str | Path) -> Path:
     """Check a folder against its manifest.
 
     Args:
-        path: Of the folder.
+        path: The folder.
 
     Returns:
-        Where its files lie.
+        The folder that holds its files; see `located`.
 
     Raises:
         ArtifactError: If the folder or one of its files is missing, a file was added, shortened or changed, or the
             format is newer than this motet; the message names the file, the difference and the fix.
     """
-    target = Path(path).resolve()
-    old = _siblings(target)[1]
-    folder = old if not target.exists() and old.exists() else target
+    folder = located(path)
     files: dict[str, dict[str, Any]] = _manifest(folder, str(path))["files"]
     read_signature(folder, str(path))
-    # A link counts as a file wherever it leads, so that nothing outside the folder passes for a part of it.
+    # A link counts as a file wherever it leads, so that nothing outside the folder can pass for a part of it.
     paths = [file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()]
     present = {file.relative_to(folder).as_posix() for file in paths} - {MANIFEST, SIGNATURE}
     for name in sorted(files.keys() | present):
@@ -93,15 +92,29 @@ def read_folder(path: str | Path) -> Path:
     return folder
 
 
-def read_signature(folder: Path, path: str) -> dict[str, str] | None:
-    """What stands in `manifest.sig`.
+def located(path: str | Path) -> Path:
+    """The folder that holds the files of a saved model.
 
     Args:
-        folder: Where the files lie.
-        path: What the caller calls it.
+        path: The path it was saved to.
 
     Returns:
-        What `sign` made of the manifest; None where the folder is not signed.
+        That folder; its hidden sibling if a save crashed between its two renames.
+    """
+    target = Path(path).resolve()
+    old = _siblings(target)[1]
+    return old if not target.exists() and old.exists() else target
+
+
+def read_signature(folder: Path, path: str) -> dict[str, Any] | None:
+    """The content of `manifest.sig`.
+
+    Args:
+        folder: The folder that holds the files.
+        path: The caller's path, for messages.
+
+    Returns:
+        What `sign` returned for the manifest, if no stranger wrote it; None if the folder is not signed.
 
     Raises:
         ArtifactError: If the file was changed.
@@ -116,13 +129,13 @@ def read_signature(folder: Path, path: str) -> dict[str, str] | None:
 
 
 def check_free(path: str | Path) -> None:
-    """Refuse a path whose content saving would remove, unless it is a saved model; better before training than after.
+    """Refuse a path at which saving would remove something other than a saved model; best called before training.
 
     Args:
-        path: Where a model is to be saved.
+        path: The path to save a model to.
 
     Raises:
-        ConfigError: If a file stands there, or a folder that holds anything but a saved model.
+        ConfigError: If there is a file, or a folder that holds anything but a saved model.
     """
     target = Path(path).resolve()
     if not target.exists():
@@ -151,7 +164,7 @@ def _siblings(target: Path) -> tuple[Path, Path]:
 
 
 def _write(file: Path, content: bytes) -> dict[str, int | str]:
-    """Write one file to the disk itself; its checksum is that of what was meant to be written."""
+    """Write one file and sync it to disk; the checksum is that of the content as it was passed in."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as stream:
         stream.write(content)
@@ -175,12 +188,12 @@ def _swap(new: Path, target: Path, old: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk itself: a file that is there only in memory is lost with the power.
+    """Sync the entries of a folder to disk; without this, a power failure can lose a new file that is itself synced.
 
     Args:
-        folder: Whose files were made, renamed or removed.
+        folder: The folder in which files were created, renamed or removed.
     """
-    with suppress(PermissionError):  # Windows opens no folders
+    with suppress(PermissionError):  # Windows cannot open folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -215,10 +228,10 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _plain(folder: Path, name: str, path: str) -> Path:
-    """A file that can be opened: not a link, which may lead anywhere, nor a pipe, which may never end."""
+    """A file that is safe to open: not a link, which may lead anywhere, nor a pipe, which may never end."""
     file = folder / name
     if file.is_symlink() or (file.exists() and not file.is_file()):
-        raise ArtifactError(f"{name!r} in {path!r} is no plain file; put the file itself there")
+        raise ArtifactError(f"{name!r} in {path!r} is not a plain file; put the file itself there")
     return file
 
 

@@ -48,8 +48,8 @@ def export(
         ConfigError: If `output` is no place for it, the key is none, `by` names no task, or an extra is missing.
     """
     check_free(output)
-    if Path(path).resolve() == Path(output).resolve():
-        raise ConfigError(f"the artifact {str(output)!r} would replace the model it is made of; choose another folder")
+    if Path(output).resolve().is_relative_to(Path(path).resolve()):
+        raise ConfigError(f"the artifact {str(output)!r} would change the model it is made of; choose another folder")
     made = None if sign is None else signer(sign)
     recommender = Recommender.load(path, model=model)
     told = {}

@@ -13,7 +13,6 @@ from motet import __version__
 from motet.artifact.saved import RUN
 from motet.artifact.sealed import read_document
 from motet.calibration import calibrated
-from motet.errors import ArtifactError
 from motet.index import ApproximateIndex
 from motet.recommender import Recommender
 
@@ -35,16 +34,11 @@ def read_card(recommender: Recommender, folder: Path) -> dict[str, Any]:
         What `card.json` holds.
 
     Raises:
-        ArtifactError: If the card is no JSON, or holds numbers that JSON has not.
+        ArtifactError: If the card is not JSON.
     """
     if not (folder / CARD).exists():
         return card(recommender, folder, {})
-    found = read_document(folder, CARD, str(folder))
-    try:
-        json.dumps(found, allow_nan=False)
-    except ValueError as error:
-        raise ArtifactError(f"{CARD!r} in {str(folder)!r} holds a number that JSON has not; export again") from error
-    return found
+    return _strict(read_document(folder, CARD, str(folder)))
 
 
 def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> dict[str, Any]:
@@ -65,7 +59,7 @@ def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> 
     log, model = recommender.log, recommender.model
     run = read_document(folder, RUN, str(folder)) if (folder / RUN).exists() else {}
     digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in DATA)).hexdigest()
-    return {
+    found = {
         "format": FORMAT,
         "name": run.get("name", "model"),
         "versions": run.get("versions", {"motet": __version__}),
@@ -86,6 +80,7 @@ def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> 
         "warnings": run.get("warnings", []),
         "serving": dict(serving),
     }
+    return _strict(found)
 
 
 def markdown(card: Mapping[str, Any]) -> str:
@@ -99,6 +94,12 @@ def markdown(card: Mapping[str, Any]) -> str:
     """
     parts = (_about, _tasks, _calibration, _figures, _told)
     return "\n".join([f"# {card['name']}", "", *(line for part in parts for line in part(card))]) + "\n"
+
+
+def _strict(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with null for NaN and infinity, which Python writes and strict JSON does not have."""
+    strict: dict[str, Any] = json.loads(json.dumps(document), parse_constant=lambda _: None)
+    return strict
 
 
 def _task(recommender: Recommender, name: str) -> dict[str, Any]:

@@ -54,7 +54,12 @@ def check_signature(folder: Path, path: str | Path, key: str | Path) -> None:
         )
     try:
         public.verify(bytes.fromhex(signature["signature"]), PURPOSE + (folder / MANIFEST).read_bytes())
-    except (imported("cryptography.exceptions", "a signature", "sign").InvalidSignature, KeyError, ValueError):
+    except (
+        imported("cryptography.exceptions", "a signature", "sign").InvalidSignature,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):
         raise ArtifactError(
             f"{str(path)!r} was not signed by the owner of {str(key)!r}; do not use it, or ask for the right key"
         ) from None

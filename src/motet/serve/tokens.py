@@ -57,26 +57,28 @@ class Tokens:
             The tokens; None if there is neither a file nor the variable.
 
         Raises:
-            ConfigError: If the file cannot be read or holds no tokens, or a line has another form.
+            ConfigError: If the file cannot be read or holds no tokens, a line has another form, or a token comes twice.
         """
         if file is None:
             text = os.environ.get(VARIABLE, "").replace(";", "\n")
             return cls._parse(text, VARIABLE) if text.strip() else None
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the tokens in {file} cannot be read: {error}") from error
         return cls._parse(text, str(file))
 
     @classmethod
     def _parse(cls, text: str, where: str) -> Self:
-        found = {}
+        found: dict[str, list[str]] = {}
         for number, line in enumerate(text.splitlines(), 1):
             words = line.partition("#")[0].split()
             if not words:
                 continue
             if len(words) != 2:
                 raise ConfigError(f"line {number} of {where} is not a token and its scopes, as in: TOKEN read,write")
+            if words[0] in found:
+                raise ConfigError(f"line {number} of {where} repeats a token; write all its scopes on one line")
             found[words[0]] = words[1].split(",")
         if not found:
             raise ConfigError(f"{where} holds no tokens; write lines such as: TOKEN read,write")

@@ -168,6 +168,17 @@ def test_another_kind_of_database(url: str) -> None:
         EventStore(url)
 
 
+@pytest.mark.parametrize("url", [":memory:", "sqlite:///:memory:"])
+def test_events_that_would_end_with_the_process(url: str) -> None:
+    with pytest.raises(ConfigError, match="the event store :memory: ends with the process; give the path of a SQLite"):
+        EventStore(url)
+
+
+def test_no_password_is_shown_wherever_it_stands() -> None:
+    for url in ("postgresql://me:secret@db/shop", "postgresql://me@db/shop?password=secret&sslmode=require"):
+        assert re.fullmatch(r"the event store postgresql://me(:\*\*\*)?@db/shop", database.describe(url))
+
+
 def test_an_address_that_is_none() -> None:
     wrong = "the event store pg://... cannot be read as an address; give the path of a SQLite file, or postgresql://"
     with pytest.raises(ConfigError, match=re.escape(wrong)) as caught:

@@ -209,7 +209,7 @@ def test_an_error_of_the_work_comes_through() -> None:
 
 def test_tokens_from_a_file_and_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "tokens"
-    file.write_text(f"# who may what\n{READER} read,write  # the shop\n\n{CHIEF} admin\n")
+    file.write_text(f"\ufeff# who may what\n{READER} read,write  # the shop\n\n{CHIEF} admin\n")
     tokens = Tokens.find(file)
     assert tokens is not None
     assert tokens.scopes(READER) == {"read", "write"}
@@ -229,6 +229,7 @@ def test_tokens_from_a_file_and_from_the_environment(tmp_path: Path, monkeypatch
         ("short read", "token 1 has 5 characters; use at least 16, chosen at random"),
         (f"{READER} reed", "token 1 has the scope 'reed'; did you mean 'read'?; scopes: read, write, admin"),
         (READER, "line 1 of .*tokens is not a token and its scopes, as in: TOKEN read,write"),
+        (f"{READER} admin\n{READER} read", "line 2 of .*tokens repeats a token; write all its scopes on one line"),
         ("# nobody\n", "tokens holds no tokens; write lines such as: TOKEN read,write"),
     ],
 )

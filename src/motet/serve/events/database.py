@@ -28,6 +28,7 @@ from motet.errors import ConfigError
 
 TIMEOUT_S = 5  # a statement, or the wait for another writer; a request waits no longer for its events
 CONNECT_TIMEOUT_S = 2
+MEMORY = ":memory:"
 KNOWN = "the path of a SQLite file, or postgresql://user@host/database"
 # What no wait mends: no such folder, a folder in its place, no right to write, a file of something else.
 LASTING_SQLITE = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
@@ -67,7 +68,8 @@ def describe(url: str) -> str:
         Such as `the event store events.db`.
     """
     parsed = _parse(url)
-    place = parsed.database if parsed.drivername == "sqlite" else parsed.render_as_string(hide_password=True)
+    # The query may hold a password too.
+    place = parsed.database if parsed.drivername == "sqlite" else parsed.set(query={}).render_as_string()
     return f"the event store {place}"
 
 
@@ -91,16 +93,16 @@ def lasts(error: BaseException | None) -> bool:
 
 
 def _parse(url: str) -> URL:
-    if "://" not in url:
-        return URL.create("sqlite", database=url)
     try:
-        parsed = make_url(url)
+        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (ArgumentError, ValueError) as error:  # the second of a port that is no number
         begin = url.partition("://")[0]  # the rest may hold a password
         raise ConfigError(f"the event store {begin}://... cannot be read as an address; give {KNOWN}") from error
     kind = parsed.get_backend_name() if parsed.drivername.partition("+")[0] in ("sqlite", "postgresql") else ""
     if kind not in ("sqlite", "postgresql") or (kind == "sqlite" and not parsed.database):
         raise ConfigError(f"the event store {parsed.drivername}:// is no database motet knows; give {KNOWN}")
+    if kind == "sqlite" and parsed.database == MEMORY:
+        raise ConfigError(f"the event store {MEMORY} ends with the process; give {KNOWN}")
     return parsed.set(drivername=kind)
 
 

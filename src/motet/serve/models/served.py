@@ -1,4 +1,4 @@
-"""ServedModel: a recommender that is asked in ids of any spelling and answers what JSON can hold."""
+"""ServedModel: answers requests with a recommender; ids may be text or numbers, and answers are ready for JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from motet.artifact.folder import located
 from motet.artifact.saved import REPORT
+from motet.errors import ArtifactError
 from motet.export.card import read_card
 from motet.index import TopK
 from motet.recommender import Recommender
@@ -31,10 +33,10 @@ class ServedModel:
 
     Args:
         recommender: The trained model.
-        name: What requests call it.
+        name: Name of the model in requests.
         version: Changes whenever the model does.
         report: The HTML report of its training, if there is one.
-        card: What its artifact says of it.
+        card: Its model card.
     """
 
     def __init__(
@@ -56,30 +58,34 @@ class ServedModel:
 
     @classmethod
     def load(cls, path: str | Path, *, name: str | None = None) -> Self:
-        """Read a saved model; its version is the checksum of its manifest, which holds those of all its files.
+        """Load a saved model.
 
         Args:
-            path: Of the folder.
-            name: What requests call it; the name of the folder where not given.
+            path: The folder of the model.
+            name: Name of the model in requests; if not given, that of the folder.
 
         Returns:
             The model.
 
         Raises:
-            ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-            ConfigError: If a class of the model is not motet's own.
+            ArtifactError: If the folder is damaged, incomplete, changed, from a newer motet, or replaced meanwhile.
+            ConfigError: If a class of the model is not one of motet's.
         """
-        folder = Path(path)
-        version = version_of(folder)
-        recommender = Recommender.load(folder)
+        path = Path(path)
+        version = version_of(path)
+        recommender = Recommender.load(path)
+        folder = located(path)
         report = folder / REPORT
-        return cls(
+        model = cls(
             recommender,
-            name=name or folder.resolve().name,
+            name=name or path.resolve().name,
             version=version,
             report=report.read_text(encoding="utf-8", errors="replace") if report.exists() else None,
             card=read_card(recommender, folder),
         )
+        if version_of(path) != version:
+            raise ArtifactError(f"{str(path)!r} was replaced while it was loaded; load it again")
+        return model
 
     @cached_property
     def label(self) -> dict[str, str]:
