@@ -112,6 +112,31 @@ def test_who_gives_up_takes_nobody_along(work: Work) -> None:
         return [await busy, await joined]
 
     assert asyncio.run(ask()) == [0, 4]
+    assert work.rounds == [[0], [2]]
+    gate.close()
+
+
+def test_one_round_at_a_time(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motet.serve.batcher.PATIENCE_S", 60.0)
+    gate = Gate(threads=3)
+    answers = asyncio.run(crowd(Batcher(gate, work), work, [1, 2, 3], ["a", "b", "a"]))
+    assert answers == [0, 2, 4, 6]
+    assert sorted(work.rounds) == [[0], [1, 3], [2]]
+    gate.close()
+
+
+def test_a_long_round_holds_up_no_other(work: Work) -> None:
+    gate = Gate(threads=2)
+    together = Batcher(gate, work)
+
+    async def ask() -> list[int]:
+        asked = [asyncio.create_task(together.ask(kind, number)) for kind, number in (("a", 1), ("b", 2))]
+        while len(work.rounds) < 2:
+            await asyncio.sleep(0.001)
+        work.go.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(ask()) == [2, 4]
     gate.close()
 
 

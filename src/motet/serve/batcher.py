@@ -6,28 +6,25 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 from motet.serve.gate import Gate
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+Round = list[tuple[Question, asyncio.Future[Answer]]]
+Answered = list[tuple[asyncio.Future[Answer], Answer | BaseException]]
 MOST = 8  # larger batches gain little, and their first request waits for all the others
-
-
-class _Round(Generic[Question, Answer]):
-    """Requests that are answered together."""
-
-    def __init__(self, first: Question) -> None:
-        self.asked = [first]
-        self.answers: asyncio.Future[Sequence[Answer | Exception]]
+PATIENCE_S = 0.02  # longer rounds spend little of their time in Python, and run well side by side
 
 
 class Batcher(Generic[Question, Answer]):
     """Answers requests of one kind together while they wait for a thread.
 
-    If a thread is free, a request is answered at once and alone. If not, requests of its kind join it until a thread
-    takes them all. So each answer costs less the busier the service is.
+    One round of requests is computed at a time, because two would compete for the interpreter; a second round starts
+    if the first takes longer than `PATIENCE_S`. Requests that arrive meanwhile join the next round of their kind. So
+    each answer costs less the busier the service is.
 
     Args:
         gate: Limits concurrent work; every request takes a place in it.
@@ -37,8 +34,9 @@ class Batcher(Generic[Question, Answer]):
     def __init__(self, gate: Gate, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
         self.gate = gate
         self.answer = answer
-        self._open: dict[Hashable, _Round[Question, Answer]] = {}  # rounds that no thread has started yet
+        self._open: dict[Hashable, Round[Question, Answer]] = {}  # rounds that are not computed yet
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     async def ask(self, kind: Hashable, question: Question) -> Answer:
         """Answer a request, alone or with others of its kind.
@@ -53,58 +51,58 @@ class Batcher(Generic[Question, Answer]):
         Raises:
             Problem: If the gate is full, or the time is over.
         """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         with self._lock:
             joined = self._open.get(kind)
-            asked = self._begin(kind, question) if joined is None else self._join(kind, joined, question)
-            place = len(asked.asked) - 1
+            if joined is None:
+                begun = [(question, answer)]
+                self.gate.begin(partial(self._work, kind, begun)).add_done_callback(_deliver)
+                self._open[kind] = begun
+            else:
+                self.gate.enter()
+                joined.append((question, answer))
+                if len(joined) == MOST:
+                    del self._open[kind]
         try:
-            answer = (await asyncio.shield(asked.answers))[place]  # one request may be cancelled, the others not
+            return await self.gate.wait(answer)
         finally:
             if joined is not None:
                 self.gate.leave()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    def _begin(self, kind: Hashable, question: Question) -> _Round[Question, Answer]:
-        begun = _Round[Question, Answer](question)
-        work = self.gate.begin(lambda: self._work(kind, begun))
-        begun.answers = asyncio.ensure_future(self._wait(kind, begun, work))
-        self._open[kind] = begun
-        return begun
-
-    def _join(self, kind: Hashable, joined: _Round[Question, Answer], question: Question) -> _Round[Question, Answer]:
-        self.gate.enter()
-        joined.asked.append(question)
-        if len(joined.asked) == MOST:
-            del self._open[kind]
-        return joined
-
-    async def _wait(
-        self, kind: Hashable, begun: _Round[Question, Answer], work: Future[Sequence[Answer | Exception]]
-    ) -> Sequence[Answer | Exception]:
+    def _work(self, kind: Hashable, begun: Round[Question, Answer]) -> Answered[Answer]:
+        """In a thread of the gate."""
+        mine = self._turn.acquire(timeout=PATIENCE_S)
         try:
-            return await self.gate.wait(work)
+            with self._lock:  # from now on no request joins
+                if self._open.get(kind) is begun:
+                    del self._open[kind]
+            asked = [(question, answer) for question, answer in begun if not answer.done()]  # others gave up
+            answers = self._answers([question for question, _ in asked])
         finally:
-            self._close(kind, begun)  # also if no thread ever started it
+            if mine:
+                self._turn.release()
+        return [(waiting, answer) for (_, waiting), answer in zip(asked, answers, strict=True)]
 
-    def _work(self, kind: Hashable, begun: _Round[Question, Answer]) -> Sequence[Answer | Exception]:
-        """In a thread of the gate: from now on no request joins."""
-        self._close(kind, begun)
+    def _answers(self, questions: Sequence[Question]) -> Sequence[Answer | BaseException]:
         try:
-            return self.answer(begun.asked)
-        except Exception:
-            if len(begun.asked) == 1:
-                raise
-            return [self._alone(question) for question in begun.asked]  # a request that fails must not fail the others
+            return self.answer(questions) if questions else []
+        except BaseException as error:
+            if len(questions) == 1:
+                return [error]
+            return [self._answers([question])[0] for question in questions]  # one that fails must not fail the others
 
-    def _alone(self, question: Question) -> Answer | Exception:
-        try:
-            return self.answer([question])[0]
-        except Exception as error:
-            return error
 
-    def _close(self, kind: Hashable, begun: _Round[Question, Answer]) -> None:
-        with self._lock:
-            if self._open.get(kind) is begun:
-                del self._open[kind]
+def _deliver(work: Future[Answered[Answer]]) -> None:
+    """Hand answers from the thread to the loop, all at once: every call wakes it."""
+    if not work.cancelled() and (answered := work.result()):
+        answered[0][0].get_loop().call_soon_threadsafe(_settle, answered)
+
+
+def _settle(answered: Answered[Answer]) -> None:
+    for waiting, answer in answered:
+        if waiting.done():
+            continue
+        if isinstance(answer, BaseException):
+            waiting.set_exception(answer)
+        else:
+            waiting.set_result(answer)

@@ -76,7 +76,7 @@ class Gate:
         Raises:
             Problem: If the gate is full, or the time is over.
         """
-        return await self.wait(self.begin(work))
+        return await self.wait(asyncio.wrap_future(self.begin(work)))
 
     def begin(self, work: Callable[[], Answer]) -> Future[Answer]:
         """Queue some work for the next free thread.
@@ -95,7 +95,7 @@ class Gate:
         begun.add_done_callback(lambda _: self.leave())
         return begun
 
-    async def wait(self, begun: Future[Answer]) -> Answer:
+    async def wait(self, begun: asyncio.Future[Answer]) -> Answer:
         """Wait for work that was queued.
 
         Args:
@@ -108,7 +108,8 @@ class Gate:
             Problem: If the time is over.
         """
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(begun), self.timeout_s)
+            async with asyncio.timeout(self.timeout_s):
+                return await begun
         except TimeoutError:
             raise come_again("timeout", f"no answer within {self.timeout_s:g} s; try again") from None
 
