@@ -12,6 +12,7 @@ from motet.client.answers import shown
 MOST_USERS = 100
 MOST_K = 1_000
 MOST_IDS = 10_000
+MOST_PAIRS = 100_000  # of users and candidates: about 2 s of work; 100 users times 10,000 candidates would be 15 s
 MOST_EVENTS = 1_000
 MOST_MODELS = 8
 TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
@@ -85,6 +86,16 @@ class RecommendBody(Asker):
             raise ValueError('give either "user", one id, or "users", a list of ids')
         if self.features is not None and self.users is not None and len(self.users) > 1:
             raise ValueError('"features" belong to a single user; ask for one user')
+        users = len(self.asking)
+        for name, count, most in (
+            ("candidates", self.candidates, MOST_PAIRS),
+            ("history", len(self.history), MOST_IDS),
+        ):
+            if users * count > most:
+                raise ValueError(
+                    f'{users} users times {count:,} "{name}" are {users * count:,}, and at most {most:,} are allowed; '
+                    "ask for fewer users at a time"
+                )
         return self
 
     @property

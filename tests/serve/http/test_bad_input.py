@@ -30,6 +30,18 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"users": []}, "users", "users: List should have at least 1 item"),
         ("recommend", {"users": list(range(101))}, "users", "users: List should have at most 100 items"),
         ("recommend", {"users": [1, 2], "features": {"age": 3}}, None, '"features" belong to a single user'),
+        (
+            "recommend",
+            {"users": list(range(100)), "candidates": 1_001},
+            None,
+            '100 users times 1,001 "candidates" are 100,100, and at most 100,000 are allowed; ask for fewer users',
+        ),
+        (
+            "recommend",
+            {"users": [1, 2], "history": ["Film 1"] * 5_001},
+            None,
+            '2 users times 5,001 "history" are 10,002, and at most 10,000 are allowed; ask for fewer users at a time',
+        ),
         ("recommend", {"user": 1.5}, "user", "user"),
         ("recommend", {"user": True}, "user", "user"),
         ("recommend", {"user": 2**63}, "user", "user"),
