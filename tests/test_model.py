@@ -140,7 +140,7 @@ def test_a_row_without_a_label_needs_no_weight() -> None:
 def test_a_loop_of_ones_own_has_to_prepare_the_model(build: Callable[[], Task]) -> None:
     log = log_of()
     towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
-    with pytest.raises(ConfigError, match=r"has not seen the training rows, .*; call model.prepare\(train\) before"):
+    with pytest.raises(ConfigError, match=r"has not counted the positives .*; call model.prepare\(train\) before"):
         Model(**towers, tasks=[build()]).losses(log.batch())
 
 
@@ -164,6 +164,9 @@ def test_a_subclass_brings_its_own_loss() -> None:
 
 def test_task_names_and_weights_are_checked() -> None:
     log = log_of()
+    for name in ("served", "a/b", ""):
+        with pytest.raises(ConfigError, match=f"a task is called '{name}'; the name must not be empty, contain '/' or"):
+            model_of(log, tasks=[Retrieval(name)])
     with pytest.raises(ConfigError, match="two tasks are called 'retrieval'"):
         model_of(log, tasks=[Retrieval(), Retrieval()])
     with pytest.raises(ConfigError, match="for 'ratings', which is no task; did you mean 'rating'"):
@@ -202,30 +205,32 @@ def test_labels_are_checked_against_the_log() -> None:
     ):
         model_of(log, tasks=[Rating("ratin")]).check(log)
     with pytest.raises(
-        DataError, match="task 'stars' has nothing to learn from: not one of 4 rows has a value in 'stars'"
+        DataError, match="task 'stars' has nothing to learn from: none of 4 rows has a value in 'stars'"
     ):
         model_of(log, tasks=[Rating("stars")]).check(log)
     with pytest.raises(DataError, match="task 'rating' has nothing to learn from: the log has no rows"):
         model_of(log, tasks=[Rating()]).check(log.take(slice(0)))
-    with pytest.raises(DataError, match=r"row 2 weighs -1.0 for task 'rating'; .* look at column 'weight'"):
+    with pytest.raises(DataError, match=r"row 2 has weight -1.0 for task 'rating'; .* check column 'weight'"):
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
-    with pytest.raises(DataError, match="all rows weigh 0 for task 'rating': look at column 'nothing'"):
+    with pytest.raises(DataError, match="all rows have weight 0 for task 'rating'; check column 'nothing'"):
         model_of(log, tasks=[Rating(where=Rows(weight="nothing"))]).check(log)
     kinds = Schema(signals=("rating",), context_features={"stars": Categorical()})
     stars = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1], "stars": [5], "rating": [1.0]}), kinds)
     for task in (Rating("stars"), Rating("rating", where=Rows(weight="stars"))):
-        with pytest.raises(DataError, match="takes 'stars' for numbers, and it holds categories such as 5; declare it"):
+        with pytest.raises(
+            DataError, match="needs numbers in column 'stars', which holds categories such as 5; declare it"
+        ):
             model_of(stars, tasks=[task]).check(stars)
     timed = Schema(user="user_id", time="time", signals=("rating",))
     old = EventLog.read(
         pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "time": [0, 900_000_000], "rating": [1, 2]}), timed
     )
     with pytest.raises(
-        DataError, match=r"all rows weigh 0 for task 'rating': they have faded .* half_life_days=1 is too"
+        DataError, match=r"all rows have weight 0 for task 'rating': they are too old for half_life_days=1"
     ):
         model_of(old, tasks=[Rating(where=Rows("rating == 1", half_life_days=1))]).check(old)
     pushing = Retrieval(positives="rating >= 4", negatives=Rows("rating < 4", weight="weight"))
-    with pytest.raises(DataError, match=r"row 2 weighs -1.0 for task 'retrieval'; .* look at column 'weight'"):
+    with pytest.raises(DataError, match=r"row 2 has weight -1.0 for task 'retrieval'; .* check column 'weight'"):
         model_of(log, tasks=[pushing]).check(log)
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
         model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)

@@ -151,14 +151,16 @@ def test_the_mean_beside_is_that_of_the_rows_the_task_chose() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match=r"stages=\('click',\); a funnel is a chain of two or more different columns"):
+    with pytest.raises(ConfigError, match=r"stages=\('click',\); a funnel needs two or more different columns"):
         Funnel(stages=("click",))
-    with pytest.raises(ConfigError, match="a funnel is a chain of two or more different columns"):
+    with pytest.raises(ConfigError, match="a funnel needs two or more different columns"):
         Funnel(stages=("click", "click"))
-    with pytest.raises(ConfigError, match=r"stage='bui' is no stage; did you mean 'buy'\?; stages: click, cart"):
+    with pytest.raises(
+        ConfigError, match=r"stage='bui' is not one of the stages; did you mean 'buy'\?; stages: click, cart"
+    ):
         Funnel(stages=STAGES, stage="bui")
     with pytest.raises(
-        DataError, match=r"column 'cart' is 2 in row 1, and in 1 of 2 rows lies outside \[0, 1\]; task 'funnel'"
+        DataError, match=r"column 'cart' is 2 in row 1, and lies outside \[0, 1\] in 1 of 2 rows; task 'funnel'"
     ):
         prepared([(1, 1, 1), (1, 2, 0)])
 
@@ -177,9 +179,7 @@ def test_a_later_stage_without_an_earlier_one_is_counted_and_can_be_dropped() ->
 
 
 def test_a_stage_known_only_after_the_one_before_is_refused() -> None:
-    words = (
-        "stage 'cart' is known in not one of the 2 rows in which 'click' is 0, so that it would be learned from what"
-    )
+    words = "stage 'cart' is empty in all 2 rows in which 'click' is 0, so it would be learned only from rows that"
     with pytest.raises(DataError, match=words):
         prepared([(1, 1, 1), (1, 0, 0), (0, None, None), (0, None, None)])
     prepared([(1, 1, None), (1, 0, None), (0, 0, None), (0, None, None)])

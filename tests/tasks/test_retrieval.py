@@ -272,13 +272,13 @@ def test_errors(log: EventLog) -> None:
         InBatch(extra={"uniform": -1})
     for rows in (torch.tensor([-1]), torch.tensor([1, len(log.items)])):
         with pytest.raises(
-            ConfigError, match=r"extra negatives from row .*; item rows go from 0 to \d+: log.items.voc"
+            ConfigError, match=r"extra holds item rows from .*, which must lie between 0 and \d+; log.items.voc"
         ):
             model_of(log, Retrieval(pool=InBatch(extra=rows)))
     for probabilities in (torch.full((3,), 0.1), torch.full((len(log.items),), torch.nan)):
         with pytest.raises(ConfigError, match=r"log_q holds \d+ numbers; give a probability for each of the \d+ item"):
             model_of(log, Retrieval(pool=InBatch(log_q=probabilities)))
-    with pytest.raises(ConfigError, match="a score_mask speaks of the batch's rows alone"):
+    with pytest.raises(ConfigError, match="a score_mask covers only the rows of the batch"):
         InBatch(score_mask=lambda batch: torch.ones(len(batch), len(batch)).bool(), spare="history")
 
 
@@ -326,5 +326,7 @@ def test_negatives_are_pushed_away(log: EventLog, pool: Pool) -> None:
 
 
 def test_a_row_cannot_be_positive_and_negative(log: EventLog) -> None:
-    with pytest.raises(DataError, match=r"takes \d+ rows for positive and for negative at once; make the conditions"):
+    with pytest.raises(
+        DataError, match=r"\d+ rows are both positives and negatives of task 'retrieval'; make the conditions"
+    ):
         model_of(log, Retrieval(positives="rating >= 2", negatives="rating <= 2"))

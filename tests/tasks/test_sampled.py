@@ -152,7 +152,7 @@ def test_it_finds_what_users_like_theirs_take(task: DotTask) -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ConfigError, match="draws=0; a positive is set against at least one drawn item"):
+    with pytest.raises(ConfigError, match="draws=0; it must be at least 1"):
         BPR(draws=0)
     with pytest.raises(ConfigError, match="negatives_each=0; it must be above 0 and finite"):
         SampledBinary(negatives_each=0)

@@ -85,7 +85,7 @@ def test_it_is_saved_with_the_model() -> None:
 
 def test_what_it_cannot_read_is_refused() -> None:
     log = shown(50)
-    with pytest.raises(ConfigError, match=r"'bought'.* without columns is the task itself"):
+    with pytest.raises(ConfigError, match=r"'bought'.* has no columns; name at least one"):
         WithContext(Event("bought"), [])
     model = built(log, WithContext(Event("bought"), ["price"]))
     pairs = log.encode(log.frame().select("user_id", "item_id"), schema=Schema())
@@ -97,6 +97,6 @@ def test_categories_are_no_numbers() -> None:
     events = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "bought": [0, 1], "device": ["tv", "phone"]})
     log = EventLog.read(events, Schema(signals=("bought",), context_features={"device": Categorical()}))
     with pytest.raises(
-        DataError, match="takes 'device' for numbers, and it holds categories such as 'phone'; leave it"
+        DataError, match="needs numbers in column 'device', which holds categories such as 'phone'; read it"
     ):
         built(log, WithContext(Event("bought"), ["device"])).prepare(log)

@@ -66,7 +66,7 @@ class Task(Configured, ABC):
         """
 
     def prepare(self, train: Columns) -> None:
-        """Measure the training rows once, before the first step: counts, means.
+        """Measure the training rows before the first step: counts, means.
 
         Args:
             train: The training log.
@@ -138,7 +138,7 @@ class Task(Configured, ABC):
 
     @property
     def selections(self) -> tuple[Rows, ...]:
-        """Every choice of rows that it learns from."""
+        """Each selection of rows that it learns from, with its weights."""
         return (self.rows,)
 
     @property
@@ -147,7 +147,7 @@ class Task(Configured, ABC):
         return tuple(dict.fromkeys((*self.needs, *(column for rows in self.selections for column in rows.columns))))
 
     def finds(self, batch: Batch) -> bool:
-        """Whether the batch has every column that it reads; the task is skipped in a batch that has not."""
+        """Whether the batch has every column that the task reads; the task skips a batch that does not."""
         return all(column in batch for column in self.columns)
 
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
@@ -156,11 +156,11 @@ class Task(Configured, ABC):
         return weights.where(self.labelled(batch), 0.0) if self.needs else weights
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """The weight of each row in the task's loss: that in its metrics, times the decay with age."""
+        """The weight of each row in the task's loss: its weight in the metrics, times the decay with age."""
         return self.row_weights(batch) * self.rows.fading(batch)
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which rows `where` selects and have every label."""
+        """The rows that `where` selects and that have every label."""
         rows = self.rows.chosen(batch)
         for column in self.needs:
             rows &= ~batch[column].isnan()
@@ -199,13 +199,13 @@ class CorpusTask(Task, ABC):
 
 
 class PairTask(Task):
-    """A task whose head reads the pair of vectors, or what a shared trunk makes of it.
+    """A task whose head reads the pair of vectors, or the output of a shared trunk.
 
     Args:
-        name: The key of its loss, its metrics, its score and its weight.
-        needs: Label columns it reads.
-        where: Which rows it learns from.
-        product: Whether the pair holds the elementwise product of the vectors as well. A trunk decides for itself.
+        name: The key of its loss, metrics, score and weight.
+        needs: Label columns that it reads.
+        where: The rows it learns from.
+        product: Whether the pair includes the elementwise product of the vectors. A trunk has its own setting.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class PairTask(Task):
             item: The item tower.
 
         Raises:
-            ConfigError: If `product` is asked of vectors of different widths.
+            ConfigError: If `product` is set and the vectors have different widths.
         """
         self.build_head(pair_width(user, item, product=self.product, of=f"task {self.name!r}"), user, item)
 
@@ -231,17 +231,17 @@ class PairTask(Task):
         """Make the head.
 
         Args:
-            width: Of what it reads.
+            width: The width of its input.
             user: The user tower.
             item: The item tower.
         """
 
     @abstractmethod
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """One number a row; 0 where a label is missing.
+        """One loss a row; 0 where a label is missing.
 
         Args:
-            pairs: What the head reads.
+            pairs: The head's input.
             batch: The rows.
 
         Returns:
@@ -250,10 +250,10 @@ class PairTask(Task):
 
     @abstractmethod
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """What the task says of each pair.
+        """The task's score of each pair.
 
         Args:
-            pairs: What the head reads.
+            pairs: The head's input.
             batch: The rows.
 
         Returns:
@@ -264,7 +264,7 @@ class PairTask(Task):
         """What point metrics judge; see `Task.parts`.
 
         Args:
-            pairs: What the head reads.
+            pairs: The head's input.
             batch: The rows.
 
         Returns:
@@ -275,13 +275,13 @@ class PairTask(Task):
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """One number a row, without a trunk; see `Task.loss`."""
+        """The loss of each row, without a trunk; see `Task.loss`."""
         return self.head_loss(pair(user, item, product=self.product), batch)
 
     def score(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """What the task says of each pair, without a trunk; see `Task.score`."""
+        """The score of each pair, without a trunk; see `Task.score`."""
         return self.head_score(pair(user, item, product=self.product), batch)
 
     def parts(
@@ -292,15 +292,15 @@ class PairTask(Task):
 
 
 def at_rows(values: Float[Tensor, " some"], rows: Int[Tensor, " some"], size: int) -> Float[Tensor, " size"]:
-    """Values at some rows, and 0 at all others: what `Task.loss` returns for rows that it does not learn from.
+    """Put values at some rows and 0 at all others, as `Task.loss` needs for rows that it does not learn from.
 
     Args:
         values: One for each of the rows.
-        rows: Where they belong, each row at most once.
-        size: How many rows there are in all.
+        rows: Their positions, each at most once.
+        size: The number of rows in all.
 
     Returns:
-        One number a row, differentiable even where no row was given.
+        One number a row, differentiable even if `rows` is empty.
     """
     return values.new_zeros(size).index_add(0, rows, values)
 
@@ -308,7 +308,7 @@ def at_rows(values: Float[Tensor, " some"], rows: Int[Tensor, " some"], size: in
 def pair(
     user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], *, product: bool
 ) -> Float[Tensor, "batch width"]:
-    """Both vectors side by side, and their product where asked for.
+    """Concatenate both vectors, and their product if asked for.
 
     Args:
         user: User vectors.
@@ -322,19 +322,19 @@ def pair(
 
 
 def pair_width(user: Tower, item: Tower, *, product: bool, of: str) -> int:
-    """How wide `pair` is.
+    """The width of `pair`.
 
     Args:
         user: The user tower.
         item: The item tower.
-        product: Whether the product is in it.
-        of: Who asks, for the error message.
+        product: Whether it includes the product.
+        of: The caller, for the error message.
 
     Returns:
         The width.
 
     Raises:
-        ConfigError: If the vectors have no product.
+        ConfigError: If the product is asked for and the widths differ.
     """
     if product and user.dim != item.dim:
         raise ConfigError(

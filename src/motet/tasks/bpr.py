@@ -1,4 +1,4 @@
-"""BPR: what a user took ranks above what they did not."""
+"""BPR: ranks what a user took above what they did not."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class BPR(SampledTask):
 
     $$ \ell = \frac{1}{\log 2} \, \frac{1}{|N|} \sum_{c \in N} \log(1 + e^{s(u, c) - s(u, i)}) $$
 
-    for the drawn items N that the user did not have in training. 1 is the loss at chance. It maximises each user's AUC,
-    to which the middle of a list matters as much as its head, unlike the softmax of `Retrieval`. The draws are shared
-    by the batch; see `SampledTask`.
+    for the drawn items N that the user did not have in training. At chance the loss is 1. It maximises each user's AUC,
+    in which the middle of a list matters as much as its head, unlike in the softmax of `Retrieval`. All rows of a batch
+    share the draws; see `SampledTask`.
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
         draws: Items drawn for a batch, with replacement.
         by: Whether items are drawn `"uniform"`ly, as in the paper, or by their `"popularity"` among the positives.
-        spare_seen: Whether items that the user had in training are no negatives of theirs.
+        spare_seen: Whether items that a user had in training are left out of their negatives.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
-            in `Retrieval`; otherwise it is the user vector itself.
+        projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
+            otherwise the query is the user vector itself.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.

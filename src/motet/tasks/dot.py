@@ -1,4 +1,4 @@
-"""DotTask: tasks that rank the catalogue by the dot product of a query and a candidate."""
+"""DotTask: ranks the catalogue by the dot product of a query and a candidate."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class DotTask(CorpusTask):
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
-        heads: Query vectors per user, each a linear map of the user vector that belongs to this task; an item's score
-            is that of the best one. None uses the user vector as it is.
+        positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
+        heads: The number of query vectors per user, each from a linear map of this task's own; an item's score is that
+            of the best query. None uses the user vector as it is.
         temperature: Divides the scores; None learns it, starting from 1.
         item_bias: Whether each item has a learned bias.
-        reduction: How row losses become one: their `"mean"`, or their `"sum"`.
+        reduction: How row losses become one number: their `"mean"` or `"sum"`.
 
     Raises:
-        ConfigError: If `heads` is below 1, the temperature is not positive, or the reduction is unknown.
+        ConfigError: If `heads` is below 1, the temperature is not above 0 and finite, or the reduction is unknown.
     """
 
     prepared: Tensor
@@ -70,7 +70,7 @@ class DotTask(CorpusTask):
         )
 
     def build(self, user: Tower, item: Tower) -> None:
-        """Make the projection to the heads, where asked for, and the item biases.
+        """Make the projection to the heads and the item biases, if asked for.
 
         Args:
             user: The user tower.
@@ -89,7 +89,7 @@ class DotTask(CorpusTask):
         self.towers = (user, item)  # held in a tuple: their parameters stay the model's alone
 
     def prepare(self, train: Columns) -> None:
-        """Look at the positives of the training rows, and set the first item biases.
+        """Read the positives among the training rows, and initialise the item biases.
 
         Args:
             train: The training log.
@@ -107,31 +107,31 @@ class DotTask(CorpusTask):
 
     @abstractmethod
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Look once at the training rows that are positives.
+        """Read the training rows that are positives.
 
         Args:
             positives: The rows.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            users: The number of user rows, the unknown included.
+            items: The number of item rows, the unknown included.
         """
 
     def check_prepared(self) -> None:
-        """Refuse a first batch before `prepare`: an own training loop has to call it.
+        """Refuse a batch before `prepare`, which a training loop of your own has to call.
 
         Raises:
-            ConfigError: If the task does not know its positives.
+            ConfigError: If `prepare` has not been called.
         """
         if not self.has_seen_positives:
             raise ConfigError(
-                f"task {self.name!r} has not seen the training rows, whose positives it counts; call "
-                "model.prepare(train) before the first batch, as fit does"
+                f"task {self.name!r} has not counted the positives of the training rows; call model.prepare(train) "
+                "before the first batch, as fit does"
             )
 
     def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
-        """Where the item biases start: at the log of their counts.
+        """The initial item biases: the logs of the counts.
 
         Args:
-            counts: How many positives each item row has.
+            counts: The number of positives of each item row.
 
         Returns:
             One bias an item row.
@@ -139,7 +139,7 @@ class DotTask(CorpusTask):
         return (counts.clamp(min=0.5) / counts.mean()).log()
 
     def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:  # noqa: ARG002
-        """User vectors divided by the temperature; a last 1 meets the item bias.
+        """User vectors divided by the temperature; a final 1 multiplies the item bias.
 
         Args:
             user: User vectors.
@@ -155,7 +155,7 @@ class DotTask(CorpusTask):
         return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[..., :1])], -1)
 
     def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
-        """Item vectors, and the item bias behind them.
+        """Item vectors, with the item bias as a last element.
 
         Args:
             item: Item vectors.
@@ -186,7 +186,7 @@ class DotTask(CorpusTask):
         return standard_topk()
 
     def _embed(self, batch: Batch, rows: Int[Tensor, " n"]) -> Float[Tensor, "n item_dim"]:
-        """Vectors of items that need not stand in the batch; the ones that other tasks see, where a model asks."""
+        """Vectors of items that need not be in the batch; within a model, those that the other tasks see."""
         item = self.towers[1]
         embed = batch.embed.get(batch.item_key) or Vectors(item)
         return embed(rows)

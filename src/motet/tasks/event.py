@@ -32,26 +32,26 @@ class Event(PairTask):
     $$ z = \mathrm{MLP}([u; v; u \odot v]) + b_0 + b_u + b_i, \qquad
        \ell = - w y \log \sigma(z) - (1 - y) \log (1 - \sigma(z)) $$
 
-    The product is part of the input with `product`, the last two biases with `biases`; $b_0$ starts at the log odds of
-    the training rows. The score is always the probability of the label: the shift that a weight or the focal loss gives
-    the logit is undone, and the calibration that `motet.calibrate` fitted is applied.
+    `product` adds the product to the input, `biases` the last two biases; $b_0$ starts at the log odds of the training
+    rows. The score is always the probability of the label: it undoes the shift that a weight or the focal loss gives
+    the logit, and applies the calibration that `motet.calibrate` fitted.
 
     Args:
         label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
-        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
         dropout: Share of the head's hidden values set to 0 in training.
         positive_weight: w, the weight of a row with the event relative to one without.
-        focal: Gamma of the focal loss, for logs in which most rows are easy; 2 is usual. Cross-entropy where not given.
+        focal: Gamma of the focal loss, for logs in which most rows are easy; 2 is usual. None is the cross-entropy.
         biases: Whether to add a learned bias for each user and each item.
 
     Raises:
-        ConfigError: If `positive_weight` is not positive, or `focal` is negative.
+        ConfigError: If `positive_weight` is not above 0, `focal` is negative, or one is not finite.
 
     Source:
         Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, for the focal loss and the first bias; King and
-        Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001, for taking the weight back.
+        Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001, for undoing the weight.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Event(PairTask):
         """Make the head and the biases.
 
         Args:
-            width: Of what the head reads.
+            width: The width of its input.
             user: The user tower.
             item: The item tower.
         """
@@ -93,7 +93,7 @@ class Event(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Check the labels, and start from their log odds.
+        """Check the labels, and start the bias at their log odds.
 
         Args:
             train: The training log.
@@ -139,7 +139,7 @@ class Event(PairTask):
 
     @property
     def calibration(self) -> Platt:
-        """What makes the probability hold; see `motet.calibration.calibrate`."""
+        """Calibrates the probability; see `motet.calibration.calibrate`."""
         return self.platt
 
     def metrics(self) -> Mapping[str, Metric]:

@@ -1,4 +1,4 @@
-"""Funnel: a chain of stages, each of which takes the one before."""
+"""Funnel: a chain of stages, each of which requires the one before."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from motet.towers.base import Tower
 
 
 class Funnel(PairTask):
-    r"""Click, cart, purchase, return: the probability of getting to each stage, learned from every exposure.
+    r"""Click, cart, purchase, return: the probability of reaching each stage, learned from every exposure.
 
     $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad z_j = \mathrm{MLP}_j([u; v; u \odot v]) + b_j + b_{ju} + b_{ji}, \qquad
        L = \sum_k \mathrm{mean}_{r} \, [- y_{rk} \log P_{rk} - (1 - y_{rk}) \log (1 - P_{rk})] $$
 
-    A head predicts a stage given the one before, but it is not trained on the few rows that got that far: it enters the
-    loss only through the product, over all rows. So its predictions hold for rows that nobody clicked as well, and rare
-    stages benefit from frequent ones.
+    Each head predicts a stage given the one before. It is not trained on only the few rows that got that far: it enters
+    the loss through the product, over all rows. So its predictions also hold for rows without a click, and rare stages
+    benefit from frequent ones.
 
     A stage that was not reached is 0. An empty label means that the outcome is not known yet (a purchase that can still
-    be returned); the row is then left out for that stage, and each stage's loss is the mean over its labelled rows.
+    be returned): that stage skips the row. Each stage's loss is the mean over its labelled rows.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         stages: Label columns, 0 or 1, from the first stage to the last.
-        stage: The stage whose probability is the score; the last one where not given. Choose the purchase where the
-            last stage is its return.
-        where: Which rows are exposures: a condition, or `Rows` with weights; every row where not given.
+        stage: The stage whose probability is the score. By default the last one; if that is the return, choose the
+            purchase.
+        where: Which rows are exposures: a condition, or `Rows` with weights. By default every row.
         hidden: Widths of the hidden layers of each stage's head; empty for linear heads.
         product: Whether the heads also see the elementwise product of the vectors.
         dropout: Share of the heads' hidden values set to 0 in training.
         biases: Whether to add learned biases for each user and each item, one a stage.
 
     Raises:
-        ConfigError: If there are fewer than two stages, one stands twice, or `stage` is none of them.
+        ConfigError: If there are fewer than two stages, a stage is repeated, or `stage` is not one of them.
 
     Source:
         Ma et al., "Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click Conversion Rate",
@@ -72,11 +72,13 @@ class Funnel(PairTask):
         stages = tuple(stages)
         if len(stages) < 2 or len(set(stages)) < len(stages):
             raise ConfigError(
-                f"stages={stages!r}; a funnel is a chain of two or more different columns, the first stage first: for "
-                "one outcome use Event"
+                f"stages={stages!r}; a funnel needs two or more different columns, the first stage first; for a single "
+                "outcome use Event"
             )
         if stage is not None and stage not in stages:
-            raise ConfigError(f"stage={stage!r} is no stage{did_you_mean(stage, stages)}; stages: {', '.join(stages)}")
+            raise ConfigError(
+                f"stage={stage!r} is not one of the stages{did_you_mean(stage, stages)}; stages: {', '.join(stages)}"
+            )
         super().__init__(name, needs=stages, where=where, product=product)
         self.stages = stages
         self.stage = stage
@@ -89,7 +91,7 @@ class Funnel(PairTask):
         """Make a head for each stage, and the biases.
 
         Args:
-            width: Of what the heads read.
+            width: The width of their input.
             user: The user tower.
             item: The item tower.
         """
@@ -102,7 +104,7 @@ class Funnel(PairTask):
         self.item_bias = Embedding(len(item.entities), depth, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Check the labels, and start from the log odds of each stage given the one before.
+        """Check the labels, and start the biases at the log odds of each stage given the one before.
 
         Args:
             train: The training log.
@@ -141,12 +143,12 @@ class Funnel(PairTask):
         return at_rows(losses, known, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """The probability that each pair gets to the scored stage; see `PairTask.head_score`."""
+        """The probability that each pair reaches the scored stage; see `PairTask.head_score`."""
         depth = len(self.stages) if self.stage is None else self.stages.index(self.stage) + 1
         return cumulative_log_probs(self.platt(self._logits(pairs, batch, depth)))[0][:, -1].exp()
 
     def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """The probability that each pair gets to each stage; see `Task.parts`."""
+        """The probability that each pair reaches each stage; see `Task.parts`."""
         reached = cumulative_log_probs(self.platt(self._logits(pairs, batch, len(self.stages))))[0].exp()
         return dict(zip(self.stages, reached.T, strict=True))
 
@@ -157,7 +159,7 @@ class Funnel(PairTask):
 
     @property
     def calibration(self) -> Platt:
-        """What makes the probabilities hold, each stage given the one before."""
+        """Calibrates the probability of each stage given the one before."""
         return self.platt
 
     @property
@@ -174,7 +176,7 @@ class Funnel(PairTask):
         return torch.stack([batch[stage] for stage in self.stages], 1)
 
     def _logits(self, pairs: Tensor, batch: Batch, depth: int) -> Tensor:
-        """Of the first stages, each given the one before."""
+        """Logits of the first `depth` stages, each given the one before."""
         logits = torch.cat([head(pairs) for head in self.heads[:depth]], 1) + self.bias[:depth]
         if self.user_bias is not None and self.item_bias is not None:
             logits = logits + self.user_bias(batch.users)[:, :depth] + self.item_bias(batch.items)[:, :depth]

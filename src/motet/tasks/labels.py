@@ -1,4 +1,4 @@
-"""What tasks for outcomes ask of their labels, and where they start from."""
+"""Checks of outcome labels, and the logit that a model of them starts from."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from motet.errors import DataError
 
 
 def check_outcomes(task: str, column: str, labels: Float[Tensor, " rows"], known: Bool[Tensor, " rows"]) -> None:
-    """Refuse labels that are no outcomes: neither 0 nor 1 nor a probability between.
+    """Refuse labels that are not outcomes: 0, 1 or a probability between.
 
     Args:
-        task: Who asks, for the message.
-        column: Whose labels they are.
+        task: The task's name, for the message.
+        column: The label column's name.
         labels: One a row.
-        known: Which rows the task learns from.
+        known: The rows that the task learns from.
 
     Raises:
         DataError: If a label lies outside [0, 1].
@@ -27,16 +27,16 @@ def check_outcomes(task: str, column: str, labels: Float[Tensor, " rows"], known
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise DataError(
-            f"column {column!r} is {labels[row].item():g} in row {row}, and in {int(wrong.sum()):,} of "
-            f"{int(known.sum()):,} rows lies outside [0, 1]; task {task!r} needs 0 or 1, or a probability"
+            f"column {column!r} is {labels[row].item():g} in row {row}, and lies outside [0, 1] in "
+            f"{int(wrong.sum()):,} of {int(known.sum()):,} rows; task {task!r} needs 0, 1 or a probability between"
         )
 
 
 def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"]) -> None:
-    """Refuse labels that are no funnel: each stage takes the one before.
+    """Refuse labels that are not a funnel, in which each stage requires the one before.
 
     Args:
-        task: Who asks, for the message.
+        task: The task's name, for the message.
         stages: The columns, from the first stage to the last.
         labels: One a row and stage; NaN where not known, and in rows of no interest.
 
@@ -62,23 +62,23 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
         nothing = before == 0
         if nothing.any() and after[nothing].isnan().all() and not after.isnan().all():
             raise DataError(
-                f"task {task!r}: stage {late_name!r} is known in not one of the {int(nothing.sum()):,} rows in which "
-                f"{early!r} is 0, so that it would be learned from what follows {early!r} alone; a stage that was not "
-                "reached is 0, and empty only where nobody knows"
+                f"task {task!r}: stage {late_name!r} is empty in all {int(nothing.sum()):,} rows in which {early!r} "
+                f"is 0, so it would be learned only from rows that reached {early!r}; set a stage that was not reached "
+                "to 0, and leave it empty only if the outcome is unknown"
             )
 
 
 def log_odds(outcomes: Float[Tensor, " rows"], weights: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
-    r"""Log odds of an outcome, finite whatever the rows.
+    r"""Log odds of an outcome; finite for any rows, or none.
 
     $$ \log \frac{\sum_i w_i y_i + 1/2}{\sum_i w_i (1 - y_i) + 1/2} $$
 
     Args:
         outcomes: 0 or 1, or a probability.
-        weights: What each counts for.
+        weights: The weight of each.
 
     Returns:
-        Where a logit starts from.
+        The log odds.
 
     Source:
         Haldane, "The Estimation and Significance of the Logarithm of a Ratio of Frequencies", Annals of Human Genetics

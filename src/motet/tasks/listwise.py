@@ -23,25 +23,25 @@ from motet.towers.base import Tower
 
 
 class Listwise(PairTask):
-    r"""The rows of one user in a batch form a list, which the scores are to sort by the label.
+    r"""Learns scores that sort the rows of each list by the label; a list is the rows of one user in a batch.
 
-    Each list's loss is divided by its value for equal scores and spread over its labelled rows, so that the mean over
-    a list's rows is 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
-    labelled rows of all lists with at least two different labels; a list thus counts in proportion to its length. Rows
-    of other lists cannot be compared with anything and have weight 0.
+    Each list's loss is divided by its value for equal scores and spread over its labelled rows. The mean over a list's
+    rows is then 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
+    labelled rows of all lists with at least two different labels, so a list counts in proportion to its length. Rows of
+    other lists have nothing to be compared with, and weight 0.
 
-    Row weights multiply a row's part of the loss. Rows are compared within a batch only.
+    Row weights multiply a row's part of the loss. Only rows of the same batch are compared.
 
     Args:
-        label: Column of the number to order by, and the name of the task; for `"lambda"` grades from 0.
+        label: Column of the number to order by, and the name of the task; for `"lambda"`, grades of 0 or more.
         loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`.
         by: Column that divides a user's rows into lists (a session, the `list` of `sample_lists`); a row in which it is
-            not known is compared with none. All rows of a user are one list where not given, and in evaluation.
+            unknown is in no list. By default, and always in evaluation, all rows of a user are one list.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
-        biases: Whether to add a learned bias for each item; a user's would not change an order.
+        biases: Whether to add a learned bias for each item; one for each user would not change an order.
         dropout: Share of the head's hidden values set to 0 in training.
-        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
 
     Raises:
         ConfigError: If the loss is unknown.
@@ -89,7 +89,7 @@ class Listwise(PairTask):
         """Make the head and the item biases.
 
         Args:
-            width: Of what the head reads.
+            width: The width of its input.
             user: The user tower.
             item: The item tower.
         """
@@ -97,7 +97,7 @@ class Listwise(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Refuse rows that have no order to learn.
+        """Refuse a log without an order to learn.
 
         Args:
             train: The training log.
@@ -120,7 +120,7 @@ class Listwise(PairTask):
         return tuple(dict.fromkeys((*super().columns, *([] if self.by is None else [self.by]))))
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the loss: nothing where its list holds no other label."""
+        """The weight of each row in the loss; 0 if its list holds no other label."""
         return super().training_weights(batch) * self._comparable(batch)
 
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
@@ -131,7 +131,7 @@ class Listwise(PairTask):
         return at_rows(losses, rows, len(batch))
 
     def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """How high each row stands in its list, in no unit; see `PairTask.head_score`."""
+        """A score that orders the rows of a list, without a unit; see `PairTask.head_score`."""
         scores = self.head(pairs)
         if self.item_bias is not None:
             scores = scores + self.item_bias(batch.items)
@@ -139,11 +139,11 @@ class Listwise(PairTask):
         return flat
 
     def metrics(self) -> Mapping[str, Metric]:
-        """NDCG of each user's labelled rows, the ten first and all; the label is the grade."""
+        """NDCG of each user's labelled rows, of the first ten and of all; the label is the grade."""
         return {"list_ndcg@10": ListNDCG(10), "list_ndcg": ListNDCG()}
 
     def _lists(self, batch: Batch) -> Tensor:
-        """Which list each row belongs to: numbers of sessions may start anew with every user."""
+        """The list of each row; session numbers may restart with every user."""
         if self.by is None:
             return batch.users
         values, part = batch[self.by].unique(return_inverse=True)  # a NaN equals nothing, not even another NaN
@@ -151,7 +151,7 @@ class Listwise(PairTask):
         return lists
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which rows are labelled and stand in a list with another label."""
+        """The labelled rows whose list holds another label."""
         rows = self.labelled(batch)
         if self.by is not None and self.by in batch.vocabs:
             rows = rows & (batch[self.by] > 0)  # an unknown category is no list

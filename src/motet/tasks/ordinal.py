@@ -30,13 +30,13 @@ class Ordinal(PairTask):
     $$ P(y \le l_k) = \sigma(\theta_k - s), \qquad s = \mathrm{MLP}([u; v; u \odot v]) + b_u + b_i, \qquad
        \hat y = \sum_k l_k \, P(y = l_k) $$
 
-    The product is part of the input with `product`, the biases are there with `biases`. The thresholds are learned,
-    starting from the frequencies of the levels in training. The score is the expected level, in the label's unit.
+    `product` adds the product to the input, `biases` the biases. The thresholds are learned, starting from the
+    frequencies of the levels in training. The score is the expected level, in the label's unit.
 
     Args:
         label: Column of the level, and the name of the task.
-        levels: The scale, ascending; the levels of the training rows where not given.
-        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        levels: The scale, ascending. By default the levels found in the training rows.
+        where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
         dropout: Share of the head's hidden values set to 0 in training.
@@ -74,7 +74,7 @@ class Ordinal(PairTask):
         """Make the head, the thresholds and the biases.
 
         Args:
-            width: Of what the head reads.
+            width: The width of its input.
             user: The user tower.
             item: The item tower.
         """
@@ -85,13 +85,13 @@ class Ordinal(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Find the levels, where they are not given, and start the thresholds from their frequencies.
+        """Find the levels if they were not given, and start the thresholds at their frequencies.
 
         Args:
             train: The training log.
 
         Raises:
-            DataError: If a label is none of the levels, or the labels are no scale of 2 to 100 levels.
+            DataError: If a label is not one of the levels, or the labels have fewer than 2 or more than 100 levels.
         """
         batch = train.batch()
         known = self.labelled(batch)
@@ -103,7 +103,7 @@ class Ordinal(PairTask):
         if stray.any():
             row = int(stray.nonzero()[0])
             raise DataError(
-                f"column {self.label!r} is {labels[row].item():g} in row {row}, which is none of the levels "
+                f"column {self.label!r} is {labels[row].item():g} in row {row}, which is not one of the levels "
                 f"{', '.join(f'{level:g}' for level in self.levels)} of task {self.name!r}; correct it, or name "
                 "all levels"
             )
@@ -137,12 +137,12 @@ class Ordinal(PairTask):
 
     @property
     def level_parts(self) -> tuple[str, ...]:
-        """What `head_parts` calls the probability of each level but the lowest: `">= 4"`."""
+        """The names in `head_parts` of the probability of reaching each level but the lowest: `">= 4"`."""
         return tuple(f">= {level:g}" for level in (self.levels or ())[1:])
 
     @property
     def unit(self) -> Unit:
-        """That of the label, from the lowest level to the highest."""
+        """The label's unit, from the lowest level to the highest."""
         return Unit(self.label, *(() if self.levels is None else (self.levels[0], self.levels[-1])))
 
     def metrics(self) -> Mapping[str, Metric]:
@@ -150,11 +150,11 @@ class Ordinal(PairTask):
         return {"rmse": RMSE(), "mae": MAE()}
 
     def _reached(self, pairs: Tensor, batch: Batch) -> Tensor:
-        """The probability that each pair gets to each level but the lowest."""
+        """The probability that each pair reaches each level but the lowest."""
         return (self._place(pairs, batch)[:, None] - self.thresholds).sigmoid()
 
     def _place(self, pairs: Tensor, batch: Batch) -> Tensor:
-        """Where each pair stands on the scale of the thresholds."""
+        """The position of each pair on the scale of the thresholds."""
         place = self.head(pairs)
         if self.user_bias is not None and self.item_bias is not None:
             place = place + self.user_bias(batch.users) + self.item_bias(batch.items)
@@ -180,9 +180,9 @@ class Ordinal(PairTask):
 
     @torch.no_grad()
     def _start(self, counts: Tensor) -> None:
-        """Thresholds at which a place of 0 gives the levels as often as training has them."""
+        """Thresholds at which a position of 0 gives the levels their training frequencies."""
         below = counts.double().cumsum(0)
         cuts = ((below[:-1] + 0.5) / (below[-1] + 1)).logit()
         self.first.fill_(cuts[0])
-        # The tensor changes and the parameter stays, so that an optimizer made before still moves it.
+        # The parameter object stays, so that an optimizer made earlier still updates it.
         self.log_gaps.data = cuts.diff().clamp(min=CLOSEST).log().to(self.first)

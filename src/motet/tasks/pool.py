@@ -21,22 +21,22 @@ Embed = Callable[[Int[Tensor, " n"]], Float[Tensor, "n dim"]]
 
 
 class Candidates(NamedTuple):
-    """The distinct items of a pool; of a batch whose rows have item vectors of their own, every row's item."""
+    """The distinct items of a pool; if each row of the batch has an item vector of its own, one entry a row."""
 
-    rows: Int[Tensor, " candidates"]  # item rows, ascending unless rows have vectors of their own
+    rows: Int[Tensor, " candidates"]  # item rows, ascending unless batch rows have vectors of their own
     vectors: Float[Tensor, "candidates dim"]
-    positives: Int[Tensor, " batch"]  # where each batch row's item stands among them
-    counts: Int[Tensor, " candidates"]  # how many copies the pool holds
+    positives: Int[Tensor, " batch"]  # the position of each batch row's item among them
+    counts: Int[Tensor, " candidates"]  # how many copies of each the pool holds
     log_q: Float[Tensor, " candidates"] | None = None  # log of the share of the pool expected to be this item
 
 
 class Pool(nn.Module, ABC):
-    """Provides the candidates of a batch, and which of them are no negatives of a user.
+    """Provides the candidates of a batch, and the ones that are not negatives for a user.
 
     Args:
-        spare: The items that are never negatives: `"nothing"`; other copies of the row's `"same item"` (accidental
-            hits); the user's positives in the `"batch"`; or those in the whole training `"history"`. Each includes
-            the ones before it.
+        spare: What is left out of a row's negatives: `"nothing"`; other copies of the `"same item"` (accidental hits);
+            the user's positives in the `"batch"`; or those in the whole training `"history"`. Each includes the ones
+            before it.
         hardest: Keep only this many negatives a row, those with the highest scores; None keeps all.
 
     Raises:
@@ -73,25 +73,25 @@ class Pool(nn.Module, ABC):
         """
 
     def prepare(self, positives: Batch, users: int, items: int) -> None:
-        """Look at the training rows: who had what.
+        """Read the training positives: each user's history.
 
         Args:
             positives: The training rows that are positives.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            users: The number of user rows, the unknown included.
+            items: The number of item rows, the unknown included.
         """
         if self.spare == "history":
             self.history = History.of(positives, users, items)
 
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
-        """The pairs of distinct user and candidate that are no negatives.
+        """The pairs of distinct user and candidate that are not negatives.
 
         Args:
             batch: The rows being trained on.
-            candidates: What `draw` gave.
+            candidates: The result of `draw`.
 
         Returns:
-            Pairs sorted by user; None where nothing is spared but the row's own item, which stands in the pool once.
+            Pairs sorted by user; None if only the row's own item can be spared, which the pool holds once.
         """
         users, apart = batch.distinct_users, batch.item_key in batch.apart
         if self.spare == "nothing" or (self.spare == "same item" and not apart):
@@ -109,14 +109,14 @@ class Pool(nn.Module, ABC):
 
 
 def _of_equal_users(batch: Batch) -> tuple[Tensor, Tensor]:
-    """For every row the items of all rows of its user: their positions, and the items."""
+    """For every row the items of all rows of its user: positions of rows, and the items."""
     each = distinct(batch.users)
     items = batch.items[each.index.argsort(stable=True)]
     return History(torch.cat([each.counts.new_zeros(1), each.counts.cumsum(0)]), items).of_users(each.index)
 
 
 def _columns(candidates: Tensor, who: Tensor, items: Tensor, *, ascending: bool) -> tuple[Tensor, Tensor]:
-    """Where the pool holds the items, once or, where rows have candidates of their own, several times."""
+    """The positions of the items in the pool; several each if batch rows have candidates of their own."""
     order = torch.arange(len(candidates), device=candidates.device) if ascending else candidates.argsort(stable=True)
     ordered = candidates[order]
     first, last = torch.searchsorted(ordered, items), torch.searchsorted(ordered, items, right=True)
@@ -128,19 +128,19 @@ def _columns(candidates: Tensor, who: Tensor, items: Tensor, *, ascending: bool)
 class Catalogue(Pool):
     """Every item of the catalogue, once: nothing is sampled, so nothing has to be corrected.
 
-    The cost of a step grows with the catalogue; up to some 100,000 items it is often the best choice.
+    The cost of a step grows with the catalogue; up to about 100,000 items it is often the best choice.
 
     Args:
-        spare: The items that are never negatives; see `Pool`.
+        spare: What is left out of a row's negatives; see `Pool`.
         hardest: Keep only this many negatives a row; None keeps all.
     """
 
     def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
-        """All items that have an id.
+        """All items.
 
         Args:
             batch: The rows being trained on.
-            item: Not read: all items are embedded together.
+            item: Not used: all items are embedded together.
             embed: Item rows to vectors.
 
         Returns:
@@ -150,36 +150,36 @@ class Catalogue(Pool):
         return Candidates(rows, embed(rows), batch.items, torch.ones_like(rows))
 
     def prepare(self, positives: Batch, users: int, items: int) -> None:
-        """Look at the training rows.
+        """Read the training positives; see `Pool.prepare`.
 
         Args:
             positives: The training rows that are positives.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            users: The number of user rows, the unknown included.
+            items: The number of item rows, the unknown included.
         """
         super().prepare(positives, users, items)
         self.items = items
 
 
 class InBatch(Pool):
-    r"""The items of the batch's rows, and optionally further sampled ones.
+    r"""The items of the batch's rows, and optionally sampled ones as well.
 
-    An item is in the pool as often as in the batch, so that popular items are negatives in proportion to their
-    popularity. The log-q correction subtracts the log of that share from every score in training: the scores then learn
-    how likely an item is, instead of how much likelier it is than its popularity suggests.
+    An item is in the pool as often as in the batch, so popular items are negatives in proportion to their popularity.
+    The log-q correction subtracts the log of that share from every score in training. The scores then learn how likely
+    an item is, instead of how much likelier it is than its popularity suggests.
 
     $$ Q(i) = \frac{B \, p_i + \sum_e E_e \, e_i}{B + \sum_e E_e} $$
 
     with B rows of popularity p and E draws of each extra distribution e.
 
     Args:
-        extra: Further negatives for each batch, shared by its rows: how many to draw by `"uniform"` and by
+        extra: Additional negatives of each batch, shared by its rows: how many to draw by `"uniform"` and by
             `"popularity"`, or the item rows themselves.
         log_q: Whether to correct for popularity, counted on the training rows; or, for each item row, the
             probability that a training row has this item.
-        score_mask: Called with the batch, gives [batch, batch] booleans, False where the item of a row (column) is no
-            negative of another row. Not saved with a model: it plays no part in serving.
-        spare: The items that are never negatives; see `Pool`.
+        score_mask: Takes the batch and returns [batch, batch] booleans, False where the item of one row (column) is not
+            a negative for another row. Not saved with a model, since serving does not need it.
+        spare: What is left out of a row's negatives; see `Pool`.
         hardest: Keep only this many negatives a row; None keeps all.
 
     Raises:
@@ -214,8 +214,8 @@ class InBatch(Pool):
                 raise ConfigError(f"{draws} extra negatives by {name!r}; the number must not be negative")
         if score_mask is not None and (extra is not None or spare in ("batch", "history")):
             raise ConfigError(
-                f"a score_mask speaks of the batch's rows alone: it goes with no extra negatives and with spare "
-                f"'nothing' or 'same item', not with extra={extra!r}, spare={spare!r}"
+                f"a score_mask covers only the rows of the batch: leave out extra={extra!r}, and set spare={spare!r} "
+                "to 'nothing' or 'same item'"
             )
         self.score_mask = score_mask
         self.log_q = log_q is not False
@@ -225,19 +225,20 @@ class InBatch(Pool):
         self.register_buffer("probabilities", probabilities, persistent=False)
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments by name; rows, probabilities and masks that were given are left to training."""
+        """The constructor's arguments by name, without rows, probabilities and masks: only training needs these."""
         return {**super().config(), "extra": self.draws or None, "log_q": self.log_q}
 
     def prepare(self, positives: Batch, users: int, items: int) -> None:
-        """Look at the training rows: how popular each item is.
+        """Read the training positives: the popularity of each item.
 
         Args:
             positives: The training rows that are positives.
-            users: How many user rows there are, the unknown included.
-            items: How many item rows there are, the unknown included.
+            users: The number of user rows, the unknown included.
+            items: The number of item rows, the unknown included.
 
         Raises:
-            ConfigError: If `log_q` is not one probability for each item row, or `extra` holds what is no item row.
+            ConfigError: If `log_q` is not one probability for each item row, or `extra` holds something else than item
+                rows.
         """
         super().prepare(positives, users, items)
         self._check_given(items)
@@ -248,8 +249,8 @@ class InBatch(Pool):
         given, probabilities = self.given, self.probabilities
         if given is not None and len(given) and not 0 <= int(given.min()) <= int(given.max()) < items:
             raise ConfigError(
-                f"extra negatives from row {int(given.min())} to {int(given.max())}; item rows go from 0 to "
-                f"{items - 1}: log.items.vocab.encode(ids) gives them"
+                f"extra holds item rows from {int(given.min())} to {int(given.max())}, which must lie between 0 and "
+                f"{items - 1}; log.items.vocab.encode(ids) gives them"
             )
         if probabilities is not None and (
             len(probabilities) != items or not ((probabilities >= 0) & (probabilities <= 1)).all()
@@ -283,21 +284,21 @@ class InBatch(Pool):
         return pool._replace(log_q=self._log_share(pool.rows, len(batch)) if self.log_q else None)
 
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
-        """The pairs of distinct user and candidate that are no negatives.
+        """The pairs of distinct user and candidate that are not negatives.
 
         Args:
             batch: The rows being trained on.
-            candidates: What `draw` gave.
+            candidates: The result of `draw`.
 
         Returns:
-            Pairs sorted by user, or None where only the row's own item can be spared.
+            Pairs sorted by user, or None if only the row's own item can be spared.
         """
         if self.score_mask is None:
             return super().dropped(batch, candidates)
         return masked_pairs(self.score_mask(batch), batch.items if self.spare == "same item" else None)
 
     def _with(self, extra: Tensor, batch: Batch, item: Tensor, embed: Embed) -> Candidates:
-        """The items of the batch and further ones, each once."""
+        """The items of the batch and the extra ones, each once."""
         everything = distinct(torch.cat([batch.items, extra]))
         outside = everything.first >= len(batch)
         vectors = item.new_empty(len(everything.rows), item.shape[1])
@@ -315,7 +316,7 @@ class InBatch(Pool):
         return torch.cat(rows) if rows else None
 
     def _log_share(self, rows: Tensor, batch: int) -> Tensor:
-        """Log of the share of the pool that each item row is expected to hold."""
+        """Log of the expected share of each item row in the pool."""
         popularity = self.popularity if self.probabilities is None else self.probabilities
         uniform, popular = self.draws.get("uniform", 0), self.draws.get("popularity", 0)
         copies = batch * popularity[rows] + popular * self.popularity[rows] + uniform / (len(self.popularity) - 1)

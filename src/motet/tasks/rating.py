@@ -27,20 +27,20 @@ class Rating(PairTask):
 
     $$ \hat y = \mathrm{MLP}([u; v; u \odot v]) + \mu + b_u + b_i $$
 
-    The product is part of the input with `product`, the last three terms are there with `biases`.
+    `product` adds the product to the input, `biases` the last three terms.
 
     Args:
         label: Column of the number to predict, and the name of the task.
-        error: What is minimised: the `"squared"`, `"absolute"` or `"huber"` error.
+        error: The error to minimise: `"squared"`, `"absolute"` or `"huber"`.
         hidden: Widths of the head's hidden layers; empty for a linear head. 256 and 128 are TFRS's.
         product: Whether the head also sees the elementwise product of the vectors.
         biases: Whether to add the training mean and a learned bias for each user and each item.
         dropout: Share of the head's hidden values set to 0 in training.
         clip: Lowest and highest score. `score` clips predictions to this range; training does not.
-        where: Which rows it learns from: a condition, or `Rows` with weights; every row with a label where not given.
+        where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
 
     Raises:
-        ConfigError: If the error is unknown or `clip` is no range.
+        ConfigError: If the error is unknown or `clip` is not a range.
 
     Source:
         He et al., "Neural Collaborative Filtering", WWW 2017, for the head; Koren et al., "Matrix Factorization
@@ -79,7 +79,7 @@ class Rating(PairTask):
         """Make the head and the biases.
 
         Args:
-            width: Of what the head reads.
+            width: The width of its input.
             user: The user tower.
             item: The item tower.
         """
@@ -88,7 +88,7 @@ class Rating(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Take the mean label as the starting point, where there are biases, and keep how far labels reach.
+        """Start at the mean label if there are biases, and keep the range of the labels.
 
         Args:
             train: The training log.
@@ -119,7 +119,7 @@ class Rating(PairTask):
 
     @property
     def unit(self) -> Unit:
-        """That of the label, from the lowest to the highest of training, or as `clip` says."""
+        """The label's unit, over the range of `clip`, or else of the labels in training."""
         low, high = self.clip or self.span.tolist()
         return Unit(self.label, low, high) if low <= high else Unit(self.label)
 

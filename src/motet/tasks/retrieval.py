@@ -28,24 +28,25 @@ class Retrieval(DotTask):
        \ell^+ = -\log \frac{e^{s(u, i) - \log Q(i)}}{\sum_{c \in pool} e^{s(u, c) - \log Q(c)}}, \qquad
        \ell^- = -\log \Big( 1 - \frac{e^{s(u, i)}}{e^{s(u, i)} + \sum_{c \in pool} e^{s(u, c)}} \Big) $$
 
-    The first loss is that of positives, the second that of `negatives`. With `reduction="mean"` both are divided by
-    the positives' loss at chance, the log of the pool's size, so that a weight means the same for any size.
+    The first loss is that of positives, the second that of `negatives`; with the log-q correction each term of its sum
+    is divided by |pool| Q(c), so that it estimates the sum over the catalogue. With `reduction="mean"` both are divided
+    by the positives' loss at chance, the log of the pool's size, so that a weight means the same for any size.
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition such as `"event == 'purchase'"` or `"rating >= 4"`, or `Rows`
-            with weights; all rows where not given.
-        negatives: Which rows push the item away from the user, such as returns or dislikes; none of them may be a
+        positives: The rows that are positives: a condition such as `"event == 'purchase'"` or `"rating >= 4"`, or
+            `Rows` with weights. By default all rows.
+        negatives: The rows that push the item away from the user, such as returns or dislikes; none of them may be a
             positive.
         pool: Where negatives come from: `InBatch` (the default, with the log-q correction) or `Catalogue`.
-        heads: Query vectors per user, each a linear map of the user vector that belongs to this task; an item's score
-            is that of the best one. 1 gives the task one projection, None uses the user vector as it is.
+        heads: The number of query vectors per user, each from a linear map of this task's own; an item's score is that
+            of the best query. 1 gives the task one projection, None uses the user vector as it is.
         temperature: Divides the scores; below 1 it sharpens them. None learns it, starting from 1.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        reduction: How row losses become one: their `"mean"`, or their `"sum"` as in TFRS.
+        reduction: How row losses become one number: their `"mean"`, or their `"sum"` as in TFRS.
 
     Raises:
-        ConfigError: If `heads` is below 1, the temperature is not positive, or the reduction is unknown.
+        ConfigError: If `heads` is below 1, the temperature is not above 0 and finite, or the reduction is unknown.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
@@ -76,7 +77,7 @@ class Retrieval(DotTask):
         self.pool = InBatch() if pool is None else pool
 
     def prepare(self, train: Columns) -> None:
-        """As `DotTask.prepare`; and refuse rows that contradict themselves, before the first step.
+        """As `DotTask.prepare`; and refuse rows that are both positive and negative.
 
         Args:
             train: The training log.
@@ -89,7 +90,7 @@ class Retrieval(DotTask):
         self._pushed(batch, self.labelled(batch))
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Count the positives, for the log-q correction, and who had what; see `DotTask.prepare_positives`."""
+        """Count the positives for the log-q correction, and collect histories; see `DotTask.prepare_positives`."""
         self.pool.prepare(positives, users, items)
 
     def loss(
@@ -121,35 +122,35 @@ class Retrieval(DotTask):
 
     @property
     def selections(self) -> tuple[Rows, ...]:
-        """The positives, and the negatives where there are any."""
+        """The positives, and the negatives if there are any."""
         return (self.rows,) if self.pushed is None else (self.rows, self.pushed)
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the loss: the positives, and the negatives."""
+        """The weight of each row in the loss, for positives and negatives."""
         weights = super().training_weights(batch)
         if self.pushed is None:
             return weights
         return weights + self.pushed.weights(batch) * self.pushed.fading(batch)
 
     def _pushed(self, batch: Batch, positive: Tensor) -> Tensor:
-        """The rows that push; a row must not pull as well."""
+        """The positions of the negatives; none of them may be a positive."""
         if self.pushed is None:
             return positive.new_empty(0, dtype=torch.int64)
         negative = self.pushed.chosen(batch)
         both = (positive & negative).nonzero()
         if len(both):
             raise DataError(
-                f"task {self.name!r} takes {len(both):,} rows for positive and for negative at once; make the "
-                f"conditions exclude each other: positives={self.rows.where!r}, negatives={self.pushed.where!r}"
+                f"{len(both):,} rows are both positives and negatives of task {self.name!r}; make the conditions "
+                f"exclude each other: positives={self.rows.where!r}, negatives={self.pushed.where!r}"
             )
         return negative.nonzero().squeeze(1)
 
     def _attract(self, user: Tensor, item: Tensor, batch: Batch) -> tuple[Tensor, Candidates]:
-        """The softmax loss of each row, worked out on the distinct users and items."""
+        """The softmax loss of each row, computed on the distinct users and items."""
         if isinstance(self.pool, InBatch) and self.pool.score_mask is not None:
             batch = batch.separate(batch.user_key, batch.item_key)
         elif self.pool.spare == "same item" and batch.item_key in batch.apart:
-            batch = batch.separate(batch.user_key)  # what is spared differs between the rows of a user
+            batch = batch.separate(batch.user_key)  # the spared copies differ between the rows of a user
         users = batch.distinct_users
         pool = self.pool.draw(batch, item, partial(self._embed, batch))
         losses = softmax_loss(
@@ -166,7 +167,7 @@ class Retrieval(DotTask):
         return (losses if self.reduction == "sum" else losses / self._chance(pool)), pool
 
     def _repel(self, user: Tensor, item: Tensor, batch: Batch, pool: Candidates) -> Tensor:
-        """The loss of each negative row: how likely its item still is beside the pool, which need not contain it."""
+        """The loss of each negative row, by the probability of its item beside the pool, which need not hold it."""
         users = batch.distinct_users
         queries = self.queries(user.index_select(0, users.first), batch)
         candidates = self.candidates(pool.vectors, batch.entities(batch.item_key, pool.rows))
@@ -177,7 +178,7 @@ class Retrieval(DotTask):
         return losses if self.reduction == "sum" else losses / self._chance(pool)
 
     def _chance(self, pool: Candidates) -> float:
-        """The loss of a positive when all items have the same score."""
+        """The loss of a positive if all items have the same score."""
         size = int(pool.counts.sum())
         if self.pool.hardest is not None:
             size = min(size, 1 + self.pool.hardest)

@@ -16,14 +16,14 @@ DAY_S = 86_400.0
 
 
 class Rows:
-    r"""A choice of rows and their weights.
+    r"""A selection of rows and their weights.
 
     $$ w_r = [where_r] \cdot weight_r \cdot 2^{-age_r / half\,life} $$
 
     Args:
-        where: A condition on columns, `"event == 'purchase'"`; every row where not given.
-        weight: Column of row weights; by default all rows have weight 1.
-        half_life_days: The age at which an event has half its weight in training; by default weights do not decay.
+        where: A condition on columns, such as `"event == 'purchase'"`. By default every row.
+        weight: Column of row weights. By default all rows have weight 1.
+        half_life_days: The age at which an event has half its weight in training. By default weights do not decay.
 
     Raises:
         ConfigError: If the condition cannot be read, or the half-life is not positive.
@@ -39,7 +39,7 @@ class Rows:
     ) -> None:
         if half_life_days is not None and not half_life_days > 0:
             raise ConfigError(
-                f"half_life_days={half_life_days}; it must be above 0, or None for events that never fade"
+                f"half_life_days={half_life_days}; it must be above 0, or None for weights that do not decay"
             )
         self.where = where
         self.weight = weight
@@ -48,13 +48,13 @@ class Rows:
 
     @classmethod
     def of(cls, rows: str | Rows | None) -> Rows:
-        """A condition alone as a choice of rows.
+        """A condition as a selection of rows.
 
         Args:
-            rows: A condition, a choice, or None for every row.
+            rows: A condition, a selection, or None for every row.
 
         Returns:
-            The choice.
+            The selection.
         """
         return rows if isinstance(rows, Rows) else cls(rows)
 
@@ -69,7 +69,7 @@ class Rows:
         return {"where": self.where, "weight": self.weight, "half_life_days": self.half_life_days}
 
     def chosen(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which rows the condition chooses.
+        """The rows that the condition selects.
 
         Args:
             batch: Holds the columns.
@@ -78,7 +78,7 @@ class Rows:
             True for the task's rows.
 
         Raises:
-            DataError: If a column is absent, or the condition compares it with what it never is.
+            DataError: If a column is absent, or the condition compares it with a value that it never has.
         """
         if self._condition is None:
             return torch.ones(len(batch), dtype=torch.bool, device=batch.users.device)
@@ -94,7 +94,7 @@ class Rows:
             Weights without the decay with age, which applies to training only.
 
         Raises:
-            DataError: If a column is absent, or the condition compares it with what it never is.
+            DataError: If a column is absent, or the condition compares it with a value that it never has.
         """
         weights = torch.ones(len(batch), device=batch.users.device) if self.weight is None else batch[self.weight]
         return weights if self._condition is None else weights.where(self.chosen(batch), 0.0)
@@ -115,7 +115,8 @@ class Rows:
             return 1.0
         if batch.time_key is None:
             raise DataError(
-                f"half_life_days={self.half_life_days} needs to know when events were: name the schema's time"
+                f"half_life_days={self.half_life_days} needs the time of each event; name its column in the schema: "
+                "Schema(time=...)"
             )
         times = batch[batch.time_key].double()
         return (-(times.max() - times) / (DAY_S * self.half_life_days)).exp2().float()

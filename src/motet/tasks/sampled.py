@@ -21,29 +21,29 @@ By = Literal["uniform", "popularity"]
 
 
 class Scores(NamedTuple):
-    """What the model says of a batch's positives, and of the items drawn for it."""
+    """The model's scores of a batch's positives, and of the items drawn for it."""
 
     positives: Float[Tensor, " rows"]
     negatives: Float[Tensor, "users draws"]  # of each distinct user
     user: Int[Tensor, " rows"]  # which of them each row belongs to
-    log_share: Float[Tensor, " items"]  # log of how often an item row is drawn, relative to all alike
+    log_share: Float[Tensor, " items"]  # log of how often an item row is drawn, relative to uniform draws
 
 
 class SampledTask(DotTask):
     r"""Compares positives with items drawn from the catalogue, which all rows of the batch share.
 
-    In expectation the loss is the same as with separate draws for each row, at a lower variance: every row is compared
-    with every draw, and a drawn item is embedded once.
+    In expectation the loss is that of separate draws for each row, with a lower variance: every row is compared with
+    every draw, and a drawn item is embedded once.
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
         draws: Items drawn for a batch, with replacement.
-        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, each item counted
-            once more so that none is never drawn.
+        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, with 1 added to every
+            count so that any item can be drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
-            in `Retrieval`; otherwise it is the user vector itself.
+        projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
+            otherwise the query is the user vector itself.
 
     Raises:
         ConfigError: If `draws` is below 1 or `by` is neither.
@@ -64,7 +64,7 @@ class SampledTask(DotTask):
         super().__init__(name, positives=positives, heads=1 if projected else None, item_bias=item_bias)
         self.projected = projected
         if draws < 1:
-            raise ConfigError(f"draws={draws}; a positive is set against at least one drawn item")
+            raise ConfigError(f"draws={draws}; it must be at least 1")
         if by not in get_args(By):
             hint = did_you_mean(by, get_args(By))
             raise ConfigError(f"items are drawn by 'uniform' or 'popularity', not by {by!r}{hint}")
@@ -77,15 +77,15 @@ class SampledTask(DotTask):
 
         Args:
             scores: Of the positives and of the drawn items.
-            batch: The positives' rows.
-            drawn: Item rows of the drawn items.
+            batch: The rows of the positives.
+            drawn: The item rows that were drawn.
 
         Returns:
-            One loss a positive, 1 for a model that scores all items alike.
+            One loss a positive; 1 for a model that scores all items equally.
         """
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Count the positives, and who had what; see `DotTask.prepare_positives`."""
+        """Count the positives, and collect each user's history; see `DotTask.prepare_positives`."""
         counts = torch.bincount(positives.items, minlength=items).float() + 1
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
         self.history = History.of(positives, users, items)
@@ -110,14 +110,14 @@ class SampledTask(DotTask):
         return at_rows(losses, rows, len(batch))
 
     def had(self, batch: Batch, drawn: Int[Tensor, " draws"]) -> Bool[Tensor, "users draws"]:
-        """Which drawn items each distinct user has among the positives of training.
+        """Which drawn items each distinct user has among the training positives.
 
         Args:
-            batch: The positives' rows.
-            drawn: Item rows of the drawn items.
+            batch: The rows of the positives.
+            drawn: The item rows that were drawn.
 
         Returns:
-            True where the item is no negative of the user.
+            True where the item is not a negative for the user.
         """
         users = batch.distinct_users.rows
         self.history = self.history.to(users.device)

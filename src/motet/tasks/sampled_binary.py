@@ -1,4 +1,4 @@
-"""SampledBinary: tell pairs that happened from pairs that were drawn."""
+"""SampledBinary: tells pairs that happened from pairs that were drawn."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ class SampledBinary(SampledTask):
     $$ \ell = \frac{1}{(1 + k) \log 2} \Big[ \log(1 + e^{-z(u, i)})
        + \frac{k}{|N|} \sum_{c \in N} \log(1 + e^{z(u, c)}) \Big], \qquad z(u, i) = s(u, i) - \log(n \, Q(i)) $$
 
-    for k negatives a positive, the drawn items N, the n items of the catalogue and the probability Q of drawing one.
-    Without the correction (`log_q=False`, z = s), popular items come as negatives as often as as positives, and the
-    scores learn how much more often a user takes an item than everybody does, as in word2vec; with it, how likely the
-    item is. Drawn uniformly, both are the same. 1 is the loss where every pair is a toss-up.
+    for k negatives per positive, the drawn items N, the n items of the catalogue and the probability Q of drawing one.
+    Drawn by popularity without the correction (`log_q=False`, z = s), an item is a negative as often as a positive, and
+    the scores learn how much more often a user takes it than everybody does, as in word2vec. With the correction they
+    learn how likely the item is. For uniform draws both are the same. The loss is 1 if every pair has probability 1/2.
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
+        positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
         draws: Items drawn for a batch, with replacement.
         by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives.
-        negatives_each: How many negatives a positive counts for, k in the formula. 5 is word2vec's for large corpora.
+        negatives_each: The weight of the negatives relative to a positive, k in the formula. 5 is word2vec's for large
+            corpora.
         log_q: Whether to correct for the popularity with which items are drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
-        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
-            in `Retrieval`; otherwise it is the user vector itself.
+        projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
+            otherwise the query is the user vector itself.
 
     Raises:
-        ConfigError: If `draws` is below 1, `by` is neither, or `negatives_each` is not positive.
+        ConfigError: If `draws` is below 1, `by` is neither, or `negatives_each` is not above 0 and finite.
 
     Source:
         Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality", NeurIPS 2013,

@@ -1,4 +1,4 @@
-"""Whether a log has what a task learns from."""
+"""Checks that a task can learn from a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_trainable(task: Task, batch: Batch) -> None:
     """Refuse rows that a task cannot learn from.
 
     Args:
-        task: To be trained.
+        task: The task to train.
         batch: All rows of the training log.
 
     Raises:
@@ -29,7 +29,7 @@ def check_trainable(task: Task, batch: Batch) -> None:
     for column in (*task.needs, *weighed):
         if column in batch.vocabs:
             raise DataError(
-                f"task {task.name!r} takes {column!r} for numbers, and it holds categories such as "
+                f"task {task.name!r} needs numbers in column {column!r}, which holds categories such as "
                 f"{batch.vocabs[column].ids.first()!r}; declare it under signals"
             )
     if not task.labelled(batch).any():
@@ -44,15 +44,15 @@ def _check_weights(task: Task, rows: Rows, batch: Batch) -> None:
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise DataError(
-            f"row {row} weighs {weights[row].item()} for task {task.name!r}; weights must be known and not "
-            f"negative: look at column {rows.weight!r}"
+            f"row {row} has weight {weights[row].item()} for task {task.name!r}; a weight must be a number of 0 or "
+            f"more: check column {rows.weight!r}"
         )
     if rows is task.rows and not weights.any():
-        raise DataError(f"all rows weigh 0 for task {task.name!r}: look at column {rows.weight!r}")
+        raise DataError(f"all rows have weight 0 for task {task.name!r}; check column {rows.weight!r}")
     if rows is task.rows and not (weights * rows.fading(batch)).any():
         raise DataError(
-            f"all rows weigh 0 for task {task.name!r}: they have faded beside later rows; "
-            f"half_life_days={rows.half_life_days} is too short for them"
+            f"all rows have weight 0 for task {task.name!r}: they are too old for "
+            f"half_life_days={rows.half_life_days}; give a longer one"
         )
 
 
@@ -61,8 +61,10 @@ def _why(task: Task, batch: Batch) -> str:
         return "the log has no rows"
     chosen = task.rows.chosen(batch)
     if not chosen.any():
-        return f"{task.rows.where!r} holds for not one of {len(batch):,} rows; change the condition, or give weight 0"
+        return (
+            f"{task.rows.where!r} holds for none of {len(batch):,} rows; change the condition, or set its weight to 0"
+        )
     return (
-        f"not one of {int(chosen.sum()):,} rows has a value in {' and '.join(map(repr, task.needs))}; give it labels, "
-        "or weight 0"
+        f"none of {int(chosen.sum()):,} rows has a value in {' and '.join(map(repr, task.needs))}; add labels, or "
+        "set its weight to 0"
     )

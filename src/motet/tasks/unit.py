@@ -1,4 +1,4 @@
-"""Unit: what a task's score is measured in."""
+"""Unit: what a task's score measures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """What a score means to those who read it.
+    """What a score measures, and its range.
 
     Attributes:
-        name: `"probability"`; the label's column, for a number in the label's unit; `"relevance"`, for a number that
-            orders items and means nothing else.
-        low: The lowest score there can be, or the lowest label of training; None where there is none.
+        name: `"probability"`; the label column's name, for a number in the label's unit; `"relevance"`, for a number
+            that orders items and has no other meaning.
+        low: The lowest possible score, or the lowest label in training; None if there is none.
         high: The highest.
 
     Example:
@@ -26,7 +26,7 @@ class Unit(NamedTuple):
 
     @property
     def ends(self) -> list[float] | None:
-        """Lowest and highest, where both are numbers."""
+        """Lowest and highest, if both are finite."""
         ends = [end for end in (self.low, self.high) if end is not None and math.isfinite(end)]
         return ends if len(ends) == 2 else None
 

@@ -1,4 +1,4 @@
-"""WholeCatalogue: the squared error over every pair of user and item, as implicit ALS has it."""
+"""WholeCatalogue: the squared error over every pair of user and item, the loss of implicit ALS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motet.tasks.rows import Rows
 
 
 class WholeCatalogue(DotTask):
-    r"""Pairs that happened are to score 1 and all others 0: the loss of implicit ALS, with nothing sampled.
+    r"""Scores pairs that happened 1 and all others 0: the loss of implicit ALS, with nothing sampled.
 
     $$ L = \sum_u \Big[ \sum_{i : m_{ui} > 0} (1 + \alpha m_{ui}) (1 - s_{ui})^2
        + \sum_{i : m_{ui} = 0} s_{ui}^2 \Big] $$
@@ -25,27 +25,26 @@ class WholeCatalogue(DotTask):
 
     $$ \sum_i s_{ui}^2 = q_u^T \Big( \sum_i v_i v_i^T \Big) q_u $$
 
-    takes one matrix of the vectors' width for all users. Each positive carries its share, so that all of them add up
-    to L, and those of a batch estimate it:
+    needs one matrix of the vectors' width for all users. Each positive carries a share, so that all shares add up to L
+    and those of a batch estimate it:
 
     $$ \ell_r = \frac{1}{Z} \Big[ \Big(\alpha + \frac{1}{m_{ui}}\Big) (1 - s_{ui})^2 - \frac{s_{ui}^2}{m_{ui}}
        + \frac{q_u^T (\sum_j v_j v_j^T) q_u}{n_u} \Big] $$
 
-    for the $n_u$ positives of user u. Z makes the mean 1 where all scores are 0. A row alone may have a negative loss;
-    their sum over the log never is. Every step embeds all items, as with `Catalogue`. Weights of rows weigh their
-    shares.
+    for the $n_u$ positives of user u. Z makes the mean 1 if all scores are 0. The loss of a single row may be negative;
+    the sum over the log never is. Every step embeds all items, as with `Catalogue`. Row weights multiply the shares.
 
     Args:
         name: Key of its loss, metrics, score and weight.
-        positives: Which rows are positives: a condition, or `Rows` with weights; all rows where not given.
-        confidence: What a positive counts for beyond a pair that did not happen, alpha in the formula. The paper's 40
-            suits sparse logs of large catalogues; the denser the log, the lower.
+        positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
+        confidence: The extra weight of a positive over a pair that did not happen, alpha in the formula. The paper's 40
+            suits sparse logs of large catalogues; use less for a denser log.
         item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
-        projected: Whether the query is a linear map of the user vector that belongs to this task, as with `heads=1`
-            in `Retrieval`; otherwise it is the user vector itself.
+        projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
+            otherwise the query is the user vector itself.
 
     Raises:
-        ConfigError: If the confidence is negative or not a number.
+        ConfigError: If the confidence is negative or not finite.
 
     Source:
         Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, eq. 3 and 4;
@@ -106,7 +105,7 @@ class WholeCatalogue(DotTask):
         return at_rows(losses / at_zero, rows, len(batch))
 
     def _copies(self, batch: Batch) -> Tensor:
-        """How often each row's pair is a positive in training; 1 for a pair that training has not seen."""
+        """How often each row's pair is a positive in training; 1 for a pair that is not in training."""
         keys = batch.users * self.items + batch.items
         place = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
         return self.copies[place].where(self.pairs[place] == keys, 1)

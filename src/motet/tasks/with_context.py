@@ -21,17 +21,17 @@ from motet.towers.base import Tower
 class WithContext(PairTask):
     """A task whose head also reads numeric columns of the row, such as the price that was shown, or counts.
 
-    The towers do not see these columns, so that users and items keep one vector each and the catalogue can be ranked.
+    The towers do not see these columns, so each user and each item keeps one vector and the catalogue can be ranked.
     Numbers are standardised on the rows that the task learns from; unknown ones are replaced by the mean. Rows to be
-    scored need the columns as well.
+    scored need the columns too.
 
-    If another task learns from the very events that are labels here, the vectors know these labels, and a head that
-    reads the vectors learns to look the answer up. With `vectors=False` it reads the columns alone.
+    If another task trains the vectors on the very events that are labels here, the vectors contain these labels, and a
+    head that reads them learns to look the answer up. With `vectors=False` it reads only the columns.
 
     Args:
         task: Any task with a head, such as `Event("bought")`; its name is the name of this one.
         context: Numeric columns.
-        vectors: Whether the head reads the pair of vectors (or what a trunk makes of it) too.
+        vectors: Whether the head also reads the pair of vectors, or the output of a trunk.
 
     Raises:
         ConfigError: If there are no columns.
@@ -45,9 +45,7 @@ class WithContext(PairTask):
     def __init__(self, task: PairTask, context: Sequence[str], *, vectors: bool = True) -> None:
         super().__init__(task.name, needs=task.needs, where=task.where, product=task.product)
         if not context:
-            raise ConfigError(
-                f"WithContext({task.name!r}) without columns is the task itself; use that, or name a column"
-            )
+            raise ConfigError(f"WithContext({task.name!r}) has no columns; name at least one, or use the task itself")
         self.task = task
         self.context = tuple(context)
         self.vectors = vectors
@@ -70,8 +68,8 @@ class WithContext(PairTask):
         for name in self.context:
             if name in batch.vocabs:
                 raise DataError(
-                    f"task {self.name!r} takes {name!r} for numbers, and it holds categories such as "
-                    f"{batch.vocabs[name].ids.first()!r}; leave it to a ContextTower, or declare it Numeric()"
+                    f"task {self.name!r} needs numbers in column {name!r}, which holds categories such as "
+                    f"{batch.vocabs[name].ids.first()!r}; read it with a ContextTower, or declare it Numeric()"
                 )
         rows = batch.take(self.labelled(batch))
         for name, number in zip(self.context, self.numbers, strict=True):
@@ -91,7 +89,7 @@ class WithContext(PairTask):
 
     @property
     def calibration(self) -> Platt | None:
-        """That of the task; see `Task.calibration`."""
+        """The calibration of the task; see `Task.calibration`."""
         return self.task.calibration
 
     @property
@@ -104,11 +102,11 @@ class WithContext(PairTask):
         return self.task.metrics()
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which rows the task learns from; see `Task.labelled`."""
+        """The rows that the task learns from; see `Task.labelled`."""
         return self.task.labelled(batch)
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """What each row counts for in the task's loss; see `Task.training_weights`."""
+        """The weight of each row in the task's loss; see `Task.training_weights`."""
         return self.task.training_weights(batch)
 
     def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
@@ -124,12 +122,12 @@ class WithContext(PairTask):
         return self.task.head_parts(self._beside(pairs, batch), batch)
 
     def _beside(self, pairs: Tensor, batch: Batch) -> Float[Tensor, "batch wider"]:
-        """The columns beside the pairs, or alone."""
+        """The pairs and the columns, or the columns alone."""
         absent = [name for name in self.context if name not in batch]
         if absent:
             raise DataError(
-                f"task {self.name!r} reads the context column {absent[0]!r}, which these rows do not have; score rows "
-                f"that hold every one of {', '.join(self.context)}, NaN where not known"
+                f"task {self.name!r} reads the context column {absent[0]!r}, which these rows do not have; give each "
+                f"of {', '.join(self.context)}, NaN where unknown"
             )
         columns = [number(batch[name])[:, None] for name, number in zip(self.context, self.numbers, strict=True)]
         return torch.cat([pairs, *columns] if self.vectors else columns, 1)
