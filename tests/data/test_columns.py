@@ -231,3 +231,12 @@ def test_refuses_dates_that_mean_another_day_elsewhere(text: str) -> None:
         DataError, match=r"which is not a time; write ISO 8601 such as .* a time zone in all rows or in no"
     ):
         moments(series("2024-04-03", text, None), WHERE)
+
+
+@pytest.mark.parametrize("column", [series(20240531, 20231201), series(20240531.0, None)])
+def test_refuses_calendar_dates_as_numbers(column: pl.Series) -> None:
+    with pytest.raises(
+        DataError, match=r"numbers such as 20240531, which look like calendar dates; .* to text such as '2024-05-31'"
+    ):
+        moments(column, WHERE)
+    assert moments(pl.concat([column, series(20240532, dtype=column.dtype)]), WHERE)[-1] == 20240532  # as seconds

@@ -240,3 +240,12 @@ def test_frame_keeps_flags() -> None:
     events = pl.DataFrame({"user": ["a", "a"], "film": [1, 2], "at": [1, 2]})
     log = recent(EventLog.read(events, Schema(user="user", item="film", time="at")), 1, where="film == 1")
     assert log.frame()["recent_counts"].to_list() == [True, False]
+
+
+def test_another_schema_may_read_a_column_as_something_else(tmp_path: Path) -> None:
+    schema = Schema(user="user", item="film", context_features={"hour": Categorical(), "zone": Categorical()})
+    log = EventLog.read(pl.DataFrame({"user": ["a"], "film": [1], "hour": ["x"], "zone": ["y"]}), schema)
+    pl.DataFrame({"user": ["a"], "film": [1], "hour": [7], "zone": [8]}).write_csv(tmp_path / "later.csv")
+    other = Schema(user="user", item="film", signals=("zone",), context_features={"hour": Numeric()})
+    columns = log.encode(tmp_path / "later.csv", schema=other).columns
+    assert (columns["hour"].tolist(), columns["zone"].tolist()) == ([7.0], [8.0])

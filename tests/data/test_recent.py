@@ -188,12 +188,12 @@ def test_mistakes() -> None:
         sessions(timeless, 30)
     with pytest.raises(ConfigError, match="length=0; a row sees at least one recent item"):
         recent(log, 0)
-    with pytest.raises(ConfigError, match="the log has a column 'event' of its own; give the recent items another"):
+    with pytest.raises(ConfigError, match="the log already has a column 'event'; give the recent items another"):
         recent(log, 3, name="event")
     taken = replace(log.schema, signals=("x_events",))
-    with pytest.raises(ConfigError, match="the log has a column 'x_events' of its own; give the recent items another"):
+    with pytest.raises(ConfigError, match="the log already has a column 'x_events'; give the recent items another"):
         recent(replace(log, schema=taken), 3, name="x")
-    with pytest.raises(ConfigError, match="the log has a column 'time' of its own; give the sessions another name"):
+    with pytest.raises(ConfigError, match="the log already has a column 'time'; give the sessions another name"):
         sessions(log, 3, name="time")
     with pytest.raises(ConfigError, match="gap_minutes=-1; the gap that ends a session is 0 minutes or more"):
         sessions(log, -1)

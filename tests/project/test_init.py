@@ -34,9 +34,7 @@ def test_what_users_get_waits_in_comments(folder: Path) -> None:
     asked = "".join(line.removeprefix("# ") for line in f"# [recommend]\n{offered}".splitlines(keepends=True))
     (folder / "motet.toml").write_text(head + asked)
     product = check(Project.read(folder / "motet.toml"))
-    assert any(
-        fact.startswith("Recommended is what a user did not have by event == 'purchase'") for fact in product.facts
-    )
+    assert any(fact.startswith("An item counts as seen by event == 'purchase'") for fact in product.facts)
     assert tomllib.loads(asked)["recommend"]["retrieve"] == [
         {
             "kind": "Touched",
@@ -46,7 +44,7 @@ def test_what_users_get_waits_in_comments(folder: Path) -> None:
         "purchase",
     ]
     declared(folder, "wide.parquet")  # one row may be a view and a purchase: nothing is offered
-    assert "# [recommend] may be added." in (folder / "motet.toml").read_text()
+    assert "# Optional: [recommend]." in (folder / "motet.toml").read_text()
     assert "\n# [recommend]\n" not in (folder / "motet.toml").read_text()
 
 
@@ -61,7 +59,7 @@ def test_a_wide_log(folder: Path) -> None:
     assert found == {"find_clicked": "clicked == 1", "find_bought": "bought == 1"}
     assert [task["label"] for task in tables["tasks"] if task["kind"] == "Rating"] == ["stars"]
     text = (folder / "motet.toml").read_text()
-    assert "# not used: page (240 different in 240 rows: no signal, and not the same for one user or item)" in text
+    assert "# not used: page (240 different in 240 rows: not a signal, and not constant for each user or item)" in text
     assert 'user = "user_id" # guessed: by its name; 12 different in 240 rows' in text
 
 
@@ -102,8 +100,8 @@ def test_every_setting_is_explained(folder: Path) -> None:
     assert "# Divides the scores; below 1 it sharpens them. None learns it, starting from 1.\n" in text
     assert "#     temperature = 1.0\n" in text
     assert '#     reduction = "mean"  (one of mean, sum)\n' in text
-    assert "#     pool = ...  (nothing, where not given)  (one of Catalogue, InBatch)\n" in text
-    assert '# kind = "leave_last_out": Keep the last rows of every user for the test.\n' in text
+    assert "#     pool = ...  (none by default)  (one of Catalogue, InBatch)\n" in text
+    assert '# kind = "leave_last_out": Hold out the last rows of every user.\n' in text
     assert "$" not in text
 
 
@@ -158,16 +156,18 @@ def test_times(tmp_path: Path) -> None:
     frame = long().rename({"time": "ts"})
     for column, role in (
         (pl.col("ts") * 1000, None),
+        (pl.from_epoch("ts").dt.strftime("%d/%m/%Y"), None),
+        (pl.from_epoch("ts").dt.strftime("%Y%m%d").cast(pl.Int64), None),
         (pl.from_epoch("ts"), "ts"),
         (pl.from_epoch("ts").dt.strftime("%Y-%m-%dT%H:%M:%S"), "ts"),
         (pl.when(pl.col("value").is_null()).then("ts"), None),
     ):
         frame.with_columns(ts=column).write_parquet(tmp_path / "log.parquet")
         assert declared(tmp_path, "log.parquet")["schema"].get("time") == role
-    assert "ts (moments, but empty in some rows" in (tmp_path / "motet.toml").read_text()
+    assert "ts (times, but empty in some rows" in (tmp_path / "motet.toml").read_text()
     frame.with_columns(pl.col("ts") * 1000).write_parquet(tmp_path / "log.parquet")
     declared(tmp_path, "log.parquet")
-    assert "ts (moments, but in milliseconds or finer" in (tmp_path / "motet.toml").read_text()
+    assert "ts (times in milliseconds, or not in ISO 8601" in (tmp_path / "motet.toml").read_text()
 
 
 def test_ids_without_a_telling_name(tmp_path: Path) -> None:
@@ -177,13 +177,13 @@ def test_ids_without_a_telling_name(tmp_path: Path) -> None:
     assert (schema["user"], schema["item"]) == ("b", "a")
     schema = declared(tmp_path, "log.parquet", user="a", item="b")["schema"]
     assert (schema["user"], schema["item"]) == ("a", "b")
-    assert "guessed: as you said" not in (tmp_path / "motet.toml").read_text()
+    assert "guessed: as given" not in (tmp_path / "motet.toml").read_text()
 
 
 def test_what_cannot_be_guessed(tmp_path: Path) -> None:
     pl.DataFrame({"a": [0.5, 1.5], "user_id": [1, 1]}).write_parquet(tmp_path / "log.parquet")
     with pytest.raises(
-        ConfigError, match=r"no column of log.parquet looks like the ids of items; say which it is: --item COLUMN. Col"
+        ConfigError, match=r"no column of log.parquet looks like the ids of items; name it with --item COLUMN. Col"
     ):
         declared(tmp_path, "log.parquet")
     with pytest.raises(

@@ -80,12 +80,14 @@ def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
         int64 seconds if the column holds whole numbers, otherwise float64 seconds with NaN for null.
 
     Raises:
-        DataError: If a value is not a time, is NaN or infinite, or is so large that it must be milliseconds.
+        DataError: If a value is not a time, is NaN or infinite, or is so large that it must be milliseconds; or if all
+            numbers look like calendar dates, such as 20240531.
     """
     if series.dtype == pl.String:
         series = _parse_moments(series, where)
     if series.dtype.is_numeric():
         _check_seconds(series, where)
+        _check_calendar(series, where)
     if series.dtype.is_integer() and not series.null_count():
         return _tensor(series.cast(pl.Int64))
     if series.dtype == pl.Date:
@@ -153,6 +155,20 @@ def _check_seconds(series: pl.Series, where: Place) -> None:
             f"{where} has {series[row]} in {where.row(row)}; times are seconds since 1970, and these look like "
             f"milliseconds or finer: convert them, for example with Polars: pl.col({series.name!r}) / 1000"
         )
+
+
+def _check_calendar(series: pl.Series, where: Place) -> None:
+    """Refuse 20240531, which taken for seconds is a day in August 1970."""
+    days = series.cast(pl.Int64, strict=False).drop_nulls()
+    if len(days) and (days // 10_000).is_between(1900, 2100).all() and _in_calendar(days).all():
+        raise DataError(
+            f"{where} holds numbers such as {days[0]}, which look like calendar dates; times are seconds since 1970: "
+            "convert them to dates, or to text such as '2024-05-31'"
+        )
+
+
+def _in_calendar(days: pl.Series) -> pl.Series:
+    return (days // 100 % 100).is_between(1, 12) & (days % 100).is_between(1, 31)
 
 
 def _codes(series: pl.Series, where: Place, vocab: Vocab | None) -> Codes:

@@ -97,11 +97,12 @@ class EventLog:
                 f"the schema names the columns {schema.user!r} and {schema.item!r}, but this log's users and items are "
                 f"{self.schema.user!r} and {self.schema.item!r}; rename the columns of the source"
             )
-        text = text_columns(schema.context_features, self._vocabs)
+        vocabs = {name: vocab for name, vocab in self._vocabs.items() if name not in schema.signals}
+        text = text_columns(schema.context_features, vocabs)
         log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
-        columns, vocabs = _events(log, schema, self.vocabs)
-        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=vocabs, together=1, recents={})
+        columns, found = _events(log, schema, self.vocabs)
+        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=found, together=1, recents={})
 
     def __len__(self) -> int:
         return len(self.columns[self.schema.user])

@@ -74,7 +74,7 @@ class Shown(NamedTuple):
         """The first rows.
 
         Args:
-            rows: How many.
+            rows: Number of rows.
 
         Returns:
             These rows.

@@ -57,7 +57,7 @@ def recent(
         raise ConfigError(f"length={length}; a row sees at least one recent item")
     taken = [column for column in (name, f"{name}_events", f"{name}_counts") if column in log.schema.columns]
     if taken:
-        raise ConfigError(f"the log has a column {taken[0]!r} of its own; give the recent items another name")
+        raise ConfigError(f"the log already has a column {taken[0]!r}; give the recent items another name")
     batch = log.batch()
     times = _times(batch, "recent")
     pasts = [batch] if before is None else [_same_rows(log, before).batch(), batch]
@@ -188,7 +188,7 @@ def sessions(log: EventLog, gap_minutes: float, *, name: str = "session") -> Eve
     if not gap_minutes >= 0:
         raise ConfigError(f"gap_minutes={gap_minutes}; the gap that ends a session is 0 minutes or more")
     if name in log.schema.columns:
-        raise ConfigError(f"the log has a column {name!r} of its own; give the sessions another name")
+        raise ConfigError(f"the log already has a column {name!r}; give the sessions another name")
     batch = log.batch()
     times = _times(batch, "sessions")
     order = _by_user_and_time(batch.users, times)

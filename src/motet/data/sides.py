@@ -146,7 +146,7 @@ def text_columns(kinds: Mapping[str, Feature], vocabs: Mapping[str, Vocab] | Non
     """
     types = {name: isinstance(kind, Categorical | MultiValued | Text) for name, kind in kinds.items()}
     for name, vocab in (vocabs or {}).items():
-        if not isinstance(kinds.get(name), MultiValued | Text):
+        if isinstance(kinds.get(name, Categorical()), Categorical):
             types[name] = vocab.is_text
     return [name for name, is_text in types.items() if is_text]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def anew(closure: Callable[[], float] | None) -> float | None:
+def recompute(closure: Callable[[], float] | None) -> float | None:
     """Recompute the loss with gradients, if a step is given a closure.
 
     Args:
@@ -44,7 +44,7 @@ class OneByOne(torch.optim.Optimizer, ABC):
         Returns:
             The result of the closure.
         """
-        loss = anew(closure)
+        loss = recompute(closure)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

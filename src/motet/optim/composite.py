@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from motet.errors import ConfigError
-from motet.optim.base import anew
+from motet.optim.base import recompute
 
 Optimizer = torch.optim.Optimizer
 Which = Callable[[str], bool] | Iterable[nn.Parameter] | None
@@ -80,7 +80,7 @@ class Composite(Optimizer):
         Returns:
             The result of the closure.
         """
-        loss = anew(closure)
+        loss = recompute(closure)
         for optimizer in self.optimizers:
             optimizer.step()
         return loss

@@ -1,4 +1,4 @@
-"""guess: which column of an event log is what, from names, types and values."""
+"""guess: the role of each column of an event log, from names, types and values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from motet.data.columns import LATEST_S
+from motet.data.columns import moments
+from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, DataError, did_you_mean
 from motet.project.profile import Profile
 
 USERS = (
@@ -26,7 +27,7 @@ ITEMS = (
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
-A_VALUE = 10  # rows that each value of a context column has, at least: more values are ids of something
+A_VALUE = 10  # fewest rows per value of a context column, on average: with more values it is an id
 DEEDS = {"view", "click", "purchase", "buy", "cart", "like", "impression", "order", "pageview", "addtocart", "play"}
 CONTEXT = {
     *("device", "platform", "os", "browser", "app", "channel", "surface", "placement", "layout", "position", "slot"),
@@ -62,15 +63,15 @@ CONTEXT = {
 
 @dataclass
 class Guess:
-    """Which column is what, and why.
+    """The roles of the columns, with reasons.
 
     Attributes:
         columns: Profiles of the columns of the events.
         roles: Column by role: user, item, time, event.
         signals: Columns of feedback.
         features: For users, items and context, kinds by column.
-        why: By column, what made it so.
-        left: By column, why it is not used.
+        why: By column, the reason for its role.
+        left: By column, the reason it is not used.
     """
 
     columns: dict[str, Profile]
@@ -92,33 +93,33 @@ class Guess:
 
         Args:
             role: user, item, time or event.
-            name: Of the column.
-            why: What made it so.
+            name: Name of the column.
+            why: The reason.
         """
         self.roles[role] = name
         self.why[name] = f"{why}; {self.columns[name].told()}"
 
 
 def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) -> Guess:
-    """Look at the columns of a log.
+    """Guess the roles of the columns of a log.
 
     Args:
-        events: One row an event.
-        tables: The tables of users and of items, as far as there are any, by side.
-        known: The columns of ids, as far as someone said so, by side.
+        events: One row per event.
+        tables: Tables of users and items, if there are any, by side.
+        known: Id columns that the caller named, by side.
 
     Returns:
-        What the columns are taken for.
+        The roles.
 
     Raises:
-        ConfigError: If a named column is not there, or no column looks like the ids of users or of items.
+        ConfigError: If a named column is missing, or no column looks like the ids of users or of items.
     """
     found = Guess({name: Profile.of(events, name) for name in events.columns})
     for side, name in known.items():
         if name not in found.columns:
             hint = did_you_mean(name, found.columns) or "."
             raise ConfigError(f"column {name!r} is not in {events.name}{hint} Columns: {', '.join(events.columns)}.")
-        found.take(side, name, "as you said")
+        found.take(side, name, "as given")
     _times(found)
     _ids(found, tables, events.name)
     _events(found)
@@ -144,15 +145,15 @@ def _ids(found: Guess, tables: Mapping[str, Table], name: str) -> None:
             repeated = [each for each in found.free if _like_ids(each)]
             if not repeated:
                 raise ConfigError(
-                    f"no column of {name} looks like the ids of {side}s; say which it is: --{side} COLUMN. "
+                    f"no column of {name} looks like the ids of {side}s; name it with --{side} COLUMN. "
                     f"Columns: {', '.join(found.columns)}"
                 )
             best = max(repeated, key=lambda each: each.distinct)
-            found.take(side, best.name, "by its type and because its values repeat: make sure")
+            found.take(side, best.name, "by its type and its repeated values: please check")
 
 
 def _keys(found: Guess, table: Table | None) -> Iterator[tuple[str, str]]:
-    """Columns that a table has too, with another value in each of its rows."""
+    """Columns that are also in a table, with a distinct value in each of its rows."""
     for name in table.columns if table is not None else ():
         if name in found.columns and table is not None and table.column(name).is_unique().all():
             yield name, f"the key of {table.name}"
@@ -176,12 +177,11 @@ def _times(found: Guess) -> None:
     named = [each for name in TIMES for each in found.free if _plain(each.name) in (name, f"event{name}")]
     for column in (*typed, *named):
         if column.known < column.rows:
-            found.left[column.name] = "moments, but empty in some rows: a log needs the moment of every event"
+            found.left[column.name] = "times, but empty in some rows: a log needs the time of every event"
         elif _is_time(column):
-            highest = column.sample.max() if column.dtype.is_numeric() else None
-            if isinstance(highest, int | float) and highest > LATEST_S:
+            if not _readable(column):
                 found.left[column.name] = (
-                    "moments, but in milliseconds or finer: a log needs seconds since 1970, so divide"
+                    "times in milliseconds, or not in ISO 8601: a log needs seconds since 1970 or dates"
                 )
             else:
                 found.take("time", column.name, "by its type" if column in typed else "by its name")
@@ -194,8 +194,17 @@ def _is_time(column: Profile) -> bool:
     return column.dtype in (pl.Date, pl.Datetime) or (column.dtype.is_numeric() and column.finite)
 
 
+def _readable(column: Profile) -> bool:
+    """Whether a log takes these times: not 03/04/2024, for instance, nor the number 20240403."""
+    try:
+        moments(column.sample, Place(column.name, "the log"))
+    except DataError:
+        return False
+    return True
+
+
 def _events(found: Guess) -> None:
-    """The kind of each event: few texts, and a name or values that say so."""
+    """The kind of each event: a text column with few values, whose name or values say so."""
     for column in found.free:
         values = {_plain(str(value)) for value in column.values}
         fitting = column.text and len(values) > 1 and column.known == column.rows and column.sayable
@@ -231,16 +240,16 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
             _feature(found, side, column)
         elif not named and _like_context(column):
             _feature(found, "context", column)
-            found.why[column.name] += f"; {column.told()}. Make sure that it is known before the event"
+            found.why[column.name] += f"; {column.told()}. Check that it is known before the event"
         elif named or (column.number and column.values):
             found.signals.append(column.name)
             found.why[column.name] = f"{'by its name' if named else 'few numbers'}; {column.told()}"
         else:
-            found.left[column.name] = f"{column.told()}: no signal, and not the same for one user or item"
+            found.left[column.name] = f"{column.told()}: not a signal, and not constant for each user or item"
 
 
 def _like_context(column: Profile) -> bool:
-    """Whether a column could say how an event came about: by its name, or because it has few texts."""
+    """Whether a column could be the context of the events: by its name, or because it is text with few values."""
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower())
     kind, _ = column.kind()
     if isinstance(kind, Categorical):
@@ -249,7 +258,7 @@ def _like_context(column: Profile) -> bool:
 
 
 def _said_of(found: Guess, events: Table, column: Profile, tables: Mapping[str, Table]) -> str | None:
-    """The side that a column describes: it never differs for one id, although ids repeat."""
+    """The side that a column describes: its value is constant for each id, although ids repeat."""
     for side in ("item", "user"):
         key = found.columns[found.roles[side]]
         if side in tables or key.rows < 2 * key.distinct:
