@@ -117,6 +117,6 @@ def test_no_more_is_made_than_weights_are_there_for(log: EventLog, place: str, v
     with Within(weights=0, tensors=len(model.state_dict())):
         rebuild(declaration, log.users, log.items)
     declaration[place]["config"] |= value
-    words = "the model is far larger than the weights that are there"
+    words = "the model is far larger than its weights"
     with pytest.raises(ArtifactError, match=words), Within(weights=4_000, tensors=len(model.state_dict())):
         rebuild(declaration, log.users, log.items)

@@ -28,13 +28,13 @@ def test_tables_of_every_kind_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", [pl.repeat(7, 3_000_000), pl.repeat(7, 3_000_000).implode()], ids=["rows", "a list"])
 def test_a_few_bytes_are_not_millions_of_values(values: pl.Expr, tmp_path: Path) -> None:
     pl.select(values).write_parquet(tmp_path / "table")
-    with pytest.raises(ValueError, match=r"its .* bytes unpack to 3,000,.* values and .* bytes, which no log does"):
+    with pytest.raises(ValueError, match=r"bytes unpack to 3,000,.* values and .* bytes, more than any log does"):
         pages.check(tmp_path / "table")
 
 
 def test_a_few_bytes_are_not_a_long_text(tmp_path: Path) -> None:
     pl.DataFrame({"text": ["a" * 3_000_000]}).write_parquet(tmp_path / "table")
-    with pytest.raises(ValueError, match=r"bytes unpack to 2 values and 3,000,.* bytes, which no log does"):
+    with pytest.raises(ValueError, match=r"bytes unpack to 2 values and 3,000,.* bytes, more than any log does"):
         pages.check(tmp_path / "table")
 
 
@@ -44,7 +44,7 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     whole = file.read_bytes()
     for content in (b"", b"PAR1", whole[:-3], whole[3:], whole[:-8] + b"\xff" * 4 + b"PAR1"):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match=r"it is no Parquet"):
+        with pytest.raises(ValueError, match=r"it is not Parquet"):
             pages.check(file)
     for place in range(4, len(whole) - 8):
         for byte in (0, 255, whole[place] ^ 1):

@@ -167,8 +167,8 @@ def test_an_index_of_other_vectors_is_refused(log: EventLog, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (torch.zeros(41), r"it holds numbers of shape \(41,\) and kind torch.float32, which are no vectors"),
-        (torch.zeros(41, 8, dtype=torch.int64), r"shape \(41, 8\) and kind torch.int64, which are no vectors"),
+        (torch.zeros(41), r"it holds numbers of shape \(41,\) and kind torch.float32, which are not vectors"),
+        (torch.zeros(41, 8, dtype=torch.int64), r"shape \(41, 8\) and kind torch.int64, which are not vectors"),
         (torch.zeros(41, 8, dtype=torch.float64), "the kept vectors, of shape .* are not those of the model's 40"),
         (torch.zeros(40, 8), r"the kept vectors, of shape \(40, 8\), are not those of the model's 40 items"),
         (torch.zeros(41, 7), r"the kept vectors, of shape \(41, 7\), are not those of the model's 40 items"),

@@ -78,7 +78,7 @@ def test_a_signed_model_keeps_its_signature(motet: Run, model: Path) -> None:
     write_folder(model, list(artifacts.kept(model)), lambda _: {"signature": "of its owner"})
     ran = motet("index", model)
     assert ran.code == 2
-    assert "is signed, and with an index it would be another; make the index of the model that it was" in ran.err
+    assert "is signed, and adding an index would invalidate the signature; add it to the model that it was" in ran.err
     assert (model / "manifest.sig").exists()
 
 

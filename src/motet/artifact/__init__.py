@@ -1,1 +1,1 @@
-"""A trained model on disk: what is written, how it stays whole, how it is checked and built again."""
+"""A trained model on disk: writing it safely, checking it, and rebuilding the model."""

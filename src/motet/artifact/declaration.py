@@ -1,6 +1,6 @@
-"""Declaration: how a model is put together, as JSON, and back.
+"""Declaration: the classes and arguments of a model as JSON, and back.
 
-Classes are named, and looked up among motet's own: nothing that a file says is imported or run.
+Classes are looked up by name among motet's own; nothing that a file names is imported or executed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from motet.preference import Preference
 
 MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.eye)
 DRAWERS = (torch.Tensor.uniform_, nn.init.uniform_, nn.init.kaiming_uniform_)
-CALLS, SPARE_TENSORS = 100, 50  # of functions of torch to make one tensor, and tensors of a model that are not saved
-BYTES, SPARE_BYTES = 4, 1 << 24  # of tensors for a byte of the weights, because some are not saved
+CALLS, SPARE_TENSORS = 100, 50  # torch calls allowed for each tensor, and tensors that need not be saved
+BYTES, SPARE_BYTES = 4, 1 << 24  # bytes of tensors allowed for each byte of weights, since not all are saved
 
 
 def describe(model: Model) -> dict[str, Any] | None:
-    """The classes of a model's parts and the arguments that make them.
+    """The classes of a model's parts and the arguments that construct them.
 
     Args:
         model: Any model.
 
     Returns:
-        What `rebuild` reads; None where the model or a part of it is of a class that is not motet's own.
+        Argument of `rebuild`; None if the class of the model or of a part is not one of motet's.
     """
     parts = (
         model.user,
@@ -54,10 +54,10 @@ def describe(model: Model) -> dict[str, Any] | None:
 
 
 def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) -> Model:
-    """An untrained model of the same parts, into which the saved weights fit.
+    """An untrained model of the same parts, which the saved weights fit.
 
     Args:
-        declaration: What `describe` returned.
+        declaration: Result of `describe`.
         users: The users the model was trained on.
         items: The items the model was trained on.
 
@@ -79,23 +79,23 @@ def rebuild(declaration: Mapping[str, Any], users: Entities, items: Entities) ->
 
 
 class Within(TorchFunctionMode):
-    """Lets no more tensors be made than weights are there for, and draws none of them: they will be overwritten.
+    """Limits the tensors created inside it by the size of the weights, and skips random initialisation.
 
-    A declaration from a stranger may ask for a table of a billion rows, or for a million experts: the memory and the
-    time that takes would be gone before anybody saw that the weights do not fit.
+    A stranger's declaration may ask for a table of a billion rows or for a million experts, and take all memory or
+    hours of time before anybody sees that the weights do not fit. Initial values are overwritten by the weights.
 
     Args:
-        weights: How many bytes they have.
-        tensors: How many tensors they are.
+        weights: Size of the weights in bytes.
+        tensors: Number of tensors among the weights.
 
     Raises:
-        ArtifactError: Inside, as soon as it is too much.
+        ArtifactError: Inside, as soon as a limit is exceeded.
 
     Example:
         >>> with Within(weights=4, tensors=1):
         ...     torch.zeros(1_000_000_000)
         Traceback (most recent call last):
-        motet.errors.ArtifactError: the model is far larger than the weights that are there
+        motet.errors.ArtifactError: the model is far larger than its weights
     """
 
     def __init__(self, *, weights: int, tensors: int) -> None:
@@ -104,21 +104,21 @@ class Within(TorchFunctionMode):
         self.calls = CALLS * (tensors + SPARE_TENSORS)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count a call of a function of torch, and what it is about to make; see `TorchFunctionMode`."""
+        """Count a call of a torch function and the bytes it is about to allocate; see `TorchFunctionMode`."""
         kwargs = kwargs or {}
         self.calls -= 1
         if func in MAKERS:
             made = func(*args, **{**kwargs, "device": "meta"})
             self.bytes -= made.numel() * made.itemsize
         if min(self.bytes, self.calls) < 0:
-            raise ArtifactError("the model is far larger than the weights that are there")
+            raise ArtifactError("the model is far larger than its weights")
         if func in DRAWERS:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
 
 
 def _known(name: str) -> type | None:
-    """A class that motet itself offers as a tower, a task, a trunk, a balancer, a preference, or a part of one."""
+    """A public class of motet: a tower, a task, a trunk, a balancer, a preference, or a part of one."""
     if name == Preference.__name__:
         return Preference
     for module in (towers, tasks, trunks, balancers):
@@ -129,7 +129,7 @@ def _known(name: str) -> type | None:
 
 
 def _encode(value: Any) -> Any:
-    """JSON of an argument; a part that has arguments itself becomes its class and its `config`."""
+    """An argument as JSON; a part with arguments of its own becomes its class and its `config`."""
     if hasattr(value, "config"):
         config = {name: _encode(argument) for name, argument in value.config().items()}
         return {"class": type(value).__name__, "config": config}

@@ -1,7 +1,7 @@
-"""Pages: what a Parquet file says it unpacks to, read from its headers before anything is unpacked.
+"""Pages: the unpacked size of a Parquet file, read from its headers before anything is unpacked.
 
-A few bytes of Parquet can stand for a billion values, which is a good thing in a log and a bad one in a file from a
-stranger. The headers are Thrift's compact protocol.
+A few bytes of Parquet can encode a billion values, which is useful in a log and dangerous in a stranger's file. The
+headers are in Thrift's compact protocol.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-DEPTH = 32  # of structures within structures; Parquet has a handful
-VALUES = 8  # a column may have so many for each byte of the file, one bit a value
-BYTES = 200  # a byte of the file may become so many
-SPARE = 1 << 20  # what a small file may have above that
+DEPTH = 32  # of nested structures; Parquet has a handful
+VALUES = 8  # values a column may have for each byte of the file: one bit per value
+BYTES = 200  # bytes that a byte of the file may unpack to
+SPARE = 1 << 20  # added to both limits, for small files
 TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 NUMBERS = (4, 5, 6)
 
 
 def check(file: Path) -> None:
-    """Refuse a file that would unpack to far more than its size lets expect.
+    """Refuse a file that would unpack to far more than its size suggests.
 
     Args:
-        file: Parquet.
+        file: A Parquet file.
 
     Raises:
-        ValueError: If it is no Parquet, or would unpack to too much; the message says which.
+        ValueError: If it is not Parquet, or would unpack to too much; the message says which.
     """
     size = file.stat().st_size
     if size < 12:
-        raise ValueError("it is no Parquet")
+        raise ValueError("it is not Parquet")
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         length = int.from_bytes(content[size - 8 : size - 4], "little")
         if content[:4] != b"PAR1" or content[size - 4 :] != b"PAR1" or length > size - 12:
-            raise ValueError("it is no Parquet")
+            raise ValueError("it is not Parquet")
         footer = _Reader(content, size - 8 - length).struct()
         unpacked = 0
         columns: dict[int, int] = {}
@@ -44,11 +44,11 @@ def check(file: Path) -> None:
                 unpacked += more
     most = max(columns.values(), default=0)
     if most > VALUES * size + SPARE or unpacked > BYTES * size + SPARE:
-        raise ValueError(f"its {size:,} bytes unpack to {most:,} values and {unpacked:,} bytes, which no log does")
+        raise ValueError(f"its {size:,} bytes unpack to {most:,} values and {unpacked:,} bytes, more than any log does")
 
 
 def _chunk(content: mmap.mmap, about: dict[int, Any]) -> tuple[int, int]:
-    """Values and bytes of a column's pages: as said of all of them, or by each, whatever is more."""
+    """Values and bytes of a column: as stated for the column or summed over its pages, whichever is more."""
     place = min(offset for offset in (about.get(11), about[9]) if offset is not None)
     end, values, unpacked = place + about[7], 0, 0
     while place < end:
@@ -58,17 +58,17 @@ def _chunk(content: mmap.mmap, about: dict[int, Any]) -> tuple[int, int]:
         values += head.get(1, 0)
         unpacked += page[2]
         if page[3] < 0 or min(values, unpacked) < 0:
-            raise ValueError("a page of it is of no size")
+            raise ValueError("a page has a negative size")
         place = reader.place + page[3]
     return max(values, about[5]), max(unpacked, about[6])
 
 
 class _Reader:
-    """Thrift's compact protocol: a structure becomes its values by the numbers of its fields."""
+    """Reads Thrift's compact protocol; a structure becomes a dict from field numbers to values."""
 
     def __init__(self, content: mmap.mmap, place: int) -> None:
         if not 0 <= place < len(content):
-            raise ValueError("a header of it lies outside")
+            raise ValueError("a header lies outside the file")
         self.content = content
         self.place = place
 

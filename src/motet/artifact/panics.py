@@ -1,4 +1,4 @@
-"""Panics: what Polars says on stderr before it raises an error, kept away from whoever reads stderr."""
+"""Panics: keeps off stderr what Polars prints there before it raises an error."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from polars.exceptions import ComputeError, PanicException
 
 STDERR = 2
 PANIC = re.compile(rb"\n?^thread '[^\n]*panicked at ", re.MULTILINE)
-_alone = threading.Lock()  # stderr is one for the whole process
+_alone = threading.Lock()  # the whole process shares one stderr
 
 
 @contextmanager
 def without_panics() -> Iterator[None]:
-    """Turn a panic of Polars into one of its ordinary errors, without the pages it writes to stderr.
+    """Turn a panic of Polars into one of its ordinary errors, without the trace that it prints to stderr.
 
-    Files that are damaged make parts of Polars panic. Each panic writes where it happened, straight to the file
-    descriptor. Meanwhile that is a file; what others wrote to it comes out at the end. For files that `pages.check` has
-    seen: others may end the process, and its last words would be lost.
+    Damaged files make parts of Polars panic, and each panic prints its location straight to the file descriptor. Inside
+    this context the descriptor is a temporary file; what other threads wrote is copied to stderr at the end. Use it
+    only for files that have passed `pages.check`: others may kill the process, and its last messages would be lost.
 
     Yields:
         Nothing.
 
     Raises:
-        ComputeError: In the place of a panic.
+        ComputeError: In place of a panic.
     """
     try:
         with _alone, _aside():
@@ -44,7 +44,7 @@ def _aside() -> Iterator[None]:
         try:
             said = stack.enter_context(TemporaryFile())
             kept = os.dup(STDERR)
-        except OSError:  # no room, or nobody reads stderr: a panic is seen or not, as it comes
+        except OSError:  # no space, or stderr is closed: then a panic may be printed
             pass
         else:
             stack.callback(_back, kept, said)
@@ -61,13 +61,13 @@ def _back(kept: int, said: IO[bytes]) -> None:
 
 
 def without_panic(said: bytes) -> bytes:
-    r"""What else was said.
+    r"""Output without the traces of panics.
 
     Args:
-        said: On stderr.
+        said: Output on stderr.
 
     Returns:
-        All of it up to a panic, and from there on the lines of a service's log: where a panic ends nobody says.
+        Everything up to the first panic; after it only lines of a service's log: the end of a trace is not marked.
 
     Example:
         >>> without_panic(b'hello\n\nthread \'main\' (7) panicked at a.rs:1:\nno\n{"event": "request"}\n')

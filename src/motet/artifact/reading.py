@@ -1,4 +1,4 @@
-"""Reading: the tables of a saved model as a log, whoever wrote them."""
+"""Reading: the tables of a saved model as a log; anybody may have written them."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from motet.errors import ArtifactError, MotetError
 MODEL = "model.json"
 SIDES = ("users.parquet", "items.parquet")
 EVENTS = "events.parquet"
-PART = 1 << 14  # ids that are compared at once
+PART = 1 << 14  # ids compared at a time
 
 
 @contextmanager
 def reading(name: str, path: str, *, but: type[MotetError] | tuple[()] = ()) -> Iterator[None]:
-    """Say of whatever goes wrong inside, which file it was.
+    """Add the name of the file to any error raised inside.
 
-    A file may have been written by anybody, and the checksums that it has by the same hand. What reads it is made for
-    what motet writes, and meets the rest with errors of every kind.
+    Anybody may have written the file, and its checksums too. The code that reads it expects what motet writes, and
+    anything else may raise errors of any kind.
 
     Args:
-        name: Of the file.
-        path: What the caller calls its folder.
-        but: An error that passes as it is.
+        name: Name of the file.
+        path: The caller's path of the folder, for messages.
+        but: Errors that pass unchanged.
 
     Yields:
         Nothing.
 
     Raises:
-        MotetError: Where one was raised inside, of the same kind.
-        ArtifactError: Where anything else was.
+        MotetError: For one raised inside, of the same class.
+        ArtifactError: For any other exception.
     """
     try:
         yield
@@ -64,25 +64,25 @@ def reading(name: str, path: str, *, but: type[MotetError] | tuple[()] = ()) -> 
 
 
 def read_log(folder: Path, path: str, document: Mapping[str, Any]) -> EventLog:
-    """The training log.
+    """Read the training log.
 
     Args:
-        folder: Where the files lie.
-        path: What the caller calls it.
-        document: What `model.json` holds.
+        folder: The folder that holds the files.
+        path: The caller's path of it, for messages.
+        document: Content of `model.json`.
 
     Returns:
         The log.
 
     Raises:
-        ArtifactError: If a file does not hold what the schema says.
+        ArtifactError: If a file does not match the schema.
     """
     with reading(MODEL, path):
         schema = _schema(document["schema"])
         vocabs = {name: _vocab(name, ids) for name, ids in dict(document["vocabs"]).items()}
         recents = {name: dict(made) for name, made in dict(document["recents"]).items()}
         if schema.event is not None and schema.event not in vocabs:
-            raise ValueError(f"it does not say which values {schema.event!r} has")
+            raise ValueError(f"it does not list the values of {schema.event!r}")
     users = _entities(folder, SIDES[0], path, schema.user, schema.user_features)
     items = _entities(folder, SIDES[1], path, schema.item, schema.item_features)
     with reading(EVENTS, path):
@@ -97,44 +97,44 @@ def _schema(document: Any) -> Schema:
     schema = Schema.from_json(json.dumps(document))
     names = [name for name in (schema.time, schema.event) if name is not None]
     if not all(isinstance(name, str) for name in (schema.user, schema.item, *names, *schema.signals)):
-        raise ValueError("a column has a name that is no text")
+        raise ValueError("the name of a column is not text")
     return schema
 
 
 def _vocab(name: str, ids: Any) -> Vocab:
     if not (isinstance(ids, list) and {type(each) for each in ids} in (set(), {str}, {int})):
-        raise ValueError(f"the values of {name!r} are neither all text nor all whole numbers")
+        raise ValueError(f"the values of {name!r} are neither all text nor all integers")
     vocab = Vocab.build(pl.Series(name, ids), name)
     if vocab.ids.to_list() != ids:
-        raise ValueError(f"the values of {name!r} are not different and in order")
+        raise ValueError(f"the values of {name!r} are not unique and sorted")
     return vocab
 
 
 def _entities(folder: Path, file: str, path: str, key: str, kinds: Mapping[str, Feature]) -> Entities:
-    """Encode the saved table anew: equal tables have equal codes."""
+    """Encode the saved table again; equal tables have equal codes."""
     with reading(file, path):
         table = _table(folder / file)
         ids = table[key]
         if ids.dtype not in (pl.String, pl.Int64) or ids.null_count() or not _ascending(ids):
-            raise ValueError(f"the ids in {key!r} are not different and in order")
+            raise ValueError(f"the ids in {key!r} are not unique and sorted")
         return build_entities(key, Vocab(key, ids), kinds, table)
 
 
 def _ascending(ids: pl.Series) -> bool:
-    """Some at a time: to compare two columns Polars first copies both."""
+    """Whether ids are unique and sorted; in parts, because Polars copies both sides of a comparison."""
     parts = (ids.slice(start, PART + 1) for start in range(0, len(ids), PART))
     return all(bool((part[1:] > part[:-1]).all()) for part in parts)
 
 
 def _table(file: Path) -> pl.DataFrame:
-    """A table whose size in memory has something to do with that of its file."""
+    """Read a table, unless it is far larger in memory than its file suggests."""
     pages.check(file)
     with without_panics():
         table = pl.read_parquet(file)
     texts = sum(_characters(column) for column in table)
     size = file.stat().st_size
     if texts > pages.BYTES * size + pages.SPARE:
-        raise ValueError(f"its {size:,} bytes unpack to {texts:,} bytes of text, which no log does")
+        raise ValueError(f"its {size:,} bytes unpack to {texts:,} bytes of text, more than any log does")
     return table
 
 
@@ -145,13 +145,13 @@ def _characters(column: pl.Series) -> int:
 
 
 def _column(column: pl.Series, size: int | None, moment: bool) -> Tensor:
-    """Rows below a size, a moment, or a number that may be missing."""
+    """A column of rows below `size`, of times, or of numbers that may be missing."""
     kinds = (pl.Int64,) if size is not None else (pl.Int64, pl.Float64) if moment else (pl.Float32,)
     if column.dtype not in kinds or column.null_count():
         raise ValueError(f"column {column.name!r} holds {column.dtype} and {column.null_count()} nulls")
     values = torch.from_numpy(np.asarray(column.to_numpy(writable=True)))
     if size is not None and len(values) and not 0 <= int(values.min()) <= int(values.max()) < size:
-        raise ValueError(f"column {column.name!r} names a row that there is not; there are {size:,}")
+        raise ValueError(f"column {column.name!r} names a row that does not exist; there are {size:,}")
     if moment and not values.isfinite().all():
-        raise ValueError(f"column {column.name!r} holds a moment that is none")
+        raise ValueError(f"column {column.name!r} holds a time that is not finite")
     return values

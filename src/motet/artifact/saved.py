@@ -1,18 +1,18 @@
-"""Save and load: a model and what is needed to serve it, as files that need no pickle.
+"""Save and load: a model and everything needed to serve it, as files without pickle.
 
 | file | holds |
 |---|---|
 | `manifest.json` | format, version, size and checksum of every other file |
 | `model.json` | schema, towers, tasks, weights of the tasks |
 | `model.safetensors` | parameters and buffers |
-| `vectors.safetensors` | what the item tower makes of every item |
+| `vectors.safetensors` | the vector of every item |
 | `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
 | `events.parquet` | user row, item row, time and signals of every training event |
-| `fusion.json` | what each task counts for in recommendations; only where that is not what its loss counted for |
-| `index.safetensors` | the index of these vectors; only where one was made |
-| `report.html` | what `motet report` says of the training; only where it was put in |
-| `retrieval.json`, `neighbours.safetensors` | what counts as seen and where candidates come from; only where said |
-| `run.json` | how the model came to be and how good it is, for `motet report`; only where that was given |
+| `fusion.json` | weight of each task in recommendations; only if it differs from the weight of its loss |
+| `index.safetensors` | the index of the vectors; only if one was built |
+| `report.html` | the report of the training; only if it was included |
+| `retrieval.json`, `neighbours.safetensors` | what counts as seen and where candidates come from; only if specified |
+| `run.json` | how the model was trained and evaluated, for `motet report`; only if it was given |
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ from motet.model import Model
 
 WEIGHTS, VECTORS, INDEX = "model.safetensors", kept_vectors.FILE, "index.safetensors"
 RUN, FUSION, REPORT = "run.json", "fusion.json", "report.html"
-TABLES = (Embedding, BagEmbedding, HashedEmbedding)  # their rows are copied or added up, wherever they lie
+TABLES = (Embedding, BagEmbedding, HashedEmbedding)  # their rows are only copied or summed, so they may stay mapped
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a folder holds.
+    """The content of a saved model.
 
     Attributes:
-        model: In evaluation mode.
-        log: The training log less its context, which no request has.
-        vectors: Of all items; None where the model was saved without.
-        index: Of the item vectors; None where none was made.
-        by: What each task counts for in recommendations; None where that is what its loss counted for.
-        folder: Where the files lie, checked against the manifest.
+        model: The model, in evaluation mode.
+        log: The training log without its context columns, which requests do not have.
+        vectors: Vectors of all items; None if the model was saved without them.
+        index: Index of the item vectors; None if none was built.
+        by: Weight of each task in recommendations; None if these are the weights of the losses.
+        folder: The folder of the files, checked against the manifest.
     """
 
     model: Model
@@ -84,21 +84,21 @@ def save(
     by: Mapping[str, float] | None = None,
     more: Iterable[tuple[str, bytes]] = (),
 ) -> None:
-    """Write a model and the log it serves; nothing of an older model at `path` is lost before all is written.
+    """Save a model and its training log; an older model at `path` stays intact until everything is written.
 
     Args:
-        path: Of the folder.
-        model: Trained.
-        log: Whose users, items and seen pairs it serves.
-        run: JSON text of how the model came to be; none where empty.
-        vectors: What the model makes of all items, so that whoever loads it need not make them again.
-        index: Of the item vectors, to travel with them.
-        by: What each task counts for in recommendations, where that is not what its loss counted for.
+        path: The folder.
+        model: The trained model.
+        log: The log whose users, items and seen pairs it serves.
+        run: JSON text that describes the training; empty for none.
+        vectors: Vectors of all items, so that loading need not compute them.
+        index: Index of the item vectors.
+        by: Weight of each task in recommendations, if it differs from the weights of the losses.
         more: Names and contents of further files.
 
     Raises:
         ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
-        ArtifactError: If the disk is full or refuses to be written.
+        ArtifactError: If the disk is full or not writable.
     """
     told = [(RUN, run.encode())] if run else []
     if by is not None:
@@ -112,11 +112,11 @@ def save(
 
 
 def kept(folder: Path, *less: str) -> Iterator[tuple[str, bytes]]:
-    """The files of a saved model, to be written again.
+    """The files of a saved model, to be written to another one.
 
     Args:
-        folder: Where they lie, already checked against their manifest.
-        *less: Beginnings of the names of those that are left out.
+        folder: The folder of the files, already checked against the manifest.
+        *less: Prefixes of the names to leave out.
 
     Yields:
         Names and contents.
@@ -127,21 +127,21 @@ def kept(folder: Path, *less: str) -> Iterator[tuple[str, bytes]]:
 
 
 def put_index(path: str | Path, index: ExactIndex | ApproximateIndex) -> None:
-    """Put an index into a saved model, in the place of the one that is there; all else stays as it is.
+    """Add an index to a saved model, or replace its index; everything else stays the same.
 
     Args:
-        path: Of the folder.
-        index: Of the vectors of the model's items.
+        path: The folder.
+        index: Index of the model's item vectors.
 
     Raises:
-        ArtifactError: If the folder is damaged, or the disk full; what was there before is untouched.
-        ConfigError: If the model is signed: a file more would leave it without its signature.
+        ArtifactError: If the folder is damaged, or the disk is full; what was there before is untouched.
+        ConfigError: If the model is signed: another file would invalidate the signature.
     """
     folder = read_folder(path)
     if (folder / SIGNATURE).exists():
         raise ConfigError(
-            f"{str(path)!r} is signed, and with an index it would be another; make the index of the model that it was "
-            "exported of, then export and sign again"
+            f"{str(path)!r} is signed, and adding an index would invalidate the signature; add it to the model that "
+            "it was exported from, then export and sign again"
         )
     content = _indexed(index, kept_vectors.read(folder), _digest(folder))
     write_folder(path, chain(kept(folder, INDEX), [(INDEX, content)]))
@@ -164,10 +164,10 @@ def _digest(folder: Path) -> str:
 
 
 def fusion(by: Mapping[str, float]) -> bytes:
-    """What `fusion.json` holds.
+    """The content of `fusion.json`.
 
     Args:
-        by: What each task counts for in recommendations.
+        by: Weight of each task in recommendations.
 
     Returns:
         JSON.
@@ -176,20 +176,20 @@ def fusion(by: Mapping[str, float]) -> bytes:
 
 
 def load(path: str | Path, model: Model | None = None) -> Saved:
-    """Read what `save` wrote.
+    """Load a saved model.
 
     Args:
-        path: Of the folder.
-        model: A model of the same parts, into which the weights are loaded; needed where a class of the saved model
-            is not motet's own.
+        path: The folder.
+        model: A model of the same parts, which receives the weights; needed if a class of the saved model is not one
+            of motet's.
 
     Returns:
-        What it holds. Tables of embeddings, item vectors and index stay in their files, which several processes share;
-        all else lies in memory as before it was saved. A model that was given has weights of its own.
+        The content. Embedding tables, item vectors and index are mapped from their files, which processes share;
+        everything else is in memory. If `model` is given, it gets its own copy of the weights.
 
     Raises:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-        ConfigError: If a model has to be given, or the one given has other users, items or parts.
+        ConfigError: If `model` is needed and not given, or has other users, items or parts.
     """
     folder, where = read_folder(path), str(path)
     document = read_document(folder, MODEL, where)
@@ -210,7 +210,7 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
 
 
 def _rebuilt(folder: Path, path: str, document: Mapping[str, Any], log: EventLog) -> Model:
-    """The model that the declaration says, with the weights that are there; as large as these, whatever it says."""
+    """The declared model with the saved weights; it gets no larger than these, whatever the declaration says."""
     with reading(MODEL, path):
         declared, parts = document["model"], document["parts"]
     if declared is None:
@@ -265,7 +265,7 @@ def _check_entities(model: Model, log: EventLog) -> None:
 
 
 def _load_weights(held: Mapping[str, Tensor], model: Model, *, assign: bool = False) -> None:
-    """Copy weights into a model, or put them in the place of its own."""
+    """Copy weights into a model, or assign them in place of its own."""
     for name, tensor in model.state_dict().items():
         if name in held and held[name].dtype != tensor.dtype:
             raise ConfigError(f"the saved weights {name!r} are {held[name].dtype}, and the model's are {tensor.dtype}")

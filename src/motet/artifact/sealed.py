@@ -1,4 +1,4 @@
-"""Sealed documents: JSON that carries its own checksum, so that not one bit of it changes unnoticed."""
+"""Sealed documents: JSON that carries its own checksum, so that a single flipped bit is noticed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SEAL = "sha256"
 
 
 def seal(document: Mapping[str, Any]) -> bytes:
-    """Write a document and the checksum of what it says.
+    """Write a document and its checksum.
 
     Args:
-        document: What JSON can hold, without a key `sha256`.
+        document: A document for JSON, without a key `sha256`.
 
     Returns:
         JSON; equal documents give equal bytes.
@@ -31,31 +31,31 @@ def seal(document: Mapping[str, Any]) -> bytes:
 
 
 def read_document(folder: Path, name: str, path: str) -> dict[str, Any]:
-    """Read a document of a folder, whoever wrote it.
+    """Read a JSON document from a folder that anybody may have written.
 
     Args:
-        folder: Where the files lie.
-        name: Of the document.
-        path: What the caller calls the folder.
+        folder: The folder that holds the file.
+        name: Name of the file.
+        path: The caller's path of the folder, for messages.
 
     Returns:
         The document.
 
     Raises:
-        ArtifactError: If it is no JSON object, or nested too deeply.
+        ArtifactError: If it is not a JSON object, or nested too deeply.
     """
     try:
         document = json.loads((folder / name).read_bytes())
         if isinstance(document, dict):
             return document
-        reason = f"it holds a {type(document).__name__} and no object"
+        reason = f"it holds a {type(document).__name__} and not an object"
     except (ValueError, RecursionError) as error:
-        reason = f"it is no JSON: {str(error)[:200]}"
+        reason = f"it is not JSON: {str(error)[:200]}"
     raise ArtifactError(f"{name!r} in {path!r} was not written by motet: {reason}; ask for it again")
 
 
 def unseal(content: bytes) -> dict[str, Any]:
-    """Read what `seal` wrote.
+    """Read a document written by `seal`.
 
     Args:
         content: The bytes of the file.
@@ -64,7 +64,7 @@ def unseal(content: bytes) -> dict[str, Any]:
         The document.
 
     Raises:
-        ValueError: If these are not, bit for bit, the bytes that `seal` wrote; space between words counts.
+        ValueError: If the bytes differ in any way from those that `seal` wrote, whitespace included.
     """
     try:
         document = json.loads(content)

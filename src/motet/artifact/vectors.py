@@ -1,4 +1,4 @@
-"""Vectors: those of all items, kept beside the weights that made them, so that no process has to make them again."""
+"""Vectors: those of all items, saved beside the weights so that no process has to compute them again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NAME = "vectors"
 
 
 class Vectors(NamedTuple):
-    """One line an item row, row 0 of the unknown item included.
+    """One vector per item row, including row 0 of the unknown item.
 
     Attributes:
-        rows: The vector of each item, as wide as the tower says; behind it what a task adds for the index.
-        task: Whose candidates the lines are; empty where they are the vectors alone.
+        rows: The vector of each item from the tower, followed by what a task appends for the index.
+        task: The task whose candidates these are; empty if nothing is appended.
     """
 
     rows: Float[Tensor, "items width"]
@@ -27,33 +27,33 @@ class Vectors(NamedTuple):
 
 
 def to_bytes(vectors: Vectors) -> bytes:
-    """What the file of the vectors holds.
+    """The content of the file of vectors.
 
     Args:
-        vectors: Of all items.
+        vectors: Vectors of all items.
 
     Returns:
-        The content.
+        The bytes.
     """
     return aligned(NAME, vectors.rows, {"task": vectors.task})
 
 
 def read(folder: Path) -> Vectors | None:
-    """The vectors of a saved model; they stay in the file, of which several processes share one copy.
+    """Map the vectors of a saved model into memory, where processes share one copy.
 
     Args:
-        folder: Where the files lie, already checked against their manifest.
+        folder: The folder of the files, already checked against the manifest.
 
     Returns:
-        The vectors; None where there are none.
+        The vectors; None if the model was saved without them.
 
     Raises:
-        ValueError: If these are no vectors.
+        ValueError: If the file does not hold vectors.
     """
     if not (folder / FILE).exists():
         return None
     file = Mapped(folder / FILE)
     rows = file.tensors[NAME]
     if rows.ndim != 2 or not rows.is_floating_point():
-        raise ValueError(f"it holds numbers of shape {tuple(rows.shape)} and kind {rows.dtype}, which are no vectors")
+        raise ValueError(f"it holds numbers of shape {tuple(rows.shape)} and kind {rows.dtype}, which are not vectors")
     return Vectors(rows, file.told.get("task", ""))
