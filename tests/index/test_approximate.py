@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from motet.errors import ConfigError
 from motet.index import ApproximateIndex, ExactIndex, approximate, compared
+from motet.index.codes import Codes
 from motet.testing import check_index
 
 ROWS = 3_000
@@ -97,6 +99,35 @@ def test_added_rows_are_found_and_removed_ones_are_not() -> None:
         assert found(index, query, 2)[0].tolist() == [ROWS, int(first[1])]
         index.remove(torch.tensor([ROWS]))
         assert found(index, query, 2, only=torch.tensor([ROWS, int(first[1])]))[0].tolist() == [int(first[1])]
+
+
+@pytest.mark.parametrize("cells", [1, 4])
+def test_a_query_is_answered_alone_as_among_others(cells: int) -> None:
+    vectors, queries = drawn(ROWS), drawn(5, seed=1)
+    index = ApproximateIndex(vectors, cells=cells, shortlist=40)
+    lines = [torch.arange(start, ROWS, 60 + start) for start in range(5)]
+    for only in (None, lines):
+        hits = index.search(queries, 9, exclude=lines[::-1], only=only)
+        for line, (rows, scores) in enumerate(zip(*hits, strict=True)):
+            own = None if only is None else only[line : line + 1]
+            alone = index.search(queries[line : line + 1], 9, exclude=[lines[4 - line]], only=own)
+            assert torch.equal(alone.rows[0], rows[rows >= 0])
+            assert torch.equal(alone.scores[0], scores[rows >= 0])
+
+
+def test_a_second_code_finds_more_than_one_alone() -> None:
+    vectors, queries = drawn(ROWS, 16), drawn(20, 16, seed=1)
+    codes = ApproximateIndex(vectors).codes
+    assert codes is not None
+    first = codes.codes.clone()
+    first[:, 4:] = first[:, 4:].roll(1, 0)  # the second code of another row
+    other = Codes(cells=codes.cells, centroids=codes.centroids, cell=codes.cell, codes=first)
+    truth = found(ExactIndex(vectors), queries, 10)
+    shares = [
+        np.mean([np.isin(b, a).mean() for a, b in zip(each.nearest(queries, 20, 1), truth, strict=True)])
+        for each in (codes, other)
+    ]
+    assert shares[0] > shares[1] + 0.1
 
 
 def test_the_same_seed_gives_the_same_answers() -> None:

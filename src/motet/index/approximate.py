@@ -21,11 +21,11 @@ FEWEST = 10_000  # rows; fewer are compared so fast that codes gain nothing
 class ApproximateIndex(Index):
     """Finds nearly all of what a full sort would find, several times faster; filters and lengths hold exactly.
 
-    Each vector is kept a second time as a code of four bits for two numbers, a sixteenth of its size. A query is
-    compared with the codes of the `probes` cells that promise most; the `shortlist` best by them are then compared in
-    full, so that scores are true dot products, and the lowest row comes first among equals. Where `only` allows few
-    rows, these are compared in full, and nothing is missed. Where less than min(k, allowed) rows are found, all rows
-    are compared.
+    Each vector is kept a second time as a code of two bits a number, a sixteenth of its size; three bits where there is
+    a single cell. A query is compared with the codes of the `probes` cells that promise most; the `shortlist` best by
+    them are then compared in full, so that scores are true dot products, and the lowest row comes first among equals.
+    Where `only` allows few rows, these are compared in full, and nothing is missed. Where less than min(k, allowed)
+    rows are found, all rows are compared.
 
     `motet.index.check.fitted` builds the index that reaches a recall: with cells where vectors lie in clusters, and
     without where they do not, because most cells would have to be looked at.
@@ -61,7 +61,7 @@ class ApproximateIndex(Index):
         *,
         cells: int = 1,
         probes: int | None = None,
-        shortlist: int = 6_000,
+        shortlist: int = 2_000,
         seed: int = 0,
     ) -> None:
         for name, value in {"cells": cells, "probes": probes, "shortlist": shortlist}.items():
@@ -133,10 +133,9 @@ class ApproximateIndex(Index):
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""
-        missing = (hits.rows >= 0).sum(1) < k
-        if not missing.any():
+        if hits.rows.shape[1] == k and (hits.rows[:, -1] >= 0).all():
             return hits
-        lines = missing.nonzero()[:, 0]
+        lines = ((hits.rows >= 0).sum(1) < k).nonzero()[:, 0]
         kept = exclude
         if exclude is not None and not isinstance(exclude, Tensor):
             kept = [exclude[line] for line in lines.tolist()]

@@ -1,4 +1,4 @@
-"""Codes: vectors in four bits for every two numbers, cell by cell, which a processor compares a million at a time."""
+"""Codes: vectors in a few bits a number, cell by cell, which a processor compares a million at a time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ BITS = 4  # what the fast tables of a processor's registers hold: 16 centroids
 SAMPLE = 1 << 16  # rows from which the centroids are learned: 4,096 for each of them
 POINTS = 64  # rows for each cell from which its centre is learned
 ROUNDS = 8  # of moving the centres of cells
+STRETCH = 1.1  # of the sample: rows with large products lie further out than most
+WIDE = 4  # numbers, of which the width is made a multiple
 BLOCK = 1 << 16  # rows that are written at once
 
 
@@ -25,22 +27,27 @@ class Codes:
 
     $$ q \cdot x \approx q \cdot c_{cell(x)} + \sum_m q_m \cdot \mu_{m, code_m(x)} $$
 
+    A single cell says little of a vector, and needs no list of its rows, which takes eight bytes a row. There a second
+    code tells what the first one leaves, four numbers at a time: three bits a number in place of two.
+
     Args:
-        cells: The centres of cells, of an even width.
-        centroids: Sixteen for each pair of numbers.
+        cells: The centres of cells; their width is a multiple of four.
+        centroids: Sixteen for each pair of numbers. With a single cell two zeros follow each, and sixteen for each four
+            numbers come behind them.
         cell: That of each row.
-        codes: One line a row, two pairs a byte.
+        codes: One line a row, two codes a byte.
 
     Source:
         Jegou et al., "Product Quantization for Nearest Neighbor Search", PAMI 2011, also for the cells; Andre et al.,
-        "Cache locality is not enough", VLDB 2015, for the tables in registers.
+        "Cache locality is not enough", VLDB 2015, for the tables in registers; Chen et al., "Approximate nearest
+        neighbor search by residual vector quantization", Sensors 2010, for codes of what is left.
     """
 
     def __init__(
         self,
         *,
-        cells: Float32[Tensor, "cells even"],
-        centroids: Float32[Tensor, "pairs 16 2"],
+        cells: Float32[Tensor, "cells wide"],
+        centroids: Float32[Tensor, "parts 16 numbers"],
         cell: Int32[Tensor, " rows"],
         codes: UInt8[Tensor, "rows bytes"],
     ) -> None:
@@ -53,8 +60,8 @@ class Codes:
 
     def _flat(self, faiss: Any) -> Any:
         """All codes in one line, which is read twice as fast as the same in a cell."""
-        width, pairs = self.cells.shape[1], len(self.centroids)
-        whole = faiss.IndexPQ(width, pairs, BITS, faiss.METRIC_INNER_PRODUCT)
+        parts, _, numbers = self.centroids.shape
+        whole = faiss.IndexPQ(parts * numbers, parts, BITS, faiss.METRIC_INNER_PRODUCT)
         faiss.copy_array_to_vector(self.centroids.numpy().ravel(), whole.pq.centroids)
         faiss.copy_array_to_vector(self.codes.numpy().ravel(), whole.codes)
         whole.ntotal, whole.is_trained = len(self), True
@@ -92,24 +99,32 @@ class Codes:
         Returns:
             The codes.
         """
-        faiss, width = imported(), vectors.shape[1] + vectors.shape[1] % 2
+        faiss, width = imported(), vectors.shape[1] + -vectors.shape[1] % WIDE
         drawn = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(seed))
         learner = faiss.Kmeans(width, cells, niter=ROUNDS, seed=seed, min_points_per_centroid=1)
-        learner.train(_even(vectors[drawn[: max(SAMPLE, POINTS * cells)]]))
+        learner.train(_padded(vectors[drawn[: max(SAMPLE, POINTS * cells)]]))
         nearest = faiss.IndexFlatL2(width)
         nearest.add(learner.centroids)
-        product = faiss.ProductQuantizer(width, width // 2, BITS)
-        product.cp.min_points_per_centroid = 1
-        product.cp.seed = seed
-        some = _even(vectors[drawn[:SAMPLE]])
-        product.train(some - learner.centroids[nearest.assign(some, 1)[:, 0]])
+        some = _padded(vectors[drawn[:SAMPLE]])
+        left, products = some - learner.centroids[nearest.assign(some, 1)[:, 0]], []
+        for numbers in (2, WIDE) if cells == 1 else (2,):
+            products.append(faiss.ProductQuantizer(width, width // numbers, BITS))
+            products[-1].cp.min_points_per_centroid = 1
+            products[-1].cp.seed = seed
+            products[-1].train(STRETCH * left)
+            left -= products[-1].decode(products[-1].compute_codes(left))
+        tables = [torch.from_numpy(faiss.vector_to_array(p.centroids)).view(p.M, 1 << BITS, p.dsub) for p in products]
         cell, codes = [], []
-        for block in map(_even, vectors.split(BLOCK)):
+        for block in map(_padded, vectors.split(BLOCK)):
             cell.append(nearest.assign(block, 1)[:, 0])
-            codes.append(product.compute_codes(block - learner.centroids[cell[-1]]))
+            left, lines = block - learner.centroids[cell[-1]], []
+            for product in products:
+                lines.append(product.compute_codes(left))
+                left -= product.decode(lines[-1])
+            codes.append(np.concatenate(lines, axis=1))
         return cls(
             cells=torch.from_numpy(learner.centroids),
-            centroids=torch.from_numpy(faiss.vector_to_array(product.centroids).reshape(-1, 1 << BITS, 2).copy()),
+            centroids=torch.cat([F.pad(table, (0, products[-1].dsub - table.shape[2])) for table in tables]),
             cell=torch.from_numpy(np.concatenate(cell).astype(np.int32)),
             codes=torch.from_numpy(np.concatenate(codes)),
         )
@@ -125,8 +140,13 @@ class Codes:
         Returns:
             Rows, in no order; -1 fills up where those cells hold fewer.
         """
-        asked = self._asked(nprobe=probes) if len(self.cells) > 1 else None
-        rows: np.ndarray[Any, np.dtype[np.int64]] = self._scan.search(_even(queries), count, params=asked)[1]
+        asked, parted = _padded(queries), len(self.cells) > 1
+        if not parted:
+            pairs = np.zeros((len(asked), asked.shape[1] // 2, WIDE), dtype=np.float32)
+            pairs[:, :, :2] = asked.reshape(len(asked), -1, 2)
+            asked = np.concatenate([pairs.reshape(len(asked), -1), asked], axis=1)
+        rows: np.ndarray[Any, np.dtype[np.int64]]
+        rows = self._scan.search(asked, count, params=self._asked(nprobe=probes) if parted else None)[1]
         return torch.from_numpy(rows)
 
     def places(self, queries: Float32[Tensor, "n width"], rows: Int[Tensor, "n some"]) -> Int[Tensor, "n some"]:
@@ -139,7 +159,7 @@ class Codes:
         Returns:
             The number; 0 for the first cell.
         """
-        order = self._centres.search(_even(queries), len(self.cells))[1]
+        order = self._centres.search(_padded(queries), len(self.cells))[1]
         place: Tensor = torch.from_numpy(order).argsort(1).gather(1, self.cell[rows].long())
         return place
 
@@ -165,8 +185,10 @@ def imported() -> Any:
     return faiss
 
 
-def _even(vectors: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Numbers in pairs, on the processor: a zero joins the last one where it is alone."""
+def _padded(vectors: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Numbers in fours, on the processor: zeros join the last ones where they are fewer."""
     padded: np.ndarray[Any, np.dtype[np.float32]]
-    padded = F.pad(vectors.detach().cpu().float(), (0, vectors.shape[1] % 2)).contiguous().numpy()
+    short = -vectors.shape[1] % WIDE
+    whole = vectors.detach().cpu().float()
+    padded = (F.pad(whole, (0, short)) if short else whole).contiguous().numpy()
     return padded

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from motet.index.base import Hits, Rows
-from motet.index.best import best, trimmed
+from motet.index.best import trimmed
 from motet.index.filter import Filter
+
+Numbers = npt.NDArray[np.int64]
 
 FRACTION = 8  # where more than one row in eight is to be compared, gathering them takes longer than comparing all
 GATHERED = 1 << 24  # numbers of vectors that are gathered at once, 64 MB
@@ -83,17 +86,14 @@ def among(
     Returns:
         The best of each line, best first.
     """
-    blocks = []
-    size = max(1, GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
-    for start in range(0, len(queries), size):
-        lines = slice(start, min(start + size, len(queries)))
-        part = _ascending(rows[lines])
-        banned = allowed.bans(part, lines)
-        banned[:, 1:] |= part[:, 1:] == part[:, :-1]
-        scores = compared(vectors, queries[lines], part.clamp(min=0)).masked_fill_(banned, -math.inf)
-        top, columns = best(scores, k)
-        blocks.append(Hits(part.gather(1, columns), top))
-    return trimmed(blocks, vectors)
+    if not len(queries):
+        return trimmed([], vectors)
+    each = zip(queries.split(1), rows.numpy(), strict=True)
+    best = [_best_among(vectors, query, line, k, allowed.banned(number)) for number, (query, line) in enumerate(each)]
+    if len(best) == 1:
+        return Hits(*(part[None] for part in best[0]))
+    found, scores = map(list, zip(*best, strict=True))
+    return Hits(pad_sequence(found, True, -1), pad_sequence(scores, True, -math.inf))
 
 
 def listed(only: Rows, queries: int) -> Int[Tensor, "n longest"]:
@@ -113,10 +113,25 @@ def listed(only: Rows, queries: int) -> Int[Tensor, "n longest"]:
     return pad_sequence([line.long() for line in only], batch_first=True, padding_value=-1)
 
 
-def _ascending(rows: Tensor) -> Tensor:
-    if rows.device.type == "cpu":
-        return torch.from_numpy(np.sort(rows.contiguous().numpy(), axis=1))  # several times faster than torch 2.13
-    return rows.sort(1).values
+def _best_among(vectors: Tensor, query: Tensor, rows: Numbers, k: int, banned: Numbers) -> tuple[Tensor, Tensor]:
+    """One line: small steps take numpy a third of the time that they take torch."""
+    rows = np.sort(rows)
+    kept = rows >= 0
+    kept[1:] &= rows[1:] != rows[:-1]
+    if len(rows):
+        places = rows.searchsorted(banned)  # the first of equal ones
+        places[places == len(rows)] = 0
+        kept[places[rows[places] == banned]] = False
+    found = torch.from_numpy(rows[kept])
+    scores = compared(vectors, query, found[None])[0]
+    values = scores.double().numpy()
+    if len(values) > k:
+        (above,) = (values >= np.partition(values, -k)[-k]).nonzero()
+        order = above[np.argsort(-values[above], kind="stable")[:k]]
+    else:
+        order = np.argsort(-values, kind="stable")
+    chosen = torch.from_numpy(order)
+    return found[chosen], scores[chosen]
 
 
 def _dot(vectors: Tensor, queries: Tensor) -> Tensor:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
@@ -16,12 +19,18 @@ from motet.index.base import Rows
 BANNED = torch.iinfo(torch.int32).min  # stands for minus infinity where scores are whole numbers
 
 
-class Pairs(NamedTuple):
+@dataclass(frozen=True)
+class Pairs:
     """A line of rows for each query: those of query q are `rows[offsets[q]:offsets[q + 1]]`, where `lines` is q."""
 
     rows: Int[Tensor, " pairs"]
-    lines: Int[Tensor, " pairs"]
     offsets: list[int]
+
+    @cached_property
+    def lines(self) -> Int[Tensor, " pairs"]:
+        """The query of each row."""
+        lengths = torch.tensor(self.offsets, device=self.rows.device).diff()
+        return torch.arange(len(lengths), device=self.rows.device).repeat_interleave(lengths)
 
     @classmethod
     def of(cls, lines: Rows) -> Pairs:
@@ -36,9 +45,7 @@ class Pairs(NamedTuple):
         offsets = [0]
         for line in lines:
             offsets.append(offsets[-1] + len(line))
-        rows = torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long)
-        lengths = torch.tensor(offsets, device=rows.device).diff()
-        return cls(rows, torch.arange(len(lengths), device=rows.device).repeat_interleave(lengths), offsets)
+        return cls(torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long), offsets)
 
     def longest(self) -> int:
         """How many rows the longest line has."""
@@ -80,7 +87,6 @@ class Filter:
         rows: int,
         device: torch.device,
     ) -> None:
-        self.rows = rows
         self.exclude: Pairs | None = None
         self.only: Pairs | None = None
         self.mask: Bool[Tensor, " rows"] | None = None
@@ -118,36 +124,27 @@ class Filter:
         if self.exclude is not None:
             scores[self.exclude.within(queries, rows)] = least
 
-    def bans(self, candidates: Int[Tensor, "n m"], queries: slice) -> Bool[Tensor, "n m"]:
-        """Which candidates may not be found; `only` is not looked at.
+    def banned(self, query: int) -> npt.NDArray[np.int64]:
+        """What a query may not find, `only` aside.
 
         Args:
-            candidates: Rows of the index in ascending order, a line a query; -1 stands for none.
-            queries: Which queries the lines belong to.
+            query: Its number.
 
         Returns:
-            True where a candidate is kept from its query; of a row that comes twice, only the first is told of.
+            Rows, in any order; one may come twice.
         """
-        banned = candidates < 0
-        if len(self.shared):
-            banned |= torch.isin(candidates, self.shared)
-        if self.exclude is not None:
-            line, wanted = self.exclude.within(queries, slice(0, self.rows))
-            places = candidates.flatten()
-            if len(candidates) > 1:
-                first = self.rows * torch.arange(len(candidates), device=candidates.device)
-                places, wanted = (candidates + first[:, None]).flatten(), wanted + first[line]
-            found = torch.searchsorted(places, wanted).clamp(max=max(0, len(places) - 1))
-            if len(places):
-                banned.view(-1)[found[places[found] == wanted]] = True
-        return banned
+        shared = self.shared.numpy()
+        if self.exclude is None:
+            return shared
+        own = self.exclude.rows[self.exclude.offsets[query] : self.exclude.offsets[query + 1]].numpy()
+        return np.concatenate([shared, own]) if len(shared) else own
 
 
 def _pairs(name: str, lines: Rows, queries: int, rows: int, device: torch.device) -> Pairs:
     if len(lines) != queries:
         raise ConfigError(f"{name!r} has {len(lines)} lines for {queries} queries; give one tensor of rows a query")
     pairs = Pairs.of(lines)
-    return Pairs(inside(name, pairs.rows, rows).to(device), pairs.lines.to(device), pairs.offsets)
+    return Pairs(inside(name, pairs.rows, rows).to(device), pairs.offsets)
 
 
 def inside(name: str, rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from motet.index.codes import BITS
+from motet.index.codes import BITS, WIDE
 from motet.index.rounded import GROUP
 
 
@@ -35,8 +35,9 @@ def check(told: Mapping[str, str], tensors: Mapping[str, Tensor], kinds: tuple[s
     if len(removed) and not (removed[0] >= 0 and removed[-1] < rows and (removed.diff() > 0).all()):
         raise ValueError("rows are removed that it does not hold")
     if "codes" in tensors:
-        _coded(_part(tensors, "codes", 2), _part(tensors, "centroids", 3), rows, width)
-        _celled(_part(tensors, "cells", 2), _part(tensors, "cell", 1), len(tensors["codes"]), width)
+        cells = _part(tensors, "cells", 2)
+        _coded(_part(tensors, "codes", 2), _part(tensors, "centroids", 3), len(cells) > 1, rows, width)
+        _celled(cells, _part(tensors, "cell", 1), len(tensors["codes"]), width)
     if "rounded.codes" in tensors:
         _rounded({name: tensors[f"rounded.{name}"] for name in ("codes", "columns", "groups", "longest")}, rows, width)
 
@@ -47,9 +48,10 @@ def _part(tensors: Mapping[str, Tensor], name: str, ndim: int) -> Tensor:
     return tensors[name]
 
 
-def _coded(codes: Tensor, centroids: Tensor, rows: int, width: int) -> None:
-    pairs = (width + 1) // 2
-    fits = centroids.shape == (pairs, 1 << BITS, 2) and codes.shape[1] == (pairs * BITS + 7) // 8
+def _coded(codes: Tensor, centroids: Tensor, parted: bool, rows: int, width: int) -> None:
+    fours = -(-width // WIDE)
+    parts, numbers = (2 * fours, 2) if parted else (3 * fours, WIDE)
+    fits = centroids.shape == (parts, 1 << BITS, numbers) and codes.shape[1] == (parts * BITS + 7) // 8
     if not fits or codes.dtype != torch.uint8 or centroids.dtype != torch.float32 or len(codes) > rows:
         raise ValueError(f"its codes are not those of {rows:,} vectors {width} wide")
     if not centroids.isfinite().all():
@@ -57,7 +59,7 @@ def _coded(codes: Tensor, centroids: Tensor, rows: int, width: int) -> None:
 
 
 def _celled(cells: Tensor, cell: Tensor, rows: int, width: int) -> None:
-    if cells.dtype != torch.float32 or cells.shape[1] != width + width % 2 or not len(cells):
+    if cells.dtype != torch.float32 or cells.shape[1] != width + -width % WIDE or not len(cells):
         raise ValueError(f"its cells are not those of vectors {width} wide")
     if not cells.isfinite().all():
         raise ValueError("the centre of a cell is not finite")
