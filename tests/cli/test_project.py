@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def init(motet: Run) -> None:
     ran = motet("init", "log.parquet", "--items", "films.csv")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == "Wrote motet.toml. Look it over, then: motet check motet.toml; motet train motet.toml -o model/\n"
+    assert ran.out == "Wrote motet.toml. Review it, then: motet check motet.toml; motet train motet.toml -o model/\n"
 
 
 def test_from_a_log_to_a_model(motet: Run, folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_warnings_are_lines(motet: Run, folder: Path) -> None:
     [
         (
             ["train", "motet.toml", "-o", "model", "--batch-size", 3],
-            "motet: --batch-size has no say beside a project file; change the file, or one setting of it",
+            "motet: --batch-size cannot be combined with a project file; change the file, or one setting",
         ),
         (
             ["train", "motet.toml", "-o", "model", "--set", "training.epoch=3"],
@@ -87,7 +87,7 @@ def test_warnings_are_lines(motet: Run, folder: Path) -> None:
         ),
         (
             ["check", "motet.toml", "--set", "training.epochs"],
-            "motet: 'training.epochs' changes no setting; write TABLE",
+            "motet: 'training.epochs' is not a setting; write TABLE",
         ),
         (["check", "shop.toml"], "motet: there is no file shop.toml; write one with: motet init EVENTS -o shop.toml\n"),
         (

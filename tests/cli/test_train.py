@@ -77,13 +77,13 @@ def test_the_seed_decides(motet: Run, files: Path) -> None:
         (["--rating", "star"], "motet: column 'star' is not in log.parquet; did you mean 'stars'"),
         (
             ["--item-feature", "year"],
-            "motet: feature 'year' does not say what it is; write COLUMN=KIND, as in year=numeric.",
+            "motet: feature 'year' has no known kind; write COLUMN=KIND, as in year=numeric.",
         ),
         (
             ["--item-feature", "year=number"],
-            "motet: feature 'year=number' does not say what it is; did you mean 'numeric'?",
+            "motet: feature 'year=number' has no known kind; did you mean 'numeric'?",
         ),
-        (["--weight", "rating=2"], "motet: weight 2.0 is for 'rating', which is no task"),
+        (["--weight", "rating=2"], "motet: weights names 'rating' (2.0), which is not a task"),
         (["--weight", "stars"], "motet: 'stars' is not the weight of a task; write TASK=WEIGHT"),
     ],
 )

@@ -119,7 +119,7 @@ def test_paired_differences(parts: split.Split, report: Report) -> None:
 
 def test_figures_of_other_rows_are_not_compared(parts: split.Split, report: Report) -> None:
     fewer = evaluate(Popularity(parts.train), parts.test.take(slice(0, 200)), train=parts.train)
-    with pytest.raises(DataError, match=r"measured on 300 rows and .* on 200, which are not the same; a paired"):
+    with pytest.raises(DataError, match=r"measured on 300 rows and .* on 200 other rows; a paired"):
         report.versus(fewer, KEY)
 
 
@@ -136,7 +136,7 @@ def test_what_has_no_interval(parts: split.Split, report: Report) -> None:
     ):
         alone.interval("global mean/rmse")
     assert alone.intervals() == {}
-    with pytest.raises(DataError, match="the report keeps no rows of 'a/rmse', only the figure"):
+    with pytest.raises(DataError, match="the report has no rows for 'a/rmse', only the value"):
         Report({"a/rmse": 1.0}).interval("a/rmse")
 
 

@@ -189,7 +189,7 @@ def test_unknown_items_are_left_out_and_counted(parts: split.Split) -> None:
     )
     report = evaluate(model, both, train=train)
     assert dict(report) == dict(evaluate(model, test, train=train))
-    assert "2 held-out rows have an item that is not known, and are left out of rankings." in report.notes
+    assert "2 held-out rows have an unknown item and are left out of rankings." in report.notes
     nothing = evaluate(model, unknown, train=train)
     assert nothing.keys() == report.keys()
     assert all(map(math.isnan, nothing.values()))
@@ -269,7 +269,7 @@ def test_absent_label_is_refused(parts: split.Split) -> None:
     train, test = parts
     del test.columns["rating"]
     for system, name in ((build(train, Rating("rating")), "rating"), (GlobalMean(train), "global mean")):
-        with pytest.raises(DataError, match=f"'{name}' is judged by column 'rating', which is not in the test log"):
+        with pytest.raises(DataError, match=f"'{name}' needs column 'rating', which is not in the test log"):
             evaluate(system, test, train=train)
 
 
@@ -303,7 +303,7 @@ def test_test_users_without_a_positive_are_counted(parts: split.Split) -> None:
     report = evaluate(build(train, Dot(needs=("click",))), test, train=train)
     users = len(test.columns["user_id"].unique())
     left = len(test.columns["user_id"][~clicks.isnan()].unique())
-    words = f"clicks: {users - left} of {users} users have no held-out positive whose item is known, and are left out."
+    words = f"clicks: {users - left} of {users} users have no held-out positive with a known item and are left out."
     assert words in report.notes
     assert report.judged("clicks/unseen/ndcg").users == left
 
@@ -311,7 +311,7 @@ def test_test_users_without_a_positive_are_counted(parts: split.Split) -> None:
 def test_lists_longer_than_the_catalogue(parts: split.Split) -> None:
     train, test = parts
     report = evaluate(build(train, Retrieval()), test, train=train)
-    words = "hit_rate@50, hit_rate@100: the list is longer than the catalogue of 30 items, so that it holds all of it."
+    words = "hit_rate@50, hit_rate@100: the list is longer than the catalogue of 30 items and contains all of it."
     assert words in report.notes
     with pytest.raises(ConfigError, match="ks names a list of 31 items, and there are 30; the longest can be 30"):
         evaluate(build(train, Retrieval()), test, train=train, ks=(5, 31))
@@ -322,7 +322,7 @@ def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
     frame = pl.DataFrame({"user_id": range(9), "item_id": range(9), "rating": 1.0, "weight": 1.0, "click": 1.0})
     other = EventLog.read(frame, Schema(signals=("rating", "weight", "click")))
     with pytest.raises(
-        DataError, match=r"the model knows 9 users, and the test log numbers 12 otherwise; read the test"
+        DataError, match=r"the model knows 9 users, and the test log numbers 12 differently; read the test"
     ):
         evaluate(build(other, Rating("rating")), test, train=train)
     renamed = EventLog.read(frame.rename({"user_id": "who"}), Schema(user="who", signals=("rating",)))

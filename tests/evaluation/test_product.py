@@ -128,5 +128,5 @@ def test_a_scorer_that_returns_the_label_is_too_good(parts: split.Split) -> None
 @pytest.mark.usefixtures("unchecked_types")
 def test_what_neither_recommends_nor_scores_is_refused(parts: split.Split) -> None:
     train, test = parts
-    with pytest.raises(ConfigError, match="a dict cannot be evaluated: give a Model, a Recommender, a baseline"):
+    with pytest.raises(ConfigError, match="a dict cannot be evaluated; give a Model, a Recommender, a baseline"):
         evaluate({}, test, train=train)  # type: ignore[arg-type]

@@ -139,8 +139,8 @@ def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> No
     figures = served.evidence(lists, nobody, [4]).figures() | served.beyond_accuracy(lists, nobody, [4])
     assert all(math.isnan(figure) for figure in figures.values())
     notes = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).notes(4, None)
-    assert "held-out pairs of a user and an item stood in training, and cannot be served" in notes[1]
-    assert "5 held-out rows have a user or an item that is not known" in nobody.notes(4, None)[1]
+    assert "held-out pairs of a user and an item were seen in training and cannot be served" in notes[1]
+    assert "5 held-out rows have an unknown user or item" in nobody.notes(4, None)[1]
 
 
 def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> None:

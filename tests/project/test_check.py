@@ -71,7 +71,7 @@ def test_events_that_say_nothing(folder: Path, tables: Tables) -> None:
         "column 'site' is the same for every event: it says nothing",
         "column 'speed' is the same for every event: it says nothing",
         "task 'stars' has weight 0: it is not trained",
-        "task 'one' learns from one value of 'one' alone: nothing to predict",
+        "task 'one' has only one value of 'one' to learn from: nothing to predict",
     ]
 
 
@@ -81,13 +81,13 @@ def test_a_task_without_rows_in_the_test(folder: Path, tables: Tables) -> None:
     tables["tasks"][0]["positives"] = "day < 5"
     found = check(project(folder, tables))
     assert found.rows["retrieval"] == {"train": 100, "validation": 0, "test": 0}
-    assert "task 'retrieval' has no test rows: no figures of it" in found.warnings
+    assert "task 'retrieval' has no test rows: it cannot be evaluated" in found.warnings
 
 
 def test_without_a_split(folder: Path, tables: Tables) -> None:
     del tables["split"]
     found = check(project(folder, tables))
-    assert found.facts[1] == "All rows train, and none test."
+    assert found.facts[1] == "All rows are used for training; there are no test rows."
     assert found.rows["retrieval"] == {"train": 80}
 
 

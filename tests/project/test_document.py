@@ -23,7 +23,7 @@ def test_the_least_document() -> None:
         ({"trainning": {}}, "motet.toml: there is no table 'trainning'; did you mean 'training'"),
         ({"columns": {}}, "motet.toml: there is no table 'columns'"),
         ({"data": {"events": "a", "item": "b"}}, r"\[data\]: there is no key 'item'; did you mean 'items'\?; keys: ev"),
-        ({"data": {}}, r"motet.toml \[data\] has no key 'events', and needs one"),
+        ({"data": {}}, r"motet.toml \[data\] has no key 'events', which is required"),
         ({"towers": {"usr": {}}}, r"motet.toml \[towers\]: there is no key 'usr'; did you mean 'user'"),
         ({"tasks": []}, r"motet.toml: tasks = \[\]; it must hold at least one"),
         ({"tasks": {"kind": "Rating"}}, r"motet.toml: tasks = \{'kind': 'Rating'\}; it must be a list"),
@@ -38,5 +38,5 @@ def test_mistakes_in_the_outline(change: dict[str, Any], words: str) -> None:
 
 
 def test_a_table_that_is_missing() -> None:
-    with pytest.raises(ConfigError, match=r"motet.toml has no table 'tasks', and needs one"):
+    with pytest.raises(ConfigError, match=r"motet.toml has no table 'tasks', which is required"):
         parse({"data": {"events": "log.csv"}}, "motet.toml")

@@ -96,8 +96,8 @@ def test_it_trains_judges_and_is_saved(folder: Path, survey: Tables) -> None:
 
 def test_check_says_what_is_mixed_in(folder: Path, survey: Tables) -> None:
     found = check(project(folder, survey))
-    assert "Of these, 60 events are those of survey.parquet." in found.facts
-    assert "12 of 60 rows of survey.parquet have a user_id that wide.parquet does not" in found.warnings
+    assert "60 of these events come from survey.parquet." in found.facts
+    assert "12 of 60 rows of survey.parquet have a user_id that does not occur in wide.parquet" in found.warnings
     assert found.rows["stars"]["train"] + found.rows["stars"]["test"] == 60
 
 
@@ -110,7 +110,7 @@ def test_comparisons_know_the_file(folder: Path, survey: Tables) -> None:
     [
         ({"evnts": "a.csv"}, r"shop.toml \[\[mix\]\] 1: there is no key 'evnts'; did you mean 'events'"),
         ({"events": "a.csv", "ratio": 0.0}, r"shop.toml \[\[mix\]\] 1: ratio = 0.0; input should be greater than 0"),
-        ({"events": "a.csv", "schema": {"signal": []}}, r"\[\[mix\]\] 1, schema: 'signal' is no setting of Schema"),
+        ({"events": "a.csv", "schema": {"signal": []}}, r"\[\[mix\]\] 1, schema: 'signal' is not a setting of Schema"),
     ],
 )
 def test_mistakes_name_the_table(folder: Path, tables: Tables, mix: dict[str, Any], message: str) -> None:
@@ -122,6 +122,6 @@ def test_a_column_that_would_hide_the_log(folder: Path, survey: Tables) -> None:
     wide().rename({"clicked": "log"}).write_parquet(folder / "wide.parquet")
     survey["schema"]["signals"] = ["log"]
     with pytest.raises(
-        DataError, match="a column is called 'log', which says which log of the mix a row is of; rename"
+        DataError, match="a column is called 'log', the name of the column that numbers the logs of the mix; rename"
     ):
         project(folder, survey).log()

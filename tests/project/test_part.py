@@ -71,10 +71,10 @@ def test_what_the_log_knows_is_given() -> None:
     [
         ({"kind": "Retreival"}, r"motet.toml \[\[tasks\]\] 2: there is no kind 'Retreival'; did you mean 'Retrieval'"),
         ({"kind": ["Retrieval"]}, r"motet.toml \[\[tasks\]\] 2: there is no kind \['Retrieval'\]; did you mean"),
-        ({"name": "buy"}, r"motet.toml \[\[tasks\]\] 2 does not say its kind; kinds: .*Rating"),
+        ({"name": "buy"}, r"motet.toml \[\[tasks\]\] 2 has no kind; kinds: .*Rating"),
         (
             {"kind": "Retrieval", "temprature": 2},
-            r"\[\[tasks\]\] 2: 'temprature' is no setting of Retrieval; did you mean 'temperature'\?; settings: name",
+            r"\[\[tasks\]\] 2: 'temprature' is not a setting of Retrieval; did you mean 'temperature'\?; settings",
         ),
         ({"kind": "Retrieval", "heads": "two"}, r"\[\[tasks\]\] 2: heads = 'two'; it must be a whole number$"),
         ({"kind": "Retrieval", "heads": True}, "heads = True; it must be a whole number"),
@@ -87,11 +87,11 @@ def test_what_the_log_knows_is_given() -> None:
         ({"kind": "Retrieval", "pool": 3}, "pool = 3; it must be a table of kind Catalogue or InBatch"),
         (
             {"kind": "Retrieval", "pool": {"spare": "batch"}},
-            r"2, pool does not say its kind; kinds: Catalogue, InBatch",
+            r"2, pool has no kind; kinds: Catalogue, InBatch",
         ),
         (
             {"kind": "Retrieval", "positives": {"were": "x == 1"}},
-            r"2, positives: 'were' is no setting of Rows; did you mean 'where'\?; settings: where, weight",
+            r"2, positives: 'were' is not a setting of Rows; did you mean 'where'\?; settings: where, weight",
         ),
     ],
 )

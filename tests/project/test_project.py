@@ -69,7 +69,7 @@ def test_validation_and_early_stopping(folder: Path, tables: Tables) -> None:
     assert (len(trained.rows.train), len(trained.rows.validation)) == (162, 18)
     assert "Validation rows: Random rows" in trained.rows.report
     assert "validation/stars/rmse" in trained.history.columns
-    with pytest.raises(ConfigError, match=r"shop.toml \[training\]: early_stopping needs rows to watch; add a table"):
+    with pytest.raises(ConfigError, match=r"shop.toml \[training\]: early_stopping needs validation rows; add a table"):
         project(folder, tables, changes[-1])
 
 
@@ -87,7 +87,7 @@ def test_a_preference_is_a_table_too(folder: Path, tables: Tables) -> None:
     assert model.preference.config() == {"spread": 5}
     assert project(folder, tables, "preference={}").model(found.log()).preference.spread == 30  # type: ignore[union-attr]
     with pytest.raises(
-        ConfigError, match=r"shop.toml \[preference\]: 'spred' is no setting of Preference; did you mean"
+        ConfigError, match=r"shop.toml \[preference\]: 'spred' is not a setting of Preference; did you mean"
     ):
         project(folder, tables, "preference.spred=5")
 
@@ -105,7 +105,7 @@ def test_paths_start_from_the_folder_of_the_file(folder: Path, tables: Tables, t
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("weights.star=1", "^shop.toml: weight 1.0 is for 'star', which is no task; did you mean 'stars'"),
+        ("weights.star=1", r"^shop.toml: weights names 'star' \(1.0\), which is not a task; did you mean 'stars'"),
         ("tasks.2.label=retrieval", "^shop.toml: two tasks are called 'retrieval'"),
         ("towers.user.dim=8", "^shop.toml: task 'retrieval' takes the dot product of user and item vectors, and th"),
         ("towers.user.features=['age']", r"^shop.toml \[towers.user\]: .*'age'"),

@@ -108,34 +108,34 @@ def test_without_moments_only_further_rows_are_told(folder: Path, tables: Tables
     project(folder, tables).train(progress=False)
     del tables["mix"]
     with pytest.raises(
-        ConfigError, match=r"shop.toml \[recommend\], context: without moments a row would be told of it"
+        ConfigError, match=r"shop.toml \[recommend\], context: the counts of a row would include the row itself"
     ):
         project(folder, tables)
 
 
 def test_the_check_says_what_would_be_shown(folder: Path, tables: Tables) -> None:
     found = check(project(folder, tables))
-    assert "Recommended is what a user did not have by event == 'purchase': " in " ".join(found.facts)
+    assert "An item counts as seen by event == 'purchase': " in " ".join(found.facts)
     assert (
         "Candidates: Touched(event in ['view', 'cart']), then Alike(event == 'purchase'), then view and buy."
         in found.facts
     )
     pointless = check(project(folder, tables, "recommend.seen=\"event != 'review'\""))
     assert (
-        "Touched(event in ['view', 'cart']) finds nothing: all of it counts as seen, by event != 'review'"
+        "Touched(event in ['view', 'cart']) finds nothing: all of its items count as seen by event != 'review'"
         in pointless.warnings
     )
     nothing = check(project(folder, tables, "recommend.seen=\"event == 'view' and value > 0\""))
     assert (
-        "nothing counts as seen: no training row has event == 'view' and value > 0, and everything is recommended again"
-        in nothing.warnings
+        "nothing counts as seen: no training row meets event == 'view' and value > 0, so items that users had are "
+        "recommended again" in nothing.warnings
     )
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("recommend.sen=x", r"^shop.toml \[recommend\]: 'sen' is no setting of Recommender; did you mean 'seen'"),
+        ("recommend.sen=x", r"^shop.toml \[recommend\]: 'sen' is not a setting of Recommender; did you mean 'seen'"),
         ("recommend.seen=3", r"^shop.toml \[recommend\]: seen = 3; it must be text"),
         (
             "recommend.retrieve=[{kind='Touch'}]",
@@ -143,8 +143,8 @@ def test_the_check_says_what_would_be_shown(folder: Path, tables: Tables) -> Non
         ),
         ("recommend.retrieve=[{kind='Touched'}]", r"\[recommend\], retrieve 1: Touched needs where. Which rows"),
         ("recommend.retrieve=[['buy', 3]]", r"\[recommend\]: retrieve 1 2 = 3; it must be text or a table of kind"),
-        ("recommend.context.near.purchase.mots=5", r"'mots' is no setting of Neighbours; did you mean 'most'"),
-        ("recommend.index=x", r"\[recommend\]: 'index' is no setting of Recommender"),
+        ("recommend.context.near.purchase.mots=5", r"'mots' is not a setting of Neighbours; did you mean 'most'"),
+        ("recommend.index=x", r"\[recommend\]: 'index' is not a setting of Recommender"),
         ("recomend.seen=x", r"^shop.toml: there is no table 'recomend'; did you mean 'recommend'"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_typo_names_file_and_table(folder: Path, tables: Tables, change: str, 
         ),
         (
             "recommend.context.near={puchase={}}",
-            r"\[recommend\], context: near='puchase' is no kind .* mean 'purchase'",
+            r"\[recommend\], context: near='puchase' is not an event type .* mean 'purchase'",
         ),
     ],
 )

@@ -73,10 +73,12 @@ def test_a_full_disk_leaves_the_file_of_before(file: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ArtifactError, match=r"could not write .*motet.toml: No space left on device; what was there"):
+    with pytest.raises(
+        ArtifactError, match=r"could not write .*motet.toml: No space left on device; the existing file"
+    ):
         rewrite(file, {"training.epochs": 8})
     with pytest.raises(
-        ArtifactError, match=r"could not write .*tuned.toml: No such file or directory; .* Make room, or"
+        ArtifactError, match=r"could not write .*tuned.toml: No such file or directory; .* Free some space, or"
     ):
         rewrite(file, {"training.epochs": 8}, output=file.parent / "away" / "tuned.toml")
     assert file.read_text() == TEXT
@@ -89,5 +91,5 @@ def test_mistakes(file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'tasks.2.dim' goes into tasks.2, which is none of 1"):
         rewrite(file, {"tasks.2.dim": 3})
     file.write_text("[data]\nevents = log.csv\n")
-    with pytest.raises(ConfigError, match=r"motet.toml is no TOML: "):
+    with pytest.raises(ConfigError, match=r"motet.toml is not valid TOML: "):
         rewrite(file, {})

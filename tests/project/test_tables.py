@@ -20,7 +20,7 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"folder.toml cannot be read: "):
         read_tables(tmp_path / "folder.toml")
     (tmp_path / "bad.toml").write_text("[data]\nevents = log.csv\n")
-    with pytest.raises(ConfigError, match=r"bad.toml is no TOML: Invalid value \(at line 2"):
+    with pytest.raises(ConfigError, match=r"bad.toml is not valid TOML: Invalid value \(at line 2"):
         read_tables(tmp_path / "bad.toml")
 
 
@@ -47,8 +47,8 @@ def test_override_takes_toml_and_bare_words() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("training.epochs", "'training.epochs' changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3"),
-        (".epochs=3", "'.epochs=3' changes no setting"),
+        ("training.epochs", "'training.epochs' is not a setting; write TABLE.KEY=VALUE, as in training.epochs=3"),
+        (".epochs=3", "'.epochs=3' is not a setting"),
         ("tasks.2.name=a", "'tasks.2.name' goes into tasks.2, which is none of 1; they count from 1"),
         ("tasks.buy.name=a", "goes into tasks.buy, which is none of 1"),
         ("data.events.name=a", "goes into data.events, which is 'log.csv' and no table; set the whole of it"),

@@ -1,4 +1,4 @@
-"""The command that holds a project file against its data, without training."""
+"""The command that checks a project file against its data, without training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def check(
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Hold a project file against its data, without training.
+    """Check a project file against its data, without training.
 
-    Settings, columns and their kinds, labels, conditions, the split: what training would refuse is an error. What is
-    allowed and probably not meant, such as a feature that is different for every item, is a warning.
+    Anything that training would refuse (settings, columns and their kinds, labels, conditions, the split) is an error.
+    What is allowed but probably a mistake, such as a feature that is different for every item, is a warning.
 
     [bold]Examples[/bold]
 

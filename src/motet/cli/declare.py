@@ -15,33 +15,33 @@ Options = Mapping[str, Any]
 
 
 def nothing_beside(options: Options) -> None:
-    """Refuse options beside a project file, which says it all: nobody would read them.
+    """Refuse training options next to a project file, where they would be ignored.
 
     Args:
-        options: Those that were given.
+        options: The options given.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If there are any.
     """
     for name in options:
         raise ConfigError(
-            f"--{name.replace('_', '-')} has no say beside a project file; change the file, or one setting of it: "
+            f"--{name.replace('_', '-')} cannot be combined with a project file; change the file, or one setting with "
             "--set TABLE.KEY=VALUE, as in --set training.epochs=3"
         )
 
 
 def tables(events: Path, options: Options) -> Tables:
-    """What a project file would say in place of the options.
+    """The tables of a project file that is equivalent to the options.
 
     Args:
         events: The log.
-        options: Those that were given, by name.
+        options: The options given, by name.
 
     Returns:
-        Tables, as TOML would give them.
+        Tables like those of parsed TOML.
 
     Raises:
-        ConfigError: If a feature has no kind or one that does not exist, or a weight is no number.
+        ConfigError: If a feature has no kind or an unknown one, or a weight is not a number.
     """
     training = {name: options[name] for name in ("epochs", "batch_size", "seed") if name in options}
     return {
@@ -62,7 +62,7 @@ def _schema(options: Options) -> Tables:
 
 
 def _model(options: Options) -> Tables:
-    """One joint model of retrieval and, where there is a rating, of that."""
+    """A model of retrieval and, if there is a rating column, of the rating."""
     tower = {"kind": "FeatureTower", "dim": options.get("dim", 32)}
     tasks: list[Tables] = [{"kind": "Retrieval", "name": "retrieval", "item_bias": True}]
     weights = as_weights(options.get("weight", []))
@@ -80,7 +80,7 @@ def _features(texts: Sequence[str]) -> dict[str, str]:
         if not column or kind not in KINDS:
             hint = did_you_mean(kind, KINDS) if column else ""
             raise ConfigError(
-                f"feature {text!r} does not say what it is{hint}; write COLUMN=KIND, as in year=numeric. "
+                f"feature {text!r} has no known kind{hint}; write COLUMN=KIND, as in year=numeric. "
                 f"Kinds: {', '.join(KINDS)}"
             )
         features[column] = KINDS[kind].__name__

@@ -1,4 +1,4 @@
-"""The command that judges a saved model by held-out events."""
+"""The command that evaluates a saved model on held-out events."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def evaluate(
         typer.Option(
             "--slices",
             metavar="FAMILY,...",
-            help="Tell rows apart: users (new, rare, heavy), items (new, rare, popular), visited, or any column.",
+            help="Metrics by group of rows: users (new, rare, heavy), items (new, rare, popular), visited, a column.",
         ),
     ] = "",
     positives: Annotated[
         str | None,
         typer.Option(
             metavar="CONDITION",
-            help="Which rows say that a served item was right, as in \"event == 'purchase'\".",
+            help="Rows whose items count as right answers in served lists, as in \"event == 'purchase'\".",
             show_default="those of the task that retrieves",
         ),
     ] = None,
     intervals: Annotated[
-        bool, typer.Option("--intervals", help="Add the 95 % interval of each figure, by a bootstrap over users.")
+        bool, typer.Option("--intervals", help="Add the 95 % interval of each metric, by a bootstrap over users.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Judge a saved model by events it was not trained on.
+    """Evaluate a saved model on events it was not trained on.
 
     [bold]all items[/bold] ranks each held-out item among the whole catalogue; [bold]unseen[/bold] leaves out what the
-    user had in training, as recommendations do. [bold]served[/bold] judges the lists that users get: retrieved,
+    user had in training, as recommendations do. [bold]served[/bold] measures the lists that users get: retrieved,
     filtered, ranked and fused.
 
     [bold]Examples[/bold]

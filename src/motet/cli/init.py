@@ -11,12 +11,12 @@ from motet.cli.options import Json
 
 
 def init(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="One row an event: Parquet, CSV, TSV, Arrow or Feather.")],
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="One row per event: Parquet, CSV, TSV, Arrow or Feather.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="PROJECT", help="The file to write.")] = Path(
         "motet.toml"
     ),
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of users, one row each.")] = None,
-    items: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of items, one row each.")] = None,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Table with one row per user.")] = None,
+    items: Annotated[Path | None, typer.Option(metavar="FILE", help="Table with one row per item.")] = None,
     user: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of user ids; guessed if not given.")
     ] = None,
@@ -24,13 +24,13 @@ def init(
         str | None, typer.Option(metavar="COLUMN", help="Column of item ids; guessed if not given.")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also list every setting that is not given, with meaning and default.")
+        bool, typer.Option("--explain", help="Also list, as comments, all other settings with their defaults.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Look at a log and write a commented project file: data, schema, split, towers, tasks, training.
+    """Inspect a log and write a commented project file: data, schema, split, towers, tasks, training.
 
-    Every guess is marked in the file, and every setting says what it means. Look it over, then check and train.
+    The file marks every guess and explains every setting. Review it, then run motet check and motet train.
 
     [bold]Examples[/bold]
 
@@ -50,4 +50,4 @@ def init(
     if json:
         printing.print_json({"project": str(output), "tables": read_tables(output)})
         return
-    print(f"Wrote {output}. Look it over, then: motet check {output}; motet train {output} -o model/")
+    print(f"Wrote {output}. Review it, then: motet check {output}; motet train {output} -o model/")

@@ -1,4 +1,4 @@
-"""The command that trains a model and saves it."""
+"""The command that trains and saves a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def train(
         Path,
         typer.Argument(
             metavar="LOG|PROJECT",
-            help="A project file (.toml), or a log, one row an event: Parquet, CSV, TSV, Arrow or Feather.",
+            help="A project file (.toml), or a log with one row per event: Parquet, CSV, TSV, Arrow or Feather.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder to save the model in.")],
@@ -31,39 +31,40 @@ def train(
         str | None, typer.Option(metavar="COLUMN", help="Column of item ids.", show_default="item_id")
     ] = None,
     rating: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of a number to predict; without one, retrieval alone.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of a number to predict. By default the model only retrieves."),
     ] = None,
-    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the moment of each event.")] = None,
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of users, one row each.")] = None,
-    items: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of items, one row each.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the time of each event.")] = None,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Table with one row per user.")] = None,
+    items: Annotated[Path | None, typer.Option(metavar="FILE", help="Table with one row per item.")] = None,
     user_feature: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=KIND", help="What is known of users. Repeatable. Kinds: see below."),
+        typer.Option(metavar="COLUMN=KIND", help="A feature of users. Repeatable. Kinds: see below."),
     ] = None,
     item_feature: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=KIND", help="What is known of items. Repeatable."),
+        typer.Option(metavar="COLUMN=KIND", help="A feature of items. Repeatable."),
     ] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TASK=WEIGHT",
-            help="What a task's loss counts for; 1 where not named, 10 for retrieval beside a rating. Repeatable.",
+            help="Weight of a task's loss; by default 1, and 10 for retrieval beside a rating. Repeatable.",
         ),
     ] = None,
     dim: Annotated[int | None, typer.Option(help="Width of the vectors.", show_default="32")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the log.", show_default="10")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Events a step.", show_default="8192")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Events per step.", show_default="8192")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate of Adam.", show_default="0.01")] = None,
-    seed: Annotated[int | None, typer.Option(help="Start of all random numbers.", show_default="0")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.", show_default="0")] = None,
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Train a model and save it: as a project file says, or by options.
+    """Train and save a model, from a project file or from a log and options.
 
-    A project file (see motet init) says everything, and its test rows judge the model. A log is described by
-    options: without --rating the model retrieves, it learns which items a user turns to; with it, one joint model
-    also predicts the number.
+    A project file (see motet init) declares everything, including test rows to evaluate on. A log is described by
+    options: by default the model learns which items a user interacts with; with --rating, one joint model also
+    predicts the rating.
 
     [bold]Examples[/bold]
 

@@ -1,4 +1,4 @@
-"""Figures on held-out rows, each under its protocol and beside what a simple rule reaches."""
+"""Metrics on held-out rows, with their protocol, beside those of simple rules."""
 
 from __future__ import annotations
 

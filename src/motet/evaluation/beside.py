@@ -1,4 +1,4 @@
-"""Beside: what simple rules say about the rows that a system is judged by."""
+"""Beside: simple rules on the rows that a system is evaluated on."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from motet.tasks.base import Task
 def of_rules(
     model: Model, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
 ) -> dict[str, list[Evidence]]:
-    """What simple rules say in place of a model's tasks.
+    """Evaluate simple rules in place of a model's tasks.
 
     Args:
-        model: Whose tasks.
+        model: The model.
         batch: The test rows.
-        train: What the rules are fitted on.
+        train: The rows that the rules are fitted on.
         corpus: The positives among the test rows.
-        ks: Lengths of the list, as in `metrics_of`.
+        ks: List lengths, as in `metrics_of`.
 
     Returns:
-        Evidence by the name of the rule: popularity for what ranks the catalogue, the global mean for what predicts a
-        label, the mean of each item for what orders a user's rows.
+        Evidence by rule: popularity for tasks that rank the catalogue, the global mean for those that predict a label,
+        the mean of each item for those that order a user's rows.
     """
     found: dict[str, list[Evidence]] = {}
     for name, task in model.tasks.items():
@@ -43,19 +43,19 @@ def of_rules(
 
 
 def kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
-    """Which metrics a baseline can be judged by.
+    """The metrics that apply to a baseline.
 
     Args:
         baseline: Any.
 
     Returns:
-        Those of ranks, or those of labels.
+        Metrics of ranks, or metrics of labels.
     """
     return (CorpusMetric,) if baseline.label is None else (PointMetric, ListMetric)
 
 
 def _rules(task: Task, train: EventLog) -> Iterator[tuple[str | None, Baseline]]:
-    """What a task has to beat, and in which part of what it says."""
+    """The rules for a task, with the part of its output that each applies to."""
     metrics = task.metrics().values()
     if any(isinstance(metric, CorpusMetric) for metric in metrics):
         yield None, Popularity(train)
@@ -68,5 +68,5 @@ def _rules(task: Task, train: EventLog) -> Iterator[tuple[str | None, Baseline]]
 
 
 def _item_mean(train: EventLog, label: str) -> Baseline:
-    """The mean label of each item, drawn towards that of all where there are few: an order for every list."""
+    """The mean label of each item, shrunk towards the global mean if it has few."""
     return UserItemBias(train, label, name="item mean", user_regularization=math.inf, clip=False)

@@ -1,4 +1,4 @@
-"""What systems say about test rows, as evidence: every row scored once, every query ranked once."""
+"""Scores and ranks of the test rows, collected as evidence: every row is scored and every query ranked once."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def metrics_of(
     """Fresh metrics.
 
     Args:
-        of: Whose.
-        ks: Lengths of the list at which hit rates are taken; those the metrics have where not given.
-        kinds: Which of them.
-        part: Those of one part of what a task says, `buy` of `buy/auc`; of all where not given.
+        of: The task or baseline.
+        ks: List lengths for hit rates; by default those of the metrics.
+        kinds: The kinds of metrics wanted.
+        part: One part of the task's output, such as `buy` for `buy/auc`; by default all.
 
     Returns:
         Metrics by name.

@@ -1,4 +1,4 @@
-"""Corpus: the held-out positives, and what each is ranked among."""
+"""Corpus: the held-out positives and their candidates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
 class Queries(NamedTuple):
-    """Which query each positive belongs to, and which user asks it."""
+    """The query of each positive, and the user of each query."""
 
     of_positive: Int[Tensor, " rows"]
     user: Int[Tensor, " queries"]
@@ -31,14 +31,14 @@ class Corpus:
     """The held-out positives whose item is known, and how to rank them.
 
     Attributes:
-        rows: Where the positives stand in the test log.
+        rows: Positions of the positives in the test log.
         users: Their user rows.
         items: Their item rows.
-        seen: What each user had in training, which `unseen` leaves out.
-        catalogue: How many items have an id: item rows 1 to `catalogue` are the candidates.
-        protocols: Which rankings are asked for.
-        ties: How equal scores rank.
-        each_row: Whether every row asks for itself, because a user's vector depends on the row.
+        seen: Items of each user in training, which `unseen` leaves out.
+        catalogue: Number of items with an id: item rows 1 to `catalogue` are the candidates.
+        protocols: The protocols asked for.
+        ties: The rank of equal scores.
+        each_row: Whether every row is a query of its own, because a user's vector depends on the row.
     """
 
     rows: Int[Tensor, " rows"]
@@ -56,9 +56,9 @@ class Corpus:
 
         Args:
             test: Held-out rows.
-            train: What users had before.
-            protocols: Which rankings are asked for.
-            ties: How equal scores rank.
+            train: Training rows.
+            protocols: The protocols asked for.
+            ties: The rank of equal scores.
 
         Returns:
             The positives, on the device of the test log.
@@ -81,7 +81,7 @@ class Corpus:
         return replace(self, rows=rows, users=users, items=items, seen=self.seen.to(device))
 
     def queries(self) -> Queries:
-        """One query a user, whatever the number of their positives; or one a row."""
+        """One query per user, or one per row."""
         if self.each_row:
             return Queries(torch.arange(len(self.rows), device=self.rows.device), self.users)
         users, query = self.users.unique(return_inverse=True)
@@ -93,11 +93,11 @@ class Corpus:
         """Rank all positives under every protocol.
 
         Args:
-            scorer: Of queries against candidates; candidate c is item row c + 1.
+            scorer: Scores queries against candidates; candidate c is item row c + 1.
             queries: The query of each positive.
-            metrics: Makes fresh ones.
-            weights: What each positive counts for; those of weight 0 are not ranked.
-            name: Of the task.
+            metrics: Makes fresh metrics.
+            weights: Weight of each positive; those of weight 0 are not ranked.
+            name: Name of the task.
 
         Returns:
             Evidence of `name/protocol`.
@@ -109,7 +109,7 @@ class Corpus:
         return [Evidence(f"{name}/{protocol}", metrics, places[protocol], *told) for protocol in self.protocols]
 
     def notes(self, test: EventLog) -> list[str]:
-        """What is ranked among what, a sentence each.
+        """The size of the ranking and the rows left out, one sentence each.
 
         Args:
             test: The log that the positives were found in.
@@ -123,13 +123,13 @@ class Corpus:
         if self.each_row:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
-            notes.append(f"{left_out:,} held-out rows have an item that is not known, and are left out of rankings.")
+            notes.append(f"{left_out:,} held-out rows have an unknown item and are left out of rankings.")
         if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
             notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
 
     def _kept(self) -> str:
-        """How many rows `unseen` ranks although no product would show their item again."""
+        """The number of rows whose item the user had in training, for the note on `unseen`."""
         width = self.catalogue + 1
         pairs = (self.users * width + self.items)[self.users > 0]
         repeated = int(torch.isin(pairs, self.seen.keys(width)).sum())
@@ -138,7 +138,7 @@ class Corpus:
         )
 
     def _places(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
-        """Ranks under the protocols; every user is scored once."""
+        """Ranks by protocol; every user is scored once."""
         if "unseen" not in self.protocols:
             return {"all items": ranks(scorer, positives, candidates=self.catalogue, ties=self.ties)}
         seen = self._seen(users)

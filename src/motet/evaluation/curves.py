@@ -1,4 +1,4 @@
-"""Curves: what happened beside every probability that a model gives, for plots."""
+"""Curves: reliability curves of every probability that a model predicts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ROWS = 1 << 16  # rows scored at once
 
 
 def of_probabilities(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve]:
-    """The curves of scores that are judged as probabilities, by a calibration error.
+    """The curves of scores that are probabilities, which are those with a calibration error.
 
     Args:
-        evidence: Judged rows; others than of probabilities are passed over.
+        evidence: Scored rows; other scores are skipped.
 
     Returns:
-        Two curves each, by bins of equal width and of equal mass: `click/width`, `funnel/buy/mass`.
+        Two curves each, with bins of equal width and of equal mass: `click/width`, `funnel/buy/mass`.
     """
     found: dict[str, ReliabilityCurve] = {}
     for part in evidence:
@@ -36,14 +36,14 @@ def of_probabilities(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve
 
 
 def of_levels(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
-    """The curves of the probability that a level is reached, of every `Ordinal` task.
+    """The curves of the probability of reaching each level, for every `Ordinal` task.
 
     Args:
         model: In evaluation mode, without gradients.
         batch: The test rows.
 
     Returns:
-        Two curves a level: `rating/>= 4/mass`.
+        Two curves per level: `rating/>= 4/mass`.
     """
     device = next(model.parameters(), torch.zeros(())).device
     found: dict[str, ReliabilityCurve] = {}

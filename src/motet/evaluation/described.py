@@ -1,4 +1,4 @@
-"""Described: what items are, so that it can be said how much those of a list differ."""
+"""Described: attributes of the items, for the diversity of lists."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from motet.model import Model
 
 @runtime_checkable
 class TwoStage(Recommends, Protocol):
-    """What recommends by a model whose tasks can be judged on their own: a `Recommender`."""
+    """A system that recommends with a model whose tasks can be measured on their own: a `Recommender`."""
 
     model: Model
 
     @property
     def seen(self) -> History:
-        """The items that each user row needs no recommendation of."""
+        """The items of each user row that are not recommended again."""
 
     @property
     def retrieves(self) -> Sequence[str]:
@@ -32,22 +32,22 @@ class TwoStage(Recommends, Protocol):
 
 
 class Described(NamedTuple):
-    """What items are, for the diversity of a list, and in which words to say so."""
+    """Attributes of the items, and a name for them in notes."""
 
     items: Attributes
     by: str
 
 
 def describe(system: object, train: EventLog) -> Described | None:
-    """What the items of lists are compared by: what is declared of them, else the vectors of the system's model.
+    """The attributes by which items are compared: their declared features, else the vectors of the system's model.
 
     Args:
-        system: What recommends.
+        system: The system that recommends.
         train: Its training log.
 
     Returns:
-        One value of a categorical or multi-valued feature weighs as much as another; None where the items have no such
-        feature, and the system no vectors.
+        Attributes in which every value of a categorical or multi-valued feature has the same weight; None if the items
+        have no such feature and the system has no vectors.
     """
     names = [name for name, kind in train.items.kinds.items() if isinstance(kind, Categorical | MultiValued)]
     if names:
@@ -63,7 +63,7 @@ def describe(system: object, train: EventLog) -> Described | None:
 
 
 def _features(train: EventLog, names: Sequence[str]) -> Attributes:
-    """All values that items have, those of each feature in columns of their own."""
+    """The values of all items, with separate columns for each feature."""
     rows, columns, first = [], [], 0
     for name in names:
         match train.items.features[name]:

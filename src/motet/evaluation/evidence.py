@@ -1,4 +1,4 @@
-"""Evidence: what metrics were shown, kept so that figures can be taken again, of some users or of resampled ones."""
+"""Evidence: the inputs of metrics, kept so that they can be recomputed on some users or on bootstrap samples."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Metrics = Callable[[], Mapping[str, Metric]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
-    """The judged rows of one task under one protocol: scored or ranked once, whatever is asked of them afterwards.
+    """The rows of one task under one protocol, scored or ranked once for all later metrics.
 
-    Its size is that of the test rows, some 60 bytes each; nothing grows with users times items.
+    It takes some 60 bytes per test row; nothing grows with users times items.
 
     Attributes:
-        prefix: Of the keys of its figures: `"rating"`, `"retrieval/unseen"`.
-        metrics: Makes fresh ones.
+        prefix: Prefix of the keys of its metrics: `"rating"`, `"retrieval/unseen"`.
+        metrics: Makes fresh metrics.
         values: The score of each row, or its rank.
-        labels: The label of each row; None where the values are ranks.
+        labels: The label of each row; None if the values are ranks.
         queries: The list each row belongs to.
-        users: Their user rows; all users that training does not know are one.
-        items: Their item rows.
-        weights: What each row counts for, above 0.
-        rows: Where they stand in the test log.
+        users: The user row of each row; all unknown users are one.
+        items: The item row of each row.
+        weights: Weights of the rows, above 0.
+        rows: Positions in the test log.
     """
 
     prefix: str
@@ -49,17 +49,17 @@ class Evidence:
 
     @property
     def keys(self) -> list[str]:
-        """The keys of its figures."""
+        """The keys of its metrics."""
         return [key for key, _, _ in self._parts()]
 
     def figures(self) -> dict[str, float]:
-        """What the metrics make of all its rows.
+        """Compute the metrics of all rows.
 
         Returns:
-            Figures by key; NaN where there are no rows.
+            Metrics by key; NaN if there are no rows.
 
         Raises:
-            DataError: If a score or a label is none that a metric takes; the message names the figure.
+            DataError: If a metric does not accept a score or a label; the message names the metric.
         """
         found = {}
         for name, metric in self.metrics().items():
@@ -72,12 +72,12 @@ class Evidence:
         return found
 
     def spread(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """One figure in samples of users, for its interval.
+        """One metric on samples of users, for its interval.
 
         Args:
-            key: Of the figure.
+            key: Key of the metric.
             users: The user of each row, from 0.
-            size: How many users there are.
+            size: Number of users.
 
         Returns:
             See `motet.metrics.base.Metric.spread`.
@@ -86,12 +86,12 @@ class Evidence:
         return metric.spread(columns, users, size)
 
     def bias(self, key: str, users: Int[Tensor, " rows"], size: int) -> Bias:
-        """How far chance alone lifts one figure.
+        """The upward bias of one metric.
 
         Args:
-            key: Of the figure.
+            key: Key of the metric.
             users: The user of each row, from 0.
-            size: How many users there are.
+            size: Number of users.
 
         Returns:
             See `motet.metrics.base.Metric.bias`.
@@ -100,26 +100,26 @@ class Evidence:
         return metric.bias(columns, users, size)
 
     def of(self, chosen: Bool[Tensor, " test"]) -> Self:
-        """Those of its rows that are chosen.
+        """The evidence of some rows.
 
         Args:
-            chosen: One a row of the test log.
+            chosen: A mask over the rows of the test log.
 
         Returns:
-            Less evidence, of the same scores and ranks.
+            The evidence of the chosen rows, with the same scores and ranks.
         """
         kept = chosen[self.rows]
         return self._each(lambda column: column[kept])
 
     def cpu(self) -> Self:
-        """The same, where the memory of an accelerator is not taken up."""
+        """The same in main memory."""
         return self._each(Tensor.cpu)
 
     def same_rows(self, other: Evidence) -> bool:
-        """Whether another system was judged on the very rows that this one was.
+        """Whether another system was measured on the same rows.
 
         Args:
-            other: Of the other system.
+            other: Evidence of the other system.
 
         Returns:
             Whether users, items and weights are equal, row by row.
@@ -142,7 +142,7 @@ class Evidence:
         return next((metric, columns) for name, metric, columns in self._parts() if name == key)
 
     def _columns(self, metric: Metric) -> tuple[Tensor, ...]:
-        """What the metric is shown."""
+        """The inputs of the metric."""
         if self.labels is None:
             return self.values, self.queries, self.weights
         if isinstance(metric, ListMetric):

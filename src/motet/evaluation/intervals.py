@@ -1,4 +1,4 @@
-"""Intervals: how far a figure may be from that of all users there could be, by a bootstrap over users."""
+"""Intervals: confidence intervals of metrics, by a bootstrap over users."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ UNBIASED = Bias(0.0, 0.0)
 
 
 class Interval(NamedTuple):
-    """Between what and what."""
+    """The ends of a confidence interval."""
 
     low: float
     high: float
 
 
 class Difference(NamedTuple):
-    """How much higher one system's figure is than another's, and between what and what that is."""
+    """The difference of a metric between two systems, and the ends of its confidence interval."""
 
     difference: float
     low: float
@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """Figures in samples of users, NaN where a sample leaves nothing to measure; how many users, and each bias."""
+    """Metrics on samples of users (NaN if there is nothing to measure), the number of users, and each metric's bias."""
 
     figures: Float[Tensor, "draws keys"]
     users: int
@@ -43,12 +43,12 @@ class Resampled(NamedTuple):
 
 
 def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws users"]]:
-    """Samples of as many users as there are, with replacement.
+    """Bootstrap samples of users, with replacement.
 
     Args:
-        users: How many there are.
-        draws: How many samples.
-        seed: Of the samples; equal numbers of users get equal samples, which is what makes differences paired.
+        users: Number of users.
+        draws: Number of samples.
+        seed: Seed of the samples. Equal numbers of users get equal samples, so that differences are paired.
 
     Yields:
         How often each user was drawn, a block of samples at a time.
@@ -63,16 +63,16 @@ def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws u
 
 
 def resample(evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Resampled:
-    """Take figures again, of samples of users.
+    """Recompute metrics on bootstrap samples of users.
 
     Args:
-        evidence: What is resampled: users, each with all rows.
-        keys: Which figures.
-        draws: How many samples.
-        seed: Of the samples.
+        evidence: The evidence; users are resampled with all their rows.
+        keys: Keys of the metrics.
+        draws: Number of samples.
+        seed: Seed of the samples.
 
     Returns:
-        One figure a sample and key, and one bias a key; see `spread` and `bias` of `motet.metrics.base.Metric`.
+        One value per sample and key, and one bias per key; see `spread` and `bias` of `motet.metrics.base.Metric`.
 
     Raises:
         ConfigError: If there are fewer than 2 draws.
@@ -103,33 +103,33 @@ def interval(
     bias: Bias = UNBIASED,
     by_seed: Float[Tensor, " seeds"] | None = None,
 ) -> Interval:
-    r"""Between what a figure, a difference of two or a mean over seeds lies, were it of all users there could be.
+    r"""A confidence interval for a metric, a difference of two metrics, or a mean over seeds.
 
-    Two things could have come out otherwise: which users there are, and what each seed of a training drew. The first is
-    the variance S over samples of the n users, which is too small by (n - 1) / n; the second is the variance B between
-    the s seeds, divided by their number. Both make a t-interval, with the degrees of freedom that each is worth:
+    There are two sources of variation: the users in the sample, and the seeds of the trainings. The first is the
+    variance S over bootstrap samples of the n users, which is too small by (n - 1) / n; the second is the variance B
+    between the s seeds, divided by their number. Together they give a t-interval, with Satterthwaite's degrees of
+    freedom:
 
     $$ x \pm t_\nu \sqrt{V + B / s}, \qquad V = \frac{n}{n - 1} S, \qquad
        \nu = \frac{(V + B / s)^2}{V^2 / (n - 1) + (B / s)^2 / (s - 1)} $$
 
-    Each sample is the same for all seeds and systems. Where each seed draws the test rows too, a part of their chance
-    is in both terms, and the interval errs towards the wide. Of one seed the interval knows the users alone. It reaches
-    as far to both sides, and of few users perhaps beyond what a figure can be.
+    Each sample is the same for all seeds and systems. If each seed also draws the test rows, part of their variation is
+    in both terms, and the interval is rather too wide. With one seed, the interval covers the variation of users alone.
+    It is symmetric, and with few users may extend beyond the range of the metric.
 
-    Percentiles of the samples, BCa and the bootstrap-t were tried: in differences of two systems on a hundred users
-    they hold the truth less often, for they read a lean to one side out of a few users that have most of the rows.
+    Percentile, BCa and bootstrap-t intervals were tried. In differences of two systems on a hundred users they contain
+    the true value less often, because they infer skewness from the few users that have most of the rows.
 
     Args:
-        value: The figure.
-        draws: Of each sample of users: see `resample`; NaN is left out.
-        users: How many there are.
-        level: The share of such intervals that hold the truth.
-        bias: How far chance alone lifts the figure; the interval is that of the figure without it, whether it is the
-            least or the most.
-        by_seed: The figure of each seed, of a mean over several.
+        value: The metric.
+        draws: The metric on each sample of users: see `resample`; NaN is left out.
+        users: Number of users.
+        level: Confidence level.
+        bias: Bounds of the upward bias of the metric; the interval covers the metric corrected by either bound.
+        by_seed: The metric of each seed, for a mean over several.
 
     Returns:
-        The interval; NaN where there is nothing to measure.
+        The interval; NaN if there is nothing to measure.
 
     Raises:
         ConfigError: If the level is not between 0 and 1.

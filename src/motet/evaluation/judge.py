@@ -1,4 +1,4 @@
-"""evaluate: every task of a model, or a baseline, measured on held-out rows."""
+"""evaluate: measure every task of a model, or a baseline, on held-out rows."""
 
 from __future__ import annotations
 
@@ -45,40 +45,39 @@ def evaluate(
     positives: str | None = None,
     thorough: bool = True,
 ) -> Report:
-    """Measure every task on the held-out rows that carry its labels, and the lists that are served.
+    """Measure every task on the held-out rows that have its label, and the lists that are served.
 
-    Users and items are embedded once, however many rows they have. Rows with an unknown item have no rank: they are
-    left out of rankings, and counted in the notes. The model is left in the mode it was in.
+    Each user and item is embedded once. Rows with an unknown item have no rank: they are left out of rankings and
+    counted in the notes. The model keeps its training or evaluation mode.
 
     Args:
-        system: A trained model, a baseline, a `Recommender`, or anything that recommends: of what recommends, the lists
-            that its users get are judged as well, under `served/unseen`; of what has a model, the model's tasks.
+        system: A trained model, a baseline, a `Recommender`, or any object with their `recommend` and `predict`. If it
+            has a model, the model's tasks are measured; if it recommends, its lists too, under `served/unseen`.
         test: Held-out rows.
-        train: The rows the system was trained on: what `unseen` leaves out, and what baselines are fitted on.
-        protocols: What a held-out item is ranked among: `"all items"`, the whole catalogue, or `"unseen"`, the
-            catalogue without what the user had in training.
-        ks: Lengths of the list at which hit rates are taken, and of the lists that are served; those of the task's
-            `FactorizedTopK`, and 10, where not given.
-        ties: How equal scores rank; pessimistic, so that a constant scorer comes last.
-        baselines: Whether to put popularity and the global mean beside the figures.
-        about: How the rows were chosen, to stand in the notes: the `report` of a split.
-        preference: The weighting a model with a `Preference` is asked for; the weights it has where not given.
-        slices: What to tell test rows apart by: `"users"` (new, rare, heavy), `"items"` (new, rare, popular),
-            `"visited"` (whether the user had the item in training), or a column of the events, the users or the items.
-            See `motet.evaluation.slices`.
-        positives: Which held-out rows say that a served item was right: a condition such as `"event == 'purchase'"`.
-            Where not given, the rows of the tasks that retrieve, else every row.
-        thorough: Whether to look for leaks and to draw calibration curves too; `fit` does without while it trains.
+        train: The rows the system was trained on. `unseen` leaves out their items, and baselines are fitted on them.
+        protocols: The candidates that a held-out item is ranked among: `"all items"` is the whole catalogue,
+            `"unseen"` the catalogue without the items the user had in training.
+        ks: List lengths for hit rates and for served lists; by default those of the task's `FactorizedTopK`, and 10.
+        ties: The rank of equal scores; pessimistic by default, so that a constant scorer comes last.
+        baselines: Whether to add the metrics of popularity and the global mean.
+        about: How the rows were chosen, for the notes: the `report` of a split.
+        preference: The weighting to evaluate a model with a `Preference` at; by default its own weights.
+        slices: How to divide the test rows: `"users"` (new, rare, heavy), `"items"` (new, rare, popular), `"visited"`
+            (whether the user had the item in training), or a column of the events, the users or the items. See
+            `motet.evaluation.slices`.
+        positives: A condition such as `"event == 'purchase'"` for the held-out rows whose items are right answers in
+            a served list. By default the rows of the tasks that retrieve, else every row.
+        thorough: Whether to check for leaks and to compute calibration curves; `fit` skips both.
 
     Returns:
-        Figures by `task/metric`, `task/protocol/metric` and `served/unseen/metric`; NaN where no row has the label.
+        Metrics by `task/metric`, `task/protocol/metric` and `served/unseen/metric`; NaN if no row has the label.
 
     Raises:
-        ConfigError: If a protocol, the tie rule or a slice is unknown, one of `ks` is above the number of items, the
-            item tower reads context, a preference is asked of what takes none, or `positives` of what serves no lists
-            or where it holds for no row.
-        DataError: If there are no rows, a label or context column is absent, the model, the test and the training rows
-            do not number their users and items alike, or a score is NaN.
+        ConfigError: If a protocol, the tie rule or a slice is unknown; a list length exceeds the number of items; the
+            item tower reads context; a preference is given for a system that takes none; or `positives` is given for
+            a system without lists, or holds for no row.
+        DataError: If there are no rows, a label or context column is missing, the model, the test and the training
+            rows number their users and items differently, or a score is NaN.
 
     Example:
         >>> report = evaluate(model, test, train=train, about=split.report)  # doctest: +SKIP
@@ -88,15 +87,15 @@ def evaluate(
     model, serves = _model(system), _serves(system)
     if positives is not None and not serves:
         raise ConfigError(
-            f"positives={positives!r} says which rows judge the lists that are served, and a {type(system).__name__} "
-            "serves none; evaluate Recommender(model, train)"
+            f"positives={positives!r} is for served lists, and a {type(system).__name__} serves none; evaluate "
+            "Recommender(model, train)"
         )
     if model is not None:
         _check_schema(model, test)
     started = time.perf_counter()
     corpus = Corpus.of(test, train, protocols, ties)
     if model is not None:
-        with _evaluating(model):  # what a tower reads may depend on the mode
+        with _evaluating(model):  # the columns a tower reads may depend on the mode
             corpus = replace(corpus, each_row=bool(model.user.context))
     asked = _Asked(test, train, corpus, ks, preference, thorough)
     if isinstance(system, Baseline):
@@ -119,7 +118,7 @@ def evaluate(
 
 
 class _Asked(NamedTuple):
-    """What every system is asked."""
+    """The arguments of an evaluation."""
 
     test: EventLog
     train: EventLog
@@ -131,7 +130,7 @@ class _Asked(NamedTuple):
 
 @dataclass
 class _Found:
-    """What has been found so far, of the system and of the rules beside it; in `beyond` the system's name is empty."""
+    """Results of the system and of the rules beside it; in `beyond` the key of the system is empty."""
 
     evidence: list[Evidence] = field(default_factory=list)
     beside: dict[str, list[Evidence]] = field(default_factory=dict)
@@ -140,7 +139,7 @@ class _Found:
     notes: list[str] = field(default_factory=list)
 
     def add(self, lists: Product) -> None:
-        """The lists that are served."""
+        """Add the served lists."""
         self.evidence.append(lists.own.evidence)
         self.beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
         for name, listed in lists.beside.items():
@@ -148,7 +147,7 @@ class _Found:
         self.notes += lists.notes
 
     def report(self) -> Report:
-        """The figures, and what no single row is evidence of."""
+        """Metrics of the evidence, and those that no single row is evidence of."""
 
         def figures(evidence: Sequence[Evidence], name: str) -> Report:
             own = Report.of(evidence)
@@ -160,7 +159,7 @@ class _Found:
 
 def _of_baseline(system: Baseline, asked: _Asked) -> _Found:
     if asked.preference is not None:
-        raise ConfigError(f"{system.name} is a simple rule and takes no preference; leave it out")
+        raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
     _check_labels(system.name, () if system.label is None else (system.label,), asked.test)
     metrics = partial(metrics_of, system, asked.ks, kinds(system))
     return _Found(of_baseline(system, metrics, asked.test.batch(), asked.corpus))
@@ -180,7 +179,7 @@ def _of_model(model: Model, asked: _Asked, *, baselines: bool) -> _Found:
 
 
 def _serving(system: Recommends, train: EventLog) -> dict[str, Recommends]:
-    """Rules whose lists stand beside those of a system, and leave out what it does."""
+    """Rules whose lists are evaluated beside those of a system, with the same items left out."""
     popular = Popularity(train)
     if isinstance(system, TwoStage):
         popular.seen = system.seen
@@ -194,36 +193,36 @@ def _warnings(report: Report, model: Model | None, asked: _Asked) -> list[str]:
 
 
 def _model(system: object) -> Model | None:
-    """The model whose tasks are judged, if there is one."""
+    """The model whose tasks are measured, if there is one."""
     if isinstance(system, Model):
         return system
     if isinstance(system, TwoStage):
         return system.model
     if not isinstance(system, Recommends):
         raise ConfigError(
-            f"a {type(system).__name__} cannot be evaluated: give a Model, a Recommender, a baseline, or what has "
-            "their recommend(users, k) and predict(users, items)"
+            f"a {type(system).__name__} cannot be evaluated; give a Model, a Recommender, a baseline, or an object "
+            "with their recommend(users, k) and predict(users, items)"
         )
     return None
 
 
 def _serves(system: object) -> bool:
-    """Whether there are lists to judge: a rule that predicts a number orders nothing worth serving."""
+    """Whether there are lists to evaluate; a baseline that predicts a label serves none."""
     if isinstance(system, Baseline):
         return system.label is None
     return isinstance(system, Recommends)
 
 
 def _asked_for(preference: Mapping[str, float] | None) -> list[str]:
-    """What to note of a preference."""
+    """The note about a preference."""
     if preference is None:
         return []
-    return [f"Asked for the weighting {', '.join(f'{name} {weight:g}' for name, weight in preference.items())}."]
+    return [f"Evaluated at the weighting {', '.join(f'{name} {weight:g}' for name, weight in preference.items())}."]
 
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; every module back in its own mode afterwards."""
+    """Evaluation mode without gradients; afterwards every module is back in its own mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -255,17 +254,17 @@ def _check(test: EventLog, train: EventLog, protocols: Sequence[str], ks: Sequen
 
 
 def _check_schema(model: Model, test: EventLog) -> None:
-    """A test that numbers users or items otherwise than the model would be judged by other people's vectors."""
+    """A test log that numbers users or items differently would be scored with the wrong vectors."""
     for tower, side, name in ((model.user, test.users, "users"), (model.item, test.items, "items")):
         mine, theirs = tower.entities, side
         if mine.key != theirs.key:
             raise DataError(f"the model embeds {name} by {mine.key!r}, and the test log has them in {theirs.key!r}")
         if mine.vocab is not theirs.vocab and not mine.vocab.ids.equals(theirs.vocab.ids):
             raise DataError(
-                f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} otherwise; "
-                "read the test with the encode(...) of the log that the model was built on"
+                f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently; "
+                "read the test with encode(...) of the log that the model was built on"
             )
-        for column in () if tower.remembers else tower.context:  # what remembers meets the usual, as when it serves
+        for column in () if tower.remembers else tower.context:  # those have defaults
             if column not in test.columns:
                 hint = did_you_mean(column, test.columns)
                 raise DataError(f"the model reads the context {column!r} of {name}, which is not in the test log{hint}")
@@ -275,4 +274,4 @@ def _check_labels(name: str, needs: Sequence[str], test: EventLog) -> None:
     for column in needs:
         if column not in test.columns:
             hint = did_you_mean(column, test.columns)
-            raise DataError(f"{name!r} is judged by column {column!r}, which is not in the test log{hint}")
+            raise DataError(f"{name!r} needs column {column!r}, which is not in the test log{hint}")

@@ -1,4 +1,4 @@
-"""What was judged by what, in sentences below a report."""
+"""Notes below a report: who was left out of a ranking, and which lists are too long."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from motet.evaluation.evidence import Evidence
 
 
 def said(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) -> list[str]:
-    """Who was left out of a ranking, and which lists are no choice.
+    """Who was left out of a ranking, and which lists are longer than the catalogue.
 
     Args:
-        evidence: Of the system.
+        evidence: Evidence of the system.
         test: The test log.
         corpus: Its positives.
 
@@ -29,7 +29,7 @@ def _without_positives(ranked: Sequence[Evidence], test: EventLog) -> list[str]:
     users = len(test.batch().users.unique())
     counted = {part.prefix.partition("/")[0]: len(part.users.unique()) for part in ranked}
     return [
-        f"{name}: {users - found:,} of {users:,} users have no held-out positive whose item is known, and are left out."
+        f"{name}: {users - found:,} of {users:,} users have no held-out positive with a known item and are left out."
         for name, found in counted.items()
         if found < users
     ]
@@ -45,6 +45,4 @@ def _too_long(ranked: Sequence[Evidence], catalogue: int) -> list[str]:
     long = [key for key, length in lengths.items() if catalogue < length < math.inf]
     if not long:
         return []
-    return [
-        f"{', '.join(long)}: the list is longer than the catalogue of {catalogue:,} items, so that it holds all of it."
-    ]
+    return [f"{', '.join(long)}: the list is longer than the catalogue of {catalogue:,} items and contains all of it."]

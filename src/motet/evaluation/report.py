@@ -1,4 +1,4 @@
-"""Report: what an evaluation found, and on what."""
+"""Report: the result of an evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Judged(NamedTuple):
-    """How much a figure was measured on."""
+    """The size of the sample that a metric was measured on."""
 
     users: int
     rows: int
@@ -26,21 +26,21 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Report(Mapping[str, float]):
-    """Figures by key: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
+    """Metrics by key: `"rating/rmse"`, `"retrieval/unseen/hit_rate@10"`.
 
-    It prints as a table, with the same figures of simple rules beside and the notes below. Two reports are equal if
-    their figures are.
+    It prints as a table, with the same metrics of simple rules in further columns and notes below. Two reports are
+    equal if their metrics are.
 
     Attributes:
-        figures: Of the system that was evaluated.
-        beside: The same figures of simple rules, by their name.
-        notes: What was measured on what, a sentence each.
-        seconds: How long the evaluation took.
-        evidence: The judged rows, from which intervals are drawn.
-        slices: The same figures of some of the rows, by `family: slice`.
-        warnings: What makes the figures doubtful: leaks, and rows of users or items that training lacks.
-        curves: What happened beside each probability that was given: `click/mass`, `funnel/buy/width`,
-            `rating/>= 4/mass`; in bins of equal width and of equal mass.
+        figures: Metrics of the evaluated system.
+        beside: The same metrics of simple rules, by the name of the rule.
+        notes: How the metrics were measured, one sentence each.
+        seconds: Duration of the evaluation.
+        evidence: The scored rows, from which intervals are computed.
+        slices: The same metrics on some of the rows, by `family: slice`.
+        warnings: Reasons to doubt the metrics: leaks, and test rows whose users or items have no training row.
+        curves: Reliability curves of predicted probabilities: `click/mass`, `funnel/buy/width`, `rating/>= 4/mass`;
+            in bins of equal width and of equal mass.
 
     Example:
         >>> report = Report({"rating/rmse": 0.91}, beside={"global mean": Report({"rating/rmse": 1.13})})
@@ -59,10 +59,10 @@ class Report(Mapping[str, float]):
 
     @classmethod
     def of(cls, evidence: Sequence[Evidence]) -> Self:
-        """The figures of some evidence.
+        """Compute the metrics of some evidence.
 
         Args:
-            evidence: Judged rows.
+            evidence: Scored rows.
 
         Returns:
             A report without notes.
@@ -82,13 +82,13 @@ class Report(Mapping[str, float]):
         return len(self.figures)
 
     def judged(self, key: str) -> Judged:
-        """How much a figure was measured on.
+        """The number of users and rows that a metric was measured on.
 
         Args:
-            key: Of the figure.
+            key: Key of the metric.
 
         Returns:
-            The number of users and of rows that counted.
+            The numbers of users and of rows.
 
         Raises:
             DataError: If the report does not keep its evidence.
@@ -97,17 +97,17 @@ class Report(Mapping[str, float]):
         return Judged(len(part.users.unique()), len(part))
 
     def interval(self, key: str, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
-        """Where the figure of all users there could be lies, as far as the users of the test can tell.
+        """A confidence interval for a metric, by a bootstrap over users.
 
-        Users are drawn with replacement, each with all their rows, because rows of one user are no independent
-        witnesses; see `motet.evaluation.intervals.interval`. What training would have made of other rows is not in it:
-        repeat with several seeds for that.
+        Users are drawn with replacement, each with all their rows, because rows of one user are not independent; see
+        `motet.evaluation.intervals.interval`. It does not cover the variation between trainings: repeat the training
+        with several seeds for that.
 
         Args:
-            key: Of the figure.
-            level: The share of such intervals that hold the truth.
-            draws: How many samples of users; 1,000 settle the second digit of the width.
-            seed: Of the samples.
+            key: Key of the metric.
+            level: Confidence level.
+            draws: Number of bootstrap samples; 1,000 give two digits of the width.
+            seed: Seed of the samples.
 
         Returns:
             Low and high.
@@ -120,12 +120,12 @@ class Report(Mapping[str, float]):
         return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0])
 
     def intervals(self, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> dict[str, Interval]:
-        """The interval of every figure that has one: of 2 users or more, and not NaN.
+        """The interval of every metric that has one: measured on at least 2 users, and not NaN.
 
         Args:
-            level: The share of such intervals that hold the truth.
-            draws: How many samples of users.
-            seed: Of the samples.
+            level: Confidence level.
+            draws: Number of bootstrap samples.
+            seed: Seed of the samples.
 
         Returns:
             Intervals by key.
@@ -152,34 +152,35 @@ class Report(Mapping[str, float]):
         draws: int = 1000,
         seed: int = 0,
     ) -> Difference:
-        """How much higher a figure is here than in another system's report, on the same users.
+        """The paired difference of a metric between this report and another.
 
-        Both systems are asked of the same samples of users: what makes a sample easy or hard for both cancels, and the
-        interval is narrower than those of the two figures suggest. If it holds 0, the test does not tell them apart.
+        Both systems are compared on the same samples of users. What makes a sample easy or hard for both cancels out,
+        so the interval is narrower than the intervals of the two metrics suggest. If it contains 0, the test cannot
+        tell the systems apart.
 
         Args:
-            other: The report of the other system on the same test rows: `report.beside["popularity"]`, for one.
-            key: Of the figure.
-            other_key: Of the figure in the other report, where its task has another name.
-            level: The share of such intervals that hold the truth.
-            draws: How many samples of users.
-            seed: Of the samples.
+            other: A report on the same test rows, such as `report.beside["popularity"]`.
+            key: Key of the metric.
+            other_key: Its key in the other report, if the task has another name there.
+            level: Confidence level.
+            draws: Number of bootstrap samples.
+            seed: Seed of the samples.
 
         Returns:
-            The difference, and its interval. For an error such as `rmse`, below 0 is better.
+            This metric minus the other, and its interval. For an error such as `rmse`, below 0 is better.
 
         Raises:
             ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
-            DataError: If the two were not judged on the same rows, fewer than 2 users were judged, or a report does
-                not keep its evidence.
+            DataError: If the two were not measured on the same rows, there are fewer than 2 users, or a report has no
+                evidence.
         """
         other_key = key if other_key is None else other_key
         mine, theirs = self._evidence(key), other._evidence(other_key)
         if not mine.same_rows(theirs):
             raise DataError(
                 f"{key!r} was measured on {len(mine):,} rows and {other_key!r} of the other report on "
-                f"{len(theirs):,}, which are not the same; a paired difference needs both systems judged by one test "
-                "log, with the same rows and weights"
+                f"{len(theirs):,} other rows; a paired difference needs both systems evaluated on the same test rows, "
+                "with the same weights"
             )
         first = resample(mine, [key], draws=draws, seed=seed)
         second = resample(theirs, [other_key], draws=draws, seed=seed)
@@ -188,13 +189,13 @@ class Report(Mapping[str, float]):
         return Difference(value, *interval(value, figures, users=first.users, level=level, bias=bias))
 
     def to_dict(self, *, level: float | None = None) -> dict[str, Any]:
-        """All of it as dictionaries, lists, texts and numbers.
+        """The report as dictionaries, lists, text and numbers.
 
         Args:
-            level: Of the intervals to add; none where not given.
+            level: Confidence level of the intervals to add; None for no intervals.
 
         Returns:
-            `figures`, `beside`, `notes`, `warnings`, `curves`, `seconds`, `slices`; `intervals` where asked for.
+            `figures`, `beside`, `notes`, `warnings`, `curves`, `seconds`, `slices`; with a level, `intervals`.
         """
         found: dict[str, Any] = {
             "figures": dict(self.figures),
@@ -208,10 +209,10 @@ class Report(Mapping[str, float]):
         return found | self._as_lists(level)
 
     def to_json(self, *, level: float | None = None) -> str:
-        """All of it as one JSON document; a figure without rows is null.
+        """The report as one JSON document; a metric without rows is null.
 
         Args:
-            level: Of the intervals to add; none where not given.
+            level: Confidence level of the intervals to add; None for no intervals.
 
         Returns:
             The document.
@@ -219,23 +220,23 @@ class Report(Mapping[str, float]):
         return json.dumps(_without_nan(self.to_dict(level=level)))
 
     def table(self, *, level: float | None = None) -> Table:
-        """The figures as a table for the terminal.
+        """The metrics as a table for the terminal.
 
         Args:
-            level: Of the intervals to add; none where not given.
+            level: Confidence level of the intervals to add; None for no intervals.
 
         Returns:
-            One line a figure: the system's, its interval where asked for, then that of each rule.
+            One line per metric: the value of the system, its interval, and the value of each rule.
         """
         from motet.evaluation.table import figures
 
         return figures(self, level)
 
     def text(self, *, level: float | None = None) -> str:
-        """The table, those of the slices, and the notes.
+        """The table, the tables of the slices, and the notes.
 
         Args:
-            level: Of the intervals to add; none where not given.
+            level: Confidence level of the intervals to add; None for no intervals.
 
         Returns:
             Lines of at most 100 characters.
@@ -257,11 +258,11 @@ class Report(Mapping[str, float]):
         return {"intervals": {key: list(ends) for key, ends in self.intervals(level=level).items()}}
 
     def _evidence(self, key: str) -> Evidence:
-        self[key]  # an unknown key is named
+        self[key]  # raises for an unknown key
         for part in self.evidence:
             if key in part.keys:
                 return part
-        raise DataError(f"the report keeps no rows of {key!r}, only the figure; take one that `evaluate` returned")
+        raise DataError(f"the report has no rows for {key!r}, only the value; use a report that `evaluate` returned")
 
 
 def _without_nan(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Served: the lists that users of the product get, judged by what they turned to afterwards."""
+"""Served: the lists that users get, evaluated on the items they interacted with afterwards."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from motet.metrics.recall import Recall
 from motet.metrics.topk import HitRate
 from motet.tasks.rows import Rows
 
-USERS = 1 << 14  # asked for in one call
-PAIRS = 1 << 15  # looked up at once: their lists stay in cache
-LENGTH = 10  # of a list, where nothing else is asked for
+USERS = 1 << 14  # users per call of `recommend`
+PAIRS = 1 << 15  # pairs looked up at once, so that their lists stay in cache
+LENGTH = 10  # default length of a list
 PLACE = "served/unseen"
 JUDGES: Mapping[str, type[HitRate | Recall | Precision | NDCG | MRR]] = {
     "hit_rate": HitRate,
@@ -44,14 +44,14 @@ JUDGES: Mapping[str, type[HitRate | Recall | Precision | NDCG | MRR]] = {
 
 
 class Listed(NamedTuple):
-    """The lists of one system, judged: what metrics were shown, and figures that say nothing about being right."""
+    """The lists of one system: evidence of their accuracy, and metrics beyond accuracy."""
 
     evidence: Evidence
     beyond: dict[str, float]
 
 
 class Product(NamedTuple):
-    """The lists of a system beside those of simple rules, and what to note of them."""
+    """The lists of a system and of simple rules, with notes."""
 
     own: Listed
     beside: dict[str, Listed]
@@ -60,17 +60,17 @@ class Product(NamedTuple):
 
 @dataclass(frozen=True)
 class Demand:
-    """What the users of a test log turned to, and can be recommended.
+    """The items that the users of a test log interacted with, and that can be recommended to them.
 
     Attributes:
-        users: The rows of the users who ask, ascending.
-        lines: For each distinct pair of a user and an item they turned to, which of `users` it is.
+        users: The user rows, ascending.
+        lines: For each distinct pair of a user and an item, the position of the user in `users`.
         items: The item rows of these pairs.
-        rows: Where the first row of each pair stands in the test log.
-        seen: What each user had in training, whether or not it may come again.
-        catalogue: How many items have an id: rows 1 to `catalogue`.
-        repeated: How many pairs were left out because the user had the item in training, as far as that counts as seen.
-        unknown: How many rows were left out because user or item is not known.
+        rows: Position of the first row of each pair in the test log.
+        seen: Items of each user in training, whether or not they may be recommended again.
+        catalogue: Number of items with an id: rows 1 to `catalogue`.
+        repeated: Number of pairs left out because the item counts as seen by the user.
+        unknown: Number of rows left out because the user or item is unknown.
     """
 
     users: Int[Tensor, " users"]
@@ -86,13 +86,13 @@ class Demand:
     def of(
         cls, test: EventLog, train: EventLog, positives: Bool[Tensor, " rows"], barred: History | None = None
     ) -> Self:
-        """Collect it.
+        """Collect the demand of a test log.
 
         Args:
             test: Held-out rows.
-            train: What users had before.
-            positives: Which test rows say that a user turned to an item.
-            barred: What is not recommended to each user row; whatever they had in training, where not given.
+            train: Training rows.
+            positives: Mask of the test rows that count as interactions.
+            barred: Items that are not recommended to each user row; by default all their training items.
 
         Returns:
             The demand.
@@ -110,7 +110,7 @@ class Demand:
 
     @cached_property
     def histories(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
-        """What the users had in training: which of `users`, and the item row."""
+        """The training items of the users: positions in `users`, and item rows."""
         lines, items = self.seen.of_users(self.users)
         return lines[items > 0], items[items > 0]
 
@@ -121,17 +121,17 @@ class Demand:
 
     @cached_property
     def people(self) -> int:
-        """How many users the training log has."""
+        """Number of users in the training log."""
         return int((self.seen.starts.diff()[1:] > 0).sum())
 
     def ranks(self, lists: Int[Tensor, "users k"]) -> Float[Tensor, " pairs"]:
-        """Where each pair's item stands on its user's list.
+        """The rank of each pair's item on its user's list.
 
         Args:
-            lists: Item rows, one line for each of `users`; row 0 fills lines up.
+            lists: Item rows, one line for each of `users`, padded with row 0.
 
         Returns:
-            Places from 1; infinity where the item is not on the list.
+            Ranks from 1; infinity if the item is not on the list.
         """
         places = torch.full((len(self.items),), torch.inf, dtype=torch.float64)
         for start in range(0, len(places), PAIRS):
@@ -142,64 +142,64 @@ class Demand:
         return places
 
     def notes(self, k: int, described: Described | None) -> list[str]:
-        """What was judged by what, a sentence each.
+        """How the lists were evaluated, one sentence each.
 
         Args:
-            k: The length of the lists.
-            described: What their diversity is measured by.
+            k: Length of the lists.
+            described: The attributes for their diversity.
 
         Returns:
             Sentences for a report.
         """
         diversity = "" if described is None else f"; diversity by {described.by}"
         notes = [
-            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without those they "
-            f"have seen in training, judged by the {len(self.items):,} others they turned to{diversity}."
+            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without items seen in "
+            f"training, evaluated on the {len(self.items):,} unseen items they interacted with{diversity}."
         ]
         if self.repeated:
             notes.append(
-                f"{self.repeated:,} held-out pairs of a user and an item stood in training, and cannot be served."
+                f"{self.repeated:,} held-out pairs of a user and an item were seen in training and cannot be served."
             )
         if self.unknown:
-            notes.append(f"{self.unknown:,} held-out rows have a user or an item that is not known, and no list.")
+            notes.append(f"{self.unknown:,} held-out rows have an unknown user or item, and no list.")
         return notes
 
 
 def serve(
     system: Recommends, demand: Demand, train: EventLog, k: int, preference: Mapping[str, float] | None = None
 ) -> Int[Tensor, "users k"]:
-    """Ask a system for the lists of all users, each once.
+    """The lists that a system recommends to all users of a demand.
 
     Args:
         system: Anything that recommends.
-        demand: Whose lists.
+        demand: The users.
         train: The log that the system was trained on.
-        k: Items a list, at most as many as there are.
-        preference: The weighting to ask for, of a system that takes one.
+        k: Items per list, at most the number of items.
+        preference: The weighting, for a system that takes one.
 
     Returns:
-        Item rows, the best first; row 0 fills up lines where fewer items are left.
+        Item rows, best first, padded with row 0.
     """
     lists = torch.zeros(len(demand.users), k, dtype=torch.int64)
     asked: dict[str, Any] = {} if preference is None else {"preference": preference}
     for start in range(0, len(lists), USERS):
         users = train.users.vocab.decode(demand.users[start : start + USERS])
         ids = system.recommend(users, k, **asked).ids
-        # Ids may be numbers beside None, so their type is said and not guessed.
+        # Ids may be numbers and None, so their type is given rather than inferred.
         named = pl.Series(ids.reshape(-1).tolist(), dtype=train.items.vocab.ids.dtype)
         lists[start : start + USERS, : ids.shape[1]] = train.items.vocab.encode(named).view(ids.shape)
     return lists
 
 
 def evidence(lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int]) -> Evidence:
-    """Where what users turned to stands on their lists.
+    """The ranks of the demanded items on the lists.
 
     A list of k items is the first k of a longer one.
 
     Args:
         lists: Item rows, one line for each user of the demand.
-        demand: What users turned to.
-        ks: Lengths of the list.
+        demand: The demand.
+        ks: List lengths.
 
     Returns:
         Evidence of hit rate, recall, precision, NDCG and reciprocal rank at every length.
@@ -216,16 +216,16 @@ def evidence(lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int]) -
 def beyond_accuracy(
     lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int], described: Described | None = None
 ) -> dict[str, float]:
-    """What lists are like, which says nothing about whether they are right.
+    """Metrics of lists beyond accuracy.
 
     Args:
         lists: Item rows, one line for each user of the demand.
-        demand: Who they are for.
-        ks: Lengths of the list.
-        described: What items are, for diversity; no such figure where not given.
+        demand: The demand.
+        ks: List lengths.
+        described: Attributes of the items, for diversity; without them it is left out.
 
     Returns:
-        Catalogue coverage, Gini coefficient, novelty, popularity lift and diversity by key; NaN where there is no list.
+        Catalogue coverage, Gini coefficient, novelty, popularity lift and diversity by key; NaN if there is no list.
     """
     shares, found = demand.popularity, {}
     for k in ks:
@@ -240,12 +240,12 @@ def beyond_accuracy(
 
 
 def positives(condition: str | None, system: object, test: EventLog) -> Bool[Tensor, " rows"]:
-    """Which test rows say that a user turned to an item.
+    """The test rows that count as interactions.
 
     Args:
-        condition: On columns, as a task's `where`.
-        system: What recommends: without a condition, the rows of the tasks that retrieve for it; every row where it has
-            no such task.
+        condition: A condition on columns, like a task's `where`.
+        system: The system that recommends. Without a condition, the rows of its tasks that retrieve count; without such
+            tasks, every row.
         test: Held-out rows.
 
     Returns:
@@ -276,19 +276,19 @@ def product(
     chosen: str | None,
     preference: Mapping[str, float] | None,
 ) -> Product:
-    """Ask a system and simple rules for the same users' lists, and judge them alike.
+    """Evaluate the lists of a system and of simple rules for the same users.
 
     Args:
-        system: What recommends.
-        rules: What stands beside it.
+        system: The system that recommends.
+        rules: Simple rules, by name.
         test: Held-out rows.
         train: The rows the system was trained on.
-        ks: Lengths of the list; 10 where not given.
+        ks: List lengths; 10 by default.
         chosen: A condition on the rows that count: see `positives`.
-        preference: The weighting to ask the system for.
+        preference: The weighting of the system.
 
     Returns:
-        Their lists, judged.
+        The evaluated lists.
     """
     barred = system.seen if isinstance(system, TwoStage) else None
     demand = Demand.of(test, train, positives(chosen, system, test), barred)

@@ -1,20 +1,19 @@
-"""Slices: test rows told apart by who asks, what is asked for, or what a column says.
+"""Slices: groups of test rows by user, by item, or by a column.
 
-| family | slice | holds the test rows |
+| family | slice | contains the test rows |
 |---|---|---|
 | `users` | `new` | of users without a training row |
 | | `rare` | of the quarter of training users with the fewest training rows |
 | | `heavy` | of the quarter with the most |
-| | `middle` | of the users between |
+| | `middle` | of the users in between |
 | `items` | `new`, `rare`, `middle`, `popular` | the same of items |
-| `visited` | `visited` | whose user has a training row with the very item, whatever that row says (a view) |
+| `visited` | `visited` | whose user has a training row of any kind with this item |
 | | `unvisited` | whose user has none |
 | a column | a value, or a quarter of its numbers | whose event, user or item has it |
 
-Quarters are taken of users and of items, not of rows: they mean the same in every data set, there is no threshold to
-tune, and every quarter of users has enough of them for an interval. On quartiles themselves, where many have equally
-few rows, the tied ones are all rare or all heavy. New ones are no part of the rare: no training row is another matter
-than few.
+Quarters are quarters of the users or items, not of the rows: they mean the same in every data set, there is no
+threshold to tune, and every quarter has enough users for an interval. Users at a quartile, where many have equally few
+rows, are all rare or all heavy. New users and items are not among the rare ones.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from motet.data.log import EventLog
 from motet.data.vocab import Vocab
 from motet.errors import ConfigError, did_you_mean
 
-VALUES = 8  # most frequent values of a column that are a slice each; a table holds no more
+VALUES = 8  # only the most frequent values of a column become slices, so that the table fits
 FAMILIES = ("users", "items", "visited")
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def masks(families: Sequence[str], test: EventLog, train: EventLog) -> dict[str, Bool[Tensor, " test"]]:
-    """Tell test rows apart.
+    """Divide the test rows into slices.
 
     Args:
         families: `"users"`, `"items"`, `"visited"`, or names of columns: signals and context of the events, declared
@@ -48,8 +47,8 @@ def masks(families: Sequence[str], test: EventLog, train: EventLog) -> dict[str,
         train: Training rows.
 
     Returns:
-        By `family: slice`, which rows belong to it; slices without a row are left out. Values of a multi-valued column
-        overlap; of its values, and of those of a category, the 8 most frequent in the test are told apart.
+        A mask over the test rows by `family: slice`; empty slices are left out. Slices of a multi-valued column
+        overlap. Of a multi-valued or categorical column, the 8 most frequent values in the test become slices.
 
     Raises:
         ConfigError: If a family is neither one of the three nor a column.
@@ -123,7 +122,7 @@ def _unknown(name: str, test: EventLog) -> str:
 
 
 def _values(column: Column, rows: Tensor | None) -> Iterator[tuple[str, Tensor]]:
-    """Slices by value; `rows` says which entity each test row has, where the column is one of entities."""
+    """Slices by value; `rows` is the entity of each test row, for a column of entities."""
     if isinstance(column, Numbers):
         return _quarters(column.values if rows is None else column.values[rows])
     if isinstance(column, Codes):
@@ -132,7 +131,9 @@ def _values(column: Column, rows: Tensor | None) -> Iterator[tuple[str, Tensor]]
     assert isinstance(column, Bag)
     assert rows is not None
     entity = torch.repeat_interleave(column.offsets.diff())
-    own = torch.bincount(rows, minlength=len(column.offsets) - 1)[entity]  # test rows of who has the value
+    own = torch.bincount(rows, minlength=len(column.offsets) - 1)[
+        entity
+    ]  # number of test rows of the entity with each value
     counts = torch.zeros(len(column.vocab), dtype=torch.int64).index_add_(0, column.rows, own)
     chosen = [code for code in counts.argsort(descending=True, stable=True).tolist() if counts[code]][:VALUES]
     return _frequent({code: torch.isin(rows, entity[column.rows == code]) for code in chosen}, column.vocab)
@@ -149,7 +150,7 @@ def _frequent(chosen: Mapping[int, Tensor], vocab: Vocab) -> Iterator[tuple[str,
 
 
 def _quarters(values: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Four ranges of equally many rows; one a value, where there are no more than four."""
+    """Four ranges with equally many rows; one slice per value if there are at most four."""
     known = values[~values.isnan()].double()
     levels = known.unique()
     if len(levels) <= 4:

@@ -17,11 +17,11 @@ WIDTH = 100
 
 
 def figures(report: Report, level: float | None = None) -> Table:
-    """One line a figure: the system's, its interval where asked for, then that of each rule.
+    """One line per metric: the value of the system, its interval, and the value of each rule.
 
     Args:
-        report: What is shown.
-        level: Of the intervals; none where not given.
+        report: The report.
+        level: Confidence level of the intervals; None for no intervals.
 
     Returns:
         The table.
@@ -40,15 +40,15 @@ def figures(report: Report, level: float | None = None) -> Table:
 
 
 def slices(report: Report, family: str, level: float | None = None) -> Table:
-    """The figures of the slices of one family beside each other, with what each was measured on.
+    """The metrics of the slices of one family in columns, with their numbers of users and rows.
 
     Args:
-        report: What is shown.
-        family: What the slices differ in: `"users"`.
-        level: Of the intervals; none where not given.
+        report: The report.
+        family: The family, such as `"users"`.
+        level: Confidence level of the intervals; None for no intervals.
 
     Returns:
-        One column a slice.
+        A table with one column per slice.
     """
     parts = {name.split(": ", 1)[1]: part for name, part in report.slices.items() if name.split(": ", 1)[0] == family}
     table = Table(family, *parts)
@@ -73,8 +73,8 @@ def printed(report: Report, level: float | None = None) -> str:
     """All tables and the notes.
 
     Args:
-        report: What is shown.
-        level: Of the intervals; none where not given.
+        report: The report.
+        level: Confidence level of the intervals; None for no intervals.
 
     Returns:
         Lines of at most 100 characters.

@@ -1,4 +1,4 @@
-"""check: whether a project would train, and what in it is worth a second look, without training."""
+"""check: whether a project can be trained, and what in it looks like a mistake, without training."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from motet.project.project import Divided, Project
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
 
-SAMPLE = 256  # rows that try the model out
-FEW = 3  # so few rows can differ from each other by chance
+SAMPLE = 256  # rows of the trial batch
+FEW = 3  # fewer values than this may all differ by chance
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        facts: What would be trained on what, a line each.
-        warnings: What is allowed, and probably not meant.
-        rows: By task, how many rows it learns from and how many judge it.
+        facts: What would be trained on which rows, one line each.
+        warnings: What is allowed but probably a mistake.
+        rows: By task, the number of rows it learns from and is evaluated on.
     """
 
     facts: list[str] = field(default_factory=list)
@@ -39,16 +39,16 @@ class Findings:
 
 
 def check(project: Project) -> Findings:
-    """Hold a project against its data: columns, kinds, labels, conditions, the split and the fit of the parts.
+    """Check a project against its data: columns, labels, conditions, the split, and whether the parts fit together.
 
     Args:
-        project: What to check.
+        project: The project.
 
     Returns:
-        What it found.
+        Facts and warnings.
 
     Raises:
-        MotetError: What training would refuse, in the same words.
+        MotetError: The error that training would raise.
     """
     log = project.log()
     rows = project.divide(log)
@@ -59,7 +59,9 @@ def check(project: Project) -> Findings:
     except MotetError as error:
         told = str(error)
         raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error
-    found = Findings([str(log), *([rows.report] if rows.report else ["All rows train, and none test."])])
+    found = Findings(
+        [str(log), *([rows.report] if rows.report else ["All rows are used for training; there are no test rows."])]
+    )
     _look_at_mix(project, log, found)
     for side in ("user", "item"):
         _look_at_features(side, getattr(log, f"{side}s"), found)
@@ -82,16 +84,16 @@ def _try(model: Model, rows: Divided) -> None:
 
 
 def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:
-    """Of each further log, how many rows it has, and how many of them speak of whom the events do not know."""
+    """The rows of each further log, and how many of them have users or items that the events do not."""
     for number, further in enumerate(project.document.mix, 1):
         part = log.take(log.columns[ORIGIN] == number)
-        found.facts.append(f"Of these, {len(part):,} events are those of {further.events}.")
+        found.facts.append(f"{len(part):,} of these events come from {further.events}.")
         for side in (log.users, log.items):
             unknown = int((part.columns[side.key] == 0).sum())
             if unknown:
                 found.warnings.append(
-                    f"{unknown:,} of {len(part):,} rows of {further.events} have a {side.key} that "
-                    f"{project.document.data.events} does not"
+                    f"{unknown:,} of {len(part):,} rows of {further.events} have a {side.key} that does not occur in "
+                    f"{project.document.data.events}"
                 )
 
 
@@ -103,7 +105,7 @@ def _look_at_features(side: str, entities: Entities, found: Findings) -> None:
 
 
 def _odd(column: Column, what: str) -> str:
-    """What is odd about a feature; its row 0 stands for the unknown."""
+    """What is odd about a feature; row 0 is the unknown entity."""
     if isinstance(column, Codes):
         return _odd_codes(column.rows[1:], what)
     if isinstance(column, Bag):
@@ -135,7 +137,7 @@ def _odd_codes(codes: Tensor, what: str) -> str:
 
 
 def _look_at_events(log: EventLog, found: Findings) -> None:
-    """Columns of the events that never change, or never repeat."""
+    """Columns of the events that are constant, or different in every row."""
     schema = log.schema
     for name in schema.signals:
         if _constant(log.columns[name]):
@@ -157,7 +159,7 @@ def _constant(values: Tensor) -> bool:
 
 
 def _count(name: str, model: Model, rows: Divided, found: Findings) -> None:
-    """How many rows a task learns from, and how many judge it."""
+    """How many rows a task learns from and is evaluated on."""
     task = model.tasks[name]
     batch = rows.train.batch()
     weights = task.training_weights(batch)
@@ -175,22 +177,22 @@ def _count(name: str, model: Model, rows: Divided, found: Findings) -> None:
     for part, count in counts.items():
         if not count:
             found.warnings.append(
-                f"task {name!r} has no {part} rows" + ("" if part == "train" else ": no figures of it")
+                f"task {name!r} has no {part} rows" + ("" if part == "train" else ": it cannot be evaluated")
             )
     for label in task.needs:
         if label in batch and counts["train"] and _constant(batch[label][weights > 0]):
-            found.warnings.append(f"task {name!r} learns from one value of {label!r} alone: nothing to predict")
+            found.warnings.append(f"task {name!r} has only one value of {label!r} to learn from: nothing to predict")
 
 
 def _look_at_product(product: Recommender, found: Findings) -> None:
-    """What counts as seen, where candidates come from, and which retriever finds nothing that is not seen."""
+    """What counts as seen, where candidates come from, and which retriever finds only seen items."""
     rule, had, seen = product.retrieval.seen, product.fold_in.had, product.seen
     if rule is not None:
         counts = f"{len(seen.items):,} of {len(had.items):,} pairs of a user and an item count as seen"
-        found.facts.append(f"Recommended is what a user did not have by {rule}: {counts}.")
+        found.facts.append(f"An item counts as seen by {rule}: {counts}.")
         if not len(seen.items):
             found.warnings.append(
-                f"nothing counts as seen: no training row has {rule}, and everything is recommended again"
+                f"nothing counts as seen: no training row meets {rule}, so items that users had are recommended again"
             )
     if product.retrieval.stages:
         stages = [" and ".join(map(_named, stage)) for stage in product.retrieval.stages]
@@ -199,12 +201,8 @@ def _look_at_product(product: Recommender, found: Findings) -> None:
     for retriever in product.ranker.retrievers:
         if isinstance(retriever, Touched) and torch.isin(retriever.history.keys(len(product.items)), known).all():
             found.warnings.append(
-                f"{_named(retriever)} finds nothing: all of it counts as seen"
-                + (
-                    ", as all that users had does; say with seen what need not come again"
-                    if rule is None
-                    else f", by {rule}"
-                )
+                f"{_named(retriever)} finds nothing: all of its items count as seen"
+                + (", as every item a user had does; narrow this with seen" if rule is None else f" by {rule}")
             )
 
 
@@ -216,7 +214,7 @@ def _named(source: str | Retriever) -> str:
 
 
 def _unused(project: Project, log: EventLog, found: Findings) -> None:
-    """Columns that the schema leaves out, the first of them by name."""
+    """Columns that the schema does not use."""
     data = project.document.data
     features = {**log.schema.user_features, **log.schema.item_features}
     for written in _written(data.events, data.users, data.items):

@@ -1,4 +1,4 @@
-"""Document: the tables of a project file, before anything is made of them."""
+"""Document: the outline of a project file, checked before any part is built."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class _Table(BaseModel):
 
 
 class Data(_Table):
-    """The files, by paths from the folder of the project file.
+    """Data files; paths are relative to the folder of the project file.
 
     Attributes:
-        events: One row an event: Parquet (or a folder of it), CSV, TSV, Arrow or Feather.
-        users: One row a user, with the user column of the events.
-        items: One row an item, with the item column of the events.
+        events: One row per event: a Parquet file (or a folder of them), CSV, TSV, Arrow or Feather.
+        users: One row per user, keyed by the user column of the events.
+        items: One row per item, keyed by the item column of the events.
     """
 
     events: str
@@ -30,13 +30,12 @@ class Data(_Table):
 
 
 class Mixed(_Table):
-    """A further log, for tasks whose labels lie in a file of their own; see `Mix`.
+    """Another log, for tasks whose labels are in a separate file; see `Mix`.
 
     Attributes:
-        events: As in `data`. Users and items that the events there do not have are unknown.
-        columns: Which column is what: the arguments of `Schema`, with ids and time as in the first table. The table is
-            called `schema`.
-        ratio: How many batches of it there are to one of the events; in proportion to its rows where not given.
+        events: As in `data`. Users and items that do not occur in `data.events` are unknown.
+        columns: The table `schema`: arguments of `Schema`. Ids and time default to those of the first log.
+        ratio: Batches of this log per batch of `data.events`; by default in proportion to its rows.
     """
 
     events: str
@@ -45,11 +44,11 @@ class Mixed(_Table):
 
 
 class Towers(_Table):
-    """What turns users and items into vectors.
+    """The towers that turn users and items into vectors.
 
     Attributes:
-        user: The tower of the users.
-        item: The tower of the items.
+        user: The user tower.
+        item: The item tower.
     """
 
     user: Any = "FeatureTower"
@@ -60,26 +59,26 @@ class Document(_Table):
     """Everything a project file says.
 
     Attributes:
-        data: Which files.
-        columns: Which column is what: the arguments of `Schema`. The table is called `schema`.
-        mix: Further logs, whose batches stand between those of the events, one table each.
-        split: Which rows are the test: a function of `split` and its arguments. All rows train where there is none.
-        validation: Which of the training rows are watched in training: as `split`. None where not given.
-        recent: A column of what the user had before each row: the arguments of `recent`, for a `SequenceTower`.
-        towers: What turns users and items into vectors; a `FeatureTower` each where not given.
+        data: The data files.
+        columns: The role of each column: arguments of `Schema`. The table is called `schema`.
+        mix: Further logs, one table each; their batches are interleaved with those of the events.
+        split: The test rows: a function of `split` and its arguments. Without it, all rows are used for training.
+        validation: Rows taken from the training rows to evaluate on after each epoch: as `split`. None by default.
+        recent: A column with the user's events before each row, for a `SequenceTower`: arguments of `recent`.
+        towers: The towers that turn users and items into vectors; a `FeatureTower` each by default.
         tasks: The objectives, one table each.
-        weights: What each task's loss counts for, by its name; 1 where not given.
-        trunk: What the heads of the tasks share. None where not given.
-        balancer: What turns several losses into gradients; their weighted sum where not given.
-        preference: Trains one model for every weighting: the arguments of `Preference`. For `weights` alone where not
-            given.
-        training: The arguments of `fit`; its seed also draws the first weights.
-        recommend: What users get of the model: the arguments of `Recommender`. What they had is left out, and the first
-            task that ranks the catalogue finds candidates, where not given.
-        baselines: What the model has to beat in `motet compare`, one table each. Not read in training.
-        compare: The arguments of `compare.compare`: what `motet compare` does. Not read in training.
-        sweep: The arguments of `compare.sweep`: which settings `motet sweep` tries. Not read in training.
-        tune: The arguments of `compare.tune`: how `motet tune` looks for better settings. Not read in training.
+        weights: Weight of each task's loss, by task name; 1 by default.
+        trunk: Layers that the heads of the tasks share. None by default.
+        balancer: Combines the losses of the tasks into one gradient; their weighted sum by default.
+        preference: Train one model for every weighting of the tasks: arguments of `Preference`. By default the model is
+            trained for `weights` alone.
+        training: Arguments of `fit`; its seed also determines the initial weights.
+        recommend: How the model recommends: arguments of `Recommender`. By default, items the user had are left out,
+            and the first task that ranks the catalogue finds the candidates.
+        baselines: Baselines for `motet compare`, one table each. Not used in training.
+        compare: Arguments of `compare.compare`, for `motet compare`. Not used in training.
+        sweep: Arguments of `compare.sweep`, for `motet sweep`. Not used in training.
+        tune: Arguments of `compare.tune`, for `motet tune`. Not used in training.
     """
 
     data: Data
@@ -114,27 +113,27 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data,
 
 
 def parse(tables: Mapping[str, Any], name: str) -> Document:
-    """Check the outline of the tables.
+    """Check the outline of a project file.
 
     Args:
-        tables: As TOML gives them.
-        name: Of the file, for messages.
+        tables: The parsed TOML.
+        name: Name of the file, for error messages.
 
     Returns:
-        The document; what is in the tables of towers, tasks and the like is not looked at yet.
+        The document; the contents of the tables of towers, tasks and other parts are not checked yet.
 
     Raises:
-        ConfigError: If a table or a key is unknown, missing, or of the wrong type.
+        ConfigError: If a table or a key is unknown or missing, or has the wrong type.
     """
     try:
         return Document.model_validate(dict(tables))
     except ValidationError as error:
-        # a misspelt key is missing too, under its right name: what is written says more
+        # A misspelt key is also missing under its right name; the misspelling is the better message.
         _refuse(min(error.errors(), key=lambda each: each["type"] != "extra_forbidden"), name)
 
 
 def _refuse(error: ErrorDetails, name: str) -> NoReturn:
-    """Say what pydantic found, in the words of the file."""
+    """Turn an error of pydantic into one in the terms of the project file."""
     *table, key = error["loc"]
     owner = TABLES.get(tuple(each for each in table if isinstance(each, str)), Document)
     known = [field.alias or each for each, field in owner.model_fields.items()]
@@ -144,13 +143,13 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
         hint = did_you_mean(key, known)
         raise ConfigError(f"{place}: there is no {what} {key!r}{hint}; {what}s: {', '.join(known)}")
     if error["type"] == "missing":
-        raise ConfigError(f"{place} has no {what} {key!r}, and needs one")
+        raise ConfigError(f"{place} has no {what} {key!r}, which is required")
     told = RULES.get(error["type"], error["msg"][0].lower() + error["msg"][1:])
     raise ConfigError(f"{place}: {key} = {error['input']!r}; {told}")
 
 
 def _place(name: str, table: Sequence[int | str]) -> str:
-    """The file and the table as the file writes it: one of several by its number, from 1."""
+    """The file and the table as TOML writes it; one of several by its number, from 1."""
     match table:
         case ():
             return name

@@ -1,4 +1,4 @@
-"""init: a first project file for an event log."""
+"""init: write a first project file for an event log."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from motet.project.write import write
 def init(
     events: Path, output: Path, *, tables: Mapping[str, Path], known: Mapping[str, str], explain: bool = False
 ) -> str:
-    """Look at a log, and declare a first model of it.
+    """Inspect a log, and declare a first model for it.
 
     Args:
         events: The log.
-        output: Where the file will stand: the paths in it start from there.
-        tables: Files of users and of items, as far as there are any: by `"user"`, `"item"`.
-        known: Columns of ids, as far as someone said so: by `"user"`, `"item"`.
-        explain: Whether settings that are not given stand in the file too, commented out.
+        output: Path of the project file; the paths in it are relative to its folder.
+        tables: Files of users and items, if there are any, by `"user"`, `"item"`.
+        known: Id columns that the caller named, by `"user"`, `"item"`.
+        explain: Whether settings that are not given are listed too, commented out.
 
     Returns:
         A commented project file.

@@ -1,4 +1,4 @@
-"""Kinds: the classes a project file can name, found among those that motet exports."""
+"""Kinds: the classes that a project file can name, found among those that motet exports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from motet.data.schema import KINDS as FEATURES
 from motet.early_stopping import EarlyStopping
 
 PACKAGES = (tasks, towers, trunks, balancers, baselines, retrievers)
-# Parts of which there is one kind, by their class, and what makes them.
+# Parts with only one kind, by class, and the function that makes them.
 SINGLE: Mapping[type, Callable[..., Any]] = {
     EarlyStopping: EarlyStopping,
     Neighbours: Neighbours.of,
@@ -34,16 +34,16 @@ SPLITS: dict[str, Callable[..., Any]] = {
 
 @cache
 def offered(base: type) -> dict[str, Callable[..., Any]]:
-    """The classes a file can name where a part of some class is wanted.
+    """The classes that a file can name for a part.
 
     Args:
-        base: What is wanted, such as `Task` or `Pool`.
+        base: Base class of the part, such as `Task` or `Pool`.
 
     Returns:
-        Concrete classes by name; none where the class is no part of a model.
+        Concrete classes by name; none if the class is not a part.
     """
     if base is torch.optim.Optimizer:
-        # motet's stand before torch's of the same name; LBFGS needs a closure, which training does not give.
+        # motet's replace torch's of the same name; LBFGS needs a closure, which training does not give.
         return {**_classes(torch.optim, base, but="LBFGS"), **_classes(optim, base)}
     if base in SINGLE:
         return {base.__name__: SINGLE[base]}

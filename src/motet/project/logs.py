@@ -1,4 +1,4 @@
-"""Further logs of a project: read beside its events into one log, and mixed into the batches of training again."""
+"""Further logs of a project: joined with its events into one log, and separated again into the batches of training."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from motet.data.schema import Schema
 from motet.errors import DataError
 from motet.model import Model
 
-ORIGIN = "log"  # column that says which log a row comes from: 0 is the events
+ORIGIN = "log"  # column with the number of each row's log; 0 is the events
 
 
 def join(events: EventLog, others: Sequence[EventLog]) -> EventLog:
-    """All rows in one log, which a split divides at one moment, whatever log a row comes from.
+    """Join logs, so that a split divides all of them at the same time.
 
     Args:
-        events: The first log; its own where there are no others.
-        others: Read against its users and items.
+        events: The first log.
+        others: Logs encoded with its users and items.
 
     Returns:
-        A log with the signals of all, unknown where a log does not have them, and a column `log`.
+        A log with the signals of all logs, null where a log lacks one, and a column `log`; the first log itself if
+        there are no others.
 
     Raises:
         DataError: If the logs do not fit together, or have a column called `log`.
@@ -34,7 +35,9 @@ def join(events: EventLog, others: Sequence[EventLog]) -> EventLog:
         return events
     logs = [events, *others]
     if any(ORIGIN in log.columns for log in logs):
-        raise DataError(f"a column is called {ORIGIN!r}, which says which log of the mix a row is of; rename it")
+        raise DataError(
+            f"a column is called {ORIGIN!r}, the name of the column that numbers the logs of the mix; rename it"
+        )
     joined = Mix(logs).log
     signals = dict.fromkeys(name for log in logs for name in log.schema.signals)
     origin = torch.cat([torch.full((len(log),), row) for row, log in enumerate(logs)])
@@ -43,15 +46,15 @@ def join(events: EventLog, others: Sequence[EventLog]) -> EventLog:
 
 
 def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
-    """Rows with what is known of each user with its item.
+    """Add the counts of each row's user with its item.
 
     Args:
-        rows: Of a joined log, or of a single one that has a time.
+        rows: Rows of a joined log, or of a single one that has a time.
         features: Counted on the training rows.
 
     Returns:
-        The same rows with the columns, of what came before each row. Where there are no times, a row of the events
-        would be told of itself: only those of further logs are told anything.
+        The rows with the columns of counts, each over the rows before it. Without times, the counts of a row of the
+        events would include the row itself, so only the rows of further logs get any.
     """
     if rows.schema.time is not None:
         return features.add(rows)
@@ -66,23 +69,22 @@ def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
 def mixed(
     rows: EventLog, model: Model, schemas: Sequence[Schema], ratio: Sequence[float | None] = ()
 ) -> EventLog | Mix:
-    """What training takes batches from.
+    """Separate a joined log into the logs that training draws batches from.
 
     Args:
-        rows: Some rows of a joined log.
-        model: A log from which none of its tasks learns is left out.
-        schemas: Of the events and of each further log.
-        ratio: Of each further log, how many batches there are to one of the events; in proportion to its rows where
-            it is None.
+        rows: Rows of a joined log.
+        model: The model; a log that none of its tasks learns from is left out.
+        schemas: Schemas of the events and of each further log.
+        ratio: Batches of each further log per batch of the events; None for a share in proportion to its rows.
 
     Returns:
-        A mix; a single log where there is one, or one alone that a task learns from.
+        A mix; a single log if there is only one, or only one that a task learns from.
     """
     if not ratio:
         return rows
     learning = [task for name, task in model.tasks.items() if model.weights[name] > 0]
     declared = {name for schema in schemas for name in schema.columns}
-    features = rows.schema.context_features.keys() - declared  # made of the events, for rows of any log
+    features = rows.schema.context_features.keys() - declared  # computed from the events, for rows of any log
     own = [{*schema.columns, *features} for schema in schemas]
     origin = rows.columns[ORIGIN]
     counts = origin.bincount(minlength=len(schemas)).tolist()
@@ -100,5 +102,5 @@ def mixed(
 
 
 def _without(log: EventLog, names: set[str]) -> EventLog:
-    """A log as it was before columns of others came in."""
+    """A log without the columns of other logs."""
     return replace(log, columns={name: column for name, column in log.columns.items() if name not in names})

@@ -1,4 +1,4 @@
-"""What each setting means: read from the docstring of what it belongs to, the one place that says so."""
+"""The meaning of each setting, read from the docstring of its class or function."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ INDENT = 4
 
 
 def meanings(target: Callable[..., Any]) -> dict[str, str]:
-    """The arguments a docstring explains.
+    """The arguments that a docstring explains.
 
     Args:
         target: A class or a function with a docstring in Google's style.
 
     Returns:
-        One sentence or more by argument, on one line each.
+        Descriptions by argument, on one line each.
 
     Example:
         >>> meanings(meanings)
@@ -48,6 +48,6 @@ def summary(target: Callable[..., Any]) -> str:
         target: A class or a function.
 
     Returns:
-        One line; empty where there is no docstring.
+        One line; empty if there is no docstring.
     """
     return inspect.cleandoc(target.__doc__ or "").partition("\n")[0]

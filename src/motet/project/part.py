@@ -1,4 +1,4 @@
-"""Part: a table of a project file, checked against the signature of what it makes."""
+"""Part: a table of a project file, checked against the signature of the class or function it stands for."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOTHING = "none"  # TOML has no null
 
 
 class Part:
-    """A class or function and the arguments a file gives it.
+    """A class or function with the arguments from a file.
 
     Args:
-        target: What is called.
-        given: Arguments by name, with parts for those that are tables with a kind.
-        place: The file and the table, for messages.
+        target: The class or function.
+        given: Arguments by name; tables with a kind are parts.
+        place: The file and the table, for error messages.
     """
 
     def __init__(self, target: Callable[..., Any], given: Mapping[str, Any], *, place: str) -> None:
@@ -47,13 +47,13 @@ class Part:
         """Check a table.
 
         Args:
-            raw: The table; or a text, the kind alone.
-            kinds: What it may make, by name. One alone need not be named.
-            place: The file and the table, for messages.
-            leave: Arguments that are not the file's to give.
+            raw: The table, or just the kind as text.
+            kinds: The allowed classes and functions, by name. If there is only one, the kind may be omitted.
+            place: The file and the table, for error messages.
+            leave: Arguments that a file may not give.
 
         Returns:
-            The part; nothing is made yet.
+            The part; nothing is built yet.
 
         Raises:
             ConfigError: If the kind or a setting is unknown, a setting is missing, or a value has the wrong type.
@@ -68,7 +68,7 @@ class Part:
         for name in written:
             if name not in known:
                 raise ConfigError(
-                    f"{place}: {name!r} is no setting of {kind}{did_you_mean(name, known)}; "
+                    f"{place}: {name!r} is not a setting of {kind}{did_you_mean(name, known)}; "
                     f"settings: {', '.join(known) or 'none'}"
                 )
         for name, setting in known.items():
@@ -81,15 +81,15 @@ class Part:
         """Call the target.
 
         Args:
-            *first: Arguments by position, which a file does not give.
-            log: The training log; given to arguments of that type, and its users and items to those of theirs.
+            *first: Positional arguments, which a file does not give.
+            log: The training log, passed to every argument of that type; its users and items likewise.
             **more: Further arguments, which a file does not give.
 
         Returns:
-            What the target returns; of an optimizer, what makes it.
+            What the target returns; for an optimizer, a function that makes it.
 
         Raises:
-            MotetError: What the target raises, with the place of the table in front.
+            MotetError: What the target raises, prefixed with the place of the table.
         """
         try:
             given = {name: _made(value, log) for name, value in self.given.items()}
@@ -103,7 +103,7 @@ class Part:
             raise type(error)(told if told.startswith(self.place) else f"{self.place}: {told}") from error
 
     def _supplied(self, first: Sequence[Any], log: EventLog | None) -> dict[str, Any]:
-        """The log, its users and its items, for further arguments that want them."""
+        """The log, its users and its items, for the arguments of these types."""
         if log is None:
             return {}
         supplied: dict[str, Any] = {}
@@ -121,7 +121,7 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
         return next(iter(kinds))
     listed = f"kinds: {', '.join(kinds) or 'none'}"
     if kind is None:
-        raise ConfigError(f"{place} does not say its kind; {listed}")
+        raise ConfigError(f"{place} has no kind; {listed}")
     if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)}; {listed}")
     return kind
@@ -132,7 +132,7 @@ def _is_tower(target: Callable[..., Any]) -> bool:
 
 
 def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -> Any:
-    """A setting's value, with parts in place of tables that have a kind."""
+    """The value of a setting; tables with a kind become parts."""
     if setting.optional and raw == NOTHING:
         return None
     hint = setting.hint

@@ -1,4 +1,4 @@
-"""Profile: what a column looks like, and which kind of feature it could be."""
+"""Profile: summary of a column, and the kind of feature it could be."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from motet.data.table import Table
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
 SEPARATORS = ("|", ";")
-CODES = 10  # whole numbers with no more values than this are taken for codes
-SHOWN = 20  # as many values at most make a signal or a kind of event
-LOOKED_AT = 1_000  # values of a text column that are read to see what they look like
+CODES = 10  # integers with at most this many values count as codes
+SHOWN = 20  # most values of a signal or of a kind of event
+LOOKED_AT = 1_000  # values of a text column that are inspected
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Profile:
     """One column.
 
     Attributes:
-        name: Of the column.
-        rows: How many rows there are.
-        known: How many are not null.
-        distinct: How many different values there are.
+        name: Its name.
+        rows: Number of rows.
+        known: Number of values that are not null.
+        distinct: Number of distinct values.
         sample: Some of the values that are not null.
-        values: All different values, where there are few; else none.
+        values: All distinct values if they are few, else none.
         finite: Whether no number is NaN or infinite.
     """
 
@@ -42,11 +42,11 @@ class Profile:
 
     @classmethod
     def of(cls, table: Table, name: str) -> Profile:
-        """Look at a column.
+        """Summarise a column.
 
         Args:
-            table: Where it is.
-            name: Which.
+            table: The table.
+            name: Name of the column.
 
         Returns:
             Its profile.
@@ -61,7 +61,7 @@ class Profile:
 
     @property
     def dtype(self) -> Any:
-        """Its type in Polars."""
+        """Its Polars type."""
         return self.sample.dtype
 
     @property
@@ -76,17 +76,17 @@ class Profile:
 
     @property
     def binary(self) -> bool:
-        """Whether it says yes or no."""
+        """Whether its values are 0 and 1, or one of them."""
         return self.number and set(self.values) <= {0, 1} and bool(self.values)
 
     @property
     def sayable(self) -> bool:
-        """Whether a condition can speak of it: its name is one word, and none of Python's own."""
+        """Whether a condition can name it: its name is an identifier and not a keyword of Python."""
         return self.name.isidentifier() and not iskeyword(self.name)
 
     @property
     def constant(self) -> bool:
-        """Whether it says the same in every row."""
+        """Whether it is the same in every row."""
         return self.distinct < 2 and self.known in (0, self.rows)
 
     def told(self) -> str:
@@ -95,17 +95,17 @@ class Profile:
         return f"{self.distinct:,} different in {self.rows:,} rows{empty}"
 
     def kind(self) -> tuple[Feature | None, str]:
-        """Which kind of feature it could be.
+        """The kind of feature it could be.
 
         Returns:
-            The kind, or None where it had better be left out; and why.
+            The kind, or None if it should be left out; and the reason.
         """
         if self.constant:
             return None, "the same in every row"
         if self.text:
             return self._kind_of_text()
         if self.dtype in (pl.Date, pl.Datetime):
-            return Timestamp(), "moments"
+            return Timestamp(), "times"
         if isinstance(self.dtype, pl.List | pl.Array):
             inner = self.sample.explode().dtype
             usable = inner in TEXTS or inner.is_integer()

@@ -1,4 +1,4 @@
-"""Project: a declaration of data, split, model and training, from a file or in memory, and what it makes."""
+"""Project: data, split, model and training, declared in a file or in memory."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from motet.towers import Tower
 from motet.train import fit
 from motet.trunks import Trunk
 
-FEW = 256  # rows that show what a recommender refuses
+FEW = 256  # rows on which a recommender is tried before training
 
 
 @dataclass(frozen=True, eq=False)
 class Divided:
-    """The rows of a log by what they are for.
+    """The rows of a log by purpose.
 
     Attributes:
-        train: Rows to train on.
-        validation: Rows to watch in training; None where the file asks for none.
-        test: Rows to judge by; None where there is no split.
+        train: Training rows.
+        validation: Rows to evaluate on in training; None if the file declares none.
+        test: Test rows; None if there is no split.
         report: How they were chosen.
     """
 
@@ -55,15 +55,15 @@ class Divided:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a project makes.
+    """The results of training a project.
 
     Attributes:
         model: The trained model.
-        log: All rows of the data.
-        rows: The same by what they were for.
+        log: All rows.
+        rows: The same rows by purpose.
         history: What `fit` returned.
-        report: The evaluation on the test rows; None where there are none.
-        recommender: What users get.
+        report: The evaluation on the test rows; None if there are none.
+        recommender: What recommends to users.
     """
 
     model: Model
@@ -75,24 +75,24 @@ class Trained:
 
 
 class Project:
-    """Data, split, model and training as one declaration; the same declaration gives the same model.
+    """Data, split, model and training in one declaration; the same declaration gives the same model.
 
-    Every table with a kind is the class of that name and its constructor's arguments, checked against its signature:
-    what Python takes, the file takes, under the same name.
+    A table with a kind stands for the class of that name, and its keys for the constructor's arguments. They are
+    checked against its signature, so a file takes what Python takes, under the same names.
 
     Args:
-        tables: As TOML gives them: see `Document`.
-        file: Where they come from: its name stands in messages, and paths start from its folder. From the working
-            folder where not given.
+        tables: Parsed TOML: see `Document`.
+        file: The file they were read from. Error messages name it, and paths are relative to its folder; without it,
+            to the working directory.
 
     Raises:
         ConfigError: If a table, a kind or a setting is unknown or missing, or a value has the wrong type. The message
             names file, table and key.
 
     Attributes:
-        tables: As they were given.
-        document: The same, with what holds where nothing is said.
-        name: Of the file, or what stands for it in messages.
+        tables: The tables as given.
+        document: The tables with their defaults.
+        name: Name of the file, or what stands for it in error messages.
     """
 
     def __init__(self, tables: Mapping[str, Any], *, file: Path | None = None) -> None:
@@ -125,14 +125,14 @@ class Project:
         """Refuse a table that needs another."""
         if self._early_stopping is not None and self.validation is None:
             raise ConfigError(
-                f"{self.training.place}: early_stopping needs rows to watch; add a table [validation], such as "
+                f"{self.training.place}: early_stopping needs validation rows; add a table [validation], such as "
                 'kind = "random", test = 0.1'
             )
         if self._features is not None and not self.document.mix and "time" not in self.schema.given:
             raise ConfigError(
-                f"{self._features.place}: without moments a row would be told of itself; name the time of the events, "
-                "[schema] time, so that each row sees what came before it, or bring the labels in a log of their own, "
-                "[[mix]]"
+                f"{self._features.place}: the counts of a row would include the row itself; declare the time of the "
+                "events, [schema] time, so that only earlier rows are counted, or put the labels into a log of their "
+                "own, [[mix]]"
             )
 
     @classmethod
@@ -147,7 +147,7 @@ class Project:
             The project.
 
         Raises:
-            ConfigError: If there is no such file, it is no TOML, or it says what motet does not know.
+            ConfigError: If there is no such file, it is not valid TOML, or a table or setting is wrong.
         """
         path = Path(path)
         return cls(override(read_tables(path), changes), file=path)
@@ -156,10 +156,10 @@ class Project:
         """The same project with other settings.
 
         Args:
-            values: By `table.key`, as in `training.epochs`; tasks count from 1. None takes a setting away.
+            values: By `table.key`, as in `training.epochs`; tasks count from 1. None removes a setting.
 
         Returns:
-            Another project; this one is left alone.
+            A new project; this one is not modified.
 
         Raises:
             ConfigError: If there is no such setting, or a value has the wrong type.
@@ -168,17 +168,17 @@ class Project:
 
     @property
     def seed(self) -> int:
-        """Where the random numbers of the model and of its training start."""
+        """The seed of the initial weights and of the training."""
         return int(self.training.given.get("seed", 0))
 
     def setting(self, key: str) -> Any:
-        """What holds for a setting of a tower, a task, the training, or the weights.
+        """The value of a setting of a tower, a task, the training, or the weights.
 
         Args:
             key: As `table.key`: `training.epochs`, `tasks.1.dropout`, `training.optimizer.lr`.
 
         Returns:
-            The value as declared, else by default; None where there is no such table or setting.
+            The declared value, or the default; None if there is no such table or setting.
         """
         if key.startswith("weights."):
             return self.document.weights.get(key.removeprefix("weights."), 1.0)
@@ -187,20 +187,20 @@ class Project:
         table, _, name = key.rpartition(".")
         part: Any = parts.get(table)
         if part is None and table.rpartition(".")[0] in parts:
-            part = self.setting(table)  # a part within a part
+            part = self.setting(table)  # a part inside a part
         if not isinstance(part, Part) or name not in settings(part.target):
             return None
         value = part.given.get(name, settings(part.target)[name].default)
         return list(value) if isinstance(value, tuple) else value
 
     def path(self, written: str) -> Path:
-        """A path of the file.
+        """Resolve a path of the file.
 
         Args:
-            written: As it stands there.
+            written: The path as written.
 
         Returns:
-            The path, from the folder of the file.
+            The path, relative to the folder of the file.
         """
         return Path(written) if self.file is None else self.file.parent / written
 
@@ -208,10 +208,10 @@ class Project:
         """Read the data.
 
         Returns:
-            All rows; those of further logs have their number in a column `log`.
+            All rows. With further logs, a column `log` holds the number of each row's log.
 
         Raises:
-            DataError: If a file is not there, or does not hold what the schema says.
+            DataError: If a file is missing, or does not match the schema.
         """
         data = self.document.data
         users, items = (None if each is None else self.path(each) for each in (data.users, data.items))
@@ -248,13 +248,13 @@ class Project:
         return Divided(train, validation, test, " ".join(reports))
 
     def model(self, train: EventLog) -> Model:
-        """Make the model.
+        """Build the model.
 
         Args:
-            train: The rows it will be trained on.
+            train: The training rows.
 
         Returns:
-            The model, untrained; its first weights are drawn from the seed of the training.
+            The untrained model; its initial weights depend on the seed of the training.
 
         Raises:
             MotetError: If a part refuses its arguments, the parts do not fit together, or early stopping watches a
@@ -287,14 +287,14 @@ class Project:
         progress: bool = False,
         **changes: Any,
     ) -> pl.DataFrame:
-        """Train as the file says, batches of further logs mixed in.
+        """Train as declared, with batches of further logs mixed in.
 
         Args:
-            model: Made by `model`.
-            train: The rows to train on.
-            validation: Rows to watch.
+            model: Built by `model`.
+            train: The training rows.
+            validation: Rows to evaluate on after each epoch.
             progress: Whether to show a progress bar on stderr.
-            **changes: Arguments of `fit` that stand above those of the file.
+            **changes: Arguments of `fit` that override those of the file.
 
         Returns:
             What `fit` returns.
@@ -308,13 +308,13 @@ class Project:
         return history
 
     def learn(self, model: Model, rows: Divided, *, progress: bool = False, **changes: Any) -> pl.DataFrame:
-        """Train as the file says, and calibrate probabilities: what is judged by the test rows and served.
+        """Train as declared, and calibrate probabilities: the model that is evaluated on the test rows and served.
 
         Args:
-            model: Made by `model`.
-            rows: To train on; to watch and to calibrate on, where there are validation rows.
+            model: Built by `model`.
+            rows: The rows. Validation rows, if there are any, serve for early stopping and calibration.
             progress: Whether to show a progress bar on stderr.
-            **changes: Arguments of `fit` that stand above those of the file.
+            **changes: Arguments of `fit` that override those of the file.
 
         Returns:
             What `fit` returns.
@@ -334,7 +334,7 @@ class Project:
             progress: Whether to show a progress bar on stderr.
 
         Returns:
-            The model and what was found.
+            The model and its evaluation.
 
         Raises:
             MotetError: If data, model or training breaks a rule.
@@ -342,7 +342,7 @@ class Project:
         log = self.log()
         rows = self.divide(log)
         model = self.model(rows.train)
-        self.product(model, rows.train.take(slice(0, FEW)))  # what it refuses is refused before training
+        self.product(model, rows.train.take(slice(0, FEW)))  # raises its errors before training
         history = self.learn(model, rows, progress=progress, **self._checkpoint())
         recommender, report = self.product(model, rows.train), None
         if rows.test is not None:
@@ -351,17 +351,18 @@ class Project:
         return Trained(model, log, rows, history, report, recommender)
 
     def product(self, model: Model, train: EventLog) -> Recommender:
-        """What users get of a model, as the file says.
+        """Make the recommender that the file declares.
 
         Args:
-            model: Trained; one that is not answers at random.
+            model: The trained model; an untrained one answers at random.
             train: The rows it was trained on.
 
         Returns:
             The recommender.
 
         Raises:
-            MotetError: If the file asks for what the model does not have, or a task reads what no request has.
+            MotetError: If `[recommend]` names something the model does not have, or a task reads a column that
+                requests do not have.
         """
         recommender: Recommender = self.recommend.make(model, train, log=train)
         return recommender
@@ -372,7 +373,7 @@ class Project:
 
     @property
     def _features(self) -> Part | None:
-        """What is counted of a user with an item."""
+        """The declared counts of a user with an item."""
         part = self.recommend.given.get("context")
         return part if isinstance(part, Part) else None
 
@@ -381,7 +382,7 @@ class Project:
         return {} if written is None else {"checkpoint": self.path(written)}
 
     def _further(self, row: int, columns: Mapping[str, Any]) -> Part:
-        """Which column is what in a further log: ids and time as in the events."""
+        """The schema of a further log; ids and time default to those of the events."""
         shared = {name: self.schema.given[name] for name in ("user", "item", "time") if name in self.schema.given}
         return Part.of({**shared, **columns}, {"Schema": Schema}, f"{self.name} [[mix]] {row}, schema")
 

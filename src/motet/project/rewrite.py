@@ -1,4 +1,4 @@
-"""rewrite: settings put into a project file that someone has written and commented."""
+"""rewrite: change settings in a project file and keep its comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motet.project.tables import put
 
 
 def check_new(output: Path) -> None:
-    """Check that a file can be written without taking another's place, before there is anything to write.
+    """Check that a file can be written without replacing another, before the work that produces it.
 
     Args:
         output: The file.
@@ -31,20 +31,19 @@ def check_new(output: Path) -> None:
 
 
 def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None, notes: Sequence[str] = ()) -> None:
-    r"""Put settings into a project file; its comments and its order stay.
+    r"""Change settings in a project file; its comments and its order stay.
 
-    The file is replaced whole or not at all: a full disk or a kill leaves the one of before.
+    The file is replaced whole or not at all: after a full disk or a kill the old one is intact.
 
     Args:
         path: The file.
-        values: By `table.key`, as in `training.epochs`; tasks count from 1. None takes a setting away.
-        output: Another file to write, with the paths of the data as they lead there from its folder. The same file
-            where not given.
-        notes: Comments for the head of the file, a line each.
+        values: By `table.key`, as in `training.epochs`; tasks count from 1. None removes a setting.
+        output: Another file to write, with the data paths adjusted to its folder. By default the same file.
+        notes: Comments for the head of the file, one line each.
 
     Raises:
-        ConfigError: If the file is no TOML, is gone, or a value goes into what is no table.
-        ArtifactError: If the disk is full or refuses to be written.
+        ConfigError: If the file is not TOML or does not exist, or a key leads into something that is not a table.
+        ArtifactError: If the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -64,7 +63,7 @@ def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path} to write settings into") from error
     except tomlkit.exceptions.ParseError as error:
-        raise ConfigError(f"{path.name} is no TOML: {error}") from error
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
     for key, value in values.items():
         put(document, key, value, new=_new)
     output = path if output is None else output
@@ -76,7 +75,7 @@ def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None
 
 
 def _new(depth: int) -> Table | InlineTable:
-    """Tables of a file stand under headings of their own, those within them on one line."""
+    """A table of the file has a heading of its own; a table inside a table is written on one line."""
     return tomlkit.inline_table() if depth else tomlkit.table()
 
 
@@ -85,10 +84,10 @@ def replace(path: Path, text: str) -> None:
 
     Args:
         path: The file.
-        text: What it is to hold.
+        text: Its contents.
 
     Raises:
-        ArtifactError: If the disk is full or refuses to be written.
+        ArtifactError: If the file cannot be written.
     """
     unfinished = path.with_name(path.name + ".unfinished")
     try:
@@ -99,8 +98,8 @@ def replace(path: Path, text: str) -> None:
         os.replace(unfinished, path)
     except OSError as error:
         raise ArtifactError(
-            f"could not write {path}: {error.strerror}; what was there before is untouched. Make room, or name a "
-            "file in a folder that can be written to"
+            f"could not write {path}: {error.strerror}; the existing file is untouched. Free some space, or name a "
+            "file in a writable folder"
         ) from error
     finally:
         with suppress(OSError):

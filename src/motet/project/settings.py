@@ -1,4 +1,4 @@
-"""Settings: what may be written about a class or a function in a project file, taken from its signature."""
+"""Settings: the arguments of a class or function that a project file may give, taken from its signature."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS: Mapping[Any, tuple[str, str]] = {
     str: ("text", "texts"),
     bool: ("true or false", "true or false"),
 }
-CALLERS = ("params", "progress")  # arguments that are the caller's to give, though TOML could hold them
+CALLERS = ("params", "progress")  # arguments for the caller to give, although TOML could hold them
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Setting:
     """One argument of a class or a function.
 
     Attributes:
-        name: Of the argument.
+        name: Its name.
         hint: Its type.
-        default: What holds where it is not given; `inspect.Parameter.empty` where it must be.
-        meaning: What its docstring says.
+        default: Its default; `inspect.Parameter.empty` if it is required.
+        meaning: Its description in the docstring.
     """
 
     name: str
@@ -52,20 +52,19 @@ class Setting:
 
     @property
     def optional(self) -> bool:
-        """Whether it may be nothing, although it is something where not given."""
+        """Whether it may be None, although its default is not."""
         return NoneType in members(self.hint) and self.default is not None
 
 
 @cache
 def settings(target: Callable[..., Any]) -> Mapping[str, Setting]:
-    """What a file may say of a class or a function.
+    """The arguments of a class or function that a file may give.
 
     Args:
         target: The class or function.
 
     Returns:
-        By name, in the order of the signature; what TOML cannot hold, such as a tensor or a function, is not among
-        them.
+        By name, in the order of the signature; without those that TOML cannot hold, such as tensors and functions.
     """
     told = meanings(target)
     return {
@@ -93,25 +92,25 @@ def arguments(target: Callable[..., Any]) -> Mapping[str, tuple[Any, Any]]:
 
 
 def members(hint: Any) -> tuple[Any, ...]:
-    """The alternatives of a type.
+    """The members of a union.
 
     Args:
         hint: A type, or a union of types.
 
     Returns:
-        One or more.
+        One or more types.
     """
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def element(hint: Any) -> Any:
-    """What a list or a table of parts holds.
+    """The element type of a list or table of parts.
 
     Args:
         hint: A type.
 
     Returns:
-        The type of its values where these are parts with a kind of their own, else None.
+        The type of its values if these are parts with a kind of their own, else None.
     """
     for each in members(hint):
         if get_origin(each) in (*LISTS, *TABLES) and kinds_of(get_args(each)[-1]):
@@ -128,19 +127,19 @@ def kinds_of(hint: Any) -> dict[str, Callable[..., Any]]:
         hint: Its type.
 
     Returns:
-        Classes by name; none where the setting is no part.
+        Classes by name; none if the setting is not a part.
     """
     return {name: kind for each in members(hint) if isinstance(each, type) for name, kind in offered(each).items()}
 
 
 def plain(hint: Any) -> Any:
-    """As much of a type as TOML can hold, apart from parts.
+    """The part of a type that TOML can hold, apart from parts with a kind.
 
     Args:
         hint: A type.
 
     Returns:
-        A type of texts, numbers, lists and tables; None where nothing is left.
+        A type of text, numbers, lists and tables; None if nothing is left.
     """
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or hint in WORDS or origin is Literal:
@@ -159,14 +158,14 @@ def plain(hint: Any) -> Any:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is what a type says, numbers and texts kept apart.
+    """Whether a value has a type, without converting between numbers and text.
 
     Args:
-        value: As TOML gave it.
+        value: Parsed TOML.
         hint: The type of the setting.
 
     Returns:
-        True where it is.
+        True if it does.
     """
     expected = plain(hint)
     if expected is None:
@@ -179,7 +178,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def words(hint: Any) -> str:
-    """What a setting takes, for people.
+    """What a setting takes, in words.
 
     Args:
         hint: Its type.
@@ -194,13 +193,13 @@ def words(hint: Any) -> str:
 
 
 def choices(hint: Any) -> list[str]:
-    """The texts a setting chooses from.
+    """The values of a setting that takes one of several texts.
 
     Args:
         hint: Its type.
 
     Returns:
-        Texts; none where it takes any text, or no text.
+        Texts; none if it takes any text, or no text.
     """
     return [str(value) for each in members(hint) if get_origin(each) is Literal for value in get_args(each)]
 
@@ -221,7 +220,7 @@ def _words(hint: Any, place: int = 0) -> str:
 
 
 def _held(what: str, hints: Sequence[Any]) -> str:
-    """What a list or a table holds: plain values, or parts of some kind."""
+    """The contents of a list or a table: plain values, or parts."""
     values = [_words(each, 1) for each in hints if each is not Ellipsis]
     kinds = [name for each in hints for name in kinds_of(each)]
     told = dict.fromkeys([value for value in values if value] + kinds)
@@ -235,5 +234,5 @@ def _either(hints: list[Any]) -> Any:
 
 def _writable(hint: Any) -> bool:
     if any(each in members(hint) for each in (Entities, EventLog)):
-        return False  # the training log's
+        return False  # taken from the training log
     return plain(hint) is not None or bool(kinds_of(hint)) or element(hint) is not None

@@ -1,4 +1,4 @@
-"""suggest: the tables of a project file, from what the columns of a log were taken for."""
+"""suggest: the tables of a first project file, from the guessed roles of the columns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from motet.project.profile import Profile
 UNWANTED = re.compile(r"return|refund|dislike|remove|skip|hide|complain|unsubscribe|report|downvote")
 SHOWN = re.compile(r"impression|exposure|shown|display")
 STRONG = re.compile(r"purchase|buy|bought|order|paid|checkout")
-MOST = 4  # retrieval tasks for kinds of events
-TEST = 0.2  # share of the rows that judge
-FEW = 20  # different values of a label that has to have them all in training
-ENOUGH = 10  # events of a kind that is worth a task
+MOST = 4  # most retrieval tasks for kinds of events
+TEST = 0.2  # share of test rows
+FEW = 20  # a label with at most this many values needs all of them in training
+ENOUGH = 10  # fewest events of a kind that gets a task
 
 Tables = dict[str, Any]
 
@@ -29,13 +29,13 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
     """The tables of a first project file.
 
     Args:
-        found: What the columns are taken for.
+        found: The guessed roles of the columns.
         events: The log.
-        data: Paths, as the file shall have them.
+        data: Paths as they go into the file.
 
     Returns:
-        Tables as TOML would give them; `recommend` where there are several kinds of events, for whoever wants what was
-        only looked at to come again.
+        The tables; with `recommend` if there are several kinds of events, so that items which a user only viewed may
+        be recommended again.
     """
     schema: Tables = {role: found.roles[role] for role in ("user", "item", "time", "event") if role in found.roles}
     schema["signals"] = list(found.signals)
@@ -60,9 +60,9 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
 
 
 def _split(found: Guess, events: Table) -> Tables:
-    """By time, where the last rows are of users that the earlier ones know; else the last row of each user.
+    """By time if the users of the last rows occur in earlier ones, else the last row of each user.
 
-    At random where there are no times, or these would leave nothing of some label to train on.
+    At random if there are no times, or if these splits would leave some label without training rows.
     """
     random = {"kind": "random", "test": TEST, "seed": 0}
     if "time" not in found.roles:
@@ -78,7 +78,7 @@ def _split(found: Guess, events: Table) -> Tables:
 
 
 def _says_all(part: pl.DataFrame, rows: pl.DataFrame, labels: list[str]) -> bool:
-    """Whether a part of the rows has every value of a label that has few, and some of the others."""
+    """Whether some of the rows have every value of the labels with few values, and any value of the others."""
     for name in labels:
         values = rows[name].drop_nulls()
         if not part[name].count() or (values.n_unique() <= FEW and part[name].n_unique() < rows[name].n_unique()):
@@ -87,7 +87,7 @@ def _says_all(part: pl.DataFrame, rows: pl.DataFrame, labels: list[str]) -> bool
 
 
 def _kind(kind: Feature) -> Any:
-    """A kind of feature: its name, or a table where it has settings other than the defaults."""
+    """A kind of feature: its name, or a table if it has settings other than the defaults."""
     settings = {name: value for name, value in asdict(kind).items() if value != getattr(type(kind)(), name)}
     return {"kind": type(kind).__name__, **settings} if settings else type(kind).__name__
 
@@ -109,7 +109,7 @@ def _tasks(found: Guess, events: Table) -> Iterator[Tables]:
 
 
 def _of_events(event: str, events: Table) -> Iterator[Tables]:
-    """Retrieval for the most frequent kinds of events that are wanted; what is unwanted pushes away."""
+    """Retrieval for the most frequent kinds of positive events; negative kinds, such as returns, are its negatives."""
     counts = dict(events.column(event).cast(pl.String).value_counts(sort=True).iter_rows())
     unwanted = [value for value in counts if UNWANTED.search(value.lower())]
     wanted = [value for value in counts if value not in unwanted and not SHOWN.search(value.lower())]
@@ -126,7 +126,7 @@ def _of_events(event: str, events: Table) -> Iterator[Tables]:
 
 
 def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
-    """What was had most strongly need not come again; what was had otherwise comes first."""
+    """Items with the strongest kind of event are left out; items with weaker ones come first."""
     kinds = [task for task in tasks if task["kind"] == "Retrieval" and "event" in found.roles]
     if len(kinds) < 2:
         return {}
@@ -137,7 +137,7 @@ def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
 
 
 def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:
-    """Retrieval for each yes, and the chance of a yes where both answers are known: as a funnel, where they are one."""
+    """Retrieval for each binary signal, and its probability where both values occur: as a funnel if they form one."""
     unwanted = [column.name for column in signals if UNWANTED.search(column.name.lower())]
     wanted = [column for column in signals if column.name not in unwanted]
     if not wanted:
@@ -159,7 +159,7 @@ def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:
 
 
 def _chain(names: list[str], events: Table) -> list[str]:
-    """Signals of which each is 1 only where the one before is, and known where it is not; none for fewer than two."""
+    """Signals that are 1 only where the previous one is 1, and known where it is 0; none if fewer than two."""
     rows = events.frame.select(pl.col(names).cast(pl.Float64)).collect()
     chain: list[str] = []
     for name in sorted(names, key=lambda each: rows[each].sum(), reverse=True):
@@ -172,7 +172,7 @@ def _chain(names: list[str], events: Table) -> list[str]:
 
 
 def _distinct(tasks: list[Tables]) -> list[Tables]:
-    """Tasks of different names: those that have one of their own give way to labels, and to those before them."""
+    """Tasks with distinct names: a task whose name clashes with a label or an earlier task is renamed."""
     taken = {task["label"] for task in tasks if "label" in task}
     for task in tasks:
         if "name" in task:
@@ -195,12 +195,12 @@ def _rating(column: Profile, where: str | None) -> Tables:
 
 
 def _many(column: Profile) -> bool:
-    """Whether a signal says more than yes and no."""
+    """Whether a signal has values other than 0 and 1."""
     return not column.binary and column.distinct > 1
 
 
 def _where(event: str, column: Profile, events: Table) -> str | None:
-    """The kinds of events that a signal speaks of, where these are not all."""
+    """A condition for the kinds of events that have a signal; None if all have it."""
     known = events.frame.group_by(event).agg(pl.col(column.name).is_not_null().any().alias("known")).collect()
     kinds = sorted(known.filter("known")[event].cast(pl.String).to_list())
     if len(kinds) == len(known):

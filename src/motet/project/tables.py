@@ -1,4 +1,4 @@
-"""Tables: what TOML gives, read, changed setting by setting, and written."""
+"""Tables: parsed TOML, read, changed setting by setting, and written."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from motet.errors import ConfigError
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """The tables of a file.
+    """Read a TOML file.
 
     Args:
-        path: A TOML file.
+        path: The file.
 
     Returns:
-        As TOML gives them.
+        Its tables.
 
     Raises:
-        ConfigError: If there is no such file, or it is no TOML; the message says where.
+        ConfigError: If there is no such file, or it is not valid TOML; the message says where.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -32,14 +32,14 @@ def read_tables(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name} is no TOML: {error}") from error
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
 
 
 def as_toml(tables: Mapping[str, Any]) -> str:
-    """The text of a file that holds some tables.
+    """Tables as the text of a TOML file.
 
     Args:
-        tables: As TOML gives them; what is None is left out.
+        tables: The tables; values that are None are left out.
 
     Returns:
         TOML.
@@ -53,25 +53,25 @@ def as_toml(tables: Mapping[str, Any]) -> str:
 
 
 def override(tables: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Change single settings.
+    """Change single settings, as `--set` does.
 
     Args:
-        tables: As TOML gives them; left alone.
-        changes: Each as `table.key=value`, the value in TOML (text may stand without its quotes). Tasks count from 1:
+        tables: Parsed TOML; not modified.
+        changes: Each as `table.key=value`, the value in TOML (quotes around text may be omitted). Tasks count from 1:
             `tasks.1.dropout=.2`.
 
     Returns:
         The changed tables.
 
     Raises:
-        ConfigError: If a change has another form, or goes into what is no table.
+        ConfigError: If a change has another form, or its key leads into something that is not a table.
     """
     changed: dict[str, Any] = _copy(tables)
     for change in changes:
         path, found, text = change.partition("=")
         keys = [key.strip() for key in path.split(".")]
         if not found or not all(keys):
-            raise ConfigError(f"{change!r} changes no setting; write TABLE.KEY=VALUE, as in training.epochs=3")
+            raise ConfigError(f"{change!r} is not a setting; write TABLE.KEY=VALUE, as in training.epochs=3")
         put(changed, ".".join(keys), parsed(text))
     return changed
 
@@ -80,14 +80,14 @@ def with_settings(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     """The same tables with other settings.
 
     Args:
-        tables: As TOML gives them; left alone.
-        values: By `table.key`; tasks count from 1. None takes a setting away.
+        tables: Parsed TOML; not modified.
+        values: By `table.key`; tasks count from 1. None removes a setting.
 
     Returns:
         The changed tables.
 
     Raises:
-        ConfigError: If a key goes into what is no table.
+        ConfigError: If a key leads into something that is not a table.
 
     Example:
         >>> with_settings({"training": {"epochs": 3}}, {"training.epochs": 5, "weights.rating": 2.0})
@@ -100,18 +100,18 @@ def with_settings(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
 
 
 def put(tables: Any, key: str, value: Any, *, new: Callable[[int], Any] = lambda _: {}) -> None:
-    """Put one setting into tables, in place.
+    """Set one value in place.
 
-    A table that is not there is made; a text that stands for a kind becomes a table with that kind.
+    A missing table is created; text that stands for a kind becomes a table of that kind.
 
     Args:
         tables: Nested tables and lists.
         key: As `table.key`; tasks count from 1.
-        value: What to put there; None takes it away.
-        new: Makes an empty table, given how many tables it lies in.
+        value: The value; None removes the key.
+        new: Makes an empty table, given its depth.
 
     Raises:
-        ConfigError: If the key goes into what is no table.
+        ConfigError: If the key leads into something that is not a table.
     """
     *path, last = key.split(".")
     table = tables
@@ -143,10 +143,10 @@ def _into(table: Any, key: str, told: str, new: Callable[[], Any]) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """A value as someone types it.
+    """Parse a value as typed on the command line.
 
     Args:
-        text: TOML; a number may begin with its point, and text stand without its quotes.
+        text: TOML; a number may begin with its decimal point, and quotes around text may be omitted.
 
     Returns:
         The value.
@@ -156,7 +156,7 @@ def parsed(text: str) -> Any:
         (0.5, [64, 32], 'AdamW')
     """
     text = text.strip()
-    for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is no TOML, but plain to everyone
+    for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is not TOML, but clear
         try:
             return tomllib.loads(f"value = {written}")["value"]
         except tomllib.TOMLDecodeError:

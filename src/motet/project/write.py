@@ -1,4 +1,4 @@
-"""write: tables as a TOML file in which every setting says what it means."""
+"""write: tables as a TOML file with the meaning of every setting."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ KINDS: Mapping[str, Callable[[], Mapping[str, Callable[..., Any]]]] = {
 
 
 def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
-    """A commented project file.
+    """Write a commented project file.
 
     Args:
-        tables: What it says.
-        found: What the columns were taken for, and why.
-        explain: Whether settings that are not given stand there too, commented out, with their defaults.
+        tables: Its tables.
+        found: The guessed roles of the columns, with reasons.
+        explain: Whether settings that are not given are listed too, commented out, with their defaults.
 
     Returns:
-        TOML. Meanings are those of the docstrings.
+        TOML; the comments are taken from the docstrings.
     """
     document = tomlkit.document()
-    _say(document, "A project of motet. Every guess is marked: look it over, then run: motet check, motet train.")
-    _say(document, 'Where a meaning speaks of None, leave the setting out, or write "none".')
+    _say(document, "A motet project. Every guess is marked: review the file, then run motet check and motet train.")
+    _say(document, 'For a setting whose description mentions None, write "none" or leave it out.')
     document.add("data", _table(tables["data"], Data, _about("data"), explain=explain))
     document.add("schema", _schema(tables["schema"], found, explain=explain))
     document.add("split", _part("split", tables["split"], explain=explain))
@@ -67,17 +67,18 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
     document.add("training", _table(tables["training"], fit, _about("training"), explain=explain))
     for name in ("validation", "recent", "trunk", "preference"):
         if name not in tables:
-            _say(document, f"[{name}] may be added. {_about(name)}{_kinds(name)}")
-    _say(document, f"[[mix]] may be added. {_about('mix')}")
+            _say(document, f"Optional: [{name}]. {_about(name)}{_kinds(name)}")
+    _say(document, f"Optional: [[mix]]. {_about('mix')}")
     _offer(document, "recommend", tables.get("recommend", {}), Recommender, explain=explain)
     return tomlkit.dumps(document).strip() + "\n"
 
 
 def _offer(document: TOMLDocument, name: str, given: Tables, target: Callable[..., Any], *, explain: bool) -> None:
-    """A table that takes effect once its lines are no comments any more."""
+    """A table that is commented out."""
     _say(
         document,
-        f"[{name}] may be added. {_about(name)}" + (" Such as this, less the first # of each line:" if given else ""),
+        f"Optional: [{name}]. {_about(name)}"
+        + (" For example, with the first # of each line removed:" if given else ""),
     )
     if not given and not explain:
         return
@@ -101,7 +102,7 @@ def _say(table: Any, text: str, *, indent: str = "") -> None:
 
 
 def _readable(text: str) -> str:
-    """A docstring's text without its marks."""
+    """The text of a docstring without its markup."""
     return re.sub(r",? ?\$[^$]*\$", "", text).replace("`", "")
 
 
@@ -141,7 +142,7 @@ def _table(given: Tables, target: Any, about: str, *, explain: bool) -> Table:
 
 
 def _settings(table: Table, given: Tables, target: Callable[..., Any], *, explain: bool) -> None:
-    """Settings with their meanings; those not given as comments, where asked for."""
+    """Settings with their meanings; if asked for, those not given as comments."""
     for name, setting in settings(target).items():
         if name in given:
             _say(table, setting.meaning)
@@ -162,17 +163,17 @@ def _value(value: Any) -> Any:
 
 
 def _default(setting: Setting) -> str:
-    """The default in TOML, and what else it may be."""
+    """The default in TOML, and the alternatives."""
     options = [*choices(setting.hint), *kinds_of(setting.hint)]
     others = f"  (one of {', '.join(options)})" if options else ""
     default = setting.default
     if not isinstance(default, str | int | float | tuple | list):
-        return f"...  (nothing, where not given){others}"
+        return f"...  (none by default){others}"
     return tomlkit.item(list(default) if isinstance(default, tuple) else default).as_string() + others
 
 
 def _schema(given: Tables, found: Guess, *, explain: bool) -> Table:
-    """The columns, each with what made the guess."""
+    """The columns, each with the reason for the guess."""
     told = meanings(Schema)
     table = tomlkit.table()
     _say(table, _about("columns").partition(" The table")[0])
@@ -195,7 +196,7 @@ def _schema(given: Tables, found: Guess, *, explain: bool) -> Table:
 
 def _why(found: Guess, name: str) -> str:
     why = found.why[name]
-    return why if why.startswith("as you said") else f"guessed: {why}"
+    return why if why.startswith("as given") else f"guessed: {why}"
 
 
 def _features(given: Tables, found: Guess, about: str, *, explain: bool) -> Table:
