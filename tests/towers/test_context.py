@@ -86,8 +86,8 @@ def test_absent_column(log: EventLog) -> None:
     tower = ContextTower(log.items, context=CONTEXT)
     with pytest.raises(
         DataError,
-        match=r"the tower of 'item_id' reads the context column 'device', not in the batch; "
-        r"give every one of device, price, shown: 0 or NaN where not known",
+        match=r"the tower of 'item_id' reads the context column 'device', which is not in the batch; "
+        r"give each of device, price, shown, 0 or NaN where unknown",
     ):
         tower(log.batch().entities("item_id", torch.tensor([1])))
 
@@ -112,12 +112,13 @@ def test_columns_are_checked_before_training(log: EventLog) -> None:
 
 
 def test_no_context(log: EventLog) -> None:
-    with pytest.raises(ConfigError, match="a ContextTower without context columns is a FeatureTower; use that"):
+    with pytest.raises(ConfigError, match="a ContextTower needs at least one context column; name one"):
         ContextTower(log.items, context={})
 
 
 def test_undeclared_context(log: EventLog) -> None:
     with pytest.raises(
-        ConfigError, match=r"'prices' is no context feature; did you mean 'price'\? Declared context features: device, "
+        ConfigError,
+        match=r"'prices' is not a context feature; did you mean 'price'\? Declared context features: device, ",
     ):
         context_columns(log, ["prices"])

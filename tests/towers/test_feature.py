@@ -127,8 +127,11 @@ def test_columns_of_any_name(items: Entities) -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (["genre"], r"'genre' is no feature of 'item_id'; did you mean 'genres'\? Declared features: genres, studio, "),
-        (["zzz"], r"'zzz' is no feature of 'item_id'\. Declared features: genres"),
+        (
+            ["genre"],
+            r"'genre' is not a feature of 'item_id'; did you mean 'genres'\? Declared features: genres, studio, ",
+        ),
+        (["zzz"], r"'zzz' is not a feature of 'item_id'\. Declared features: genres"),
         (["year", "year"], "feature 'year' of 'item_id' is named twice; name it once"),
         ("year", r"features='year' is one name; give a list of names: features=\['year'\]"),
     ],
@@ -139,7 +142,7 @@ def test_wrong_features(items: Entities, features: Any, message: str) -> None:
 
 
 def test_feature_of_entities_without_any(items: Entities) -> None:
-    with pytest.raises(ConfigError, match=r"'year' is no feature of 'item_id'\. Declared features: none\."):
+    with pytest.raises(ConfigError, match=r"'year' is not a feature of 'item_id'\. Declared features: none\."):
         FeatureTower(Entities("item_id", items.vocab), features=["year"])
 
 

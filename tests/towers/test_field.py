@@ -38,5 +38,5 @@ def test_its_fields_sum_to_a_feature_tower(log: EventLog) -> None:
 def test_errors(items: Entities) -> None:
     with pytest.raises(ConfigError, match="field_dim=0; a field has at least width 1"):
         FieldTower(items, field_dim=0)
-    with pytest.raises(ConfigError, match="'genre' is no feature of 'item_id'; did you mean 'genres'"):
+    with pytest.raises(ConfigError, match="'genre' is not a feature of 'item_id'; did you mean 'genres'"):
         FieldTower(items, features=["genre"])

@@ -52,9 +52,7 @@ def test_the_table_is_as_large_as_it_was_asked_to_be() -> None:
 def test_mistakes(items: Entities) -> None:
     with pytest.raises(ConfigError, match="2 probes cannot share a width of 7; give a dim that is a multiple of 2"):
         HashedTower(items, rows=40, dim=7)
-    with pytest.raises(
-        ConfigError, match="probes are for 'genre', which the tower does not read; did you mean 'genres'"
-    ):
+    with pytest.raises(ConfigError, match="probes names 'genre', which the tower does not read; did you mean 'genres'"):
         HashedTower(items, rows=40, dim=8, probes={"genre": 1})
-    with pytest.raises(ConfigError, match="'genre' is no feature of 'item_id'; did you mean 'genres'"):
+    with pytest.raises(ConfigError, match="'genre' is not a feature of 'item_id'; did you mean 'genres'"):
         HashedTower(items, rows=40, features=["genre"])

@@ -143,7 +143,7 @@ def test_a_recommender_of_a_model_still_in_training(events: EventLog) -> None:
 
 
 def test_both_sides_are_needed(events: EventLog) -> None:
-    with pytest.raises(ConfigError, match="a HistoryTower of 'user_id' needs the other side for its history"):
+    with pytest.raises(ConfigError, match="a HistoryTower of 'user_id' needs the other side as its history, and got"):
         HistoryTower(events.users, events.users)
 
 
@@ -159,7 +159,7 @@ def test_training_without_the_other_side(events: EventLog) -> None:
     tower.prepare(events)
     with pytest.raises(
         DataError,
-        match=r"the tower of 'item_id' is in training and leaves out what stands in column 'user_id' of the same row",
+        match=r"the tower of 'item_id' is in training and leaves each row's own 'user_id' out of the history",
     ):
         tower(Batch({"item_id": torch.tensor([1])}))
     assert tower.eval()(Batch({"item_id": torch.tensor([1])})).shape == (1, 8)

@@ -70,7 +70,7 @@ def test_it_is_saved_and_served(log: EventLog, vectors: torch.Tensor, tmp_path: 
         ([1, 2], LINES, r"2 ids of 'item_id' came with vectors of shape \(3, 3\); give one line an id"),
         ([1], np.array([1.0]), r"1 ids of 'item_id' came with vectors of shape \(1,\)"),
         ([1, 2, 1], LINES, "'item_id' 1 has 2 vectors; give each id one"),
-        ([97, 98, 99], LINES, "not one of 3 ids, such as 97, is known as 'item_id'; vectors and log must use the same"),
+        ([97, 98, 99], LINES, "none of 3 ids, such as 97, is a known 'item_id'; use the ids of the log"),
         (
             [1, 2, 3],
             LINES * [[1.0], [np.inf], [1.0]],

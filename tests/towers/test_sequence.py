@@ -135,9 +135,9 @@ def test_mistakes(events: EventLog) -> None:
         tower.prepare(events)
     with pytest.raises(
         DataError,
-        match=r"the tower of 'user_id' reads column 'past', not in the batch; add it to the training log: rec",
+        match=r"the tower of 'user_id' reads column 'past', which is not in the batch; add it to the training log: rec",
     ):
         tower(events.batch())
     shared = FeatureTower(events.items, dim=16).ids
-    with pytest.raises(ConfigError, match="the shared items have vectors of width 16, and dim=8; make them equal"):
+    with pytest.raises(ConfigError, match="the shared items have vectors of width 16, and dim=8; give both the same"):
         SequenceTower(events.users, shared, dim=8)

@@ -1,4 +1,4 @@
-"""Tower: what turns the rows of one side of a batch into vectors."""
+"""Tower: embeds the users or the items of a batch as vectors."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Tower(nn.Module, ABC):
         dim: Width of the vectors.
         context: Batch columns that it reads besides the id. A tower without any gives equal ids equal vectors, and
             `Model` embeds each distinct id of a batch once.
-        remembers: Whether it can also embed a row without that context, from what `prepare` has seen, as a
-            `Recommender` asks it to.
+        remembers: Whether it can also embed a row without that context, from what `prepare` has seen. A `Recommender`
+            needs that.
         reads: The declared features that it reads. A request can supply them for a user who is not in the training log.
         reads_history: Whether it reads a history of items, so that a request can add to it.
     """
@@ -48,7 +48,7 @@ class Tower(nn.Module, ABC):
         """
 
     def prepare(self, train: Columns) -> None:
-        """Look once at the training rows, before the first step.
+        """Read the training rows before the first step.
 
         Args:
             train: The training log.
@@ -58,17 +58,18 @@ class Tower(nn.Module, ABC):
         """A twin with the same weights that embeds visitors, with their features and histories as they are now.
 
         Args:
-            visitors: With all features in `reads`. Row r of the twin is visitor r.
+            visitors: They have all features in `reads`. Row r of the twin is visitor r.
 
         Returns:
             The twin; it shares all weights with this tower.
 
         Raises:
-            ConfigError: If the class does not support it; it then leaves `reads` and `reads_history` at their defaults.
+            ConfigError: If the class does not support it; such a class leaves `reads` and `reads_history` at their
+                defaults.
         """
         raise ConfigError(
-            f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and say "
-            "in `reads` and `reads_history` what it reads"
+            f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and "
+            "declare in `reads` and `reads_history` what it reads"
         )
 
     def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
@@ -83,7 +84,7 @@ class Tower(nn.Module, ABC):
         return None
 
     def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The vector that stands in for an id that was not trained.
+        """The vector used for an id without training events.
 
         Args:
             rows: Entities with events in training.
@@ -101,7 +102,7 @@ class Tower(nn.Module, ABC):
             Values by argument name.
 
         Raises:
-            ConfigError: If the class does not say; a tower without it trains and predicts, but cannot be saved.
+            ConfigError: If the class has no such method; its towers train and predict, but cannot be saved.
         """
         raise ConfigError(
             f"a {type(self).__name__} cannot be saved: give the class a method `config` that returns the arguments "

@@ -17,7 +17,7 @@ from motet.towers.featured import FeaturedTower
 class ContentTower(FeaturedTower):
     """Declared features as one vector; entities with equal features have equal vectors.
 
-    A `FeatureTower` without the id: it learns nothing about a single user or item, and so embeds a new one as well as
+    A `FeatureTower` without the id: it learns nothing about a single user or item, so it embeds a new one as well as
     one with a long history.
 
     Args:
@@ -26,12 +26,12 @@ class ContentTower(FeaturedTower):
         features: Names of features to read. None reads every declared one.
         hidden: Widths of the hidden layers. Without hidden and cross layers the features' vectors are summed.
         cross_layers: How many cross layers come before them.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
         init_scale: Embeddings start at uniform(-init_scale, init_scale).
         sparse: Whether gradients of embedding tables hold only the rows read.
 
     Raises:
-        ConfigError: If there is no feature, a name is not a declared one, or a width or share is out of range.
+        ConfigError: If there is no feature, a name is not a declared feature, or a width or share is out of range.
 
     Example:
         >>> import polars as pl

@@ -47,7 +47,7 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
         if name not in declared:
             hint = did_you_mean(name, declared) or "."
             listed = ", ".join(declared) or "none"
-            raise ConfigError(f"{name!r} is no context feature{hint} Declared context features: {listed}.")
+            raise ConfigError(f"{name!r} is not a context feature{hint} Declared context features: {listed}.")
         match declared[name]:
             case Numeric(buckets):
                 kinds[name] = "numeric" if buckets is None else f"{buckets} buckets"
@@ -61,24 +61,24 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
 class ContextTower(FeaturedTower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
-    Equal ids no longer have equal vectors, so every row of a batch is embedded separately. Where a request lacks a
-    column, its usual value is used, which is saved with the weights: the most frequent category, the mean number, or
-    the latest time of the training rows.
+    Rows of equal ids may have different vectors, so every row of a batch is embedded separately. For a column that a
+    request lacks, the tower uses its usual value in the training rows, which is saved with the weights: the most
+    frequent category, the mean number, or the latest time.
 
     Args:
         entities: The users or the items.
         context: Columns of the batch and how to read them, as `context_columns(log)` says: the number of categories,
-            "numeric", "8 buckets" (any number) or "timestamp". The log's time column may be one of them.
+            "numeric", "8 buckets" (or any other number) or "timestamp". The log's time column may be one of them.
         dim: Width of the vectors.
         features: Names of the entities' features to read. None reads every declared one, `()` none.
         hidden: Widths of the hidden layers. Without hidden and cross layers all vectors are summed.
         cross_layers: How many cross layers come before them.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
         init_scale: Embeddings start at uniform(-init_scale, init_scale).
 
     Raises:
-        ConfigError: If there is no context, its kind is none of the three, a name is not a declared feature, or a width
-            or share is out of range.
+        ConfigError: If there is no context, a kind is not one of these, a name is not a declared feature, or a width or
+            share is out of range.
 
     Example:
         >>> import polars as pl
@@ -124,7 +124,7 @@ class ContextTower(FeaturedTower):
             "init_scale": init_scale,
         }
         if not context:
-            raise ConfigError("a ContextTower without context columns is a FeatureTower; use that, or name a column")
+            raise ConfigError("a ContextTower needs at least one context column; name one, or use a FeatureTower")
         parts = 1 + len(names) + len(context)
         self.combine = Combine(parts, dim, hidden=hidden, cross_layers=cross_layers, dropout=dropout)
         self.ids = Embedding(len(entities), dim, init_scale=init_scale)
@@ -155,7 +155,7 @@ class ContextTower(FeaturedTower):
         """Embed `batch[entities.key]` in the context of each row.
 
         Args:
-            batch: Needs the id column, in training also the context columns; category 0 and NaN are unknown values.
+            batch: Needs the id column and, in training, the context columns; category 0 and NaN are unknown values.
 
         Returns:
             One vector for each row of the batch.
@@ -166,8 +166,8 @@ class ContextTower(FeaturedTower):
         absent = [name for name in self.context if name not in batch]
         if absent and self.training:
             raise DataError(
-                f"the tower of {self.entities.key!r} reads the context column {absent[0]!r}, not in the batch; "
-                f"give every one of {', '.join(self.context)}: 0 or NaN where not known"
+                f"the tower of {self.entities.key!r} reads the context column {absent[0]!r}, which is not in the "
+                f"batch; give each of {', '.join(self.context)}, 0 or NaN where unknown"
             )
         rows = batch[self.entities.key]
         events = [embed(self._column(batch, place)) for place, embed in enumerate(self.events)]

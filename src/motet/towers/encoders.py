@@ -97,8 +97,8 @@ class NumberEncoder(Encoder):
     """A numeric feature, or a timestamp.
 
     Args:
-        column: The number of every entity; NaN where not known.
-        embedding: What makes vectors of numbers.
+        column: The number of every entity; NaN if unknown.
+        embedding: Embeds the numbers.
     """
 
     values: Tensor
@@ -110,7 +110,7 @@ class NumberEncoder(Encoder):
         embedding.fit(column.values, final=False)
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
-        """Standardise by the entities seen in training, instead of by the whole table."""
+        """Standardise over the entities seen in training, instead of the whole table."""
         self.embedding.fit(self.values[rows])
 
     def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
@@ -152,10 +152,10 @@ class Features(nn.Module):
         """The same features of visitors.
 
         Args:
-            visitors: With all these features.
+            visitors: They have all these features.
 
         Returns:
-            A twin whose rows are the visitors' lines.
+            A twin whose rows are the visitors.
         """
         pairs = zip(cast(Iterable[Encoder], self.encoders), self.names, strict=True)
         return twin(self, encoders=nn.ModuleList(over(encode, visitors.features[name]) for encode, name in pairs))
@@ -221,7 +221,7 @@ def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
         if name not in declared:
             hint = did_you_mean(name, declared) or "."
             listed = ", ".join(declared) or "none"
-            raise ConfigError(f"{name!r} is no feature of {entities.key!r}{hint} Declared features: {listed}.")
+            raise ConfigError(f"{name!r} is not a feature of {entities.key!r}{hint} Declared features: {listed}.")
         if names.count(name) > 1:
             raise ConfigError(f"feature {name!r} of {entities.key!r} is named twice; name it once")
     return names

@@ -15,18 +15,18 @@ from motet.towers.featured import FeaturedTower
 
 
 class FeatureTower(FeaturedTower):
-    """An embedding of the id and one of each declared feature, summed, or side by side under a network.
+    """An embedding of the id and one of each declared feature, summed, or concatenated as the input of a network.
 
     - categorical: a table of vectors;
-    - multi-valued and text: the mean over the values' vectors, zero where there are none;
-    - numeric: a linear map of the standardised number, a learned vector where it is not known;
+    - multi-valued and text: the mean over the values' vectors, zero if there are none;
+    - numeric: a linear map of the standardised number, a learned vector if it is unknown;
     - timestamp: a linear map of the age and of sine and cosine of the day, the week and the year.
 
-    Without hidden and cross layers the vectors are summed, so that `features=()` is a plain embedding table. With
-    either they are concatenated, and cross layers, hidden layers and a linear map to `dim` follow.
+    Without hidden and cross layers the vectors are summed, so `features=()` is a plain embedding table. With either
+    they are concatenated, and cross layers, hidden layers and a linear map to `dim` follow.
 
-    Numbers are standardised on the whole table until `prepare` has seen the training rows, then on the users or items
-    in these rows. A second `prepare` changes nothing, so that training can continue with newer rows.
+    Numbers are standardised over the whole table until `prepare` has seen the training rows, then over the users or
+    items in these rows. A second `prepare` changes nothing, so training can continue with newer rows.
 
     Args:
         entities: The users or the items.
@@ -34,7 +34,7 @@ class FeatureTower(FeaturedTower):
         features: Names of features to read. None reads every declared one, `()` the id alone.
         hidden: Widths of the hidden layers.
         cross_layers: How many cross layers come before them.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
         init_scale: Embeddings start at uniform(-init_scale, init_scale); .05 is the default of Keras.
         sparse: Whether gradients of embedding tables hold only the rows read; pays off for large tables and needs an
             optimizer that takes sparse gradients.

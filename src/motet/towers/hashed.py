@@ -27,19 +27,19 @@ class HashedTower(Tower):
     """A `FeatureTower` with one hashed table for ids, categories, tags and words; its size does not grow with them.
 
     Each value reads `probes` rows of the table, chosen by the hash functions of its feature, and concatenates them.
-    Numbers and timestamps need no table. `hidden` layers can tell values apart that share a row; without them all
-    vectors are summed.
+    Numbers and timestamps need no table. `hidden` layers can separate values that share a row; without them all vectors
+    are summed.
 
     Args:
         entities: The users or the items.
-        rows: Rows of the table, which holds `rows * dim / probes` numbers; or several numbers, for as many tables,
+        rows: Rows of the table, which holds `rows * dim / probes` numbers; or one number for each of several tables,
             which a value reads in turn.
         dim: Width of the vectors.
         features: Names of features to read. None reads every declared one, `()` the id alone.
         probes: How many rows a value reads, a divisor of `dim`; or numbers by column, the id's included: more for
             columns with many values, 2 for those not named.
         hidden: Widths of the hidden layers.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
         sparse: Whether the table's gradient holds only the rows read.
 
     Raises:
@@ -143,7 +143,7 @@ def _reads(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
         if name not in names:
             hint = did_you_mean(name, names) or "."
             raise ConfigError(
-                f"probes are for {name!r}, which the tower does not read{hint} Columns: {', '.join(names)}."
+                f"probes names {name!r}, which the tower does not read{hint} Columns: {', '.join(names)}."
             )
     return [probes.get(name, PROBES) for name in names]
 

@@ -1,4 +1,4 @@
-"""HistoryTower: a user as all items they had, or an item as all users who had it, without the row at hand."""
+"""HistoryTower: a user as all items they had, or an item as all users who had it, except that of the row itself."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class HistoryTower(FeaturedTower):
 
     $$ v_u = e_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j $$
 
-    N(u) are the distinct items of the user's training rows. A training row must not find its own item there, or the
-    model would learn to look the answer up. So in training mode the tower reads the item of each row and removes it
-    from that row's N(u). In evaluation mode a user has one vector, from the whole history, for requests and held-out
-    rows. The history is saved with the weights.
+    N(u) is the set of distinct items in the user's training rows. A training row must not find its own item there, or
+    the model would learn to look the answer up. So in training mode the tower removes the item of each row from that
+    row's N(u). In evaluation mode, for requests and held-out rows, a user has one vector, from the whole history. The
+    history is saved with the weights.
 
     Only the row's own item is left out. A softmax uses the user's other items as negatives, and these are in the sum,
     so let the pool spare them: `InBatch(spare="history")`.
@@ -46,7 +46,7 @@ class HistoryTower(FeaturedTower):
         dim: Width of the vectors.
         features: Names of the entities' features to read. None reads every declared one, `()` none.
         hidden: Widths of hidden layers. Without any, all vectors are summed.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
         init_scale: Embeddings start at uniform(-init_scale, init_scale).
 
     Raises:
@@ -95,7 +95,8 @@ class HistoryTower(FeaturedTower):
         key, size = (others.key, len(others)) if isinstance(others, Entities) else others
         if key == entities.key:
             raise ConfigError(
-                f"a HistoryTower of {key!r} needs the other side for its history: the log's items of users"
+                f"a HistoryTower of {key!r} needs the other side as its history, and got {key!r} again; give it "
+                "log.items for users, log.users for items"
             )
         self.other_key = str(key)
         self._condition = None if where is None else Expression(where)
@@ -117,11 +118,11 @@ class HistoryTower(FeaturedTower):
 
     @property
     def context(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the mode
-        """In training mode the other side's id column, from which the row's own item is read; else empty."""
+        """In training mode the other side's id column, which holds the row's own item; otherwise empty."""
         return (self.other_key,) if self.training else ()
 
     def prepare(self, train: Columns) -> None:
-        """Collect who had what, and standardise numbers by the training rows.
+        """Collect the histories, and standardise numbers over the training rows.
 
         Args:
             train: The training log.
@@ -141,17 +142,17 @@ class HistoryTower(FeaturedTower):
         return None if self._condition is None else self._condition.text
 
     def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by ids and features, and by what they had before and now together."""
+        """A twin that embeds visitors by ids, features, and their history with what is added to it."""
         device = self.had.device
         users, who, added = (rows.to(device) for rows in (visitors.rows, visitors.who, visitors.items))
         starts, had = History(self.starts, self.had).with_added(users, who, added, len(self.others.weight))
         return twin(super().over(visitors), starts=starts, had=had)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """Embed `batch[entities.key]`, in training without what stands in the same row.
+        """Embed `batch[entities.key]`, in training without the other side of the same row.
 
         Args:
-            batch: Needs the id column; in training that of the other side, too.
+            batch: Needs the id column and, in training, that of the other side.
 
         Returns:
             One vector for each row of the batch.
@@ -161,16 +162,15 @@ class HistoryTower(FeaturedTower):
         """
         if self.training and self.other_key not in batch:
             raise DataError(
-                f"the tower of {self.entities.key!r} is in training and leaves out what stands in column "
-                f"{self.other_key!r} of the same row, which is not in the batch; add the column, or call .eval() to "
-                "embed it with all its history"
+                f"the tower of {self.entities.key!r} is in training and leaves each row's own {self.other_key!r} out "
+                "of the history, but the batch has no such column; add it, or call .eval() to embed the whole history"
             )
         rows = batch[self.entities.key]
         out: Tensor = self.combine([self.ids(rows), self._history(rows, batch), *self.features(rows)])
         return out
 
     def _history(self, rows: Tensor, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """The scaled sums, from one sum for each distinct entity."""
+        """The scaled sums, computed once for each distinct entity."""
         each = distinct(rows)
         who, had = History(self.starts, self.had).of_users(each.rows)
         counts = torch.bincount(who, minlength=len(each.rows))

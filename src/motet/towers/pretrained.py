@@ -26,14 +26,14 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
 
     Args:
         entities: The users or the items.
-        ids: Whose vectors they are; ids that are not known are left out.
+        ids: The id of each vector; unknown ids are left out.
         vectors: One line an id.
 
     Returns:
-        One line an entity; NaN where it has no vector.
+        One line an entity; NaN if it has no vector.
 
     Raises:
-        DataError: If there are not as many lines as ids, an id comes twice, a number is NaN or infinite, or no id is
+        DataError: If the numbers of lines and ids differ, an id is repeated, a number is NaN or infinite, or no id is
             known.
 
     Example:
@@ -54,16 +54,16 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
     if broken.any():
         line = int(broken.nonzero()[0])
         raise DataError(
-            f"the vector of {entities.key!r} {ids[line]!r} (line {line}) holds NaN or infinity; leave out what has no "
-            "vector"
+            f"the vector of {entities.key!r} {ids[line]!r} (line {line}) holds NaN or infinity; leave out ids without "
+            "a vector"
         )
     rows = entities.vocab.encode(ids)
     counts = torch.bincount(rows, minlength=len(entities))
     counts[0] = 0
     if not counts.any():
         raise DataError(
-            f"not one of {len(ids):,} ids, such as {ids[0] if len(ids) else None!r}, is known as {entities.key!r}; "
-            "vectors and log must use the same ids"
+            f"none of {len(ids):,} ids, such as {ids[0] if len(ids) else None!r}, is a known {entities.key!r}; use the "
+            "ids of the log"
         )
     if (counts > 1).any():
         twice = entities.vocab.decode([int(counts.argmax())])[0]
@@ -77,20 +77,20 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
 class PretrainedTower(FeaturedTower):
     """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or its picture.
 
-    A learned linear map brings the vectors to the width of the tower; entities without one share a learned vector. The
-    vectors themselves are not trained. They are saved with the weights.
+    A learned linear map brings the vectors to the width of the tower; entities without a vector share a learned one.
+    The given vectors are not trained, and are saved with the weights.
 
     Args:
         entities: The users or the items.
-        vectors: What `aligned(entities, ids, vectors)` gives: a line for each row of the entities, NaN where there is
-            none. Or only their width, for a tower into which saved weights will be loaded.
+        vectors: The result of `aligned(entities, ids, vectors)`: a line for each row of the entities, NaN if it has no
+            vector. Or only their width, for a tower that will load saved weights.
         dim: Width of the tower's vectors.
-        ids: Whether each entity has a learned vector of its own as well; without it, new ones are embedded as well as
+        ids: Whether each entity also has a learned vector of its own; without it, new entities are embedded as well as
             others.
         features: Names of declared features to read. None reads every one, `()` none.
         hidden: Widths of the hidden layers. Without any, all vectors are summed.
-        dropout: Share of values set to 0 in training: after every hidden layer, or of the output where there is none.
-        init_scale: Embeddings start at uniform(-init_scale, init_scale), and the mapped vectors about as large.
+        dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
+        init_scale: Embeddings start at uniform(-init_scale, init_scale), and mapped vectors start about as large.
 
     Raises:
         ConfigError: If there is not a line for each row, a name is not a declared feature, or a width or share is out
@@ -151,7 +151,7 @@ class PretrainedTower(FeaturedTower):
         self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
 
     def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by features and ids; a stranger has no vector made elsewhere."""
+        """A twin that embeds visitors by ids and features; a stranger has no pretrained vector."""
         vectors = self.vectors[visitors.rows.to(self.vectors.device)]
         return twin(super().over(visitors), vectors=vectors)
 

@@ -1,4 +1,4 @@
-"""SequenceTower: a user as the sequence of their last items."""
+"""SequenceTower: embeds a user by the sequence of their last items."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from motet.towers.twin import twin
 
 
 class SequenceTower(Tower):
-    """Encodes the items of a log's `recent` column in their order; an empty sequence is a learned vector.
+    """Encodes the items of a log's `recent` column in order; an empty sequence has a learned vector.
 
-    Each training row is embedded from what its user had before it. For serving, `prepare` keeps what every user had at
-    the end of the training log, and rows without the column are embedded from that.
+    Each training row is embedded from the items that its user had before it. For serving, `prepare` keeps every user's
+    last items at the end of the training log, and rows without the column are embedded from these.
 
     Args:
         entities: The users.
         items: The log's items, for an embedding table of its own; or the `Embedding` of the item tower, `item.ids`, to
-            share it; or a number of item rows. A model that shares the table is saved with two copies, and has two
+            share it; or the number of item rows. A model that shares the table is saved with two copies, and has two
             separate tables when it is loaded.
-        column: What `recent(log, length)` called the column.
-        length: How many items are read, the newest of the column's.
+        column: The name that `recent(log, length)` gave the column.
+        length: The number of items to read, the newest of the column.
         dim: Width of the vectors.
         encoder: `"gru"`, a recurrent network, or `"attention"`, two blocks of causal self-attention.
         heads: Attention heads.
@@ -83,7 +83,9 @@ class SequenceTower(Tower):
         self.items = items if isinstance(items, Embedding) else Embedding(_rows(items), dim)
         rows, width = self.items.weight.shape
         if width != dim:
-            raise ConfigError(f"the shared items have vectors of width {width}, and dim={dim}; make them equal")
+            raise ConfigError(
+                f"the shared items have vectors of width {width}, and dim={dim}; give both the same width"
+            )
         self._config = {
             "items": rows,
             "column": column,
@@ -102,13 +104,13 @@ class SequenceTower(Tower):
         return dict(self._config)
 
     def prepare(self, train: Columns) -> None:
-        """Check the column, and keep what every user had by the end of the log.
+        """Check the column, and keep every user's last items at the end of the log.
 
         Args:
             train: The training log.
 
         Raises:
-            DataError: If the column is not there, or looks into the future.
+            DataError: If the column is absent, or looks into the future.
         """
         (column,) = self.context
         check_recent(train, name=column)
@@ -121,7 +123,7 @@ class SequenceTower(Tower):
         return where
 
     def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by what they had at the end of the training log and now, in this order."""
+        """A twin that embeds visitors by their last items in the training log, then those that are added."""
         last = self.last[visitors.rows.to(self.last.device)]
         added = torch.bincount(visitors.who, minlength=len(visitors)).tolist()
         for line, items in enumerate(visitors.items.to(last.device).split(added)):
@@ -132,21 +134,21 @@ class SequenceTower(Tower):
         """Encode each row's recent items.
 
         Args:
-            batch: Needs the column, or the id column to be embedded by the end of the training log.
+            batch: Needs the column; or, in evaluation mode, the id column, to embed users as at the end of training.
 
         Returns:
             One vector for each row of the batch.
 
         Raises:
-            DataError: If the column is absent in training: the end of the log has seen the row itself.
+            DataError: If the column is absent in training: the items at the end of the log include the row's own.
         """
         (column,) = self.context
         if column in batch:
             rows = batch[column][:, -self.length :]
         elif self.training:
             raise DataError(
-                f"the tower of {self.entities.key!r} reads column {column!r}, not in the batch; add it to the training "
-                f"log: recent(log, {self.length}, name={column!r})"
+                f"the tower of {self.entities.key!r} reads column {column!r}, which is not in the batch; add it to the "
+                f"training log: recent(log, {self.length}, name={column!r})"
             )
         else:
             rows = self.last[batch[self.entities.key]]

@@ -13,11 +13,11 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def twin(module: M, **parts: Tensor | nn.Module) -> M:
-    """A copy of a module in which some buffers, parameters and modules are others; all else is shared.
+    """A copy of a module with some buffers, parameters and modules replaced; it shares everything else.
 
     Args:
-        module: It stays as it is.
-        **parts: What takes the place of what, by attribute.
+        module: Not changed.
+        **parts: The replacements, by attribute.
 
     Returns:
         The copy.
@@ -55,7 +55,7 @@ def over(module: M, column: Column) -> M:
 
     Args:
         module: Holds its column in the buffers `codes`, `codes` and `offsets`, or `values`.
-        column: What it shall read.
+        column: The column to read.
 
     Returns:
         The encoder, whose rows are the lines of the column.

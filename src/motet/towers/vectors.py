@@ -15,16 +15,15 @@ class Vectors:
     """The vectors of one side during one batch, with each entity embedded once.
 
     A task may read items that are not in the batch: extra negatives, or the whole catalogue. If it embedded them by
-    itself, an item could have two vectors, and the gradient with respect to one would miss what flows through the
-    other. Here it has one vector, which all tasks share.
+    itself, an item could have two vectors, and the gradient with respect to one would miss the part that flows through
+    the other. Here an item has one vector, which all tasks share.
 
     Args:
         tower: Embeds them.
 
     Attributes:
-        parts: The vectors, in the order in which they were asked for; together they hold the tower's whole gradient.
-        rows: Which entity each vector of a part belongs to, ascending; None where it is that of one row of the batch
-            alone.
+        parts: The vectors, in the order in which they were asked for; together they receive the tower's whole gradient.
+        rows: The entity of each vector of a part, ascending; None if each vector belongs to a single row of the batch.
 
     Example:
         >>> import polars as pl
@@ -48,7 +47,7 @@ class Vectors:
 
         Args:
             vectors: Of the batch.
-            rows: Their entities, each once; None where equal entities may differ, so that none is asked for again.
+            rows: Their entities, each once; None if equal entities may differ, so that these vectors are not reused.
         """
         self.parts.append(vectors)
         self.rows.append(rows)
@@ -81,7 +80,7 @@ class Vectors:
         return torch.cat(known).index_select(0, places[rows])
 
     def _found(self, rows: Tensor) -> Tensor:
-        """Where each entity stands among the parts that are by entity, -1 where nowhere."""
+        """The position of each entity among the parts with known entities; -1 if it has none."""
         if self._places is None:
             self._places = rows.new_full((len(self._tower.entities),), -1)
             for held in self.rows:
@@ -91,5 +90,5 @@ class Vectors:
 
     @staticmethod
     def _place(places: Tensor, rows: Tensor) -> None:
-        """Put entities behind those that have a place."""
+        """Give entities the positions after the last one taken."""
         places[rows] = torch.arange(len(rows), device=rows.device) + (places.max() + 1)
