@@ -1,4 +1,4 @@
-"""Mapped: the tensors of a safetensors file where they lie, read when they are looked at, and shared by processes."""
+"""Mapped: the tensors of a safetensors file, mapped into memory: read on access and shared by processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-ALIGNMENT = 64  # bytes: where torch lays its own arrays; at other places a matrix product rounds otherwise
+ALIGNMENT = 64  # bytes, as torch aligns its own arrays; other alignments change the rounding of matrix products
 KINDS = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -27,25 +27,25 @@ KINDS = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-_places: WeakKeyDictionary[mmap.mmap, tuple[int, int]] = WeakKeyDictionary()  # first address and the one behind
+_places: WeakKeyDictionary[mmap.mmap, tuple[int, int]] = WeakKeyDictionary()  # first address, and that behind the last
 
 
 class Mapped:
-    """A safetensors file in memory: what is read of it lies in pages that processes share and the system can drop.
+    """A safetensors file mapped into memory, in pages that processes share and the system can drop.
 
-    What is written to a tensor stays in this process, and never reaches the file.
+    Writes to a tensor stay in this process and never reach the file.
 
     Args:
-        file: Written by `safetensors`; whoever wrote it, no code of it is run.
+        file: A safetensors file from anybody; reading it runs no code.
 
     Raises:
         SafetensorError: If the file is damaged.
         OSError: If it cannot be read.
-        ValueError: If it holds numbers of a kind that motet never writes.
+        ValueError: If it holds a type of number that motet never writes.
 
     Attributes:
-        tensors: By name.
-        told: What stands beside them.
+        tensors: Tensors by name.
+        told: The metadata of the file.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -58,7 +58,7 @@ class Mapped:
     """
 
     def __init__(self, file: Path) -> None:
-        with safe_open(file, "pt") as checked:  # every offset and shape, against the size of the file
+        with safe_open(file, "pt") as checked:  # checks every offset and shape against the size of the file
             self.told: dict[str, str] = checked.metadata() or {}
         with file.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
@@ -70,31 +70,31 @@ class Mapped:
         _places[self._memory] = (first, first + len(self._memory))
 
     def let_go(self) -> None:
-        """Give back the pages that have been read: those that are looked at again come from the system's cache."""
+        """Release the pages that have been read; later accesses read them again from the system's cache."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
 
 def is_mapped(tensor: Tensor) -> bool:
-    """Whether a tensor lies in a file.
+    """Whether a tensor is mapped from a file.
 
     Args:
-        tensor: Any.
+        tensor: Any tensor.
 
     Returns:
-        True for those of a `Mapped`, and for views of them.
+        True for the tensors of a `Mapped` and views of them.
     """
     place = tensor.untyped_storage().data_ptr()
     return any(first <= place < behind for first, behind in _places.values())
 
 
 def aligned(name: str, tensor: Tensor, told: Mapping[str, str]) -> bytes:
-    """The content of a safetensors file with one tensor, which lies there as torch would lay it.
+    """The content of a safetensors file with one tensor, aligned as torch aligns its own.
 
     Args:
-        name: Of the tensor.
-        tensor: On any device.
-        told: What stands beside it.
+        name: Name of the tensor.
+        tensor: The tensor, on any device.
+        told: Metadata of the file.
 
     Returns:
         The content.
@@ -103,11 +103,11 @@ def aligned(name: str, tensor: Tensor, told: Mapping[str, str]) -> bytes:
 
 
 def content(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> bytes:
-    """The content of a safetensors file: equal for equal tensors, where the library writes `told` in any order.
+    """The content of a safetensors file. Equal arguments give equal bytes; the library writes metadata in any order.
 
     Args:
-        tensors: By name, on the processor; the first to be written lies as torch would lay it.
-        told: What stands beside them.
+        tensors: Tensors by name, on the CPU; the first one written is aligned as torch aligns its own.
+        told: Metadata of the file.
 
     Returns:
         The content.

@@ -164,7 +164,7 @@ def test_a_table_that_appears_while_it_is_made(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "mssql+pyodbc://x/y", "redis://host"])
 def test_another_kind_of_database(url: str) -> None:
-    with pytest.raises(ConfigError, match="is no database motet knows; give the path of a SQLite file, or postgresql"):
+    with pytest.raises(ConfigError, match="is not a database motet supports; give the path of a SQLite file"):
         EventStore(url)
 
 
@@ -205,7 +205,7 @@ def test_check_writes_nothing_and_takes_what_can_be_written_to(store: EventStore
 def test_check_refuses_a_place_that_no_wait_mends(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "diary").write_text("Dear diary, nothing happened today. " * 100)
-    fix = "give the path of a SQLite file, or postgresql://user@host/database, that can be reached and written to"
+    fix = "give the path of a SQLite file, or postgresql://user@host/database, one that can be reached and written to"
     with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / name} does not answer: {reason}; {fix}")):
         EventStore(str(tmp_path / name)).check()
 

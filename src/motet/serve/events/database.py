@@ -1,4 +1,4 @@
-"""Where events live: one table, in SQLite or PostgreSQL, told to put every commit on the disk."""
+"""The database of events: one table, in SQLite or PostgreSQL, set up to sync every commit to disk."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from sqlalchemy.exc import ArgumentError
 
 from motet.errors import ConfigError
 
-TIMEOUT_S = 5  # a statement, or the wait for another writer; a request waits no longer for its events
+TIMEOUT_S = 5  # of a statement, and of the wait for another writer: requests wait no longer for their events
 CONNECT_TIMEOUT_S = 2
 MEMORY = ":memory:"
 KNOWN = "the path of a SQLite file, or postgresql://user@host/database"
-# What no wait mends: no such folder, a folder in its place, no right to write, a file of something else.
+# Errors that waiting does not fix: no such folder, a folder instead of a file, no permission, not a database.
 LASTING_SQLITE = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
-LASTING_STATES = ("28", "3D", "42", "25006")  # of SQL: who may come in, the database, rights and tables, a copy to read
-# Without a state, before there is a connection: no such host, an address that is none, or nobody let in by this name,
-# and not because the server starts, ends, or has no room.
+LASTING_STATES = ("28", "3D", "42", "25006")  # SQL: authentication, no database, permissions and tables, read-only
+# Errors before there is a connection have no state: unknown host, invalid address, or a refused user, unless the server
+# is only starting, stopping or full.
 LASTING_WORDS = re.compile(
     'failed to resolve host|invalid [a-z ]+: "|invalid connection option|'
     "FATAL:(?!.*(the database system|too many|connection slots|terminat))"
@@ -51,7 +51,7 @@ def connect(url: str) -> tuple[Engine, Table]:
         The engine and the table.
 
     Raises:
-        ConfigError: If the url is of another kind of database.
+        ConfigError: If the url names another kind of database.
     """
     parsed = _parse(url)
     engine = _postgresql(parsed) if parsed.drivername.startswith("postgresql") else _sqlite(parsed)
@@ -59,13 +59,13 @@ def connect(url: str) -> tuple[Engine, Table]:
 
 
 def describe(url: str) -> str:
-    """The database in words, without its password.
+    """A description of the database for messages, without its password.
 
     Args:
         url: As in `connect`.
 
     Returns:
-        Such as `the event store events.db`.
+        Text such as `the event store events.db`.
     """
     parsed = _parse(url)
     # The query may hold a password too.
@@ -74,13 +74,13 @@ def describe(url: str) -> str:
 
 
 def lasts(error: BaseException | None) -> bool:
-    """Whether what a driver says is about the address rather than about the moment.
+    """Whether an error is permanent, because the address or the permissions are wrong.
 
     Args:
-        error: Of `sqlite3` or `psycopg`.
+        error: An error of `sqlite3` or `psycopg`.
 
     Returns:
-        False where the database may be back later, or nothing is known.
+        False if the database may be back later, or if this is not known.
 
     Example:
         >>> lasts(sqlite3.OperationalError("disk I/O error"))
@@ -95,12 +95,12 @@ def lasts(error: BaseException | None) -> bool:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (ArgumentError, ValueError) as error:  # the second of a port that is no number
+    except (ArgumentError, ValueError) as error:  # ValueError: the port is not a number
         begin = url.partition("://")[0]  # the rest may hold a password
         raise ConfigError(f"the event store {begin}://... cannot be read as an address; give {KNOWN}") from error
     kind = parsed.get_backend_name() if parsed.drivername.partition("+")[0] in ("sqlite", "postgresql") else ""
     if kind not in ("sqlite", "postgresql") or (kind == "sqlite" and not parsed.database):
-        raise ConfigError(f"the event store {parsed.drivername}:// is no database motet knows; give {KNOWN}")
+        raise ConfigError(f"the event store {parsed.drivername}:// is not a database motet supports; give {KNOWN}")
     if kind == "sqlite" and parsed.database == MEMORY:
         raise ConfigError(f"the event store {MEMORY} ends with the process; give {KNOWN}")
     return parsed.set(drivername=kind)
@@ -111,8 +111,8 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def private(*_connecting: Any) -> None:
-        # What people did is for the owner of the file alone; SQLite gives the log beside it the same rights.
-        with suppress(OSError):  # it is there already, or connecting says what is wrong
+        # Events are personal: only the owner may read the file. SQLite gives its log the same permissions.
+        with suppress(OSError):  # it exists, or connecting reports what is wrong
             os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL, 0o600))
 
     @event.listens_for(engine, "connect")

@@ -1,4 +1,4 @@
-"""Event: something a user did, as a service is told of it."""
+"""Event: something a user did, as the event store keeps it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 class Event:
     """What a user did with an item.
 
-    Ids are text here, whatever they are in the model: a store outlives models.
+    Ids are text here, whatever their type in the model: a store outlives models.
 
     Attributes:
-        id: The caller's name of the event: an event whose id is stored already is not stored again.
+        id: Chosen by the caller; an event whose id is already stored is not stored again.
         user: The user's id.
         item: The item's id.
         time: Seconds since 1970.
@@ -30,7 +30,7 @@ class Event:
 
 
 class Had(NamedTuple):
-    """An item that a user had, in one way: as an `Event` says it.
+    """An item that a user had, with the kind and value of the event.
 
     Attributes:
         item: The item's id.
@@ -45,11 +45,11 @@ class Had(NamedTuple):
 
 @dataclass(frozen=True)
 class Added:
-    """What became of events that were given to a store.
+    """The result of storing events.
 
     Attributes:
-        accepted: How many are stored now and were not before.
-        duplicates: How many were stored before, or came twice.
+        accepted: Number of events newly stored.
+        duplicates: Number of events that were already stored, or came twice.
     """
 
     accepted: int

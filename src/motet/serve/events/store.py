@@ -1,4 +1,4 @@
-"""EventStore: events kept in SQLite or PostgreSQL, each exactly once, durable before the caller is told so."""
+"""EventStore: keeps events in SQLite or PostgreSQL, each exactly once, and on disk before it returns."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from motet.serve.events.database import KNOWN, connect, describe, lasts
 from motet.serve.events.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
-RETRY_S = 1.0  # a database that could not be reached is left alone for so long: requests must not queue up behind it
+RETRY_S = 1.0  # pause after a database could not be reached, so that requests do not queue up behind it
 
 
 class StoreError(MotetError):
-    """The events cannot be read or written: their database is down, full, locked or refuses."""
+    """Events cannot be read or written: the database is down, full, locked or refuses."""
 
 
 class EventStore:
     """Events in a database, idempotent by their id.
 
-    Nothing is opened before the first call: a database that is down makes calls fail, each at once, and serves again as
-    soon as it is back. Threads and processes may share a store.
+    Nothing is opened before the first call. While the database is down, calls fail quickly; they work again as soon as
+    it is back. Threads and processes may share a store.
 
     Args:
-        url: Path of a SQLite file, which is made where there is none, or `postgresql://user@host/database`.
+        url: Path of a SQLite file, created if missing, or `postgresql://user@host/database`.
 
     Raises:
-        ConfigError: If the url is of another kind of database.
+        ConfigError: If the url names another kind of database.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -58,16 +58,16 @@ class EventStore:
         self._closed_until = 0.0
 
     def add(self, events: Sequence[Event]) -> Added:
-        """Store events, all of them or none, so that they outlive the process and the machine's power.
+        """Store events, all or none of them. When this returns they survive a crash and a power failure.
 
         Args:
-            events: In any number.
+            events: Any number of events.
 
         Returns:
             How many were new.
 
         Raises:
-            StoreError: If the database is down or refuses; none of the events is stored then.
+            StoreError: If the database is down or refuses; then none of the events is stored.
         """
         accepted = 0
         rows = [
@@ -89,14 +89,14 @@ class EventStore:
         return Added(accepted, len(rows) - accepted)
 
     def of_user(self, user: str, limit: int | None = None) -> list[Event]:
-        """What a user did.
+        """The events of a user.
 
         Args:
             user: The user's id.
-            limit: At most so many; all where not given.
+            limit: Largest number of events; all if not given.
 
         Returns:
-            The newest first; of those of one moment, the one that was stored last.
+            Events, newest first; among equal times, the one stored last comes first.
 
         Raises:
             StoreError: If the database is down or refuses.
@@ -108,14 +108,13 @@ class EventStore:
             return [Event(*row) for row in connection.execute(newest.limit(limit))]
 
     def had_by(self, users: Sequence[str]) -> dict[str, list[Had]]:
-        """The items that users had, and in which way: a model says what of it need not be recommended again.
+        """The items that users had, with kind and value, from which a model decides what counts as seen.
 
         Args:
-            users: Their ids.
+            users: Ids of the users.
 
         Returns:
-            By user, distinct items, kinds and values, those of the newest events first; an empty list for users
-            without events.
+            For each user, distinct triples of item, kind and value, newest first; an empty list if there are none.
 
         Raises:
             StoreError: If the database is down or refuses.
@@ -139,7 +138,7 @@ class EventStore:
             return int(connection.execute(select(func.count()).select_from(self._events)).scalar_one())
 
     def ping(self) -> None:
-        """Ask whether the database answers.
+        """Check that the database answers.
 
         Raises:
             StoreError: If it does not.
@@ -148,11 +147,11 @@ class EventStore:
             connection.execute(text("SELECT 1"))
 
     def check(self) -> None:
-        """Ask whether events can be written, before anybody brings one.
+        """Check that events can be written, without writing any.
 
         Raises:
-            ConfigError: If they never will be: the database cannot be there, or does not let this user in or write.
-            StoreError: If the database is down, or has no room.
+            ConfigError: If they never can be: the address is wrong, or permissions are missing.
+            StoreError: If the database is down or full.
         """
         columns = [column.name for column in self._events.columns]
         nothing = insert(self._events).from_select(columns, select(self._events).where(false()))
@@ -163,7 +162,7 @@ class EventStore:
             cause = error.__cause__
             if not lasts(getattr(cause, "orig", cause)):
                 raise
-            raise ConfigError(f"{error}; give {KNOWN}, that can be reached and written to") from cause
+            raise ConfigError(f"{error}; give {KNOWN}, one that can be reached and written to") from cause
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -180,7 +179,7 @@ class EventStore:
         except (SQLAlchemyError, OSError) as error:
             if not isinstance(error, DBAPIError) or isinstance(error, OperationalError) or error.connection_invalidated:
                 self._closed_until = time.monotonic() + RETRY_S
-                self._ready = False  # somebody may have replaced the database while it was away
+                self._ready = False  # the database may have been replaced while it was away
             raise StoreError(f"{self.name} does not answer: {_reason(error)}") from error
 
     def _make(self) -> None:
@@ -194,7 +193,7 @@ class EventStore:
 
 
 def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
-    """Made once: every recommendation asks it, and making it takes longer than asking."""
+    """Built once: every recommendation runs this query, and building it takes longer than running it."""
     columns = events.c
     told = columns.user_id, columns.item_id, columns.event, columns.value
     newest_first = func.max(columns.time).desc(), func.max(columns.number).desc()
@@ -203,19 +202,19 @@ def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
 
 
 def make_tables(engine: Engine, tables: MetaData) -> None:
-    """Create the tables that are missing, also while another process does the same.
+    """Create missing tables, even while another process does the same.
 
     Args:
-        engine: Of the database.
-        tables: Which should be there.
+        engine: Engine of the database.
+        tables: The tables.
     """
     try:
         tables.create_all(engine)
     except (IntegrityError, OperationalError, ProgrammingError):
-        tables.create_all(engine)  # the other process was quicker between the look and the creation
+        tables.create_all(engine)  # another process created them between the check and the creation
 
 
 def _reason(error: Exception) -> str:
-    """What the driver says, in one line, without the statement and its values, which are about people."""
+    """The driver's message in one line, without the statement and its values, which are personal data."""
     cause = getattr(error, "orig", None) or error
     return " ".join(str(cause).split("\n", 1)[0].split()) or type(cause).__name__

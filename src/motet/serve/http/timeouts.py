@@ -1,4 +1,4 @@
-"""TimeoutProtocol: an HTTP connection that waits for a slow client only so long, and one of only so many."""
+"""TimeoutProtocol: an HTTP connection with timeouts for slow clients, and a limit on the number of connections."""
 
 from __future__ import annotations
 
@@ -11,38 +11,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from motet.serve.gate import come_again
 
 HEAD_TIMEOUT_S = 10.0
-BODY_TIMEOUT_S = 15.0  # longer than the guard's, which says so
+BODY_TIMEOUT_S = 15.0  # longer than that of the guard, which answers with an error
 LARGEST_HEAD = 1 << 16
 READ_TIMEOUT_S = 30.0
-IDLE_TIMEOUT_S = (
-    75  # longer than clients and proxies keep a connection (60 s at most, commonly): who ends it must be they
-)
+IDLE_TIMEOUT_S = 75  # longer than clients and proxies commonly keep a connection (60 s), so that they close it first
 CROWDED_IDLE_TIMEOUT_S = 5
-MOST_CONNECTIONS = 900  # each needs a file descriptor, and 1,024 are what most systems give a process
+MOST_CONNECTIONS = 900  # each needs a file descriptor, and most systems allow a process 1,024
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """One connection of uvicorn, which of itself would wait for ever.
+    """A connection of uvicorn with timeouts; by itself uvicorn would wait for ever.
 
-    The head of a request has to come whole within `HEAD_TIMEOUT_S`, its body within `BODY_TIMEOUT_S`, also where it was
-    answered before, as `Guard` does with one that is large or late. Where an answer is larger than what the system
-    takes, the client has to read the rest within `READ_TIMEOUT_S`. Else the connection ends. Beyond `MOST_CONNECTIONS`
-    a request is answered 503.
+    The whole head of a request must arrive within `HEAD_TIMEOUT_S`, and its body within `BODY_TIMEOUT_S`, even if the
+    request was answered early, as `Guard` does for a large or late body. If an answer does not fit into the system's
+    buffers, the client must read the rest within `READ_TIMEOUT_S`. Otherwise the connection is closed. If more than
+    `MOST_CONNECTIONS` are open, requests on a new one get 503.
 
-    A connection that is kept ends after `IDLE_TIMEOUT_S` without a request, or `CROWDED_IDLE_TIMEOUT_S` where more than
-    half of `MOST_CONNECTIONS` are open. A request that is under way at that moment is lost: the service says goodbye
-    while the client speaks.
+    An idle connection is closed after `IDLE_TIMEOUT_S`, or after `CROWDED_IDLE_TIMEOUT_S` while more than half of
+    `MOST_CONNECTIONS` are open. A request that the client sends at that very moment is lost.
 
     Args:
-        *args: As uvicorn gives them.
-        **kwargs: As uvicorn gives them.
+        *args: Arguments of uvicorn.
+        **kwargs: Arguments of uvicorn.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._unsent: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._head: int | None = 0  # bytes of it so far; None where it is whole
+        self._head: int | None = 0  # bytes of the head so far; None once it is complete
 
     def connection_made(self, transport: Any) -> None:
         """Start waiting for the first request."""
@@ -52,7 +49,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.app = crowded
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Cancel all timeouts."""
         self._await(None)
         self.resume_writing()
         super().connection_lost(exc)
@@ -66,20 +63,20 @@ class TimeoutProtocol(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too large.")
 
     def on_message_begin(self) -> None:
-        """Wait for the rest of a head that has begun."""
+        """Wait for the rest of the head."""
         super().on_message_begin()
         if self._head is None:
             self._head = 0
             self._await(HEAD_TIMEOUT_S)
 
     def on_headers_complete(self) -> None:
-        """Wait for the body, however soon the request is answered."""
+        """Wait for the body, even if the request is answered before it arrives."""
         self._head = None
         self._await(BODY_TIMEOUT_S)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Stop waiting: the request is complete."""
         self._await(None)
         super().on_message_complete()
 
@@ -90,12 +87,12 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """More is to be sent than the client reads."""
+        """Wait for the client to read: the buffers are full."""
         super().pause_writing()
         self._unread = self.loop.call_later(READ_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads on."""
+        """Stop waiting: the client reads again."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
@@ -108,12 +105,12 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers a connection too many.
+    """Refuse a request because too many connections are open.
 
     Args:
-        scope: As ASGI has it.
-        receive: As ASGI has it.
-        send: As ASGI has it.
+        scope: Argument of ASGI.
+        receive: Argument of ASGI.
+        send: Argument of ASGI.
     """
     problem = come_again("busy", f"more than {MOST_CONNECTIONS} connections are open; try again")
     problem.headers["Connection"] = "close"
