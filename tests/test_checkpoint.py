@@ -51,12 +51,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "run.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"run.safetensors is damaged or no checkpoint .*; delete it"):
+    with pytest.raises(ArtifactError, match=r"run.safetensors is damaged or not a checkpoint .*; delete it"):
         load_checkpoint(path)
 
 
 def test_another_safetensors_file_is_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     safetensors.torch.save_file({"w": torch.ones(2)}, path)
-    with pytest.raises(ArtifactError, match="damaged or no checkpoint"):
+    with pytest.raises(ArtifactError, match="damaged or not a checkpoint"):
         load_checkpoint(path)

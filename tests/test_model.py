@@ -167,9 +167,14 @@ def test_task_names_and_weights_are_checked() -> None:
     for name in ("served", "a/b", ""):
         with pytest.raises(ConfigError, match=f"a task is called '{name}'; the name must not be empty, contain '/' or"):
             model_of(log, tasks=[Retrieval(name)])
+    for name in ("served", "a/b", ""):
+        with pytest.raises(ConfigError, match=f"a task is called '{name}'; the name must not be empty, contain '/' or"):
+            model_of(log, tasks=[Retrieval(name)])
     with pytest.raises(ConfigError, match="two tasks are called 'retrieval'"):
         model_of(log, tasks=[Retrieval(), Retrieval()])
-    with pytest.raises(ConfigError, match="for 'ratings', which is no task; did you mean 'rating'"):
+    with pytest.raises(
+        ConfigError, match=r"weights names 'ratings' \(1.0\), which is not a task; did you mean 'rating'"
+    ):
         model_of(log, weights={"ratings": 1.0})
     with pytest.raises(ConfigError, match=r"weight of task 'rating' is -1.0; it must be finite, and 0 or more"):
         model_of(log, weights={"rating": -1.0})

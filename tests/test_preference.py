@@ -133,8 +133,8 @@ def test_each_task_has_a_map_that_counts_by_its_lead() -> None:
         ({"rating": -1.0}, "gives task 'rating' the weight -1.0; it must be 0 or more, and finite"),
         ({"rating": math.nan}, "the weight nan"),
         ({"rating": math.inf}, "the weight inf"),
-        ({"rating": 0.0, "retrieval": 0.0}, "weighs every task 0; give one of rating, retrieval"),
-        ({}, "weighs every task 0"),
+        ({"rating": 0.0, "retrieval": 0.0}, "gives every task weight 0; give one of rating, retrieval"),
+        ({}, "gives every task weight 0"),
     ],
 )
 def test_bad_preferences_are_refused(log: EventLog, preference: dict[str, float], words: str) -> None:
@@ -149,15 +149,15 @@ def test_a_model_for_one_weighting_takes_no_preference(log: EventLog) -> None:
     model = model_of(log, None)
     assert model.prefer(None) is None
     for ask in (model.prefer, partial(Recommender(model, log).predict, 0, 0, preference=WEIGHTS)):
-        with pytest.raises(ConfigError, match="knows one weighting and takes no preference; make it with"):
+        with pytest.raises(ConfigError, match="built without a Preference and answers by one weighting only"):
             ask(WEIGHTS) if ask == model.prefer else ask()  # type: ignore[call-arg, arg-type]
-    with pytest.raises(ConfigError, match="popularity is a simple rule and takes no preference"):
+    with pytest.raises(ConfigError, match="popularity is a baseline and takes no preference"):
         evaluate(Popularity(log), log, train=log, preference=WEIGHTS)
 
 
 @pytest.mark.parametrize("spread", [1.0, 0.0, math.inf, math.nan])
 def test_a_spread_out_of_range(spread: float) -> None:
-    with pytest.raises(ConfigError, match="it is a factor between weights, above 1 and finite"):
+    with pytest.raises(ConfigError, match="it is a factor between weights, and must be above 1 and finite"):
         Preference(spread)
 
 
@@ -194,7 +194,7 @@ def test_one_training_answers_for_every_weighting(trained: Model, log: EventLog)
     reports = [evaluate(trained, log, train=log, baselines=False, preference=each) for each in asked]
     assert [report["rating/rmse"] ** 2 for report in reports] == pytest.approx(rating, rel=1e-4)
     assert reports[0]["retrieval/all items/mrr"] != reports[2]["retrieval/all items/mrr"]
-    assert "Asked for the weighting rating 1." in reports[0].notes
+    assert "Evaluated at the weighting rating 1." in reports[0].notes
     assert evaluate(trained, log, train=log, baselines=False).figures == reports[1].figures
 
 

@@ -196,7 +196,9 @@ class Steep(Model):
 
 
 def test_a_gradient_that_is_no_number_is_named_as_the_cause(log: EventLog) -> None:
-    with pytest.raises(TrainingError, match=r"epoch 1, batch 3 of 5; parameter 'user.* is not finite since an earlier"):
+    with pytest.raises(
+        TrainingError, match=r"epoch 1, batch 3 of 5; parameter 'user.* became non-finite in an earlier"
+    ):
         train(model_of(log, Steep), log)
 
 
@@ -238,14 +240,19 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(model, log, batch_size=0)
     with pytest.raises(ConfigError, match="early_stopping needs validation rows"):
         train(model, log, early_stopping=EarlyStopping("rating/rmse"))
-    with pytest.raises(ConfigError, match="patience=0; training goes on for at least 1 epoch without a new best"):
+    with pytest.raises(ConfigError, match="patience=0; it must be at least 1 epoch without a new best"):
         EarlyStopping("rating/rmse", patience=0)
     for norm in (0.0, -1.0, float("nan")):
         with pytest.raises(ConfigError, match=r"clip_norm=.*; it must be above 0, or None for no limit"):
             train(model, log, clip_norm=norm)
-    with pytest.raises(ConfigError, match="has sparse gradients, which Adam does not take, the optimizer where none"):
+    with pytest.raises(ConfigError, match="has sparse gradients, which the default optimizer, Adam, does not take"):
         train(model_of(log, sparse=True), log)
-    with pytest.raises(ConfigError, match="resume=True needs to know where from"):
+    with pytest.raises(ConfigError, match="device='nope' is not a device; write 'cpu', 'cuda'"):
+        train(model, log, device="nope")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="device='cuda' needs a GPU, and torch finds none; leave device out"):
+            train(model, log, device="cuda")
+    with pytest.raises(ConfigError, match="resume=True needs a file to continue from"):
         train(model, log, resume=True)
     with pytest.raises(
         ConfigError, match="'rating/rsme', which is not a validation metric of this model; did you mean 'rating/rmse'"
@@ -263,9 +270,9 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         TrainingError, match=r"does not fit this model and optimizer: .*Missing key.*; resume with the same"
     ):
         train(other, log, checkpoint=checkpoint, resume=True)
-    with pytest.raises(TrainingError, match="of a training with the optimizer Adam, not SGD; resume with the same"):
+    with pytest.raises(TrainingError, match="of a run with the optimizer Adam, not SGD; resume with the same"):
         train(model, log, checkpoint=checkpoint, resume=True, optimizer=lambda p: torch.optim.SGD(p, lr=0.1))
-    with pytest.raises(TrainingError, match="of a training without a moving average of the weights; resume with the"):
+    with pytest.raises(TrainingError, match="of a run without a moving average of the weights; resume with the"):
         train(model, log, checkpoint=checkpoint, resume=True, average=0.9)
     stopping = EarlyStopping("rating/rmse")
     with pytest.raises(TrainingError, match="early stopping watched None, not 'rating/rmse'; resume with the same"):

@@ -1,4 +1,4 @@
-"""Calibration: probabilities that hold on rows that training did not see."""
+"""Calibration: makes probabilities match frequencies on rows that training did not see."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SMALLEST = 1e-7  # and largest probability less 1: what single precision tells a
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What calibrating one probability came to.
+    """The calibration of one probability.
 
     Attributes:
-        slope: Of the log odds; 1 where they were left alone.
-        offset: Added to them; 0 where they were left alone.
-        rows: How many rows it was fitted on.
+        slope: The factor on the log odds; 1 if they were left as they were.
+        offset: The number added to them; 0 if they were left as they were.
+        rows: The number of rows it was fitted on.
         before: The calibration error on these rows without it.
-        after: The same with it, each half of the rows judged by what the other half has chosen.
+        after: The same with it, cross-validated: each half of the rows is judged with the line fitted to the other.
     """
 
     slope: float
@@ -41,24 +41,24 @@ class Calibrated:
 
 @torch.no_grad()
 def calibrate(model: Model, log: EventLog) -> dict[str, Calibrated]:
-    r"""Fit a line through the log odds of every probability; the order of the items stays, and the weights do.
+    r"""Fit a line through the log odds of every probability; the order of items and the weights do not change.
 
     $$ p = \sigma(a z + b), \qquad
        \min_{a, b} \; - \sum_r w_r \log p(y_r) + \tfrac12 (\log^2 a + b^2) $$
 
-    The last term is that of a standard normal prior, which outweighs a few rows and not many. Of a `Funnel` each stage
-    has a line of its own, and all are fitted together: a later stage stays below an earlier one. Where the line does
-    not lower the log loss of rows that it was not fitted on, it is not taken.
+    The last term is that of a standard normal prior, which matters only if there are few rows. Each stage of a `Funnel`
+    has a line of its own, and all are fitted together, so a later stage stays below an earlier one. A line that does
+    not lower the log loss of rows that it was not fitted on is discarded.
 
-    The line is part of the model: scores, saved models and exported programs have it. Training anew forgets it.
+    The line is part of the model: scores, saved models and exported programs include it. Further training resets it.
 
     Args:
-        model: Trained; it is put in evaluation mode.
-        log: Rows that it was not trained on: validation rows, which may have chosen the epoch.
+        model: A trained model; it is put in evaluation mode.
+        log: Rows that it was not trained on: validation rows, even if they chose the epoch.
 
     Returns:
-        What was found, by task, or `task/stage` for a funnel; nothing for tasks that do not say probabilities, or have
-        no row here.
+        The calibrations by task, or by `task/stage` for a funnel; none for tasks that predict no probability or have no
+        row here.
 
     Source:
         Platt, "Probabilistic Outputs for Support Vector Machines", 1999; Guo et al., "On Calibration of Modern Neural
@@ -76,13 +76,13 @@ def calibrate(model: Model, log: EventLog) -> dict[str, Calibrated]:
 
 
 def calibrated(model: Model) -> dict[str, Calibrated]:
-    """What a model's probabilities have been calibrated by.
+    """The calibrations that a model has.
 
     Args:
-        model: Any.
+        model: Any model.
 
     Returns:
-        As of `calibrate`.
+        As from `calibrate`.
     """
     found = {}
     for name, task in model.tasks.items():
@@ -95,7 +95,7 @@ def calibrated(model: Model) -> dict[str, Calibrated]:
 
 
 def _judged(model: Model, name: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Log odds of each stage given the one before, labels and weights, of the rows that have one."""
+    """Log odds of each stage given the one before, labels and weights, of the rows with a weight."""
     task: Task = model.tasks[name]
     model.tasks[name].calibration.reset()  # type: ignore[union-attr]
     weights = task.row_weights(batch).double()
@@ -108,10 +108,10 @@ def _judged(model: Model, name: str, batch: Batch) -> tuple[Tensor, Tensor, Tens
 
 
 def _calibrate(line: Platt, logits: Tensor, labels: Tensor, weights: Tensor) -> None:
-    """Fit, and keep the errors; the line stays as it is where it does not help."""
+    """Fit the line and keep the errors; a line that does not help is discarded."""
     if not len(logits):
         return
-    # Halves at random, the same ones each time: rows may come in an order, a positive and then a negative.
+    # Random halves, the same each time: rows may alternate, a positive and then a negative.
     first = torch.randperm(len(logits), generator=torch.Generator().manual_seed(0)).to(logits.device) % 2 == 0
     crossed = logits.clone()
     for half in (first, ~first):
@@ -145,7 +145,7 @@ def _fitted(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Te
 
 
 def _loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The log loss of all stages, with weights that are 1 on average, so that rows count as evidence."""
+    """The log loss of all stages, with weights of mean 1, so that each row counts as one observation."""
     losses: Float[Tensor, "rows stages"] = funnel_losses(logits, labels)
     return (losses.sum(1) * weights).sum() * len(weights) / weights.sum().clamp(min=1e-12)
 

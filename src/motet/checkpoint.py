@@ -1,4 +1,4 @@
-"""One file that holds a training state: nested tensors and plain values, written whole or not at all."""
+"""Checkpoints: one file with a training state, nested tensors and plain values, written atomically."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TENSOR = "$tensor"
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
-    """Write a state; a full disk or a kill leaves the file of before.
+    """Write a state; a full disk or a kill leaves the earlier file as it was.
 
     Args:
-        path: The file; its folder is made if need be.
+        path: The file; its folder is made if necessary.
         state: Nested dictionaries and lists of tensors, numbers, strings, booleans and None.
     """
     path = Path(path)
@@ -38,16 +38,16 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a state back, equal to the last bit; no code in the file is run.
+    """Read a state back, bit for bit; no code in the file is run.
 
     Args:
         path: The file.
 
     Returns:
-        What was saved; keys of dictionaries are strings.
+        The state that was saved, with strings as the keys of dictionaries.
 
     Raises:
-        ArtifactError: If the file is damaged or no checkpoint.
+        ArtifactError: If the file is damaged or not a checkpoint.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             return state
     except (safetensors.SafetensorError, json.JSONDecodeError, KeyError) as error:
         raise ArtifactError(
-            f"{path} is damaged or no checkpoint ({error}); delete it to train from the start, or give another file"
+            f"{path} is damaged or not a checkpoint ({error}); delete it to train from the start, or give another file"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""EarlyStopping: when training ends before its last epoch, and which epoch it keeps."""
+"""EarlyStopping: ends training when a validation metric no longer improves, and keeps the best epoch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class EarlyStopping:
 
     Attributes:
         metric: Key of a validation metric, such as `"rating/rmse"` or `"retrieval/unseen/hit_rate@10"`.
-        patience: Epochs in a row without a new best after which training ends.
-        lower_is_better: Whether lower is better; where not given, errors and losses are recognised by their names.
+        patience: The number of epochs in a row without a new best after which training ends.
+        lower_is_better: Whether lower is better. By default errors and losses are recognised by their names.
 
     Raises:
         ConfigError: If the patience is below 1.
@@ -29,7 +29,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if self.patience < 1:
-            raise ConfigError(f"patience={self.patience}; training goes on for at least 1 epoch without a new best")
+            raise ConfigError(f"patience={self.patience}; it must be at least 1 epoch without a new best")
 
     def check(self, model: Model) -> None:
         """Check, before training, that the metric is one of the model's.

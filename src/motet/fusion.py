@@ -15,19 +15,19 @@ def fuse(
     weights: Mapping[str, float],
     allowed: Bool[Tensor, "users candidates"],
 ) -> Float[Tensor, "users candidates"]:
-    r"""The weighted sum of task scores, each standardised over a user's candidates, so that units do not matter.
+    r"""The weighted sum of task scores, each standardised over a user's candidates so that units do not matter.
 
     $$ f(u, i) = \sum_t w_t \, \frac{s_t(u, i) - \mathrm{mean}_j \, s_t(u, j)}{\mathrm{std}_j \, s_t(u, j)} $$
 
-    A task that scores all candidates of a user alike adds 0.
+    A task that gives all candidates of a user the same score adds 0.
 
     Args:
         scores: By task, in the task's unit.
-        weights: By task; 0 where a task is not named. A negative weight pulls items down.
-        allowed: Which of the candidates are there; the others count in no mean.
+        weights: By task; 0 for a task that is not named. A negative weight moves items down.
+        allowed: Which entries are candidates; the others take no part in means and deviations.
 
     Returns:
-        Fused scores; minus infinity where not allowed.
+        Fused scores; minus infinity for entries that are not allowed.
 
     Example:
         >>> stars, clicks = torch.tensor([[5.0, 3.0]]), torch.tensor([[0.01, 0.03]])
@@ -46,6 +46,6 @@ def _standardised(scores: Tensor, allowed: Tensor) -> Tensor:
     scores = scores.masked_fill(~allowed, 0.0)
     centred = (scores - scores.sum(1, keepdim=True) / count).masked_fill(~allowed, 0.0)
     std = (centred.square().sum(1, keepdim=True) / count).sqrt()
-    # Rounding leaves equal scores with a spread of their last digit, which must not be blown up to an opinion.
+    # Rounding leaves equal scores with a spread in the last digit, which must not be scaled up to a preference.
     alike = std <= 1e-6 * scores.abs().sum(1, keepdim=True) / count
     return torch.where(alike, 0.0, centred / std)

@@ -28,9 +28,9 @@ class Losses(dict[str, Tensor]):
     Args:
         losses: One number a task.
         shared: The tower outputs that the tasks read, each distinct vector once: users, items, and items outside the
-            batch that a task sampled. Gradients with respect to them show how hard each task pulls, and where to.
-        rows: The user or item rows that each of the shared tensors belongs to; None where its vectors are those of
-            single batch rows.
+            batch that a task sampled. The gradients at these vectors show how strongly each task pulls, and in which
+            direction.
+        rows: The user or item rows of each of the shared tensors; None if its vectors belong to single batch rows.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Losses(dict[str, Tensor]):
 
 
 class Model(nn.Module):
-    r"""A user tower, an item tower, tasks that read both, and optionally a trunk that the heads share.
+    r"""A user tower, an item tower, tasks that read both, and optionally a trunk that their heads share.
 
     $$ L = \sum_t w_t \, L_t $$
 
@@ -56,7 +56,7 @@ class Model(nn.Module):
         user: Embeds users.
         item: Embeds items.
         tasks: The objectives, each with a name of its own.
-        weights: The weight of each task's loss, by name; 1 where not given. A task of weight 0 is not trained.
+        weights: The weight of each task's loss, by name; the default is 1. A task of weight 0 is not trained.
         trunk: Layers shared by the heads of all tasks that read the pair of vectors. Without one, each head reads the
             pair itself.
         balancer: Turns the weighted losses into gradients; by default it adds them up (`Fixed`).
@@ -85,9 +85,11 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ConfigError(f"two tasks are called {twice!r}; give one of them another name")
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two tasks are called {name!r}; give one of them another name")
+            if not name or "/" in name or name == "served":  # keys of metrics start with it
+                raise ConfigError(f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served'")
         self.user = user
         self.item = item
         self._tasks = nn.ModuleList(tasks)
@@ -99,8 +101,7 @@ class Model(nn.Module):
         if trunk is not None:
             if not heads:
                 raise ConfigError(
-                    "no task reads the trunk; add one whose head reads the pair of vectors, such as Rating, or leave "
-                    "the trunk out"
+                    "no task reads the trunk; add a task with a head, such as Rating, or leave the trunk out"
                 )
             width = pair_width(user, item, product=trunk.product, of="the trunk")
             trunk.build(width, [task.name for task in heads])
@@ -129,7 +130,7 @@ class Model(nn.Module):
         for name, weight in weights.items():
             if name not in tasks:
                 raise ConfigError(
-                    f"weight {weight} is for {name!r}, which is no task{did_you_mean(name, tasks)}; "
+                    f"weights names {name!r} ({weight}), which is not a task{did_you_mean(name, tasks)}; "
                     f"tasks: {', '.join(tasks)}"
                 )
             if not 0 <= weight < math.inf:
@@ -155,13 +156,13 @@ class Model(nn.Module):
             return None
         if self.preference is None:
             raise ConfigError(
-                "the model knows one weighting and takes no preference; make it with Model(..., "
+                "the model was built without a Preference and answers by one weighting only; build it with Model(..., "
                 "preference=Preference()) and train it, or leave the preference out"
             )
         return self.preference.told(preference, self._weights)
 
     def prepare(self, train: Columns) -> None:
-        """Let towers and tasks measure the training rows once, before the first step: counts, means, histories.
+        """Let towers and tasks measure the training rows before the first step: counts, means, histories.
 
         Args:
             train: The training log.
@@ -170,7 +171,7 @@ class Model(nn.Module):
             tower.prepare(train)
         batch = train.batch()
         for task in self.tasks.values():
-            if task.finds(batch) and task.labelled(batch).any():  # of a task that is not trained there may be nothing
+            if task.finds(batch) and task.labelled(batch).any():  # a task of weight 0 may have no rows
                 task.prepare(train)
 
     def check(self, log: Columns) -> None:
@@ -190,7 +191,7 @@ class Model(nn.Module):
                 check_trainable(task, batch)
 
     def check_ids(self, log: Columns) -> None:
-        """Check that the rows of a log are those of the towers: otherwise ids would get the vectors of others.
+        """Check that a log and the towers number ids alike: otherwise an id would get the vector of another.
 
         Args:
             log: Any rows.
@@ -230,7 +231,7 @@ class Model(nn.Module):
         """The loss of each trained task, over the rows it learns from.
 
         In training mode a model with a `Preference` draws one for a batch that carries none, and multiplies each loss
-        by what it makes of the task's weight: by 1 on average.
+        by the factor that it applies to the task's weight, which is 1 on average.
 
         Args:
             batch: Rows with labels. A task whose columns are missing from it is left out.
@@ -256,30 +257,30 @@ class Model(nn.Module):
         return Losses(found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows))
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
-        """What `fit` minimises; override it for an objective that tasks and weights cannot express.
+        """The loss that `fit` minimises; override it for an objective that tasks and weights cannot express.
 
         Args:
             batch: Rows with labels.
 
         Returns:
-            Losses by name, whose sum weighted by `weights` is minimised (a name that is no task has weight 1); or a
+            Losses by name, whose sum weighted by `weights` is minimised (a name that is not a task has weight 1); or a
             single number.
         """
         return self.losses(batch)
 
     def weigh(self, losses: Mapping[str, Float[Tensor, ""]]) -> dict[str, Float[Tensor, ""]]:
-        """Multiply each loss by its weight; a name that is no task has weight 1.
+        """Multiply each loss by its weight; a name that is not a task has weight 1.
 
         Args:
             losses: By name, as `losses` or `compute_loss` returns them.
 
         Returns:
-            What the balancer receives.
+            The weighted losses, as the balancer receives them.
         """
         return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-        """The weighted sum of the losses: what an own training loop minimises.
+        """The weighted sum of the losses, for a training loop of your own to minimise.
 
         Args:
             losses: By name.
@@ -316,7 +317,7 @@ class Model(nn.Module):
     def score_vectors(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> dict[str, Float[Tensor, " batch"]]:
-        """As `score`, from vectors that were computed before.
+        """As `score`, from vectors that are already computed.
 
         Args:
             user: User vectors.
@@ -335,10 +336,10 @@ class Model(nn.Module):
         }
 
     def score_parts(self, name: str, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """Every part of one task's answer for each row: for a funnel, the probability of each stage.
+        """Every part of one task's prediction for each row: for a funnel, the probability of each stage.
 
         Args:
-            name: Of the task.
+            name: The task's name.
             batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
@@ -351,17 +352,17 @@ class Model(nn.Module):
         return task.parts(user, item, batch)
 
     def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
-        """What each head reads of the trunk; empty without a trunk."""
+        """The trunk's output for each head; empty without a trunk."""
         return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
 
     def _drawn(self, batch: Batch) -> Batch:
-        """The batch with a preference drawn for it, where the model trains for many."""
+        """The batch with a preference drawn for it, if the model trains with a `Preference`."""
         if self.preference is None or not self.training or batch.preference is not None:
             return batch
         return replace(batch, preference=self.preference.draw(self._weights))
 
     def _factors(self, batch: Batch) -> dict[str, float]:
-        """What the preference of a batch in training makes of each task's weight; empty without one."""
+        """The factors that the preference of a training batch applies to the weights; empty without one."""
         if self.preference is None or batch.preference is None or not self.training:
             return {}
         factors = self.preference.factors(batch.preference, self._weights)

@@ -17,26 +17,26 @@ class Preference(Configured):
     r"""Trains for all task weights at once: they are drawn for every batch and given to the model as an input.
 
     A preference p is a weighting in the unit of the model's weights w: "answer as if you had been trained with these".
-    Only ratios count. The model is told how far each of its n tasks lies below the most favoured one,
+    Only ratios count. The model's input is how far each of its n tasks lies below the most favoured one,
 
     $$ z_t = \max \Big( \log \frac{p_t}{w_t} - \max_s \log \frac{p_s}{w_s}, \; -\log spread \Big), \qquad
        a_t = \frac{e^{z_t}}{\sum_s e^{z_s}}, \qquad p'_t = n \, a_t \, w_t $$
 
-    and p' weighs its losses; where all z are 0 these are the model's own weights. For each batch in training, z is 0
-    for one task, drawn at random, and uniform in [-log spread, 0] for every other one, so that with two tasks the log
-    of their ratio is uniform. `fit` shows losses weighted so. User vectors are conditioned on z by one linear map for
-    each task,
+    and p' weights its losses; if all z are 0, p' is the model's own weights. For each training batch, z is 0 for one
+    task, drawn at random, and uniform in [-log spread, 0] for every other task, so that with two tasks the log of their
+    ratio is uniform. The losses that `fit` shows are weighted so. User vectors are conditioned on z by one linear map
+    for each task,
 
     $$ u' = u + \sum_t \Big( a_t - \frac{1}{n} \Big) (W_t u + c_t) $$
 
     The trunk, the heads and the queries read u'. All W and c start at 0, and u' = u under the model's own weights. Item
-    vectors do not depend on the preference, so that one index serves every one of them: they have to hold what all
-    weightings together need, and so want to be wider than those of a model for one.
+    vectors do not depend on the preference, so one index serves every preference. They have to hold what all weightings
+    need together, so make them wider than for a model with one weighting.
 
     Args:
         spread: The largest factor, in both directions, by which training shifts the weight of one task against another.
-            A preference beyond it, such as a weight of 0, is answered as the nearest one that was drawn. A wider spread
-            covers more preferences, each of them less precisely.
+            A preference beyond it, such as a weight of 0, is moved to the nearest one within it. A wider spread covers
+            more preferences, each less precisely.
 
     Raises:
         ConfigError: If `spread` is not above 1.
@@ -59,12 +59,12 @@ class Preference(Configured):
     def __init__(self, spread: float = 30.0) -> None:
         super().__init__()
         if not 1 < spread < math.inf:
-            raise ConfigError(f"spread={spread}; it is a factor between weights, above 1 and finite")
+            raise ConfigError(f"spread={spread}; it is a factor between weights, and must be above 1 and finite")
         self.spread = spread
 
     @property
     def range(self) -> float:
-        """How far a z lies below 0 at most."""
+        """The largest distance of a z below 0."""
         return math.log(self.spread)
 
     def build(self, tasks: Sequence[str], dim: int) -> None:
@@ -80,7 +80,7 @@ class Preference(Configured):
         nn.init.zeros_(self.maps.bias)
 
     def draw(self, weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
-        """The z of one batch; the task that is favoured is drawn among those that are trained.
+        """The z of one batch; the favoured task is drawn from those that are trained.
 
         Args:
             weights: Of the model.
@@ -96,15 +96,15 @@ class Preference(Configured):
         """The z of a preference.
 
         Args:
-            preference: By task; 0 where a task is not named.
+            preference: By task; 0 for a task that is not named.
             weights: Of the model.
 
         Returns:
             One number a task.
 
         Raises:
-            ConfigError: If a name is no task or one that is not trained, a weight is negative or not finite, or all
-                are 0.
+            ConfigError: If a name is not a task, or is one that is not trained; a weight is negative or not finite; or
+                all are 0.
         """
         for name, weight in preference.items():
             if name not in self.tasks:
@@ -123,21 +123,23 @@ class Preference(Configured):
                     "leave it out"
                 )
         if not any(preference.values()):
-            raise ConfigError(f"the preference weighs every task 0; give one of {', '.join(self.tasks)} a weight")
+            raise ConfigError(
+                f"the preference gives every task weight 0; give one of {', '.join(self.tasks)} a weight above 0"
+            )
         ratios = [preference.get(name, 0.0) / weights[name] if weights[name] else math.nan for name in self.tasks]
         z = torch.tensor(ratios, dtype=torch.float64).log()
         z = (z - z.nan_to_num(-math.inf, neginf=-math.inf).max()).clamp(min=-self.range)
         return z.nan_to_num(0.0).float()
 
     def factors(self, told: Float[Tensor, " tasks"], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
-        """What each task's weight is multiplied by under a preference.
+        """The factor on each task's weight under a preference.
 
         Args:
             told: The z of the tasks.
             weights: Of the model.
 
         Returns:
-            As many; their mean over the tasks that are trained is 1, and 0 stands for the others.
+            One factor a task; the mean over the trained tasks is 1, and the others have 0.
         """
         shares = told.exp() * self._trained(weights).to(told)
         return shares / shares.sum() * sum(weight > 0 for weight in weights.values())
@@ -148,11 +150,11 @@ class Preference(Configured):
         """User vectors under a preference.
 
         Args:
-            user: As the tower gives them.
-            told: The z of the tasks; all 0, the weights of the model, where None.
+            user: The output of the tower.
+            told: The z of the tasks; None stands for all 0, the model's own weights.
 
         Returns:
-            As many.
+            One vector a row.
         """
         z = user.new_zeros(len(self.tasks)) if told is None else told.to(user)
         lead = z.softmax(-1) - 1 / len(self.tasks)

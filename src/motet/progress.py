@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: one bar, on stderr, with every loss."""
+"""The progress bar of training, on stderr, with every loss."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def training_progress(*, epochs: int, steps: int, done: int = 0, shown: bool = T
     """A progress bar over all steps of a training.
 
     Args:
-        epochs: How many epochs there are.
+        epochs: The number of epochs.
         steps: Batches an epoch.
-        done: Epochs that lie behind, when training goes on from a checkpoint.
+        done: Epochs that are already done, when training resumes from a checkpoint.
         shown: Whether to show anything.
 
     Yields:
-        What hears of each batch that is done: its epoch, from 0, and the epoch's losses so far, by name.
+        A function to call after each batch, with its epoch, from 0, and the epoch's losses so far, by name.
     """
     bar = Progress(
         TextColumn("{task.description}"),

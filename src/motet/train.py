@@ -61,16 +61,16 @@ def fit(
         validation: Rows to evaluate on after every epoch.
         early_stopping: When to stop before `epochs`.
         clip_norm: Largest norm of the whole gradient; by default there is no limit.
-        average: Decay per step of an exponential moving average of the weights. Validation sees the average, and the
+        average: Decay per step of an exponential moving average of the weights. Validation uses the average, and the
             model ends with it; .99 is a good value. By default nothing is averaged.
-        checkpoint: File that receives, after every epoch, all it takes to go on from there.
-        resume: Whether to go on from the checkpoint, if there is one, exactly as if training had not stopped.
+        checkpoint: File that receives the whole state of training after every epoch.
+        resume: Whether to continue from the checkpoint, if there is one, exactly as if training had not stopped.
         device: Where to train; by default on a GPU if there is one.
         progress: Whether to show a progress bar with each task's loss on stderr.
 
     Returns:
         One row an epoch: its number, its seconds, each task's loss (the mean over the rows it learned from), and each
-        validation metric. With several tasks, also each one's share of the gradient at the shared vectors and the
+        validation metric. With several tasks, also the share of each task in the gradient at the shared vectors and the
         cosines between their gradients (see `Conflict`); with a trunk of experts, the mean share of each expert.
 
     Raises:
@@ -90,12 +90,12 @@ def fit(
             raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
         early_stopping.check(model)
     if resume and checkpoint is None:
-        raise ConfigError("resume=True needs to know where from; give checkpoint=...")
+        raise ConfigError("resume=True needs a file to continue from; give checkpoint=...")
     if checkpoint is not None and Path(checkpoint).is_dir():
         raise ConfigError(f"checkpoint={str(checkpoint)!r} is a folder; name a file, such as 'run.safetensors' in it")
     log = train.log if isinstance(train, Mix) else train
     model.check(log)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = _device(device)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # unnamed, several GPUs are warned of
         torch.manual_seed(seed)
         model.prepare(log)
@@ -137,9 +137,9 @@ class _State:
         self.early_stopping = early_stopping
         if optimizer is None and any(getattr(part, "sparse", False) for part in model.modules()):
             raise ConfigError(
-                "an embedding table has sparse gradients, which Adam does not take, the optimizer where none is given; "
-                "give one that does, optimizer=lambda parameters: motet.optim.Adagrad(parameters, lr=0.1), or build "
-                "the towers with sparse=False"
+                "an embedding table has sparse gradients, which the default optimizer, Adam, does not take; give one "
+                "that does, such as optimizer=lambda parameters: motet.optim.Adagrad(parameters, lr=0.1), or build the "
+                "towers with sparse=False"
             )
         if optimizer is None:
             optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
@@ -215,7 +215,7 @@ class _State:
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(
                 f"the checkpoint does not fit this model and optimizer: {' '.join(str(error).split())[:300]}; "
-                "resume with the same declarations, or start anew with resume=False"
+                "resume with the same declarations, or start again with resume=False"
             ) from error
         if self.average is not None:
             for average, was in zip(self.average.averages, saved["average"]["averages"], strict=True):
@@ -230,22 +230,22 @@ class _State:
             torch.cuda.set_rng_state_all([state.cpu() for state in saved["random_cuda"]])
 
     def _check_same(self, saved: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another kind of training, which would load and go on otherwise."""
+        """Refuse a checkpoint of another kind of training, which would load without an error."""
         found, own = saved.get("optimizer_class"), type(self.optimizer).__name__
         if found != own:
             raise TrainingError(
-                f"the checkpoint is of a training with the optimizer {found}, not {own}; resume with the same "
-                "optimizer, or start anew with resume=False"
+                f"the checkpoint is of a run with the optimizer {found}, not {own}; resume with the same optimizer, or "
+                "start again with resume=False"
             )
         if saved["watched"] != self.watched:
             raise TrainingError(
-                f"the checkpoint is of a training whose early stopping watched {saved['watched']!r}, not "
-                f"{self.watched!r}; resume with the same early_stopping=..., or start anew with resume=False"
+                f"the checkpoint is of a run whose early stopping watched {saved['watched']!r}, not {self.watched!r}; "
+                "resume with the same early_stopping=..., or start again with resume=False"
             )
         if (saved["average"] is None) != (self.average is None):
             raise TrainingError(
-                f"the checkpoint is of a training {'without' if saved['average'] is None else 'with'} a moving average "
-                "of the weights; resume with the same average=..., or start anew with resume=False"
+                f"the checkpoint is of a run {'without' if saved['average'] is None else 'with'} a moving average of "
+                "the weights; resume with the same average=..., or start again with resume=False"
             )
 
 
@@ -259,6 +259,18 @@ def _check_moves(optimizer: Optimizer, model: Model) -> None:
         )
 
 
+def _device(asked: torch.device | str | None) -> torch.device:
+    """The device that was asked for; a GPU by default, if there is one."""
+    gpu = torch.cuda.is_available()
+    try:
+        found = torch.device(asked or ("cuda" if gpu else "cpu"))
+    except RuntimeError as error:
+        raise ConfigError(f"device={asked!r} is not a device; write 'cpu', 'cuda' or 'cuda:1'") from error
+    if found.type == "cuda" and not gpu:
+        raise ConfigError(f"device={asked!r} needs a GPU, and torch finds none; leave device out to train on the CPU")
+    return found
+
+
 def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.device) -> Loader | MixLoader:
     if isinstance(train, Mix):
         return train.loader(batch_size=batch_size, seed=seed, device=device)
@@ -268,7 +280,7 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 def _train_epoch(
     state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, told: Step
 ) -> dict[str, float]:
-    """One pass over the rows: each loss averaged over the rows it is for, gradient shares and cosines, gate shares."""
+    """One pass over the rows: the mean of each loss over its rows, gradient shares and cosines, gate shares."""
     state.model.train()
     trunk = state.model.trunk
     if trunk is not None:
@@ -314,8 +326,8 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
         )
     if not found:
         raise DataError(
-            f"no task that is trained finds its columns in {where}, which has {', '.join(batch.columns)}; leave this "
-            "log out of the mix, or add the task that reads it"
+            f"no trained task finds its columns in {where}, which has {', '.join(batch.columns)}; leave this log out "
+            "of the mix, or add a task that reads it"
         )
     for name, loss in found.items():
         if not math.isfinite(float(loss.detach())):
@@ -328,11 +340,11 @@ def _losses(model: Model, batch: Batch, where: str) -> Losses:
 
 
 def _kept(model: Model) -> str:
-    """What has become of the weights."""
+    """The state of the weights, for an error message."""
     for name, parameter in model.named_parameters():
         if not parameter.isfinite().all():
-            return f"parameter {name!r} is not finite since an earlier batch, whose gradient was not"
-    return "the model keeps the weights of before this batch"
+            return f"parameter {name!r} became non-finite in an earlier batch, by its gradient"
+    return "the model keeps the weights from before this batch"
 
 
 def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
@@ -347,7 +359,7 @@ def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
 
 
 def _clip(model: nn.Module, largest: float) -> None:
-    """Scale the whole gradient down to a norm; of a sparse gradient the rows it holds count."""
+    """Scale the whole gradient down to a norm; a sparse gradient counts with the rows it holds."""
     grads = []
     for parameter in model.parameters():
         if parameter.grad is not None:

@@ -107,5 +107,7 @@ def test_errors() -> None:
     with pytest.raises(ConfigError, match="alpha=-1; it must be 0 or more"):
         GradNorm(alpha=-1)
     x = torch.ones(1, requires_grad=True)
-    with pytest.raises(ConfigError, match=r"GradNorm needs the vectors at which tasks meet: return what Model.losses"):
+    with pytest.raises(
+        ConfigError, match=r"GradNorm needs the vectors that the tasks share; return the result of Model.losses"
+    ):
         built("a", "b").backward({"a": x.sum(), "b": x.sum()}, ())

@@ -172,7 +172,9 @@ def test_errors() -> None:
     with pytest.raises(ConfigError, match=r"method='upgrade' is not one of 'upgrad', .*; did you mean 'upgrad'"):
         GradientBalancer("upgrade")  # type: ignore[arg-type]
     x = torch.ones(2, requires_grad=True)
-    with pytest.raises(ConfigError, match="GradientBalancer needs the vectors at which tasks meet: return what Model"):
+    with pytest.raises(
+        ConfigError, match="GradientBalancer needs the vectors that the tasks share; return the result of Model"
+    ):
         GradientBalancer().backward({"a": x[0], "b": x[1]}, ())
 
 

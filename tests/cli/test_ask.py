@@ -87,7 +87,7 @@ def test_preference_is_the_librarys(motet: Run, saved: Path, tmp_path: Path) -> 
     assert report["figures"]["stars/rmse"] == evaluate(model, log, train=log, preference=asked)["stars/rmse"]
     refused = motet("recommend", saved, 3, *written)
     assert refused.code == 2
-    assert "motet: the model knows one weighting and takes no preference; make it with" in refused.err
+    assert "motet: the model was built without a Preference and answers by one weighting only" in refused.err
 
 
 def test_similar(motet: Run, saved: Path, recommender: Recommender) -> None:

@@ -177,6 +177,6 @@ def test_a_log_that_no_task_reads_is_refused(clicks: EventLog, survey: EventLog)
     model = model_of(clicks)
     model.weights = {"stars": 0.0}
     with pytest.raises(
-        DataError, match=r"no task that is trained finds its columns in epoch 1, batch .* user_id, item_id"
+        DataError, match=r"no trained task finds its columns in epoch 1, batch .* user_id, item_id"
     ):
         fit(model, Mix([clicks, survey]), epochs=1, batch_size=20, progress=False)

@@ -67,7 +67,7 @@ def test_heads_read_the_trunk_and_retrieval_does_not() -> None:
 def test_a_trunk_that_no_task_reads() -> None:
     log = EventLog.read(pl.DataFrame({"user_id": [1, 1], "item_id": [5, 6]}), Schema())
     towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
-    with pytest.raises(ConfigError, match="no task reads the trunk; add one whose head reads the pair of vectors"):
+    with pytest.raises(ConfigError, match="no task reads the trunk; add a task with a head, such as Rating"):
         Model(**towers, tasks=[Retrieval()], trunk=Shared())
 
 

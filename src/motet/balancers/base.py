@@ -29,12 +29,12 @@ class Balancer(Configured, ABC):
         """Add to the gradient of every parameter.
 
         Args:
-            losses: Of the tasks that take part in the batch, times their weights.
+            losses: The losses of the tasks in the batch, times their weights.
             shared: The vectors that the tasks share; empty if a model computes a loss of its own.
         """
 
     def epoch_ended(self, losses: Mapping[str, float]) -> None:
-        """Take note of an epoch's mean losses.
+        """Receive an epoch's mean losses.
 
         Args:
             losses: By task.

@@ -1,4 +1,4 @@
-"""Conflict: gradient norms of the tasks at the vectors that they share, and the cosines between the gradients."""
+"""Conflict: the tasks' gradient norms at the vectors that they share, and the cosines between the gradients."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Conflict:
        cosine_{st} = \frac{g_s \cdot g_t}{\|g_s\| \, \|g_t\|} $$
 
     A gradient is that of a task's weighted loss with respect to the vectors of the batch's distinct users and items. In
-    most epochs only the first batch is measured, because it has labels of every task. Otherwise, as in a `Mix` or where
-    labels are rare, so is the first batch that has a task, or a pair of tasks. $g_t$ is measured on the first batch
-    with rows that task t learns from, and $n_t$ is the number of such batches in the epoch. A cosine is measured on the
-    first batch with both tasks. Tasks of two logs never share a batch: their cosine is over the users and items that
-    occur in the first batch of each, and NaN if there are none.
+    most epochs only the first batch is measured, because it has labels of every task. If it does not, as in a `Mix` or
+    with rare labels, so are the first batches with the remaining tasks and pairs of tasks. $g_t$ is measured on the
+    first batch with rows that task t learns from, and $n_t$ is the number of such batches in the epoch. A cosine is
+    measured on the first batch with both tasks. Tasks of two logs never share a batch: their cosine is over the users
+    and items that occur in the first batch of each, and NaN if there are none.
 
-    Measuring a batch takes half as long as a step, with the heads of the MovieLens tutorial: a twentieth of an epoch of
+    With the heads of the MovieLens tutorial, measuring a batch takes half as long as a step: a twentieth of an epoch of
     ten batches, and less than a hundredth of an epoch of a hundred.
 
     Args:
-        tasks: The order in which figures name the tasks; that of their appearance where not given.
+        tasks: The order of the tasks in the figures; by default that of their appearance.
 
     Source:
         Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, definition 1.
@@ -68,9 +68,9 @@ class Conflict:
         Args:
             losses: By task, times their weights.
             shared: The vectors that the tasks share: those of users, then those of items in one tensor or several.
-            held: The tasks that learn from a row of the batch; all where not given.
-            rows: Which entity each vector of `shared` belongs to; None where it is that of one row of the batch alone.
-                Not given: as None.
+            held: The tasks that learn from a row of the batch; by default all.
+            rows: The entities of the vectors of each tensor in `shared`; None if its vectors belong to single rows of
+                the batch. By default None for all.
         """
         names = [name for name in losses if held is None or name in held]
         self._batches |= {name: self._batches.get(name, 0) + 1 for name in names}
@@ -88,7 +88,7 @@ class Conflict:
         self._together = found | self._together
 
     def figures(self) -> dict[str, float]:
-        """What was found.
+        """The figures of the epoch.
 
         Returns:
             `"gradient/<task>"` for each task and `"cosine/<task>/<task>"` for each pair; a cosine below 0 is a

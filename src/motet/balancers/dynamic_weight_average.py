@@ -18,10 +18,10 @@ class DynamicWeightAverage(Balancer):
     $$ \lambda_t = K \, \mathrm{softmax}_t (r_t / T), \qquad r_t = L_t(e-1) / L_t(e-2) $$
 
     over K tasks. A task's ratio is 1 in its first two epochs. The weights neither depend on the scale of a loss nor
-    compensate for it; they multiply the losses times the model's weights.
+    compensate for it; they come on top of the model's weights.
 
     Args:
-        temperature: Evens the weights out; 2 is the paper's.
+        temperature: The higher, the more equal the weights; 2 is the paper's.
 
     Raises:
         ConfigError: If the temperature is not positive.
@@ -53,7 +53,7 @@ class DynamicWeightAverage(Balancer):
         torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
 
     def epoch_ended(self, losses: Mapping[str, float]) -> None:
-        """Take note of an epoch's mean losses; a task that had no labels keeps its past.
+        """Record an epoch's mean losses; a task without labels in it keeps its earlier ones.
 
         Args:
             losses: By task.
@@ -63,7 +63,7 @@ class DynamicWeightAverage(Balancer):
                 self.past[:, place] = torch.stack([self.past[1, place], self.past.new_tensor(losses[name])])
 
     def weights(self) -> dict[str, float]:
-        """What each task counts for in this epoch."""
+        """The weight of each task in this epoch."""
         ratios = self.past[1] / self.past[0]
         ratios = torch.where(ratios.isfinite(), ratios, 1.0)
         found = len(ratios) * (ratios / self.temperature).softmax(0)

@@ -20,10 +20,11 @@ class GradNorm(Balancer):
        w_t \leftarrow w_t \exp \Big( -\eta \, \mathrm{sign}(G_t - \bar G \, r_t^\alpha) \, G_t / \bar G \Big) $$
 
     where $r_t$ is the ratio of a task's loss to its first loss, relative to the mean of these ratios: a task that has
-    learned less gets more. The step is that of the paper's loss, taken in the logarithm of the weight and relative to
-    the mean norm, so that weights stay positive. Weights start where the norms of the first batch are equal, not at 1
-    as in the paper: with losses a thousand times apart it takes many steps from 1, and Adam's moments remember them.
-    The weights of the tasks in a batch keep their sum, which is K over all K tasks; an absent task keeps its weight.
+    learned less gets a higher weight. The step is that of the paper's loss, taken in the logarithm of the weight and
+    relative to the mean norm, so that weights stay positive. Weights start where the norms of the first batch are
+    equal, not at 1 as in the paper: with losses a thousand times apart, 1 is many steps away, and Adam's moments
+    remember these steps. The weights of the tasks in a batch keep their sum, which is K over all K tasks; an absent
+    task keeps its own.
 
     Args:
         alpha: How much slow tasks are favoured; 0 makes the norms equal, 1.5 is the paper's for unlike tasks.
@@ -62,7 +63,9 @@ class GradNorm(Balancer):
         """Add to the gradient of every parameter, then move the weights; see `Balancer.backward`."""
         known = {name: loss for name, loss in losses.items() if name in self.places}
         if len(known) > 1 and not shared:
-            raise ConfigError("GradNorm needs the vectors at which tasks meet: return what Model.losses returns")
+            raise ConfigError(
+                "GradNorm needs the vectors that the tasks share; return the result of Model.losses from compute_loss"
+            )
         norms = {name: gradient.norm() for name, gradient in task_gradients(known, shared).items()} if shared else {}
         active = [name for name, norm in norms.items() if float(norm) > 0 and float(known[name].detach()) > 0]
         seen = (
@@ -79,11 +82,11 @@ class GradNorm(Balancer):
             self._adapt(*seen)
 
     def weights(self) -> dict[str, float]:
-        """What each task counts for now."""
+        """The current weight of each task."""
         return dict(zip(self.places, self.log_weights.exp().tolist(), strict=True))
 
     def _meet(self, places: list[int], norms: Tensor, losses: Tensor) -> None:
-        """Let tasks that come with others for the first time pull as hard as these do."""
+        """Give tasks that join others for the first time the same gradient norm as these."""
         new = self.first[places].isnan()
         if new.any():
             before = self.log_weights[places]
@@ -98,7 +101,7 @@ class GradNorm(Balancer):
         pulls = before.exp() * norms
         left = losses / self.first[places]
         target = pulls.mean() * (left / left.mean()) ** self.alpha
-        excess = torch.where((pulls - target).abs() > 1e-4 * target, (pulls - target).sign(), 0.0)  # not for rounding
+        excess = torch.where((pulls - target).abs() > 1e-4 * target, (pulls - target).sign(), 0.0)  # ignores rounding
         self._settle(places, before - self.lr * excess * pulls / pulls.mean())
 
     def _settle(self, places: list[int], log_weights: Tensor) -> None:

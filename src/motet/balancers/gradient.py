@@ -22,13 +22,13 @@ class GradientBalancer(Balancer):
 
     $$ d = \sum_t c_t \, \nabla L_t $$
 
-    Where tasks conflict, a step along the weighted sum can increase a loss. These methods choose c from the dot
-    products of the gradients at the outputs of the towers, which the tasks share, and never touch the embedding tables:
-    the cost is one backward pass through each head. One pass through the towers follows, with $d$ in place of the sum's
-    gradient. Parameters of a single task, such as its head, get the gradient of that task, and a trunk gets that of the
-    sum.
+    If tasks conflict, a step along the weighted sum can increase a loss. These methods choose c from the dot products
+    of the gradients at the outputs of the towers, which the tasks share. Embedding tables take no part in that, so the
+    cost is one backward pass through each head. One pass through the towers follows, with $d$ in place of the sum's
+    gradient. Parameters of a single task, such as its head, get the gradient of that task, and a trunk gets that of
+    the sum.
 
-    Where a method averages, the coefficients are scaled to add up to the number of tasks, so that weights and learning
+    If a method averages, the coefficients are scaled to add up to the number of tasks, so that weights and learning
     rates mean the same as under `Fixed`. A task without a gradient in the batch is left out.
 
     | method | what it does |
@@ -69,7 +69,8 @@ class GradientBalancer(Balancer):
         """Add to the gradient of every parameter; see `Balancer.backward`."""
         if len(losses) > 1 and not shared:
             raise ConfigError(
-                "GradientBalancer needs the vectors at which tasks meet: return what Model.losses returns"
+                "GradientBalancer needs the vectors that the tasks share; return the result of Model.losses from "
+                "compute_loss"
             )
         gradients = task_gradients(losses, shared) if len(losses) > 1 else {}
         pulling = [gradient for gradient in gradients.values() if gradient.any()]
@@ -90,21 +91,21 @@ class GradientBalancer(Balancer):
             hook.remove()
 
     def coefficients(self, gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
-        """What each task's gradient counts for.
+        """The coefficient of each task's gradient.
 
         Args:
-            gramian: Products of the gradients; none of them is 0.
+            gramian: Dot products of the gradients, none of which is 0.
 
         Returns:
             One number a task.
         """
-        scaled = gramian.double() / gramian.diagonal().mean()  # the methods take what is small for nothing
+        scaled = gramian.double() / gramian.diagonal().mean()  # the methods treat small values as 0
         found: Tensor = _weighting(self.method)(scaled).to(gramian)
         return found if self.method == "pcgrad" else len(found) * found  # all others average
 
 
 def _weighting(method: str) -> Callable[[Tensor], Tensor]:
-    """The way of torchjd from products of gradients to coefficients."""
+    """A function of torchjd from dot products of gradients to coefficients."""
     try:
         from torchjd import aggregation
     except ImportError as error:

@@ -16,10 +16,10 @@ class Uncertainty(Balancer):
 
     $$ L = \sum_t \frac{1}{2} \big( e^{-s_t} L_t + s_t \big) $$
 
-    with $s_t$ the log variance of task t, which starts at 0. It converges to where $e^{s_t}$ is the task's loss, so
-    that the scale of a loss does not matter in the end: the model's weights change where training starts, not where it
-    ends. The log variances are parameters of the model, trained by its optimizer. A task without a label in the batch,
-    whose loss is exactly 0, leaves its variance alone.
+    with $s_t$ the log variance of task t, which starts at 0. It converges to where $e^{s_t}$ is the task's loss, so the
+    scale of a loss does not matter in the end: the model's weights change where training starts, not where it ends. The
+    log variances are parameters of the model, trained by its optimizer. The variance of a task without a label in the
+    batch, whose loss is exactly 0, does not change.
 
     Source:
         Kendall et al., "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and Semantics", CVPR
