@@ -119,6 +119,7 @@ def held(file: Path) -> None:
     """What an index costs a process of its own: seconds to load and to answer, memory beyond that of the libraries."""
     import torch
 
+    from motet.heap import give_back
     from motet.index import ApproximateIndex, ExactIndex, load
     from motet.index.rounded import Rounded
 
@@ -128,6 +129,7 @@ def held(file: Path) -> None:
     for index in (ExactIndex.of(few, Rounded.of(few)), ApproximateIndex(few, cells=8, probes=2, shortlist=128)):
         index.search(few[:1], 20)  # the pages of the libraries' code are not those of the index
     del few, index
+    give_back()  # as loading does
     Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is counted anew
     before = _memory()
     start = time.perf_counter()

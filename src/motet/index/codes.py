@@ -18,6 +18,7 @@ SAMPLE = 1 << 16  # rows from which the centroids are learned: 4,096 for each of
 POINTS = 64  # rows for each cell from which its centre is learned
 ROUNDS = 8  # of moving the centres of cells
 STRETCH = 1.1  # of the sample: rows with large products lie further out than most
+ROWS = 96  # compared at once in a single cell: a table in registers serves more of them than the 32 faiss takes
 WIDE = 4  # numbers, of which the width is made a multiple
 BLOCK = 1 << 16  # rows that are written at once
 
@@ -65,7 +66,7 @@ class Codes:
         faiss.copy_array_to_vector(self.centroids.numpy().ravel(), whole.pq.centroids)
         faiss.copy_array_to_vector(self.codes.numpy().ravel(), whole.codes)
         whole.ntotal, whole.is_trained = len(self), True
-        return faiss.IndexPQFastScan(whole)
+        return faiss.IndexPQFastScan(whole, ROWS)
 
     def _parted(self, faiss: Any) -> Any:
         """Codes cell by cell."""

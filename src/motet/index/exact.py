@@ -220,7 +220,7 @@ def _dot(queries: Tensor, vectors: Tensor, memory: Tensor) -> Tensor:
 
 
 def _finite(kind: str, vectors: Tensor) -> Tensor:
-    if not vectors.numel() or all(end.isfinite() for end in vectors.aminmax()):  # which needs no memory, and keeps NaN
+    if not vectors.numel() or all(map(math.isfinite, vectors.aminmax())):  # which needs no memory, and keeps NaN
         return vectors
     bad = (~vectors.isfinite()).flatten(1).any(1).nonzero()
     raise DataError(f"{kind} {int(bad[0])} is not finite; did the training diverge?")
