@@ -56,12 +56,12 @@ def test_a_key_of_the_wrong_kind_is_named(saved: Path, tmp_path: Path) -> None:
     curve.write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(PEM, PRIVATE, PLAIN))
     for key, words in (
         (tmp_path / "none.pem", "cannot read the key '.*none.pem': No such file or directory; check the path"),
-        (public, "'.*ours.pub.pem' is no private key in PEM without a password; make one with openssl"),
-        (curve, "'.*curve.pem' is no ed25519 key; make one: openssl genpkey -algorithm ed25519"),
+        (public, "'.*ours.pub.pem' is not a private key in PEM without a password; make one with openssl"),
+        (curve, "'.*curve.pem' is not an ed25519 key; make one: openssl genpkey -algorithm ed25519"),
     ):
         with pytest.raises(ConfigError, match=words):
             export(saved, tmp_path / "artifact", onnx=False, sign=key)
-    with pytest.raises(ConfigError, match=r"'.*ours.pem' is no public key in PEM"):
+    with pytest.raises(ConfigError, match=r"'.*ours.pem' is not a public key in PEM"):
         verify(saved, key=private)
 
 

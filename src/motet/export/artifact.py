@@ -1,4 +1,4 @@
-"""export: from a saved model to one folder that can be checked, signed and served without torch."""
+"""export: turn a saved model into a folder that can be verified, signed and served without torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motet.export.signing import signer
 from motet.model import Model
 from motet.recommender import Recommender
 
-MADE = ("serving/", cards.CARD, cards.PAGE)  # what exporting an artifact makes anew
+MADE = ("serving/", cards.CARD, cards.PAGE)  # what an export always creates again
 
 
 def export(
@@ -29,23 +29,22 @@ def export(
     by: Mapping[str, float] | None = None,
     report: str | None = None,
 ) -> None:
-    """Write a saved model with its card and deployable forms; what stood at `output` stays whole until all is written.
+    """Write a saved model with its card and deployable forms; an older artifact stays intact until all is written.
 
-    Equal models give equal artifacts, byte for byte. `Recommender.load` reads an artifact as it reads a saved model.
+    Equal models give equal artifacts, byte for byte. `Recommender.load` reads an artifact like a saved model.
 
     Args:
-        path: Of the saved model, or of an artifact to make anew.
-        output: Of the artifact.
-        model: Takes the saved weights, where a class of the model is not motet's own.
-        onnx: Whether to add what onnxruntime serves the model with.
+        path: The saved model, or an artifact to export again.
+        output: The folder of the artifact.
+        model: A model that receives the weights; needed if a class of the saved one is not one of motet's.
+        onnx: Whether to add the files for onnxruntime.
         sign: File of a private ed25519 key; see `signer`.
-        by: What each task counts for in recommendations of the artifact, 0 where not named; as it is in the model where
-            not given.
-        report: HTML of how the model came to be, which a service shows; the one that the model has where not given.
+        by: Weight of each task in recommendations, 0 if not named; if not given, the weights of the model.
+        report: HTML report of the training, which a service shows; if not given, the one of the model.
 
     Raises:
-        ArtifactError: If the saved model is damaged, or the disk full.
-        ConfigError: If `output` is no place for it, the key is none, `by` names no task, or an extra is missing.
+        ArtifactError: If the saved model is damaged, or the disk is full.
+        ConfigError: If `output` is not usable, the key file is not a key, `by` names no task, or an extra is missing.
     """
     check_free(output)
     if Path(output).resolve().is_relative_to(Path(path).resolve()):

@@ -1,4 +1,4 @@
-"""Signing: who made an artifact, by ed25519 over its manifest, which covers every file."""
+"""Signing: an ed25519 signature of the manifest of an artifact, which covers every file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motet.errors import ArtifactError, ConfigError
 from motet.export.onnx import imported
 
 ALGORITHM = "ed25519"
-PURPOSE = b"motet artifact\0"  # before what is signed, so that a signature of something else never fits
+PURPOSE = b"motet artifact\0"  # prefix of the signed bytes, so that a signature of anything else never fits
 
 
 def signer(key: str | Path) -> Callable[[bytes], dict[str, str]]:
@@ -21,10 +21,10 @@ def signer(key: str | Path) -> Callable[[bytes], dict[str, str]]:
         key: PEM file without a password; `openssl genpkey -algorithm ed25519 -out key.pem` makes one.
 
     Returns:
-        What makes of a manifest the content of `manifest.sig`.
+        A function from the bytes of a manifest to the content of `manifest.sig`.
 
     Raises:
-        ConfigError: If the file is no such key, or the package `cryptography` is not installed.
+        ConfigError: If the file does not hold such a key, or the package `cryptography` is not installed.
     """
     private = _read(key, "private")
 
@@ -35,11 +35,11 @@ def signer(key: str | Path) -> Callable[[bytes], dict[str, str]]:
 
 
 def check_signature(folder: Path, path: str | Path, key: str | Path) -> None:
-    """Check that the owner of a key made an artifact.
+    """Check that an artifact was signed with a key.
 
     Args:
-        folder: Where its files lie, already checked against the manifest.
-        path: What the caller calls it.
+        folder: The folder of its files, already checked against the manifest.
+        path: The caller's path of it, for messages.
         key: PEM file of the public key; `openssl pkey -in key.pem -pubout -out key.pub.pem` makes one.
 
     Raises:
@@ -75,7 +75,9 @@ def _read(key: str | Path, kind: str) -> Any:
     except OSError as error:
         raise ConfigError(f"cannot read the key {str(key)!r}: {error.strerror}; check the path") from error
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{str(key)!r} is no {kind} key in PEM without a password; make one with openssl") from error
+        raise ConfigError(
+            f"{str(key)!r} is not a {kind} key in PEM without a password; make one with openssl"
+        ) from error
     if not isinstance(found, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
-        raise ConfigError(f"{str(key)!r} is no ed25519 key; make one: openssl genpkey -algorithm ed25519")
+        raise ConfigError(f"{str(key)!r} is not an ed25519 key; make one: openssl genpkey -algorithm ed25519")
     return found

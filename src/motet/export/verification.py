@@ -1,4 +1,4 @@
-"""verify: whether an artifact is whole, whose it is, and whether its programs say what its model says."""
+"""verify: whether an artifact is intact, who signed it, and whether its programs agree with its model."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from motet.export.signing import check_signature
 from motet.model import Model
 from motet.recommender import Recommender
 
-ROWS = 64  # pairs on which programs and model are compared
+ROWS = 64  # random pairs on which programs and model are compared
 
 
 def verify(path: str | Path, *, key: str | Path | None = None, model: Model | None = None, seed: int = 0) -> list[str]:
     """Check an artifact or a saved model; nothing in it is run before its checksums hold, and then only its graphs.
 
     Args:
-        path: Of the folder.
-        key: File of the public ed25519 key whose owner must have signed it; not asked where not given.
-        model: Takes the saved weights, where a class of the model is not motet's own.
-        seed: Of the users and items on which programs and model are compared.
+        path: The folder.
+        key: File of the public ed25519 key that it must be signed with; if not given, signatures are not checked.
+        model: A model that receives the weights; needed if a class of the saved one is not one of motet's.
+        seed: Seed of the users and items on which programs and model are compared.
 
     Returns:
-        What was found to hold, and what could not be looked at, one sentence each.
+        What was verified and what could not be checked, one sentence each.
 
     Raises:
         ArtifactError: If a file was changed, added or removed, the format is newer, the weights do not fit the
-            declaration, the signature is another's, or a program differs from the model by more than 1e-5.
-        ConfigError: If the key is none, or an extra is missing.
+            declaration, the signature is missing or of another key, or a program differs from the model by more than
+            1e-5.
+        ConfigError: If the key file is not a key, or an extra is missing.
     """
     folder = read_folder(path)
     found = ["every file is there, none beside, and all have their checksums"]
@@ -56,7 +57,7 @@ def verify(path: str | Path, *, key: str | Path | None = None, model: Model | No
 
 
 def _compare(recommender: Recommender, folder: Path, seed: int) -> None:
-    """Ask programs and model about the same random users and items."""
+    """Compare programs and model on the same random users and items."""
     scorer, model = recommender.scorer, recommender.model
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randint(0, len(recommender.users), (ROWS,), generator=generator)

@@ -1,4 +1,4 @@
-"""Metrics: what a service counts of itself, for Prometheus."""
+"""Metrics: counters of a service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imp
 
 
 class Metrics:
-    """Counters of one service; no label holds an id of a user or an item.
+    """The metrics of one service; no label contains an id of a user or an item.
 
-    Processes that are started with `PROMETHEUS_MULTIPROC_DIR` count together, in files of that folder.
+    Processes started with `PROMETHEUS_MULTIPROC_DIR` count together, in files in that folder.
     """
 
     def __init__(self) -> None:
@@ -50,11 +50,11 @@ class Metrics:
         self._shown: set[tuple[str, str]] = set()
 
     def show(self, generation: int, labels: Iterable[tuple[str, str]]) -> None:
-        """Tell which models answer from now on.
+        """Record which models answer from now on.
 
         Args:
-            generation: Of the plan.
-            labels: Their names and versions.
+            generation: Generation of the plan.
+            labels: Names and versions of the models.
         """
         now = set(labels)
         for label in self._shown | now:
@@ -63,7 +63,7 @@ class Metrics:
         self.generation.set(generation)
 
     def text(self) -> bytes:
-        """All of it, in Prometheus's format; of all processes that count together.
+        """All metrics in Prometheus's text format, summed over the processes that count together.
 
         Returns:
             Lines of text.
@@ -91,10 +91,10 @@ class Metrics:
 
 
 def forget_process(pid: int | None, folder: str) -> None:
-    """Count a process no more among those that live; what it had counted stays.
+    """Remove a process from the gauges of live processes; its counters stay.
 
     Args:
-        pid: Its number.
-        folder: Where the processes count together.
+        pid: Id of the process.
+        folder: The folder in which the processes count together.
     """
     mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]

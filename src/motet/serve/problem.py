@@ -10,15 +10,15 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "
 LONGEST = 500  # characters of a message, which may quote what the client sent
 
 
-class Problem(Exception):  # noqa: N818  # what is answered, not what went wrong with us
+class Problem(Exception):  # noqa: N818  # an answer, not a fault of ours
     """The reason why a request is refused.
 
     Args:
-        status: Of HTTP.
+        status: HTTP status.
         message: Names the thing, the value, the rule and the fix.
-        code: For programs; the usual one of the status where not given.
-        field: Of the body or the query.
-        headers: Such as `Retry-After`.
+        code: For programs; if not given, the usual one for the status.
+        field: The field of the body or the query that is to blame.
+        headers: Headers of the response, such as `Retry-After`.
     """
 
     def __init__(

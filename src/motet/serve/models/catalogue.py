@@ -1,4 +1,4 @@
-"""Catalogue: lookups in a model: items, users, a user's history, a map of the items."""
+"""Catalogue: lookups in a model: items, users, a user's history, and a map of the items."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from motet.serve.events.event import Event
 from motet.serve.models.spelling import sort_out
 from motet.serve.models.training_events import TrainingEvents
 
-BLOCK = 1 << 14  # item vectors that are looked at at once, in double precision
+BLOCK = 1 << 14  # item vectors converted to double precision at a time
 
 
 class Catalogue:
-    """Items and users of a model, in words.
+    """Looks up the items and users of a model.
 
     Args:
         recommender: The trained model.
@@ -34,12 +34,12 @@ class Catalogue:
 
         Args:
             search: Part of an id or of any text column, in any case.
-            limit: At most so many.
-            offset: So many are passed over.
-            ids: Only these, where there are any.
+            limit: Largest number of items to return.
+            offset: Number of items to skip.
+            ids: Only these items; all if empty.
 
         Returns:
-            Items with the columns of their table, and how many there are in all.
+            Items with the columns of their table, and the total number of matches.
         """
         items = self.recommender.items
         table = items.table
@@ -52,11 +52,11 @@ class Catalogue:
 
         Args:
             search: Part of an id, in any case.
-            limit: At most so many.
-            offset: So many are passed over.
+            limit: Largest number of users to return.
+            offset: Number of users to skip.
 
         Returns:
-            Users with the number of their training events, and how many there are in all.
+            Users with the number of their training events, and the total number of matches.
         """
         key = self.recommender.users.key
         return _page("users", key, _search(self._users, search), limit, offset)
@@ -66,11 +66,11 @@ class Catalogue:
 
         Args:
             user: The user's id.
-            stored: Events since training, the newest first.
-            limit: At most so many.
+            stored: Events since training, newest first.
+            limit: Largest number of events to return.
 
         Returns:
-            What the user did, the newest first.
+            The user's events, newest first.
         """
         vocab = self.recommender.users.vocab
         known, _ = sort_out(vocab, [user])
@@ -86,10 +86,10 @@ class Catalogue:
         """Answer `GET /v1/map`: item vectors along their two directions of largest variance.
 
         Args:
-            limit: At most so many, those with the most training events first.
+            limit: Largest number of items to return; those with the most training events come first.
 
         Returns:
-            A point an item.
+            One point per item.
         """
         counts = self.recommender.scorer.counts[1:]
         rows = counts.argsort(descending=True, stable=True)[:limit]
@@ -99,7 +99,7 @@ class Catalogue:
         return {"items": [{"id": id, "x": x, "y": y, "count": count} for id, (x, y), count in columns]}
 
     def _item(self, id: str) -> str | int:
-        """A stored item as the model spells it."""
+        """The id of a stored item in the type of the model's ids."""
         known, _ = sort_out(self.recommender.items.vocab, [id])
         return known[0] if known else id
 
@@ -115,13 +115,13 @@ class Catalogue:
 
     @cached_property
     def _axes(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean item vector and the directions of largest variance, from one block of vectors at a time."""
+        """The mean item vector and the two directions of largest variance, computed block by block."""
         blocks = self.recommender.scorer.items[1:].split(BLOCK)
         mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / sum(map(len, blocks))
         off = (block.double() - mean for block in blocks)
         _, directions = torch.linalg.eigh(torch.stack([block.T @ block for block in off]).sum(0))
         axes = directions[:, -2:].flip(1)
-        # An axis has no sign of its own: the largest part is positive, so that the same model has the same map.
+        # The sign of an axis is arbitrary; its largest component is made positive, so that the map is reproducible.
         signs = axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
         return mean, axes * signs
 
@@ -147,7 +147,7 @@ def _page(name: str, key: str, table: pl.DataFrame, limit: int, offset: int) -> 
 
 
 def _plain(value: Any) -> Any:
-    """A value of a table as JSON can hold it."""
+    """A value of a table for JSON."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, float):

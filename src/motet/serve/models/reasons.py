@@ -1,4 +1,4 @@
-"""Reasons: the items of a user's history that lie nearest to a recommended one."""
+"""Reasons: the items of a user's history that are nearest to a recommended item."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Reasons:
         """Give each recommended item its `reasons`.
 
         Args:
-            row: The row of the user whom the items are for; 0 of a stranger.
-            told: Known items the user had beside those of the training log.
-            items: The recommended ones; each gets a list, nearest first.
+            row: Row of the user; 0 if unknown.
+            told: Items of the user's history beyond the training log; the model knows them all.
+            items: The recommended items; each gets a list, nearest first.
         """
         recommender = self.recommender
         vocab, vectors = recommender.items.vocab, recommender.scorer.items

@@ -198,7 +198,7 @@ class ServedModel:
         return {"model": self.label, "items": [{"id": item["id"], "score": item["score"]} for item in found]}
 
     def warm(self) -> None:
-        """Answer once for a user of each kind, so that what is computed once is there before anybody waits for it."""
+        """Answer one request for a user of each kind, so that lazily computed values are ready for real requests."""
         users, items = self.recommender.users.vocab.ids, self.recommender.items.vocab.ids
         history = [str(items[0])] if len(items) else []
         for user in ("nobody", *map(str, users[:1])):
@@ -229,7 +229,7 @@ class ServedModel:
     def _had(
         self, asked: Asker, asking: Sequence[str | int], users: Sequence[str] | Sequence[int], stored: Stored
     ) -> dict[Any, list[Had]]:
-        """What users had since training and as the question says, the oldest first, by the model's own ids."""
+        """What users had since training and according to the request, oldest first, by ids of the model."""
         log = self.recommender.log
         return {
             user: known_items(log, stored.get(str(name), ()), asked.history)

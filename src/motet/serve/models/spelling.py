@@ -1,4 +1,4 @@
-"""Ids as clients write them and as the model has them: `"42"` and `42` are the same user."""
+"""Convert ids from requests to the type of the model's ids: `"42"` and `42` are the same user."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from motet.data.vocab import Vocab
 
 
 def spell(vocab: Vocab, id: str | int) -> str | int | None:
-    """An id in the type of a vocabulary.
+    """Convert an id to the type of a vocabulary.
 
     Args:
-        vocab: Of the users or the items.
-        id: Text or a whole number.
+        vocab: Vocabulary of the users or the items.
+        id: Text or an integer.
 
     Returns:
-        The same id, or None where the vocabulary cannot hold it.
+        The same id, or None if the vocabulary cannot contain it.
 
     Example:
         >>> numbers = Vocab.build([7, 42], "user")
@@ -36,14 +36,14 @@ def spell(vocab: Vocab, id: str | int) -> str | int | None:
 
 
 def sort_out(vocab: Vocab, ids: Sequence[str | int]) -> tuple[list[str] | list[int], list[str | int]]:
-    """The ids that a vocabulary has, and those it does not.
+    """Separate known ids from unknown ones.
 
     Args:
-        vocab: Of the users or the items.
-        ids: In any spelling.
+        vocab: Vocabulary of the users or the items.
+        ids: Ids as text or integers.
 
     Returns:
-        Known ids as the vocabulary spells them, and unknown ones as they came.
+        Known ids in the type of the vocabulary, and unknown ids as they were given.
     """
     if not ids:
         return [], []
@@ -54,21 +54,22 @@ def sort_out(vocab: Vocab, ids: Sequence[str | int]) -> tuple[list[str] | list[i
 
 
 def name_users(vocab: Vocab, ids: Sequence[str | int]) -> list[str] | list[int]:
-    """Users as a model may be asked about them, strangers included.
+    """Ids under which a model can be asked about users, including unknown ones.
 
     Args:
-        vocab: Of the users.
-        ids: In any spelling.
+        vocab: Vocabulary of the users.
+        ids: Ids as text or integers.
 
     Returns:
-        One id each: the vocabulary's own of a user it has, and of strangers one it does not have, equal for equal ids.
+        One id per user in the type of the vocabulary; unknown users get ids that it does not contain, equal for equal
+        users.
     """
     if vocab.ids.dtype == pl.String:
         return [str(id) for id in ids]
     known = {str(id) for id in sort_out(vocab, ids)[0]}
     strangers = sorted({str(id) for id in ids} - known)
     first, last = (int(vocab.ids[0]), int(vocab.ids[-1])) if len(vocab.ids) else (0, 0)
-    # Numbers beyond the last known one; below the first where those would leave 64 bits.
+    # Numbers above the last known one, or below the first if those would not fit into 64 bits.
     free = (
         range(last + 1, last + 1 + len(strangers)) if last < 2**62 else range(first - 1, first - 1 - len(strangers), -1)
     )

@@ -1,4 +1,4 @@
-"""Stored: what users had since training, as a model is told of it."""
+"""Stored: what users had since training, in the form a model takes it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from motet.serve.events.event import Had
 from motet.serve.models.spelling import spell
 
 Stored = Mapping[str, Sequence[Had]]
-LARGEST = torch.finfo(torch.float32).max  # as columns of a log hold numbers
+LARGEST = torch.finfo(torch.float32).max  # the columns of a log are float32
 
 
 def known_items(log: EventLog, stored: Sequence[Had], history: Sequence[str | int]) -> list[Had]:
-    """What a user had, as far as the model knows the items.
+    """The known items among those that a user had since training.
 
     Args:
         log: The training log.
-        stored: Of the events since training, the newest first.
-        history: Items that a question tells, the oldest first; nothing is said of how the user had them.
+        stored: Items of stored events, newest first.
+        history: Items of the request, oldest first; their kind and value are unknown.
 
     Returns:
-        The oldest first, with items as the model spells them.
+        Known items, oldest first, with ids in the type of the model's.
     """
     had = [*reversed(stored), *(Had(str(item)) for item in history)]
     vocab = log.items.vocab
@@ -36,16 +36,16 @@ def known_items(log: EventLog, stored: Sequence[Had], history: Sequence[str | in
 
 
 def as_histories(log: EventLog, seen: str | None, had: Mapping[Any, Sequence[Had]]) -> object:
-    """The histories to ask a recommender with.
+    """The argument `histories` of a recommender.
 
     Args:
         log: The training log.
-        seen: Which of its rows count as seen, as `Recommender(seen=...)` has it.
-        had: Known items by user, the oldest first.
+        seen: The rule of `Recommender(seen=...)`.
+        had: Known items by user, oldest first.
 
     Returns:
-        Items by user, each as of its last event, where every event counts as seen; else the events as rows of such a
-        log.
+        If every event counts as seen, the items of each user, ordered by their last events; otherwise the events as
+        rows of a log.
     """
     if seen is None or not any(had.values()):
         return {
@@ -63,11 +63,11 @@ def as_histories(log: EventLog, seen: str | None, had: Mapping[Any, Sequence[Had
 
 
 def _said(log: EventLog, had: Had) -> dict[str, Any]:
-    """What an event says in the columns of a log.
+    """An event as values of the columns of a log.
 
-    Its value is that of the signal that its kind names, or of the only signal there is. Of the others an event that
-    names its kind says that they are nothing, one that does not says nothing. A text is no kind of a log whose kinds
-    are numbers, and says nothing.
+    Its value belongs to the signal that its kind names, or to the only signal. The other signals are NaN (absent) if
+    the event names its kind, and null (unknown) if it does not. If the kinds of the log are numbers, a kind that is
+    text is unknown.
     """
     schema = log.schema
     only = schema.signals[0] if len(schema.signals) == 1 else None

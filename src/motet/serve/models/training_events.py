@@ -1,4 +1,4 @@
-"""TrainingEvents: the events of a training log, ready to be looked up by user."""
+"""TrainingEvents: the events of a training log, indexed by user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motet.data.log import EventLog
 
 
 class TrainingEvents:
-    """Finds a user's events among millions without passing over them all.
+    """Finds the events of a user without a scan of the log.
 
     Args:
         log: The training log.
@@ -29,11 +29,11 @@ class TrainingEvents:
         """A user's events.
 
         Args:
-            row: The user's.
-            limit: At most so many.
+            row: Row of the user.
+            limit: Largest number of events.
 
         Returns:
-            The newest first: item, kind, value and moment, None where the log does not say.
+            Events, newest first: item, kind, value and time; None where the log has none.
         """
         start, end = int(self._starts[row]), int(self._starts[row + 1])
         places = self._order[max(start, end - limit) : end].flip(0)
