@@ -49,3 +49,10 @@ def test_rows_in_the_order_asked() -> None:
 def test_unknown_ids_are_named(entities: Entities, ids: list[str] | list[int], words: str) -> None:
     with pytest.raises(DataError, match=words):
         known_rows(entities, ids, "item")
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("entities", [FILMS, NUMBERS])
+def test_no_id_is_like_none(entities: Entities) -> None:
+    with pytest.raises(DataError, match=r"item None is not among the 3 known items$"):
+        known_rows(entities, [None], "item")  # type: ignore[list-item]
