@@ -152,7 +152,7 @@ def test_the_file(found: Comparison, folder: Path, tmp_path: Path) -> None:
 def test_folders_of_other_runs(project: Project, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"holds another run: project\.training\.epochs is 2 there and 3 here"):
         compare(Project.read(folder / "motet.toml", ["training.epochs=3"]), folder=folder, **FAST)
-    with RunFolder(tmp_path / "b", {}), pytest.raises(ConfigError, match="is at work in"):
+    with RunFolder(tmp_path / "b", {}), pytest.raises(ConfigError, match="is using"):
         compare(project, folder=tmp_path / "b", **FAST)
 
 
@@ -168,7 +168,7 @@ def test_the_table(found: Comparison) -> None:
 def test_nothing_to_compare(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"motet\.toml trains 'stars' alone, so that there is nothing joint"):
         compare(project.changed({"weights.retrieval": 0.0}), folder=tmp_path / "a", **FAST)
-    with pytest.raises(ConfigError, match="has no test rows to judge by"):
+    with pytest.raises(ConfigError, match="has no test rows; add a table"):
         compare(project.changed({"split": None}), folder=tmp_path / "a", **FAST)
     for name, value, told in (("seeds", 0, "at least one"), ("level", 2, "between 0 and 1"), ("draws", 1, "two")):
         with pytest.raises(ConfigError, match=told):
@@ -184,7 +184,7 @@ def test_what_users_get_is_looked_at_before_training(project: Project, tmp_path:
 
 def test_a_joint_model_that_cannot_be_trained(project: Project, tmp_path: Path) -> None:
     wild = {"training.optimizer": {"kind": "SGD", "lr": 1e30}, "training.epochs": 9}
-    with pytest.raises(TrainingError, match="the joint model could not be trained on any of 1 seeds: "):
+    with pytest.raises(TrainingError, match="the joint model could not be trained with any of 1 seeds: "):
         compare(project.changed(wild), folder=tmp_path / "a", **{**FAST, "seeds": 1})
 
 

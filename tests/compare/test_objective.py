@@ -22,14 +22,14 @@ def test_what_there_is_to_judge_by(project: Project) -> None:
 def test_mistakes(project: Project) -> None:
     found = Yardstick.of(project)
     with pytest.raises(
-        ConfigError, match=r"'stars/rmsd' is no validation figure of this project; did you mean 'stars/"
+        ConfigError, match=r"'stars/rmsd' is not a validation metric of this project; did you mean 'stars/"
     ):
         found.check(["stars/rmsd"])
-    with pytest.raises(ConfigError, match=r"there is no objective; figures of this project: stars/rmse, "):
+    with pytest.raises(ConfigError, match=r"there is no objective; metrics of this project: stars/rmse, "):
         found.check([])
     without = project.changed({"validation": None})
     with pytest.raises(
-        ConfigError, match=r"motet.toml has no validation rows to choose by.*--set validation.kind=rand"
+        ConfigError, match=r"motet.toml has no validation rows, and test rows must not.*--set validation.kind=rand"
     ):
         Yardstick.of(without)
 

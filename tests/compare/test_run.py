@@ -139,7 +139,7 @@ def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("999999\n")  # of a process that is gone
     with (
         RunFolder(tmp_path, {}),
-        pytest.raises(ConfigError, match=rf"process {os.getpid()} is at work in .*; wait for it, or give another"),
+        pytest.raises(ConfigError, match=rf"process {os.getpid()} is using .*; wait for it, or give another"),
         RunFolder(tmp_path, {}),
     ):
         pass
@@ -174,7 +174,7 @@ def test_a_full_disk_keeps_what_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
         with pytest.raises(
-            ArtifactError, match=r"could not write to '.*': No space left on device; what ended before is"
+            ArtifactError, match=r"could not write to '.*': No space left on device; finished trials are"
         ):
             start(tmp_path)
     assert {number for number, trial in read_trials(tmp_path).items() if trial.finished} == (

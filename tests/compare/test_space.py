@@ -65,7 +65,7 @@ def test_shares_are_a_lattice_on_the_simplex(tasks: int, points: int) -> None:
 @pytest.mark.parametrize(
     ("over", "words"),
     [
-        ({"training.epoch": [3]}, r"motet.toml \[training\]: 'epoch' is no setting of fit; did you mean 'epochs'"),
+        ({"training.epoch": [3]}, r"motet.toml \[training\]: 'epoch' is not a setting of fit; did you mean 'epochs'"),
         ({"trainin.epochs": "3,4"}, r"there is no table 'trainin'; did you mean 'training'"),
         ({"training.epochs": "few,many"}, r"\[training\]: epochs = 'few'; it must be a whole number"),
         ({"training.epochs": ".5..3"}, r"\[training\]: epochs = 0.5; it must be a whole number"),

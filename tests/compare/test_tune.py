@@ -52,7 +52,7 @@ def test_what_was_found_is_written_with_what_was_changed(file: Path, tmp_path: P
     assert written["training"]["epochs"] == 7
     assert [written["towers"][side]["dim"] for side in ("user", "item")] == [8, 8]
     assert replace(found, best=start).settings == {}
-    with pytest.raises(ConfigError, match="the project is from no file, so that there is none to write anew"):
+    with pytest.raises(ConfigError, match="the project was not read from a file, so there is none to copy"):
         found.write(Project(tomllib.loads(text)), tmp_path / "b.toml")
 
 
@@ -141,15 +141,15 @@ def test_time_ends_it(project: Project) -> None:
 
 
 def test_mistakes(project: Project) -> None:
-    with pytest.raises(ConfigError, match=r"training.epochs is found in every tuning; say with epochs how far"):
+    with pytest.raises(ConfigError, match=r"training.epochs is part of every search; limit it with epochs"):
         tune(project, trials=1, over={"training.epochs": [1]}, progress=False)
-    with pytest.raises(ConfigError, match="trials=0; a search takes at least one, the project as it is"):
+    with pytest.raises(ConfigError, match="trials=0; a search needs at least one, the unchanged project"):
         tune(project, trials=0, progress=False)
     with pytest.raises(ConfigError, match="minutes=nan; it must be 0 or more"):
         tune(project, minutes=math.nan, progress=False)
     with pytest.raises(ConfigError, match="epochs=0; a trial takes at least one"):
         tune(project, trials=1, epochs=0, progress=False)
-    with pytest.raises(ConfigError, match="'stars/rms' is no validation figure of this project; did you mean"):
+    with pytest.raises(ConfigError, match="'stars/rms' is not a validation metric of this project; did you mean"):
         small(project, objective="stars/rms")
     broken = project.changed({"towers.user.dim": 3})
     with pytest.raises((ConfigError, TrainingError)):
@@ -160,12 +160,12 @@ def test_a_gain_needs_something_to_gain_over(project: Project, monkeypatch: pyte
     monkeypatch.setattr(Yardstick, "rule", lambda *_: 0.0)
     monkeypatch.setattr(Trial, "figure", lambda *_: 0.0)
     with pytest.raises(
-        ConfigError, match=r"as it is reaches nothing in stars/rmse, .*; name an objective, one of: stars/rmse, "
+        ConfigError, match=r"the unchanged project scores 0 in stars/rmse, .*; name an objective, one of: stars/rmse, "
     ):
         small(project, objective=None)
 
 
 def test_a_start_that_cannot_be_trained(project: Project) -> None:
     wild = project.changed({"training.optimizer": {"kind": "SGD", "lr": 1e30}})
-    with pytest.raises(TrainingError, match="the project as it is cannot be trained, so that there is nothing to tune"):
+    with pytest.raises(TrainingError, match="the unchanged project cannot be trained: "):
         small(wild)

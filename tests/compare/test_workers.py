@@ -22,7 +22,7 @@ def test_where_trials_are_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(workers(1, None), Here)
     with workers(2, None) as pool:
         assert pool.jobs == 2
-    with pytest.raises(ConfigError, match="jobs=0; at least one process has to work"):
+    with pytest.raises(ConfigError, match="jobs=0; it must be at least 1"):
         workers(0, None)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"needs Ray; install it with: pip install 'motet\[ray\]'"):

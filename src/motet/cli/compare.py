@@ -1,4 +1,4 @@
-"""The command that holds a joint model against its specialists and against baselines."""
+"""The command that compares a joint model with its specialists and with baselines."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ def compare(
     project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml) with a split.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Where trainings are kept.", show_default="compare"),
+        typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.", show_default="compare"),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="How often all is trained.", show_default="3")] = None,
-    level: Annotated[float | None, typer.Option(help="Of the intervals.", show_default="0.95")] = None,
-    draws: Annotated[int | None, typer.Option(help="Samples of users for the intervals.", show_default="1000")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of trainings of each system.", show_default="3")
+    ] = None,
+    level: Annotated[float | None, typer.Option(help="Confidence level of the intervals.", show_default="0.95")] = None,
+    draws: Annotated[int | None, typer.Option(help="Bootstrap samples of users.", show_default="1000")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of trainings in parallel.", show_default="1")] = None,
     change: Changes = None,
     json: Json = False,
 ) -> None:
     """Train the joint model, a specialist for each task and baselines, and say whether joint training paid off.
 
-    Figures are those of the test rows, with intervals over users and seeds. A task is hurt where the interval of the
-    difference to its specialist lies on the wrong side of 0. An interrupted comparison goes on where it was. What
-    options do not say, a table [[compare]] of the project may; tables [[[baselines]]] name what to beat.
+    Metrics are measured on the test rows, with intervals over users and seeds. Joint training hurts a task if the
+    interval of the difference from its specialist lies entirely on the wrong side of 0. An interrupted comparison
+    resumes. Defaults of the options can be set in the table [[compare]] of the project; tables [[[baselines]]] name
+    the baselines.
 
     [bold]Examples[/bold]
 

@@ -17,7 +17,7 @@ def sweep(
     project: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project file (.toml) with validation rows.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Where trials are kept.", show_default="sweep"),
+        typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the trials.", show_default="sweep"),
     ] = None,
     over: Annotated[
         list[str] | None,
@@ -27,16 +27,23 @@ def sweep(
         ),
     ] = None,
     weights: Annotated[
-        int | None, typer.Option(metavar="N", help="Try N ways to share between the tasks.", show_default="11")
+        int | None,
+        typer.Option(
+            metavar="N", help="Try a grid of task weights, N from one task alone to another.", show_default="11"
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="A validation figure. Repeatable.", show_default="one a task"),
+        typer.Option(metavar="KEY", help="A validation metric. Repeatable.", show_default="one per task"),
     ] = None,
     sampler: Annotated[str | None, typer.Option(help="grid, gp, tpe, nsga2 or random.", show_default="grid")] = None,
-    trials: Annotated[int | None, typer.Option(help="Trainings at most.", show_default="the grid, or 40")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Train once a seed, and take the mean. Repeatable.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Number of trials at most.", show_default="the grid, or 40")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Train each trial with this seed, and average. Repeatable.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of trainings in parallel.", show_default="1")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Train on a Ray cluster: auto, local or its address.")
     ] = None,
@@ -46,10 +53,10 @@ def sweep(
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Train a project with many settings, and mark those that no other beats in every objective.
+    """Train a project with many settings, and mark the trials on the Pareto front.
 
-    Figures are those of validation rows, never of the test. An interrupted sweep goes on where it was. What options
-    do not say, a table [[sweep]] of the project may.
+    Metrics are measured on validation rows, never on test rows. An interrupted sweep resumes. Defaults of the options
+    can be set in the table [[sweep]] of the project.
 
     [bold]Examples[/bold]
 
@@ -102,5 +109,5 @@ def _show(found: Sweep, project: Path, *, json: bool) -> None:
     Console(markup=False, highlight=False).print(found.table())
     print("\n".join(found.yardstick.notes))
     start = ", ".join(f"{key} {figure:.4f}" for key, figure in found.reference.items())
-    print(f"* on the front. Hypervolume {found.hypervolume:.4g}, from {start}.")
-    print(f"Take a trial: motet sweep {project} --write {found.front[0].number}")
+    print(f"* on the Pareto front. Hypervolume {found.hypervolume:.4g}, relative to {start}.")
+    print(f"To use a trial: motet sweep {project} --write {found.front[0].number}")

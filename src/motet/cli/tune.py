@@ -1,4 +1,4 @@
-"""The command that looks for better settings."""
+"""The command that searches for better settings."""
 
 from __future__ import annotations
 
@@ -18,29 +18,33 @@ def tune(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Project file to write.")] = Path(
         "tuned.toml"
     ),
-    minutes: Annotated[float | None, typer.Option(help="When to begin no further trial.", show_default="10")] = None,
-    trials: Annotated[int | None, typer.Option(help="How many trials; the same number finds the same.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time after which no trial starts.", show_default="10")] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of trials; reproducible, unlike a time limit.")] = None,
     objective: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY", help="A validation figure.", show_default="mean gain over the tasks, none of them worse"
+            metavar="KEY", help="A validation metric.", show_default="mean gain over the tasks, none of them worse"
         ),
     ] = None,
     over: Annotated[
         list[str] | None,
-        typer.Option(metavar="TABLE.KEY=VALUES", help="What to try instead, as in motet sweep. Repeatable."),
+        typer.Option(
+            metavar="TABLE.KEY=VALUES",
+            help="Values to try instead of the default search space, as in motet sweep. Repeatable.",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the search.", show_default="0")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Trainings at the same time.", show_default="1")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search.", show_default="0")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of trainings in parallel.", show_default="1")] = None,
     folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep trials there, and go on from there.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the trials; a search there resumes.")
     ] = None,
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Look for sizes, rates and regularisation that suit the data, on validation rows alone.
+    """Search for sizes, learning rates and regularisation, on validation rows alone.
 
-    Writes the project anew with the best settings; what options do not say, a table [[tune]] of the project may.
+    Writes a copy of the project with the best settings. Defaults of the options can be set in the table [[tune]] of
+    the project.
 
     [bold]Examples[/bold]
 
@@ -61,10 +65,10 @@ def tune(
     }
     given = {name: value for name, value in options.items() if value not in (None, {})}
     found = run(read, **declared(read, run, given))
-    _show(found, output, json=json)  # first: a disk that refuses the file costs no search
+    _show(found, output, json=json)  # first, in case the file cannot be written
     found.write(read, output)
     if not json:
-        print(f"Wrote {output}. Judge it by the test rows: motet train {output} -o model/")
+        print(f"Wrote {output}. Evaluate it on the test rows: motet train {output} -o model/")
 
 
 def _show(found: Tuned, output: Path, *, json: bool) -> None:
@@ -87,6 +91,6 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
     print("\n".join(found.yardstick.notes))
     stopped = sum(trial.state == "pruned" for trial in found.trials)
     print(f"Trials: {len(found.trials)}, of which {stopped} stopped early.")
-    print("The best was chosen by these figures, which flatter it.")
+    print("The best trial was chosen on these rows, so its metrics are optimistic.")
     for key, value in found.settings.items():
         print(f"  {key} = {'(not given)' if value is None else value}")

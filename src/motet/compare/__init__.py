@@ -1,4 +1,4 @@
-"""Many trainings of one project beside each other: what a setting changes, and what one objective costs in another."""
+"""Many trainings of one project compared: joint against single tasks, settings, and trade-offs between objectives."""
 
 from motet.compare.compare import compare
 from motet.compare.comparison import Comparison

@@ -1,4 +1,4 @@
-"""compare: did joint training pay off, against a specialist for each task and against simple rules?"""
+"""compare: a joint model against a specialist for each task and against baselines."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 from motet.project.project import FEW
 
-UNREAD = ("compare", "sweep", "tune")  # tables that change no training
-FORMAT = 2  # of what a trial remembers; trials of another cannot be gone on from
+UNREAD = ("compare", "sweep", "tune")  # tables without influence on training
+FORMAT = 2  # of the memory of a trial; a comparison of another format cannot be resumed
 
 
 def compare(
@@ -41,30 +41,30 @@ def compare(
     folder: str | Path = "compare",
     progress: bool = True,
 ) -> Comparison:
-    """Train the joint model, a specialist for each task and the baselines, and judge all by the test rows.
+    """Train the joint model, a specialist for each task and the baselines, and evaluate all on the test rows.
 
-    Every model is judged as training leaves it: its probabilities calibrated on the validation rows, if there are any.
+    Models are evaluated with probabilities calibrated on the validation rows, if there are any.
 
     Args:
-        project: With test rows, and tasks of which at least two have a weight above 0.
-        seeds: How often: each seed draws the training, and the split where it is random. The first is the project as
-            it is.
-        level: The share of such intervals that hold the truth.
-        draws: Samples of users the intervals are drawn from.
-        jobs: How many trainings at the same time, each in a process with its part of the cores.
-        folder: Where trainings are written down as they end, and `compare.json` at the end. A comparison that was
-            interrupted goes on from there; one of more seeds goes on from one of fewer.
+        project: A project with test rows, and at least two tasks with a weight above 0.
+        seeds: Number of trainings of each system. Every seed changes the training, and the split if it is random. The
+            first one is that of the project.
+        level: Confidence level of the intervals.
+        draws: Number of bootstrap samples of users.
+        jobs: Number of trainings in parallel, each in a process with its share of the cores.
+        folder: Folder for the results of each training, and for `compare.json` at the end. An interrupted comparison
+            resumes from there, and the number of seeds can be raised.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        All figures with their intervals, and the verdict.
+        All metrics with their intervals, and the verdict.
 
     Raises:
-        ConfigError: If the project has no test rows, trains fewer than two tasks, or names a baseline that speaks of
-            none; if the folder holds another run, or another process is at work in it.
-        DataError: If the data lack what the project reads.
-        TrainingError: If the joint model could not be trained on any seed.
-        ArtifactError: If the disk is full; what ended is kept.
+        ConfigError: If the project has no test rows, trains fewer than two tasks, or names a baseline that applies to
+            none; if the folder holds another run, or another process is using it.
+        DataError: If the data lack a column that the project reads.
+        TrainingError: If the joint model could not be trained with any seed.
+        ArtifactError: If the disk is full; finished trainings are kept.
 
     Example:
         >>> found = compare(project, seeds=3, jobs=2)  # doctest: +SKIP
@@ -97,14 +97,14 @@ def compare(
 
 
 def _entered(project: Project, level: float, draws: int) -> list[Contender]:
-    """What takes part; mistakes are found before anything is trained."""
+    """The systems to compare; raises for mistakes before anything is trained."""
     if not 0 < level < 1:
         raise ConfigError(f"level={level}; it is a share between 0 and 1, such as 0.95")
     if draws < 2:
         raise ConfigError(f"draws={draws}; an interval needs at least two, and 1,000 for a steady one")
     if project.split is None:
         raise ConfigError(
-            f'{project.name} has no test rows to judge by; add a table [split] with kind = "random" and test = 0.1, '
+            f'{project.name} has no test rows; add a table [split] with kind = "random" and test = 0.1, '
             "or: --set split.kind=random --set split.test=.1"
         )
     rows = rows_of(project)
@@ -127,7 +127,7 @@ def _found(
     tallies = [Tally(each, trials=own[each.name], draws=draws) for each in entered]
     joint, others = tallies[0], tallies[1:]
     if not joint.figures:
-        raise TrainingError(f"the joint model could not be trained on any of {len(given)} seeds: {trials[0].error}")
+        raise TrainingError(f"the joint model could not be trained with any of {len(given)} seeds: {trials[0].error}")
     alone = {tally.contender.task: tally for tally in others if tally.contender.task is not None}
     spoken = headlines(joint.figures, [*alone, SERVED])
     pairs = [each for other in others for each in versus(joint, other, spoken, level)]
@@ -160,15 +160,15 @@ def _versions() -> dict[str, str]:
 
 
 def _notes(first: Mapping[str, Any], given: Sequence[Mapping[str, int]], level: float, draws: int) -> list[str]:
-    """How the rows were chosen, what differs from seed to seed, and what the intervals hold."""
+    """How the rows were chosen, what the seeds change, and what the intervals cover."""
     several = len(given) > 1
     drawn = ", ".join(f"{key} {', '.join(str(seed[key]) for seed in given)}" for key in given[0])
     same = "" if "split.seed" in given[0] or not several else " The test rows are the same for all seeds."
-    chance = "of users and of seeds" if several else "of users alone: more seeds would tell that of training"
+    chance = "users and seeds" if several else "users alone; use more seeds to cover the variation of training"
     return [
         f"{len(given)} seed{'s' * several}: {drawn}.{same}",
         f"Rows{' of the first' * several}: {first['about']}",
-        f"Intervals of {level:.0%} hold the chance {chance}; {draws:,} samples of users, the same for every system.",
+        f"Intervals of {level:.0%} over {chance}; {draws:,} bootstrap samples of users, the same for every system.",
         "A specialist is the joint model with the weights of the other tasks at 0.",
         *first["notes"],
     ]

@@ -1,4 +1,4 @@
-"""RunFolder: where trials are written down as they end, so that a kill costs none of them."""
+"""RunFolder: records trials as they end, so that a kill loses none of them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PLAN, RULES, TRIALS, LOCK = "plan.json", "rules.json", "trials.jsonl", "lock"
 
 
 class RunFolder:
-    """The folder of a run, held by one process at a time: a context.
+    """The folder of a run, locked by one process at a time; a context manager.
 
-    The operating system gives the lock up when its process ends, however it ends, so that no lock is ever stale.
+    The operating system releases the lock when the process ends, however it ends, so no lock is ever stale.
 
     Args:
-        path: The folder; made if need be.
-        plan: What the run is to do, as JSON can hold it.
+        path: The folder; created if it does not exist.
+        plan: Description of the run, as JSON can hold it.
 
     Raises:
-        ConfigError: On entering: if another process is at work there, or the folder holds another run.
-        ArtifactError: If the disk is full or refuses to be written; what was written down before is kept.
+        ConfigError: On entering: if another process is using the folder, or it holds another run.
+        ArtifactError: If the folder cannot be written; earlier records are kept.
 
     Attributes:
-        trials: What was written down, by number: those that ended, and those that only started.
+        trials: Recorded trials by number: finished ones, and those that only started.
     """
 
     def __init__(self, path: str | Path, plan: Mapping[str, Any]) -> None:
@@ -63,11 +63,11 @@ class RunFolder:
             os.close(self._lock)
 
     def beside(self, rules: Mapping[str, Mapping[str, float]], notes: Sequence[str]) -> None:
-        """Write down what simple rules reach, for those who read the folder without the data.
+        """Record the metrics of simple rules, for readers without the data.
 
         Args:
-            rules: Figures by rule; those that are not known are left out.
-            notes: How the rows were chosen, and what is ranked among what.
+            rules: Metrics by rule; NaN is left out.
+            notes: How the rows were chosen and ranked.
         """
         known = {
             name: {key: each for key, each in figures.items() if not math.isnan(each)}
@@ -76,7 +76,7 @@ class RunFolder:
         write_whole(self.path / RULES, json.dumps({"beside": known, "notes": list(notes)}, indent=1))
 
     def write(self, trial: Trial) -> None:
-        """Write a trial down, once when it starts and once when it ends; on disk when this returns.
+        """Record a trial, once when it starts and once when it ends; it is on disk when this returns.
 
         Args:
             trial: Started or finished.
@@ -97,7 +97,7 @@ class RunFolder:
         except BlockingIOError as error:
             holder = os.read(lock, 64).decode(errors="replace").strip()
             raise ConfigError(
-                f"process {holder or 'of another machine'} is at work in {self.path}; wait for it, or give another "
+                f"process {holder or 'of another machine'} is using {self.path}; wait for it, or give another "
                 "folder with -o"
             ) from error
         with _writing(self.path):
@@ -117,7 +117,7 @@ class RunFolder:
 
 
 def read_trials(path: Path) -> dict[int, Trial]:
-    """What was written down in a folder; a last line that a kill cut off is taken away.
+    """Read the trials of a folder; an incomplete last line, left by a kill, is removed.
 
     Args:
         path: The folder.
@@ -140,11 +140,11 @@ def write_whole(file: Path, text: str) -> None:
     """Write a file whole or not at all.
 
     Args:
-        file: Which; one that is there stays until then.
-        text: What it is to hold.
+        file: The file; an existing one is replaced at the end.
+        text: Its contents.
 
     Raises:
-        ArtifactError: If the disk is full or refuses to be written.
+        ArtifactError: If the file cannot be written.
     """
     unfinished = file.with_name(file.name + ".unfinished")
     with _writing(file.parent):
@@ -158,13 +158,13 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ArtifactError(
-            f"could not write to {str(folder)!r}: {error.strerror}; what ended before is kept. Make room and run the "
-            "same command again, or give another folder with -o"
+            f"could not write to {str(folder)!r}: {error.strerror}; finished trials are kept. Free some space and run "
+            "the same command again, or give another folder with -o"
         ) from error
 
 
 def _difference(there: Any, here: Any, place: str = "") -> str:
-    """The first thing that two plans do not share."""
+    """The first difference between two plans."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in [*there, *here]:
             told = _difference(there.get(key), here.get(key), f"{place}.{key}" if place else key)

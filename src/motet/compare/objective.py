@@ -1,4 +1,4 @@
-"""What trainings are judged by: figures of validation rows, beside those of simple rules."""
+"""Objectives: validation metrics of trainings, beside those of simple rules."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from motet.evaluation.corpus import PROTOCOLS
 from motet.metrics.direction import lower_is_better
 from motet.project import Project
 
-# The figure that speaks for a task, the first that it has.
+# The headline metric of a task is the first of these that it has.
 HEADLINES = ("unseen/ndcg", "rmse", "auc", "ndcg", "log_loss")
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What can be measured on a project's validation rows, before anything is trained.
+    """What a project's validation rows can measure, before anything is trained.
 
     Attributes:
-        keys: Of the figures that have rows.
-        beside: What simple rules reach, by their name.
-        notes: How the rows were chosen, and what is ranked among what.
-        weights: What each task's loss counts for in the project as it is.
-        rows: How many there are to train on.
+        keys: Keys of the metrics that have rows.
+        beside: Metrics of simple rules, by the name of the rule.
+        notes: How the rows were chosen and ranked.
+        weights: Weight of each task's loss in the project.
+        rows: Number of training rows.
     """
 
     keys: tuple[str, ...]
@@ -39,17 +39,17 @@ class Yardstick:
         """Measure the simple rules.
 
         Args:
-            project: With validation rows.
+            project: A project with validation rows.
 
         Returns:
-            What there is to judge by.
+            The yardstick.
 
         Raises:
             ConfigError: If the project has no validation rows.
         """
         if project.validation is None:
             raise ConfigError(
-                f"{project.name} has no validation rows to choose by, and the test rows are not for choosing; add a "
+                f"{project.name} has no validation rows, and test rows must not choose settings; add a "
                 'table [validation] with kind = "random" and test = 0.1, or: '
                 "--set validation.kind=random --set validation.test=.1"
             )
@@ -69,31 +69,31 @@ class Yardstick:
         )
 
     def check(self, objectives: Sequence[str]) -> None:
-        """Refuse what cannot be measured.
+        """Refuse objectives that cannot be measured.
 
         Args:
-            objectives: Keys of figures.
+            objectives: Keys of metrics.
 
         Raises:
-            ConfigError: If there is none, or the project has no such figure.
+            ConfigError: If there is none, or the project has no such metric.
         """
         if not objectives:
-            raise ConfigError(f"there is no objective; figures of this project: {', '.join(self.keys)}")
+            raise ConfigError(f"there is no objective; metrics of this project: {', '.join(self.keys)}")
         for key in objectives:
             if key not in self.keys:
                 raise ConfigError(
-                    f"{key!r} is no validation figure of this project{did_you_mean(key, self.keys)}; figures: "
+                    f"{key!r} is not a validation metric of this project{did_you_mean(key, self.keys)}; metrics: "
                     f"{', '.join(self.keys)}"
                 )
 
     def rule(self, key: str) -> float:
-        """What the best simple rule reaches.
+        """The metric of the best simple rule.
 
         Args:
-            key: Of a figure.
+            key: Key of the metric.
 
         Returns:
-            The figure; NaN where no rule has it.
+            Its value; NaN if no rule has it.
         """
         known = [figures[key] for figures in self.beside.values() if not math.isnan(figures.get(key, math.nan))]
         if not known:

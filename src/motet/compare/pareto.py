@@ -1,4 +1,4 @@
-"""Trade-offs: which points no other beats in everything, and how much of the space of figures they cover."""
+"""Trade-offs: the Pareto front of some points, and its hypervolume."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def pareto_front(points: Float[Tensor, "points objectives"], *, lower: Sequence[
     Equal points do not dominate each other: all of them are on the front. A point with a NaN is never on it.
 
     Args:
-        points: One row a point, one column an objective.
-        lower: For each objective, whether less is better: see `motet.metrics.direction`.
+        points: One row per point, one column per objective.
+        lower: For each objective, whether lower is better: see `motet.metrics.direction`.
 
     Returns:
         True for the points on the front.
@@ -42,22 +42,21 @@ def pareto_front(points: Float[Tensor, "points objectives"], *, lower: Sequence[
 def hypervolume(
     points: Float[Tensor, "points objectives"], reference: Float[Tensor, " objectives"], *, lower: Sequence[bool]
 ) -> float:
-    r"""How much of the space of figures lies between a reference and the front of some points.
+    r"""The hypervolume between a reference point and the front of some points.
 
     $$ HV = \lambda\Big( \bigcup_p \prod_j [r_j, p_j] \Big) $$
 
-    with $\lambda$ the volume and every objective turned so that more is better. It is exact, by slices of the last
-    objective, for few objectives and few hundred points. Points that do not beat the reference in every objective add
-    nothing, nor do points with a NaN.
+    with $\lambda$ the volume and the sign of every objective chosen so that higher is better. It is exact, computed by
+    slices along the last objective, for few objectives and a few hundred points. Points that do not beat the reference
+    in every objective, or have a NaN, add nothing.
 
     Args:
-        points: One row a point, one column an objective.
-        reference: A figure an objective, such as what a simple rule reaches.
-        lower: For each objective, whether less is better.
+        points: One row per point, one column per objective.
+        reference: One value per objective, such as those of a simple rule.
+        lower: For each objective, whether lower is better.
 
     Returns:
-        In the product of the objectives' units; 0 where no point beats the reference. Volumes compare only under one
-        reference.
+        The volume; 0 if no point beats the reference. Only volumes with the same reference can be compared.
 
     Raises:
         ConfigError: If `lower` has not one answer an objective.

@@ -1,4 +1,4 @@
-"""What a person sees while trials run: one bar, on stderr."""
+"""The progress bar of a run, on stderr."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def trial_progress(total: int | None, *, shown: bool) -> Iterator[Callable[[Tria
     """Count trials as they end, and show the last one.
 
     Args:
-        total: How many there will be; None where a time ends them.
-        shown: Whether to show anything.
+        total: Number of trials; None if a time limit ends the run.
+        shown: Whether to show the bar.
 
     Yields:
-        What hears of each trial that ended.
+        A function to call with each trial that ended.
     """
     bar = Progress(
         BarColumn(),

@@ -1,4 +1,4 @@
-"""run: trial after trial, several at a time, each chosen by what the earlier ones led to."""
+"""run: trials, several at a time, each chosen from the results of earlier ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motet.compare.trial import Trial
 from motet.compare.workers import Workers
 from motet.errors import ArtifactError
 
-RETRIES = 2  # of a trial whose worker died: it may have been killed for the memory of another
+RETRIES = 2  # of a trial whose worker died: it may have been killed because another used too much memory
 
 Propose = Callable[[int, Sequence[Trial], Sequence[Trial]], Trial | None]
 Call = tuple[Callable[..., Trial], tuple[Any, ...]]
@@ -32,21 +32,21 @@ def run(
 ) -> list[Trial]:
     """Train trials until none is proposed.
 
-    A trial is chosen knowing those that came at least as many places before it as there are workers, in their order
-    and not in the order in which they happened to end: the same seed and the same number of workers make the same run,
-    and one that was killed goes on as if it had not been.
+    With n workers, a trial is chosen from the results of the trials at least n places before it, in order of their
+    numbers and not of their ends. So the same seed and number of workers give the same run, and a run that was killed
+    resumes with the same trials.
 
     Args:
-        folder: What is known already, and where the rest is written down.
+        folder: Finished trials, and the place where further ones are recorded.
         workers: Where trials are trained.
-        propose: From the number of a trial, the trials that ended before it and those that are open: the next one, or
-            None to end.
-        call: From a trial and those that ended before it: what trains it, and returns it finished.
-        told: Hears of every trial that ended, in their order.
-        most: Trials at most. Those that a longer run left in the folder are neither trained nor returned.
+        propose: Given the number of a trial, the earlier trials that ended and those that are open, returns the next
+            trial, or None to end.
+        call: Given a trial and the earlier ones that ended, returns the call that trains it.
+        told: Called with every trial that ended, in order.
+        most: Number of trials at most. Trials beyond it that a longer run recorded are neither trained nor returned.
 
     Returns:
-        All trials, in their order.
+        All trials, in order.
     """
     ended: list[Trial] = []
     open_: deque[_Open] = deque()
@@ -71,7 +71,7 @@ def run(
 
 @dataclass
 class _Open:
-    """A trial that has not been waited for."""
+    """A trial whose result is not known yet."""
 
     trial: Trial
     call: Call | None
@@ -82,7 +82,7 @@ class _Open:
             return
         function, arguments = self.call
         self.future = workers.submit(function, *arguments)
-        # At once, and not when its turn comes: a kill must not cost a trial that ended.
+        # Recorded when it ends, not when its turn comes, so that a kill does not lose it.
         self.future.add_done_callback(lambda future: _note(folder, future))
 
     def settle(self, folder: RunFolder, workers: Workers) -> Trial:
@@ -94,7 +94,7 @@ class _Open:
             return self.trial
         error = self.future.exception()
         if error is not None and not isinstance(error, Exception):
-            raise error  # someone wants to end
+            raise error  # KeyboardInterrupt or SystemExit
         trial = self.future.result() if error is None else self.trial.failed(error)
         folder.write(trial)
         return trial
@@ -102,5 +102,5 @@ class _Open:
 
 def _note(folder: RunFolder, future: Future[Trial]) -> None:
     if not future.cancelled() and future.exception() is None:
-        with suppress(ArtifactError):  # it is written again when its turn comes, and then heard
+        with suppress(ArtifactError):  # it is written again when its turn comes, and the error is raised then
             folder.write(future.result())

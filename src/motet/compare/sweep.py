@@ -1,4 +1,4 @@
-"""sweep: a project trained with many settings, and what one objective costs in another."""
+"""sweep: train a project with many settings, for the trade-off between objectives."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from motet.project import Project
 from motet.project.rewrite import rewrite
 from motet.project.tables import with_settings
 
-WEIGHTS = 11  # ways to share between two tasks, where nothing else is asked for
-TRIALS = 40  # of a sampler that could go on forever
-FAR = 100  # a weight varies from a hundredth to a hundred times of what it is
+WEIGHTS = 11  # points of the default grid of weights
+TRIALS = 40  # default number of trials of a sampler
+FAR = 100  # a weight varies by this factor in both directions
 
 
 def sweep(
@@ -44,39 +44,37 @@ def sweep(
     folder: str | Path = "sweep",
     progress: bool = True,
 ) -> Sweep:
-    """Train a project with many settings, and judge each by the validation rows; the test rows are not looked at.
+    """Train a project with many settings, and evaluate each trial on the validation rows, never on the test rows.
 
-    Probabilities are judged before they are calibrated, for these are the rows that calibration is fitted on. It leaves
-    every order as it is, and so RMSE, AUC and all figures of lists: of the figures, `log_loss` and `ece` may improve.
+    Probabilities are evaluated uncalibrated, because calibration would be fitted on these same rows. It affects only
+    `log_loss` and `ece`: RMSE, AUC and ranking metrics stay the same.
 
     Args:
-        project: With validation rows.
-        over: What to try, by `table.key`, tasks counting from 1: a list of values, or a text such as `"5,10"` or
-            `"16..128:log"`. A `*` stands for every table: `"towers.*.dim"`. The weights of the tasks where nothing is
-            given.
-        weights: Try weights of the tasks on a grid: this many ways from one task alone to another alone. They are
-            shares of the declared weights, so that the middle is the project as it is.
-        objectives: Keys of validation figures. One a task where not given: NDCG of the first ten unseen items, RMSE,
-            AUC.
-        sampler: `"grid"` tries every combination. `"gp"` learns a Gaussian process and finds better fronts with fewer
-            trials, at seconds of thought a trial; `"tpe"`, `"nsga2"` and `"random"` think less. These need the extra
-            `tune`.
-        trials: How many trainings at most; all of a grid, 40 of a sampler, where not given.
-        seeds: Train each settings once a seed, and take the mean; the seed of the project where not given.
-        seed: Of the sampler.
-        jobs: How many trainings at the same time, each in a process with its part of the cores.
+        project: A project with validation rows.
+        over: Values to try, by `table.key`, tasks counting from 1: a list, or text such as `"5,10"` or
+            `"16..128:log"`. `*` stands for every table: `"towers.*.dim"`. By default the weights of the tasks.
+        weights: Try a grid of task weights, with this many points from one task alone to another alone. They are
+            multiples of the declared weights, so that the middle of the grid is the project itself.
+        objectives: Keys of validation metrics. By default one per task: NDCG@10 of unseen items, RMSE or AUC.
+        sampler: `"grid"` tries every combination. `"gp"` fits a Gaussian process and finds better fronts with fewer
+            trials, at a cost of seconds per trial; `"tpe"`, `"nsga2"` and `"random"` are faster. All but the grid
+            need the extra `tune`.
+        trials: Number of trials at most; by default the whole grid, or 40 with a sampler.
+        seeds: Train each trial with each of these seeds, and average; by default the seed of the project.
+        seed: Seed of the sampler.
+        jobs: Number of trainings in parallel, each in a process with its share of the cores.
         ray: Address of a Ray cluster to train on, `"auto"` or `"local"`; needs the extra `ray`.
-        folder: Where trials are written down. A sweep that was interrupted goes on from there.
+        folder: Folder for the trials. An interrupted sweep resumes from there.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        All trials, and their front.
+        All trials, and their Pareto front.
 
     Raises:
         ConfigError: If a setting, a range or an objective is unknown or empty, the project has no validation rows,
-            the folder holds another sweep, or another process is at work in it.
-        TrainingError: If not one trial could be trained.
-        ArtifactError: If the disk is full; what ended is kept.
+            the folder holds another sweep, or another process is using it.
+        TrainingError: If no trial could be trained.
+        ArtifactError: If the disk is full; finished trials are kept.
 
     Example:
         >>> found = sweep(project, over={"training.epochs": [5, 10]}, weights=5, jobs=2)  # doctest: +SKIP
@@ -126,33 +124,33 @@ def sweep(
 
 
 def choose(project: Project, number: int, folder: str | Path = "sweep") -> Trial:
-    """Write the settings of a trial into the project's file; its comments stay.
+    """Write the settings of a trial into the project file, and keep its comments.
 
     Args:
-        project: From a file.
-        number: Of the trial.
-        folder: Of the sweep.
+        project: A project read from a file.
+        number: Number of the trial.
+        folder: Folder of the sweep.
 
     Returns:
         The trial.
 
     Raises:
-        ConfigError: If the project is from no file, or there is no such trial that could be trained.
+        ConfigError: If the project was not read from a file, or there is no finished trial of this number.
     """
     if project.file is None:
-        raise ConfigError("the project is from no file, so that there is none to write into; read one: Project.read")
+        raise ConfigError("the project was not read from a file, so there is none to write into; use Project.read")
     trials = read_trials(Path(folder))
     done = sorted(trial.number for trial in trials.values() if trial.state == "done")
     if number not in done:
-        state = f"is {trials[number].state}" if number in trials else "is not there"
+        state = f"is {trials[number].state}" if number in trials else "does not exist"
         listed = ", ".join(map(str, done)) or "none"
-        raise ConfigError(f"trial {number} {state} in {folder}; those that were trained: {listed}")
+        raise ConfigError(f"trial {number} {state} in {folder}; finished trials: {listed}")
     rewrite(project.file, spread(project, trials[number].settings))
     return trials[number]
 
 
 def _ways(dimensions: Mapping[str, Dimension], units: Mapping[str, float], weights: int | None) -> Iterator[Settings]:
-    """Every combination of settings, and of weights where these are tried."""
+    """Every combination of settings, and of weights if these are tried."""
     names = list(units)
     shared = [()] if weights is None else shares(names, weights)
     for share in shared:
@@ -165,14 +163,14 @@ def _ways(dimensions: Mapping[str, Dimension], units: Mapping[str, float], weigh
 
 
 def _free(units: Mapping[str, float], weights: int | None, sampler: Sampler) -> dict[str, Dimension]:
-    """Weights as ranges: all but that of the first task, for only their ratios matter."""
+    """Ranges of weights, except that of the first task: only their ratios matter."""
     if weights is not None:
         raise ConfigError(
             f"weights={weights} is a grid; for the sampler {sampler!r} give ranges, as in over "
             f"weights.{list(units)[-1]}=.1..100:log, or leave weights out"
         )
     if len(units) < 2:
-        raise ConfigError("there is one task, whose weight changes nothing; name settings to try with over")
+        raise ConfigError("the only task's weight changes nothing; name settings to try with over")
     return {f"weights.{name}": Range(unit / FAR, unit * FAR, log=True) for name, unit in list(units.items())[1:]}
 
 
@@ -184,12 +182,12 @@ def _drawn(dimensions: Mapping[str, Dimension], sampler: Sampler, keys: Sequence
 
 
 def _units(folder: Path, declared: Mapping[str, float]) -> dict[str, float]:
-    """What shares are shares of: in a sweep that goes on, what it began with."""
+    """The weights that shares refer to; in a resumed sweep, those it began with."""
     file = folder / PLAN
     return dict(json.loads(file.read_text(encoding="utf-8")).get("units", declared) if file.exists() else declared)
 
 
 def _rest(project: Project, declaration: Declaration, swept: Iterable[str]) -> dict[str, Any]:
-    """What all trials share: the tables without what is tried."""
+    """The settings that all trials share: the tables without those that are tried."""
     tables = with_settings(declaration.tables, dict.fromkeys(spread(project, dict.fromkeys(swept))))
     return {name: table for name, table in tables.items() if name not in ("sweep", "tune")}

@@ -1,4 +1,4 @@
-"""Trial: some settings, and what training with them led to."""
+"""Trial: some settings, and the result of training with them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ State = Literal["started", "done", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class Trial:
-    """Some settings, and what training with them led to.
+    """Some settings, and the result of training with them.
 
     Attributes:
-        number: Counts from 0, in the order in which they were chosen.
+        number: Counts from 0, in the order in which trials were chosen.
         settings: By `table.key`.
-        state: `pruned` where training ended early because others were ahead; `failed` where it could not be done.
-        figures: Of the validation rows, the mean over the seeds; those without rows are left out.
-        spread: Standard deviation of each figure over the seeds, where there are several.
-        seconds: How long it took.
+        state: `pruned` if training was stopped because other trials were ahead; `failed` if it raised an error.
+        figures: Validation metrics, the means over the seeds; those without rows are left out.
+        spread: Standard deviation of each metric over several seeds.
+        seconds: Duration.
         error: Why it failed.
-        rungs: What it was worth by the number of epochs after which it was held against the others.
-        epochs: After which its figures were best, where every epoch was looked at.
-        memory: What the sampler wants to find again.
+        rungs: Score by number of epochs, at each comparison with other trials.
+        epochs: The best epoch, if every epoch was evaluated.
+        memory: State of the sampler, or further results.
     """
 
     number: int
@@ -41,28 +41,28 @@ class Trial:
 
     @property
     def finished(self) -> bool:
-        """Whether it is never tried again."""
+        """Whether it has ended."""
         return self.state != "started"
 
     def failed(self, error: BaseException) -> Self:
-        """The same trial, given up.
+        """The same trial, marked as failed.
 
         Args:
-            error: Why.
+            error: The reason.
 
         Returns:
-            Another trial.
+            A new trial.
         """
         return replace(self, state="failed", error=" ".join(f"{type(error).__name__}: {error}".split()))
 
     def figure(self, key: str) -> float:
-        """One figure.
+        """One metric.
 
         Args:
-            key: Of the figure.
+            key: Key of the metric.
 
         Returns:
-            NaN where there is none.
+            Its value; NaN if there is none.
         """
         return self.figures.get(key, math.nan)
 

@@ -1,4 +1,4 @@
-"""tune: better settings for a project, found on its validation rows within a time."""
+"""tune: better settings for a project, found on its validation rows within a time limit."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 from motet.project.rewrite import rewrite
 
-MINUTES = 10.0  # where neither a time nor a number of trials is given
-LONGER = 3  # times the declared epochs are as far as a trial goes
-KEPT = 3  # one in so many goes on from one rung to the next, which is as many times further
+MINUTES = 10.0  # default time limit
+LONGER = 3  # default limit of the epochs, as a multiple of the declared ones
+KEPT = 3  # one in this many trials goes on to the next rung, which is as many times longer
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuning found.
+    """The result of a search.
 
     Attributes:
-        start: The project as it is.
+        start: The unchanged project.
         best: The best trial; the start, if none was better.
-        trials: All of them, the start first.
-        score: What they were compared by.
-        yardstick: What simple rules reach, and how the rows were chosen.
+        trials: All trials, the start first.
+        score: The objective.
+        yardstick: Metrics of simple rules, and how the rows were chosen.
     """
 
     start: Trial
@@ -49,26 +49,24 @@ class Tuned:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the best trial changes, the number of its epochs included; nothing where the start was best."""
+        """The settings of the best trial, with its number of epochs; none if the start was best."""
         if self.best.number == self.start.number:
             return {}
         return {**self.best.settings, "training.epochs": self.best.epochs, "training.early_stopping": None}
 
     def write(self, project: Project, output: str | Path) -> None:
-        """Write the project with the best settings, comments and all, and with a comment of what was changed.
+        """Write a copy of the project file with the best settings, its comments, and a list of the changes.
 
         Args:
-            project: From a file.
+            project: A project read from a file.
             output: The file to write.
 
         Raises:
-            ConfigError: If the project is from no file.
-            ArtifactError: If the disk is full or refuses to be written.
+            ConfigError: If the project was not read from a file.
+            ArtifactError: If the file cannot be written.
         """
         if project.file is None:
-            raise ConfigError(
-                "the project is from no file, so that there is none to write anew; read one: Project.read"
-            )
+            raise ConfigError("the project was not read from a file, so there is none to copy; use Project.read")
         figures = [f"{key} {self.start.figure(key):.4f} -> {self.best.figure(key):.4f}" for key in self.score.keys]
         notes = [f"Tuned by motet on validation rows, in {len(self.trials)} trials: {', '.join(figures)}. Changed:"]
         settings = spread(project, self.settings)
@@ -89,36 +87,36 @@ def tune(
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> Tuned:
-    """Look for sizes, rates and regularisation that suit the data; the test rows are not looked at.
+    """Search for sizes, learning rates and regularisation that suit the data, never on the test rows.
 
-    The first trial is the project as it is. The others are drawn by Optuna's TPE and trained in rungs: after a ninth
-    and a third of the epochs only those go on that are among the best third of the trials before (successive halving),
-    and none goes on whose best epoch lies far behind. Which epoch was best is part of what is found. The search starts
-    where the project is: the second trial has its settings, as near as what is tried comes to them, for more epochs.
+    The first trial is the unchanged project. The others are proposed by Optuna's TPE and trained in rungs: after a
+    ninth and a third of the epochs, only trials among the best third so far continue (successive halving), and only
+    if their best epoch is in the second half. The best epoch is part of the result. The second trial has the project's
+    settings, or the nearest ones in the search space, with more epochs.
 
     Args:
-        project: With validation rows.
-        minutes: When to begin no further trial; 10 where neither this nor `trials` is given.
-        trials: How many trials. The same number and seed find the same, which a time cannot promise.
-        objective: Key of the validation figure to improve. Where not given, the mean over the tasks of the relative
-            gain over the project as it is; what makes one task worse is worth its loss, whatever it gains in others.
-        over: What to try instead, as in `sweep`. Where not given: width and dropout of the towers, hidden layers,
-            dropout and temperature of the tasks, their weights, rate and weight decay of the optimizer (AdamW in place
-            of Adam), batch size, and whether weights are averaged; as far as the declared parts have them.
-        epochs: As far as a trial goes; three times the declared epochs where not given.
-        seed: Of the sampler.
-        jobs: How many trainings at the same time, each in a process with its part of the cores.
-        folder: Where trials are written down, for a tuning that goes on after an interruption; nowhere where not given.
+        project: A project with validation rows.
+        minutes: Time after which no trial starts; 10 if neither this nor `trials` is given.
+        trials: Number of trials. With the same number and seed the search is reproducible; with a time limit it is not.
+        objective: Key of the validation metric to improve. By default the mean over the tasks of the relative gain over
+            the unchanged project; a trial that makes a task worse scores its loss there, whatever it gains elsewhere.
+        over: Values to try instead, as in `sweep`. By default, as far as the declared parts have them: width and
+            dropout of the towers; hidden layers, dropout, temperature and weights of the tasks; learning rate and
+            weight decay of the optimizer (AdamW in place of Adam); batch size; and averaging of the weights.
+        epochs: Limit of the epochs of a trial; by default three times the declared ones.
+        seed: Seed of the sampler.
+        jobs: Number of trainings in parallel, each in a process with its share of the cores.
+        folder: Folder for the trials, from which an interrupted search resumes. By default nothing is kept.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        The start and the best.
+        The start and the best trial.
 
     Raises:
-        ConfigError: If a setting or the objective is unknown, there is nothing to take a gain over, Optuna is not
-            installed, or the project has no validation rows.
-        TrainingError: If the project as it is cannot be trained.
-        ArtifactError: If the disk is full; what ended is kept.
+        ConfigError: If a setting or the objective is unknown, there is no gain to measure, Optuna is not installed, or
+            the project has no validation rows.
+        TrainingError: If the unchanged project cannot be trained.
+        ArtifactError: If the disk is full; finished trials are kept.
 
     Example:
         >>> found = tune(project, minutes=5)  # doctest: +SKIP
@@ -131,7 +129,7 @@ def tune(
     dimensions, beside = tuning_space(project, yardstick.weights, yardstick.rows)
     if over:
         if "training.epochs" in over:
-            raise ConfigError("training.epochs is found in every tuning; say with epochs how far a trial may go")
+            raise ConfigError("training.epochs is part of every search; limit it with epochs")
         dimensions, beside = space(project, over), {}
     declared = int(project.training.given.get("epochs", 10))
     rungs = _rungs(LONGER * declared if epochs is None else epochs)
@@ -169,18 +167,18 @@ def tune(
 
 
 def _start(held: RunFolder, at_work: Workers, declaration: Declaration, seed: int) -> Trial:
-    """The project as it is, before any other trial is drawn: all are held against it."""
+    """The unchanged project, which all other trials are compared with."""
     known = held.trials.get(0)
     if known is None or not known.finished:
         call: Call = (judge, (Trial(0, {}), declaration, [seed]))
         known = run(held, at_work, propose=listed([{}]), call=lambda *_: call, told=lambda _: None, most=1)[0]
     if known.state == "failed":
-        raise TrainingError(f"the project as it is cannot be trained, so that there is nothing to tune: {known.error}")
+        raise TrainingError(f"the unchanged project cannot be trained: {known.error}")
     return known
 
 
 def _score(yardstick: Yardstick, objective: str | None, start: Trial) -> Score:
-    """What is to be improved; a figure that is 0 at the start is held against the best simple rule."""
+    """The objective; a metric that is 0 at the start is compared with the best simple rule."""
     if objective is not None:
         return Score((objective,))
     keys = objectives(yardstick.keys, yardstick.weights)
@@ -188,8 +186,8 @@ def _score(yardstick: Yardstick, objective: str | None, start: Trial) -> Score:
     known = {key: figure for key, figure in references.items() if figure and not math.isnan(figure)}
     if not known:
         raise ConfigError(
-            f"the project as it is reaches nothing in {', '.join(keys) or 'its tasks'}, so that no gain over it can be "
-            f"taken; name an objective, one of: {', '.join(yardstick.keys)}"
+            f"the unchanged project scores 0 in {', '.join(keys) or 'its tasks'}, so no relative gain can be computed; "
+            f"name an objective, one of: {', '.join(yardstick.keys)}"
         )
     return Score(tuple(known), known)
 
@@ -201,7 +199,7 @@ def _rungs(epochs: int) -> list[int]:
 
 
 def _bar(ended: Sequence[Trial], rung: int) -> float:
-    """What the last of the best third was worth at a rung."""
+    """The score of the last trial of the best third at a rung."""
     worth = sorted((trial.rungs[rung] for trial in ended if rung in trial.rungs), reverse=True)
     return worth[max(len(worth) // KEPT, 1) - 1] if worth else -math.inf
 
@@ -211,7 +209,7 @@ def _going(minutes: float | None, trials: int | None) -> Callable[[], bool]:
     if minutes is not None and not minutes >= 0:
         raise ConfigError(f"minutes={minutes}; it must be 0 or more")
     if trials is not None and trials < 1:
-        raise ConfigError(f"trials={trials}; a search takes at least one, the project as it is")
+        raise ConfigError(f"trials={trials}; a search needs at least one, the unchanged project")
     limit = MINUTES if minutes is None and trials is None else minutes
     until = math.inf if limit is None else time.monotonic() + 60 * limit
     return lambda: time.monotonic() < until

@@ -1,4 +1,4 @@
-"""What a worker does: train a project with some settings, and look at its validation rows."""
+"""The job of a worker: train a project with some settings, and evaluate it on the validation rows."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from motet.compare.trial import Trial
 from motet.evaluation import evaluate
 from motet.project import Divided, Project
 
-READING = ("data", "schema", "mix", "split", "validation", "recent")  # tables that say which rows there are
+READING = ("data", "schema", "mix", "split", "validation", "recent")  # tables that determine the rows
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A project as it travels to a worker.
+    """A project in a form that can be sent to a worker.
 
     Attributes:
-        tables: As TOML gives them.
-        file: Where they come from.
+        tables: Parsed TOML.
+        file: The project file.
     """
 
     tables: Mapping[str, Any]
@@ -36,22 +36,22 @@ class Declaration:
 
     @classmethod
     def of(cls, project: Project) -> Declaration:
-        """Pack a project.
+        """Make the declaration of a project.
 
         Args:
-            project: As declared; checkpoints are left out, for trials would share them.
+            project: The project. Checkpoints are removed, because trials would share them.
 
         Returns:
-            Its declaration, with a path that leads to the data from anywhere.
+            Its declaration, with an absolute path.
         """
         tables = project.changed({"training.checkpoint": None, "training.resume": None}).tables
         return cls(tables, None if project.file is None else project.file.absolute())
 
     def project(self, settings: Mapping[str, Any]) -> Project:
-        """Unpack it.
+        """Make the project.
 
         Args:
-            settings: By `table.key`, stars among them, put over the declared ones.
+            settings: Settings to change, by `table.key`; keys may contain stars.
 
         Returns:
             The project.
@@ -61,15 +61,15 @@ class Declaration:
 
 
 def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial:
-    """Train with the trial's settings, once a seed, and evaluate on the validation rows.
+    """Train with the settings of a trial, once per seed, and evaluate on the validation rows.
 
     Args:
-        trial: Started.
-        declaration: What it changes.
-        seeds: Of the training; the rows stay the same.
+        trial: The started trial.
+        declaration: The project.
+        seeds: Seeds of the training; the rows stay the same.
 
     Returns:
-        The trial, done.
+        The finished trial.
     """
     started = time.perf_counter()
     found: dict[str, list[float]] = {}
@@ -89,17 +89,17 @@ def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial
 
 
 def race(trial: Trial, declaration: Declaration, score: Score, bars: Mapping[int, float]) -> Trial:
-    """Train with the trial's settings for as long as it keeps up, and remember the epoch at which it was best.
+    """Train with the settings of a trial for as long as its score keeps up, and record its best epoch.
 
     Args:
-        trial: Started.
-        declaration: What it changes.
-        score: What it is worth.
-        bars: By numbers of epochs, rising: what it has to be worth by then to go on. Training also ends where the best
-            epoch lies in the first half of those behind.
+        trial: The started trial.
+        declaration: The project.
+        score: The objective.
+        bars: The score needed to continue, by number of epochs, ascending. Training also ends if the best epoch is in
+            the first half of the epochs so far.
 
     Returns:
-        The trial, done or pruned, with the figures of its best epoch.
+        The trial, done or pruned, with the metrics of its best epoch.
     """
     started = time.perf_counter()
     project = declaration.project({**trial.settings, "training.early_stopping": None})
@@ -130,10 +130,10 @@ def _validation(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def rows_of(project: Project) -> Divided:
-    """The rows of a project, read once by a process for all trials that share them.
+    """The rows of a project, cached in the process for all trials that share them.
 
     Args:
-        project: Of a trial.
+        project: The project of a trial.
 
     Returns:
         Its rows.
@@ -145,13 +145,13 @@ def rows_of(project: Project) -> Divided:
 
 
 def data_sizes(project: Project) -> dict[str, int]:
-    """Of the data files, for the plan of a run: other data make another run.
+    """Sizes of the data files, for the plan of a run: other data make another run.
 
     Args:
-        project: Whose data.
+        project: The project.
 
     Returns:
-        Bytes by name; what is no single file is left out.
+        Bytes by name; folders are left out.
     """
     named = project.document.data.model_dump(exclude_none=True)
     further = {f"mix {row}": log.events for row, log in enumerate(project.document.mix, 1)}

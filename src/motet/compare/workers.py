@@ -1,4 +1,4 @@
-"""Workers: where trials are trained, each with the calls of `concurrent.futures`."""
+"""Workers: where trials are trained, with an interface like `concurrent.futures`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from motet.errors import ConfigError
 
 
 class Workers(ABC):
-    """What trains trials: a context, after which nothing runs any more.
+    """Runs calls; a context manager, after which nothing is running.
 
     Attributes:
-        jobs: How many calls run at the same time.
-        deaths: What a call raises whose worker died.
+        jobs: Number of calls that run in parallel.
+        deaths: Exceptions of a call whose worker died.
     """
 
     jobs: int = 1
@@ -38,11 +38,11 @@ class Workers(ABC):
             *arguments: Its arguments.
 
         Returns:
-            What it will return or raise.
+            Its future.
         """
 
     def close(self) -> None:  # noqa: B027 - most need nothing
-        """Wait for open calls, and give up what was taken."""
+        """Wait for open calls, and release resources."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +54,7 @@ class Workers(ABC):
 
 
 class Here(Workers):
-    """This process: a call has ended when `submit` returns."""
+    """This process; `submit` returns when the call has ended."""
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Make a call; see `Workers.submit`."""
@@ -67,20 +67,20 @@ class Here(Workers):
 
 
 class Processes(Workers):
-    """Processes of this machine, each a pool of its own, so that one that dies takes no other call with it.
+    """Processes of this machine, each with a pool of its own, so that a death affects no other call.
 
     Args:
-        jobs: How many.
+        jobs: Number of processes.
 
     Raises:
-        ConfigError: If there is less than one.
+        ConfigError: If it is below 1.
     """
 
     deaths = (BrokenProcessPool,)
 
     def __init__(self, jobs: int) -> None:
         if jobs < 1:
-            raise ConfigError(f"jobs={jobs}; at least one process has to work")
+            raise ConfigError(f"jobs={jobs}; it must be at least 1")
         self.jobs = jobs
         self._threads = max(1, (os.cpu_count() or 1) // jobs)
         self._free: Queue[ProcessPoolExecutor] = Queue()
@@ -92,7 +92,7 @@ class Processes(Workers):
         pool = self._free.get()
         try:
             future = pool.submit(call, *arguments)
-        except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with what forks it
+        except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with the fork server
             pool.shutdown(wait=False)
             future = Future()
             future.set_exception(BrokenProcessPool(f"a worker could not begin: {type(error).__name__}: {error}"))
@@ -108,8 +108,8 @@ class Processes(Workers):
             self._free.get().shutdown(cancel_futures=True)
 
     def _pool(self) -> ProcessPoolExecutor:
-        # A process forked from this one would have threads of torch that hang; one forked from a server that has
-        # imported it and done nothing else begins at once.
+        # A process forked from this one would inherit torch's threads and hang. The fork server has only imported
+        # the code, so its processes start at once.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["motet.compare.work"])
         return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._threads,))
@@ -124,8 +124,8 @@ class Cluster(Workers):
     """Tasks of a Ray cluster, whose machines find the data under the same paths.
 
     Args:
-        address: Of the cluster: `"auto"` for the one this machine belongs to, `"local"` for one made for the occasion.
-        jobs: How many calls run at the same time.
+        address: Address of the cluster: `"auto"` for the one this machine belongs to, `"local"` for a temporary one.
+        jobs: Number of calls that run in parallel.
 
     Raises:
         ConfigError: If Ray is not installed.
@@ -157,11 +157,11 @@ class Cluster(Workers):
 
 
 def workers(jobs: int, ray: str | None) -> Workers:
-    """Where trials are trained.
+    """The workers for a run.
 
     Args:
-        jobs: How many at the same time.
-        ray: The address of a Ray cluster; this machine where not given.
+        jobs: Number of trials in parallel.
+        ray: Address of a Ray cluster; by default this machine.
 
     Returns:
         This process for one job, processes of this machine for several, or a cluster.
@@ -175,7 +175,7 @@ def workers(jobs: int, ray: str | None) -> Workers:
 
 
 def _begin(threads: int) -> None:
-    """Divide the cores, and end with the parent, which may be killed and then tells nobody."""
+    """Divide the cores, and end with the parent, even if it is killed."""
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()
     assert parent is not None
