@@ -299,8 +299,11 @@ def test_refuses(recommender: Recommender) -> None:
             lambda: recommender.recommend("u01", 3, by={"stars": math.nan}),
             r"by gives task 'stars' the weight nan; it must be a finite number",
         ),
-        (lambda: recommender.recommend("u01", 3, by={"stars": 0.0}), r"every task weighs 0, .*; tasks: dot, stars"),
-        (lambda: recommender.recommend("u01", 3, by={}), r"every task weighs 0, .*; tasks: dot, stars"),
+        (
+            lambda: recommender.recommend("u01", 3, by={"stars": 0.0}),
+            r"every task has weight 0, .*; give one of dot, stars",
+        ),
+        (lambda: recommender.recommend("u01", 3, by={}), r"every task has weight 0, .*; give one of dot, stars"),
         (
             lambda: recommender.predict(["u01", "u02"], ["i01"]),
             r"2 users and 1 items make no pairs; give as many of both",

@@ -1,4 +1,4 @@
-"""FoldIn: from ids, and what a question tells of them, to vectors; without training anew."""
+"""FoldIn: from ids, and the features and histories of a request, to vectors, without training."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ RIDGE = 0.1  # share of the mean variance that is added to every direction
 
 
 class FoldIn:
-    r"""Users as they ask now: those of the training log, and strangers.
+    r"""Embeds the users of a request: those of the training log, and strangers.
 
-    What a question tells counts as if the log had it: features take the place of the log's, items come on top of the
-    user's own. A tower that reads these embeds them with the weights it has, a stranger's id as the mean of all. For a
-    tower that reads no history a linear map stands in, from the mean item vector of known users' histories to their
-    vectors:
+    Features and events of a request count as if they were in the log: features replace the log's, items are added to
+    the user's own. A tower that reads them embeds them with its trained weights, and a stranger's id as the mean of
+    all. For a tower that reads no history, a linear map goes from the mean item vector of known users' histories to
+    their vectors:
 
     $$ x(N) = \frac{1}{|N| + 3} \sum_{j \in N} (v_j - \bar v), \qquad
        u' = u + W \, [x(N \cup H) - x(N)], \qquad W = \arg\min_W \sum_k \lVert u_k - \bar u - W x(N_k) \rVert^2
        + \lambda \lVert W \rVert^2 $$
 
-    where H is the history told, N that of the log, u the user's vector, or the mean of all for a stranger, and
-    $\bar v$ the mean over users of the mean vector of their items. `benchmarks/strangers.py` measured it beside a mean
-    of alike users and a ridge regression on item vectors.
+    where H is the history in the request, N that of the log, u the user's vector, or the mean of all for a stranger,
+    and $\bar v$ the mean over users of the mean vector of their items. `benchmarks/strangers.py` compares it with the
+    mean of similar users and a ridge regression on item vectors.
 
     Args:
-        scorer: Of the trained model.
+        scorer: The scorer of the trained model.
         log: The training log.
-        seen: Which of its rows say that a user had an item and needs no recommendation of it; all where not given.
+        seen: The rows that exclude an item from a user's recommendations; by default all.
 
     Attributes:
         had: The items of each user's rows.
-        seen: The items of those rows that `seen` chooses.
+        seen: The items of the rows that `seen` selects.
 
     Source:
         Paterek, "Improving Regularized Singular Value Decomposition for Collaborative Filtering", KDD Cup 2007, for
@@ -74,7 +74,7 @@ class FoldIn:
         features: object = None,
         histories: object = None,
     ) -> Askers:
-        """Look users up, and take in what is told of them.
+        """Look users up, and embed them with the features and histories of the request.
 
         Args:
             ids: Known or not.
@@ -87,8 +87,8 @@ class FoldIn:
             One line an id.
 
         Raises:
-            ConfigError: If the tower reads no features, or histories name a user who is not asked for.
-            DataError: If a feature breaks its declaration, or an item is unknown.
+            ConfigError: If the tower reads no features, or `histories` names a user who is not asked for.
+            DataError: If a feature does not match its declaration, or an item is unknown.
         """
         scorer, tower = self.scorer, self.scorer.model.user
         rows = self.users.vocab.encode(ids)
@@ -171,7 +171,7 @@ def _says_nothing(source: object) -> bool:
 
 
 def _tellable(where: str | None, log: EventLog) -> Expression | None:
-    """A condition, unless it reads what a question cannot tell, such as the context: that rules nothing out."""
+    """A condition, unless it reads columns that a request cannot have, such as the context: that rules nothing out."""
     schema = log.schema
     told = {schema.user, schema.item, schema.time, schema.event, *schema.signals}
     condition = None if where is None else Expression(where)

@@ -40,26 +40,28 @@ LARGEST = 1e30  # weight of a task: with it a score of any size is still a numbe
 class Recommender:
     """A trained model as a product: ids in, ids out.
 
-    It holds the vectors of all items: build it after training, and anew after further training.
+    It holds the vectors of all items, so build it after training, and again after further training.
 
     Args:
-        model: Trained; it is put in evaluation mode.
-        log: The training log: its items can be recommended, its pairs are what users have seen.
-        index: Finds the candidates; an exact one where not given. `motet index` puts one into a saved model.
-        by: What each task counts for in recommendations, unless a question says otherwise, 0 where not named; the
-            weights of the model, which are those of its losses, where not given.
-        seen: Which rows of the log say that a user needs no recommendation of an item, such as `"event == 'buy'"`
-            where what was only viewed may come; all where not given. What a question tells of a user counts as seen, as
-            far as the rule may hold for it.
-        retrieve: What finds candidates, one stage after the other: the name of a task that ranks the catalogue, a
-            `retrievers.Touched` or `Alike`, or a list of these as one stage. What an earlier stage finds comes first.
-            The first trained task that ranks the catalogue where not given; without one, every item is a candidate.
-        context: What heads read of a user with an item, where a task is `WithContext`: the counts of `log`.
-        vectors: Of all items, where they were kept with the model; its tower makes them where not given.
+        model: A trained model; it is put in evaluation mode.
+        log: The training log: its items can be recommended, and its rows are what users have seen.
+        index: Finds the candidates; by default an exact index. `motet index` adds one to a saved model.
+        by: The default weight of each task's scores in recommendations, 0 for a task that is not named. By default the
+            model's weights, which are those of its losses.
+        seen: The rows of the log that exclude an item from a user's recommendations, such as `"event == 'buy'"` if
+            items that were only viewed may be recommended. By default all rows. Events of a request count as seen
+            unless this condition rules them out.
+        retrieve: The sources of candidates, stage by stage: the name of a task that ranks the catalogue, a
+            `retrievers.Touched` or `Alike`, or a list of these as one stage. Items from an earlier stage come first.
+            By default the first trained task that ranks the catalogue; without one, every item is a candidate.
+        context: The columns that `WithContext` tasks read of a user with an item: the counts of `log`.
+        vectors: The vectors of all items, if they were kept with the model; by default its tower makes them.
 
     Raises:
-        ConfigError: If the model has no task, a tower or a task of it needs context, which a request has not, the index
-            is not of the model's items, `by` names no task or weighs all tasks 0, or `retrieve` breaks a rule.
+        ConfigError: If the model has no task, a tower or a task needs context that a request does not have, the index
+            is not of the model's items, `by` names something else than a task or gives all tasks weight 0, or
+            `retrieve` breaks a rule.
+        DataError: If the log numbers users or items differently from the model.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Recommender:
 
     @property
     def by(self) -> dict[str, float]:
-        """What each task counts for in recommendations, unless a question says otherwise; assign one to change it."""
+        """The default weight of each task's scores in recommendations; assign a mapping to change it."""
         return self.model.weights if self._by is None else {name: self._by.get(name, 0.0) for name in self.model.tasks}
 
     @by.setter
@@ -100,12 +102,12 @@ class Recommender:
 
     @property
     def seen(self) -> History:
-        """The items that each user row needs no recommendation of."""
+        """The items that each user has seen, and that are not recommended again."""
         return self.fold_in.seen
 
     @property
     def retrieves(self) -> list[str]:
-        """The tasks that find candidates; none where every item is one."""
+        """The tasks that find candidates; none if every item is a candidate."""
         named = [source for stage in self.retrieval.stages for source in stage if isinstance(source, str)]
         corpus = self.scorer.corpus
         return named or ([] if corpus is None else [corpus.name])
@@ -124,41 +126,40 @@ class Recommender:
         features: object = None,
         histories: object = None,
     ) -> TopK:
-        """The k items that the tasks together put first for each user.
+        """The k items that the tasks together rank first for each user.
 
-        The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` adds the scores
-        up, unless a source has an order of its own. A user of whom neither training nor this
-        question knows anything gets the items with the most training events, scored by that number.
+        The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` adds the scores up,
+        unless a source has an order of its own. A user of whom neither training nor this request knows anything gets
+        the items with the most training events, scored by that number.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.
-            k: How many items.
-            exclude_seen: Whether to leave out the items the user had, in rows that `Recommender(seen=...)` chooses and
-                as `histories` says. Of an event that does not say what the rule reads, nothing is ruled out.
+            k: The number of items.
+            exclude_seen: Whether to leave out the items that the user has seen: in the rows that
+                `Recommender(seen=...)` selects, and in `histories`, except events that this condition rules out.
             exclude: Items that must not be recommended to anyone.
-            only: Items that may be recommended; all where not given.
-            candidates: How many items each source retrieves for the tasks to rank, at least k. More is slower and comes
-                closer to ranking the whole catalogue; 500 costs milliseconds.
-            by: What each task counts for in the fused order of this call, 0 where not named; where not given, the
+            only: Items that may be recommended; by default all.
+            candidates: The number of items that each source retrieves for the tasks to rank, at least k. More is slower
+                and comes closer to ranking the whole catalogue; 500 costs milliseconds.
+            by: The weight of each task's scores in this call, 0 for a task that is not named. By default the
                 preference, or else `Recommender.by`.
-            preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it, 0
-                where not named. It changes vectors and scores, where `by` only adds scores up. The weights of the model
-                where not given.
-            features: Declared features that the users' tower reads, of users whom the log does not know, or in place
-                of the log's: a table with one row a user and their id column, or a mapping for a single user, such as
-                `{"age": 24, "gender": "F"}`. Null and values that training never had tell nothing.
-            histories: Item ids by user, the oldest first, on top of what the user had in training; or a table of
-                events, with the log's columns as far as they are known, such as the kind of event that `seen` reads.
-                A tower that reads histories or sequences takes them in; for others a linear map stands in, as
-                `FoldIn` says.
+            preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it; 0
+                for a task that is not named. It changes vectors and scores, whereas `by` only weights the scores. By
+                default the weights of the model.
+            features: Declared features that the users' tower reads, for users who are not in the log, or in place of
+                the log's: a table with one row a user and their id column, or a mapping for a single user, such as
+                `{"age": 24, "gender": "F"}`. Null and values that are not in training count as unknown.
+            histories: Item ids by user, the oldest first, in addition to the user's items in training; or a table of
+                events with any of the log's columns, such as the kind of event that `seen` reads. A tower that reads
+                histories or sequences embeds them; for other towers `FoldIn` uses a linear map.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
 
         Raises:
-            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names no
-                task or weighs all tasks 0, the model takes no preference or reads no features, or `histories` names a
-                user who is not asked for.
+            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names
+                something else than a task or gives all tasks weight 0, the model takes no preference or reads no
+                features, or `histories` names a user who is not asked for.
             DataError: If `exclude`, `only` or `histories` names an unknown item, ids have the wrong type, or a feature
                 is not one that the tower reads or not as declared.
 
@@ -190,7 +191,7 @@ class Recommender:
         features: object = None,
         histories: object = None,
     ) -> dict[str, Float[Tensor, " *pairs"]]:
-        """What every task says of pairs of user and item.
+        """Every task's score of pairs of user and item.
 
         Args:
             users: One id or many.
@@ -200,8 +201,8 @@ class Recommender:
             histories: As in `recommend`.
 
         Returns:
-            Scores by task, in the task's unit: one number for two single ids, else one a pair. A user of whom nothing
-            is known is scored as the mean of all users.
+            Scores by task, in the task's unit: one number for two single ids, else one a pair. An unknown user is
+            scored as the mean of all users.
 
         Raises:
             DataError: If an item is unknown, or a feature breaks a rule.
@@ -255,11 +256,11 @@ class Recommender:
         return self._similar(users, k, self.users, "user", self._user_directions)
 
     def save(self, path: str | Path, *, run: str = "") -> None:
-        """Write the recommender, with the index and `by` it was given; a model there stays whole until it is written.
+        """Write the recommender, with the index and `by` it was given; a model in that folder is replaced atomically.
 
         Args:
             path: A new or empty folder, or a saved model to replace.
-            run: How the model came to be, for `motet report`: what `motet.report.Record.to_json` returns.
+            run: A record of the training run for `motet report`, from `motet.report.Record.to_json`.
 
         Raises:
             ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
@@ -281,19 +282,19 @@ class Recommender:
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None, indexed: bool = True) -> Self:
-        """Read what `save` wrote; it gives the same answers bit for bit, by the index that was saved, if one was.
+        """Read a saved recommender; it gives the same answers bit for bit, by its index if one was saved.
 
         Args:
-            path: Of the folder.
-            model: Takes the saved weights; needed where the model, a tower or a task is of a class that is not motet's.
-            indexed: Whether to search by the index that was saved; exactly, as without one, where not.
+            path: The folder.
+            model: Receives the saved weights; needed if the model, a tower or a task is of a class that is not motet's.
+            indexed: Whether to search by the saved index; if not, the search is exact.
 
         Returns:
             The recommender.
 
         Raises:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-            ConfigError: If `model` is needed, or does not fit the saved weights, or the index is of other weights.
+            ConfigError: If `model` is needed, or does not fit the saved weights, or the index is for other weights.
         """
         found, where = saved.load(path, model), str(path)
         with reading(RETRIEVAL, where):
@@ -330,7 +331,7 @@ class Recommender:
                 )
         if not any(by.values()):
             raise ConfigError(
-                f"every task weighs 0, so that nothing is better than anything; tasks: {', '.join(tasks)}"
+                f"every task has weight 0, so all items are equal; give one of {', '.join(tasks)} another weight"
             )
         return {name: float(weight) for name, weight in by.items()}
 

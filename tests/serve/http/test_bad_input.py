@@ -50,7 +50,7 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": "x" * 257}, "user", "user"),
         ("recommend", {"user": None}, None, "give either"),
         ("recommend", {"user": 3, "by": {"stars": "much"}}, "by.stars", "by.stars: Input should be a valid number"),
-        ("recommend", {"user": 3, "by": {}}, None, "every task weighs 0"),
+        ("recommend", {"user": 3, "by": {}}, None, "every task has weight 0"),
         ("recommend", {"user": 3, "preference": {"stars": 1}}, None, "preference"),
         ("recommend", {"user": 3, "features": {"age": 3}}, None, "reads no features"),
         ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "with '1980', but it holds Int64"),
