@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from motet.serve.batcher import MOST, Batcher
+from motet.serve.batcher import MANY, MOST, Batcher
 from motet.serve.bodies import RecommendBody
 from motet.serve.gate import Gate
 from motet.serve.http.app import create_app
@@ -122,6 +122,24 @@ def test_one_round_at_a_time(work: Work, monkeypatch: pytest.MonkeyPatch) -> Non
     answers = asyncio.run(crowd(Batcher(gate, work), work, [1, 2, 3], ["a", "b", "a"]))
     assert answers == [0, 2, 4, 6]
     assert sorted(work.rounds) == [[0], [1, 3], [2]]
+    gate.close()
+
+
+def test_many_that_wait_get_a_thread_of_their_own(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motet.serve.batcher.PATIENCE_S", 60.0)
+    gate = Gate(threads=2)
+    together = Batcher(gate, work)
+
+    async def ask() -> list[int]:
+        asked = []
+        for rounds, kinds in ((1, "a"), (2, "b" * MANY)):
+            asked += [asyncio.create_task(together.ask(kind, 1)) for kind in kinds]
+            while len(work.rounds) < rounds:
+                await asyncio.sleep(0.001)
+        work.go.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(ask()) == [2] * (1 + MANY)
     gate.close()
 
 

@@ -16,6 +16,7 @@ Answer = TypeVar("Answer")
 Round = list[tuple[Question, asyncio.Future[Answer]]]
 Answered = list[tuple[asyncio.Future[Answer], Answer | BaseException]]
 MOST = 8  # larger batches gain little, and their first request waits for all the others
+MANY = MOST // 2  # as many wait where one thread cannot keep up
 PATIENCE_S = 0.02  # longer rounds spend little of their time in Python, and run well side by side
 
 
@@ -23,8 +24,8 @@ class Batcher(Generic[Question, Answer]):
     """Answers requests of one kind together while they wait for a thread.
 
     One round of requests is computed at a time, because two would compete for the interpreter; a second round starts
-    if the first takes longer than `PATIENCE_S`. Requests that arrive meanwhile join the next round of their kind. So
-    each answer costs less the busier the service is.
+    if it has `MANY` requests or the first takes longer than `PATIENCE_S`. Requests that arrive meanwhile join the next
+    round of their kind. So each answer costs less the busier the service is.
 
     Args:
         gate: Limits concurrent work; every request takes a place in it.
@@ -35,8 +36,8 @@ class Batcher(Generic[Question, Answer]):
         self.gate = gate
         self.answer = answer
         self._open: dict[Hashable, Round[Question, Answer]] = {}  # rounds that are not computed yet
-        self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._computing = 0  # rounds
+        self._changed = threading.Condition()
 
     async def ask(self, kind: Hashable, question: Question) -> Answer:
         """Answer a request, alone or with others of its kind.
@@ -52,7 +53,7 @@ class Batcher(Generic[Question, Answer]):
             Problem: If the gate is full, or the time is over.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        with self._lock:
+        with self._changed:
             joined = self._open.get(kind)
             if joined is None:
                 begun = [(question, answer)]
@@ -63,6 +64,8 @@ class Batcher(Generic[Question, Answer]):
                 joined.append((question, answer))
                 if len(joined) == MOST:
                     del self._open[kind]
+                if len(joined) == MANY:
+                    self._changed.notify_all()
         try:
             return await self.gate.wait(answer)
         finally:
@@ -71,16 +74,18 @@ class Batcher(Generic[Question, Answer]):
 
     def _work(self, kind: Hashable, begun: Round[Question, Answer]) -> Answered[Answer]:
         """In a thread of the gate."""
-        mine = self._turn.acquire(timeout=PATIENCE_S)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._computing or len(begun) >= MANY, PATIENCE_S)
+            self._computing += 1
+            if self._open.get(kind) is begun:  # from now on no request joins
+                del self._open[kind]
         try:
-            with self._lock:  # from now on no request joins
-                if self._open.get(kind) is begun:
-                    del self._open[kind]
             asked = [(question, answer) for question, answer in begun if not answer.done()]  # others gave up
             answers = self._answers([question for question, _ in asked])
         finally:
-            if mine:
-                self._turn.release()
+            with self._changed:
+                self._computing -= 1
+                self._changed.notify_all()
         return [(waiting, answer) for (_, waiting), answer in zip(asked, answers, strict=True)]
 
     def _answers(self, questions: Sequence[Question]) -> Sequence[Answer | BaseException]:
