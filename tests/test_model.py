@@ -167,9 +167,6 @@ def test_task_names_and_weights_are_checked() -> None:
     for name in ("served", "a/b", ""):
         with pytest.raises(ConfigError, match=f"a task is called '{name}'; the name must not be empty, contain '/' or"):
             model_of(log, tasks=[Retrieval(name)])
-    for name in ("served", "a/b", ""):
-        with pytest.raises(ConfigError, match=f"a task is called '{name}'; the name must not be empty, contain '/' or"):
-            model_of(log, tasks=[Retrieval(name)])
     with pytest.raises(ConfigError, match="two tasks are called 'retrieval'"):
         model_of(log, tasks=[Retrieval(), Retrieval()])
     with pytest.raises(
