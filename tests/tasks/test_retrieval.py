@@ -325,6 +325,35 @@ def test_negatives_are_pushed_away(log: EventLog, pool: Pool) -> None:
     assert not task.row_weights(batch)[low].any()  # judged by its positives alone
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        InBatch(),
+        InBatch(spare="history", hardest=2),
+        InBatch(score_mask=lambda batch: batch.users[:, None] > batch.items, spare="same item"),
+        InBatch(extra={"uniform": 5}, spare="batch"),
+        Catalogue(),
+        Catalogue(spare="history", hardest=2),
+    ],
+    ids=repr,
+)
+def test_negatives_need_a_pool_but_no_positives(log: EventLog, pool: Pool) -> None:
+    model = model_of(log, Retrieval(positives="rating >= 4", negatives="rating <= 2", pool=pool))
+    batch = log.batch()
+    low, middle = batch["rating"] <= 2, batch["rating"] == 3
+    losses = row_losses(model, batch.take(low | middle), chance=math.e)
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    if isinstance(pool, InBatch) and not pool.draws:
+        assert not losses.any()
+        return
+    pushed = low[low | middle]
+    assert not losses[~pushed].any()
+    assert (losses[pushed] > 0).all()
+    if isinstance(pool, Catalogue):  # with or without positives in the batch the pool is the same
+        torch.testing.assert_close(losses[pushed], row_losses(model, batch, chance=math.e)[low])
+
+
 def test_a_row_cannot_be_positive_and_negative(log: EventLog) -> None:
     with pytest.raises(
         DataError, match=r"\d+ rows are both positives and negatives of task 'retrieval'; make the conditions"

@@ -75,7 +75,8 @@ def test_sampled_binary_is_its_loop(log: EventLog, monkeypatch: pytest.MonkeyPat
     model = model_of(log, SampledBinary(by=by, log_q=log_q, negatives_each=3))  # type: ignore[arg-type]
     batch, drawn = log.batch(), torch.tensor([1, 4, 4, 9, 7])
     counts = torch.bincount(batch.items, minlength=len(log.items)).double() + 1
-    shift = (counts / counts.sum() * len(log.items)).log() if log_q and by == "popularity" else 0 * counts
+    counts[0] = 0
+    shift = (counts / counts.sum() * (len(log.items) - 1)).log() if log_q and by == "popularity" else 0 * counts
     found = row_losses(model, batch, drawn, monkeypatch)
     for row, (user, item) in enumerate(zip(batch.users, batch.items, strict=True)):
         own = scores(model, user[None], item[None]) - shift[item]
@@ -86,11 +87,23 @@ def test_sampled_binary_is_its_loop(log: EventLog, monkeypatch: pytest.MonkeyPat
 
 def test_draws_follow_their_distribution(log: EventLog) -> None:
     counts = torch.bincount(log.batch().items, minlength=len(log.items))
-    for by, expected in (("uniform", (torch.arange(len(counts)) > 0).float()), ("popularity", counts + 1.0)):
+    known = (torch.arange(len(counts)) > 0).float()
+    for by, expected in (("uniform", known), ("popularity", (counts + 1) * known)):
         task = BPR(draws=20_000, by=by)  # type: ignore[arg-type]
         model_of(log, task)
         found = torch.bincount(task._draw(), minlength=len(counts)) / 20_000
+        assert found[0] == 0
         torch.testing.assert_close(found, expected / expected.sum(), atol=0.02, rtol=0)
+
+
+def test_an_unknown_positive_has_a_finite_loss(log: EventLog) -> None:
+    task = SampledBinary(by="popularity")
+    model = model_of(log, task)
+    batch = Batch({"user_id": torch.tensor([1, 2]), "item_id": torch.tensor([0, 3])})
+    losses = task.loss(*model(batch), batch)
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.grad is not None)
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,9 @@ class Retrieval(DotTask):
             return self._attract(user, item, batch)[0]
         positive = self.labelled(batch)
         rows, pushed = positive.nonzero().squeeze(1), self._pushed(batch, positive)
-        if not len(rows):  # and so no pool
-            return at_rows(user[rows, 0], rows, len(batch))
         found, pool = self._attract(user[rows], item[rows], batch.take(rows))
         losses = at_rows(found, rows, len(batch))
-        if len(pushed):
+        if len(pushed) and len(pool.rows):  # a batch without positives has no items to compare with
             away = self._repel(user[pushed], item[pushed], batch.take(pushed), pool)
             losses = losses + at_rows(away, pushed, len(batch))
         return losses

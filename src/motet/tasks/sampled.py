@@ -87,6 +87,7 @@ class SampledTask(DotTask):
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
         """Count the positives, and collect each user's history; see `DotTask.prepare_positives`."""
         counts = torch.bincount(positives.items, minlength=items).float() + 1
+        counts[0] = 0  # the unknown item is no negative
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
         self.history = History.of(positives, users, items)
 
@@ -137,4 +138,5 @@ class SampledTask(DotTask):
     def _log_share(self) -> Tensor:
         if self.by == "uniform":
             return torch.zeros_like(self.popularity)
-        return self.popularity.log() + math.log(len(self.popularity))
+        share = self.popularity.clamp(min=torch.finfo(self.popularity.dtype).tiny)  # an unknown positive has no share
+        return share.log() + math.log(len(share) - 1)
