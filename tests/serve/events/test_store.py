@@ -95,6 +95,29 @@ def test_threads_that_write_the_same_events_store_them_once(store: EventStore, u
         other.close()
 
 
+def test_overlapping_batches_in_another_order_do_not_deadlock() -> None:
+    url = empty_postgres()
+    store = EventStore(url)
+    store.ping()
+    row = "INSERT INTO motet_events (id, user_id, item_id, time) VALUES (%s, '7', 'x', 0)"
+    with psycopg.connect(url) as other, ThreadPoolExecutor(1) as thread:
+        other.execute(row, ["e1"])
+        added = thread.submit(store.add, [event(2), event(3), event(1)])
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not added.done()
+        other.execute(row, ["e2"])  # a deadlock, if the store had inserted e2 before it waits for e1
+        other.commit()
+        assert added.result() == Added(1, 2)
+    store.close()
+
+
+def test_a_deadlock_does_not_count_as_a_database_that_is_down(store: EventStore) -> None:
+    deadlock = OperationalError("INSERT", {}, psycopg.errors.DeadlockDetected("deadlock detected"))
+    with pytest.raises(StoreError, match="does not answer: deadlock detected"), store._transaction():
+        raise deadlock
+    store.ping()
+
+
 def test_ping_of_a_database_that_answers(store: EventStore) -> None:
     store.ping()
 

@@ -29,6 +29,7 @@ from motet.errors import ConfigError
 TIMEOUT_S = 5  # of a statement, and of the wait for another writer: requests wait no longer for their events
 CONNECT_TIMEOUT_S = 2
 MEMORY = ":memory:"
+EVENTS_TABLE = "motet_events"
 KNOWN = "the path of a SQLite file, or postgresql://user@host/database"
 # Errors that waiting does not fix: no such folder, a folder instead of a file, no permission, not a database.
 LASTING_SQLITE = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
@@ -92,6 +93,18 @@ def lasts(error: BaseException | None) -> bool:
     return state.startswith(LASTING_STATES) if state else LASTING_WORDS.search(str(error)) is not None
 
 
+def rolled_back(error: BaseException | None) -> bool:
+    """Whether PostgreSQL rolled a transaction back because of another one, as in a deadlock; trying again helps.
+
+    Args:
+        error: An error of `sqlite3` or `psycopg`.
+
+    Returns:
+        True for the errors of SQL's class 40.
+    """
+    return (getattr(error, "sqlstate", None) or "").startswith("40")
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
@@ -149,4 +162,4 @@ def _events() -> Table:
         Column("event", Text),
         Column("value", Double),
     )
-    return Table("motet_events", MetaData(), *columns, Index("motet_events_of_user", "user_id", "time"))
+    return Table(EVENTS_TABLE, MetaData(), *columns, Index("motet_events_of_user", "user_id", "time"))

@@ -6,16 +6,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, false, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from motet.errors import ConfigError, MotetError
-from motet.serve.events.database import KNOWN, connect, describe, lasts
+from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, lasts, rolled_back
 from motet.serve.events.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
+NUMBERS = text("SELECT nextval(pg_get_serial_sequence(:table, 'number')) FROM generate_series(1, :count)")
 RETRY_S = 1.0  # pause after a database could not be reached, so that requests do not queue up behind it
 
 
@@ -53,6 +55,7 @@ class EventStore:
         self._engine, self._events = connect(url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         self._had_by = _had_by(self._events)
+        self._locks_rows = self._engine.dialect.name == "postgresql"  # SQLite lets one transaction write at a time
         self._ready = False
         self._making = threading.Lock()
         self._closed_until = 0.0
@@ -70,7 +73,7 @@ class EventStore:
             StoreError: If the database is down or refuses; then none of the events is stored.
         """
         accepted = 0
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "id": event.id,
                 "user_id": event.user,
@@ -82,6 +85,8 @@ class EventStore:
             for event in events
         ]
         with self._transaction() as connection:
+            if self._locks_rows and len(rows) > 1:
+                rows = _in_lock_order(connection, rows)
             for start in range(0, len(rows), AT_ONCE):
                 insert = self._insert(self._events).values(rows[start : start + AT_ONCE])
                 stored = insert.on_conflict_do_nothing(index_elements=["id"]).returning(self._events.c.id)
@@ -177,7 +182,7 @@ class EventStore:
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            if not isinstance(error, DBAPIError) or isinstance(error, OperationalError) or error.connection_invalidated:
+            if not isinstance(error, DBAPIError) or _unreachable(error):
                 self._closed_until = time.monotonic() + RETRY_S
                 self._ready = False  # the database may have been replaced while it was away
             raise StoreError(f"{self.name} does not answer: {_reason(error)}") from error
@@ -190,6 +195,17 @@ class EventStore:
             if not self._ready:
                 make_tables(self._engine, self._events.metadata)
                 self._ready = True
+
+
+def _in_lock_order(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows sorted by id, numbered in the order given.
+
+    An INSERT locks each id until the transaction ends. If all transactions lock ids in the same order, overlapping
+    batches wait for each other and never deadlock. The numbers keep the caller's order among events of equal time.
+    """
+    numbers = sorted(connection.execute(NUMBERS, {"table": EVENTS_TABLE, "count": len(rows)}).scalars())
+    numbered = [{"number": number, **row} for number, row in zip(numbers, rows, strict=True)]
+    return sorted(numbered, key=lambda row: str(row["id"]))
 
 
 def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
@@ -212,6 +228,11 @@ def make_tables(engine: Engine, tables: MetaData) -> None:
         tables.create_all(engine)
     except (IntegrityError, OperationalError, ProgrammingError):
         tables.create_all(engine)  # another process created them between the check and the creation
+
+
+def _unreachable(error: DBAPIError) -> bool:
+    """Whether the database is down or overloaded, rather than refusing one statement."""
+    return error.connection_invalidated or (isinstance(error, OperationalError) and not rolled_back(error.orig))
 
 
 def _reason(error: Exception) -> str:
