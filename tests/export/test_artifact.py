@@ -19,6 +19,7 @@ from motet.artifact.folder import read_folder
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, ConfigError
 from motet.export import export, verify
+from motet.index import ApproximateIndex
 from motet.recommender import Recommender
 from motet.retrievers import Touched
 from motet.serve.models.served import ServedModel
@@ -54,7 +55,9 @@ def test_the_card_says_what_the_model_is(artifact: Path) -> None:
         "click": ("probability", [0.0, 1.0]),
     }
     assert card["fusion"]["by"] == {"retrieval": 0.0, "stars": 1.0, "click": 0.5}
-    assert card["index"] == {"kind": "ApproximateIndex", "shortlist": 6_000}
+    index = Recommender.load(artifact).ranker.index
+    assert isinstance(index, ApproximateIndex)
+    assert card["index"] == {"kind": "ApproximateIndex", "shortlist": index.shortlist}
     assert card["calibration"]["click"]["rows"] == 60
     assert card["calibration"]["click"]["after"] <= card["calibration"]["click"]["before"]
     page = (artifact / "card.md").read_text()
