@@ -42,7 +42,7 @@ def test_inputs_that_no_task_reads_stay(shop: EventLog) -> None:
 def test_a_tower_of_histories_becomes_a_table(shop: EventLog) -> None:
     scorer = train(shop, HistoryTower(shop.users, shop.items, dim=4)).scorer
     traced = programs(scorer)
-    assert traced.table == "a HistoryTower reads what users had"
+    assert traced.table == "a HistoryTower reads histories of users"
     rows = torch.arange(9)
     vector, _ = traced.user.module()(rows)
     assert torch.equal(vector, scorer.users(rows))

@@ -28,15 +28,15 @@ def test_tells_whose_it_is(saved: Path, tmp_path: Path) -> None:
     (private, public), (_, other) = keys(tmp_path, "ours"), keys(tmp_path, "theirs")
     path = tmp_path / "artifact"
     export(saved, path, onnx=False, sign=private)
-    assert f"signed by the owner of {str(public)!r}" in verify(path, key=public)
+    assert f"signed with the key of {str(public)!r}" in verify(path, key=public)
     assert len(verify(path)) == 3  # whose it is was not asked
     with pytest.raises(
-        ArtifactError, match=r"'.*artifact' was not signed by the owner of '.*theirs.pub.pem'; do not use"
+        ArtifactError, match=r"'.*artifact' was not signed with the key of '.*theirs.pub.pem'; do not use"
     ):
         verify(path, key=other)
     export(saved, path, onnx=False)  # a signed one is replaced as any other
     with pytest.raises(
-        ArtifactError, match=r"'.*artifact' is not signed: it has no manifest.sig; sign it where it is made"
+        ArtifactError, match=r"'.*artifact' is not signed: it has no manifest.sig; sign it during export"
     ):
         verify(path, key=public)
 
@@ -46,7 +46,7 @@ def test_a_signature_that_is_none(saved: Path, tmp_path: Path, signature: dict[s
     private, public = keys(tmp_path, "ours")
     export(saved, tmp_path / "artifact", onnx=False, sign=private)
     (tmp_path / "artifact" / "manifest.sig").write_bytes(seal(signature))
-    with pytest.raises(ArtifactError, match=r"was not signed by the owner of"):
+    with pytest.raises(ArtifactError, match=r"was not signed with the key of"):
         verify(tmp_path / "artifact", key=public)
 
 
@@ -56,8 +56,8 @@ def test_a_key_of_the_wrong_kind_is_named(saved: Path, tmp_path: Path) -> None:
     curve.write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(PEM, PRIVATE, PLAIN))
     for key, words in (
         (tmp_path / "none.pem", "cannot read the key '.*none.pem': No such file or directory; check the path"),
-        (public, "'.*ours.pub.pem' is not a private key in PEM without a password; make one with openssl"),
-        (curve, "'.*curve.pem' is not an ed25519 key; make one: openssl genpkey -algorithm ed25519"),
+        (public, "'.*ours.pub.pem' is not a private key in PEM format without a password; create one with openssl"),
+        (curve, "'.*curve.pem' is not an ed25519 key; create one: openssl genpkey -algorithm ed25519"),
     ):
         with pytest.raises(ConfigError, match=words):
             export(saved, tmp_path / "artifact", onnx=False, sign=key)

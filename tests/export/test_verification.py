@@ -17,9 +17,9 @@ FLIPS = settings(max_examples=60)
 
 def test_says_what_holds(saved: Path, artifact: Path) -> None:
     assert verify(artifact) == [
-        "every file is there, none beside, and all have their checksums",
-        "the weights fit the declaration",
-        "the programs give what the model gives, within 1e-5",
+        "no file is missing, added or changed",
+        "the weights match the declaration",
+        "the programs agree with the model within 1e-5",
     ]
     assert verify(saved)[-1] == "there are no programs"
 

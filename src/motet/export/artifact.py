@@ -16,7 +16,7 @@ from motet.export.signing import signer
 from motet.model import Model
 from motet.recommender import Recommender
 
-MADE = ("serving/", cards.CARD, cards.PAGE)  # what an export always creates again
+MADE = ("serving/", cards.CARD, cards.PAGE)  # written anew by every export
 
 
 def export(
@@ -29,26 +29,29 @@ def export(
     by: Mapping[str, float] | None = None,
     report: str | None = None,
 ) -> None:
-    """Write a saved model with its card and deployable forms; an older artifact stays intact until all is written.
+    """Write a saved model together with its card and deployable files. An existing artifact is replaced atomically.
 
-    Equal models give equal artifacts, byte for byte. `Recommender.load` reads an artifact like a saved model.
+    Equal models give artifacts that are equal byte for byte. `Recommender.load` reads an artifact like a saved model.
 
     Args:
         path: The saved model, or an artifact to export again.
         output: The folder of the artifact.
-        model: A model that receives the weights; needed if a class of the saved one is not one of motet's.
+        model: An untrained model to load the weights into; required if the saved model uses classes of your own.
         onnx: Whether to add the files for onnxruntime.
-        sign: File of a private ed25519 key; see `signer`.
-        by: Weight of each task in recommendations, 0 if not named; if not given, the weights of the model.
-        report: HTML report of the training, which a service shows; if not given, the one of the model.
+        sign: File with a private ed25519 key; see `signer`.
+        by: Weight of each task in recommendations, 0 for tasks not named; by default those of the saved model.
+        report: HTML report of the training, which a service shows; by default that of the saved model.
 
     Raises:
         ArtifactError: If the saved model is damaged, or the disk is full.
-        ConfigError: If `output` is not usable, the key file is not a key, `by` names no task, or an extra is missing.
+        ConfigError: If `output` cannot be used, the key file holds no key, `by` names an unknown task, or an extra is
+            missing.
     """
     check_free(output)
     if Path(output).resolve().is_relative_to(Path(path).resolve()):
-        raise ConfigError(f"the artifact {str(output)!r} would change the model it is made of; choose another folder")
+        raise ConfigError(
+            f"the artifact {str(output)!r} would overwrite the model it is made from; choose another folder"
+        )
     made = None if sign is None else signer(sign)
     recommender = Recommender.load(path, model=model)
     told = {}

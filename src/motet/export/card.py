@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was trained on and how good it is, for people and for programs."""
+"""The model card: what a model is, what it was trained on and its metrics, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ CARD, PAGE = "card.json", "card.md"
 FORMAT = 1
 FUSION = "weighted sum of scores standardised over the candidates"
 DATA = ("events.parquet", "users.parquet", "items.parquet")
-UNKNOWN = "not known: the model was saved without a record of its training"
+UNKNOWN = "unknown: the model was saved without a record of its training"
 
 
 def read_card(recommender: Recommender, folder: Path) -> dict[str, Any]:
-    """The card of an artifact; of a saved model, what it would be.
+    """Read the card of an artifact, or make the card of a saved model.
 
     Args:
         recommender: The model and its log.
-        folder: Where the files lie, already checked against the manifest.
+        folder: The folder with the files, already checked against the manifest.
 
     Returns:
-        What `card.json` holds.
+        The content of `card.json`.
 
     Raises:
-        ArtifactError: If the card is not JSON.
+        ArtifactError: If the card is not valid JSON.
     """
     if not (folder / CARD).exists():
         return card(recommender, folder, {})
@@ -42,19 +42,19 @@ def read_card(recommender: Recommender, folder: Path) -> dict[str, Any]:
 
 
 def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> dict[str, Any]:
-    """What is known of a model.
+    """Make the card of a model.
 
     Args:
         recommender: The model and its log.
-        folder: Of the saved model; the hash of the data is taken of its files, and how the model came to be of its
-            `run.json`, if it has one.
-        serving: What each deployable file is.
+        folder: Folder of the saved model. Its data files are hashed; its `run.json`, if present, describes the
+            training.
+        serving: Description of each deployable file.
 
     Returns:
-        What `card.json` holds.
+        The content of `card.json`.
 
     Raises:
-        ArtifactError: If `run.json` is no JSON.
+        ArtifactError: If `run.json` is not valid JSON.
     """
     log, model = recommender.log, recommender.model
     run = read_document(folder, RUN, str(folder)) if (folder / RUN).exists() else {}
@@ -84,10 +84,10 @@ def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> 
 
 
 def markdown(card: Mapping[str, Any]) -> str:
-    """The card as a page.
+    """Format a card as a page.
 
     Args:
-        card: What `card` returned.
+        card: The result of `card`.
 
     Returns:
         Markdown.
@@ -97,7 +97,7 @@ def markdown(card: Mapping[str, Any]) -> str:
 
 
 def _strict(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with null for NaN and infinity, which Python writes and strict JSON does not have."""
+    """Replace NaN and infinity, which strict JSON does not allow, by null."""
     strict: dict[str, Any] = json.loads(json.dumps(document), parse_constant=lambda _: None)
     return strict
 
@@ -116,19 +116,19 @@ def _index(recommender: Recommender) -> dict[str, Any]:
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:
     data = card["data"]
-    yield f"A joint recommender: {card['towers']['user']} of users, {card['towers']['item']} of items."
+    yield f"A joint recommender: {card['towers']['user']} for users, {card['towers']['item']} for items."
     yield ""
-    yield f"- trained on {data['events']:,} events of {data['users']:,} users with {data['items']:,} items"
+    yield f"- trained on {data['events']:,} events of {data['users']:,} users and {data['items']:,} items"
     yield f"- data: sha256 `{data['sha256']}`"
     yield f"- split: {card['split']}"
-    yield f"- seed: {'not known' if card['seed'] is None else card['seed']}"
+    yield f"- seed: {'unknown' if card['seed'] is None else card['seed']}"
     yield f"- versions: {', '.join(f'{name} {version}' for name, version in card['versions'].items())}"
     yield f"- index: {', '.join(map(str, card['index'].values()))}"
     yield ""
 
 
 def _tasks(card: Mapping[str, Any]) -> Iterator[str]:
-    heads = "| task | kind | unit | range | weight of its loss | weight in recommendations |"
+    heads = "| task | kind | unit | range | loss weight | weight in recommendations |"
     yield from ("## Tasks", "", heads, "|---|---|---|---|---|---|")
     for name, task in card["tasks"].items():
         ends = "" if task["range"] is None else "{:g} to {:g}".format(*task["range"])
@@ -145,16 +145,16 @@ def _calibration(card: Mapping[str, Any]) -> Iterator[str]:
     for name, each in card["calibration"].items():
         figures = " | ".join(_number(each[key]) for key in ("before", "after", "slope", "offset"))
         yield f"| {_cell(name)} | {each['rows']:,} | {figures} |"
-    yield from ("", "Errors are those of validation rows, each half judged by the line of the other half.", "")
+    yield from ("", "Errors are measured on validation rows: each half with the line fitted on the other half.", "")
 
 
 def _figures(card: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("## Figures", "")
+    yield from ("## Metrics", "")
     if not card["metrics"]:
-        yield from ("None were kept with the model.", "")
+        yield from ("No metrics were saved with the model.", "")
         return
     rules = list(card["beside"])
-    yield f"| figure, by its protocol | model | 95 % interval |{''.join(f' {_cell(rule)} |' for rule in rules)}"
+    yield f"| metric, with its protocol | model | 95 % interval |{''.join(f' {_cell(rule)} |' for rule in rules)}"
     yield "|---|---|---|" + "---|" * len(rules)
     for key, figure in card["metrics"].items():
         others = "".join(f" {_number(card['beside'][rule].get(key, {}).get('value'))} |" for rule in rules)
@@ -167,7 +167,7 @@ def _told(card: Mapping[str, Any]) -> Iterator[str]:
     for title, lines in (("Warnings", card["warnings"]), ("Notes", card["notes"])):
         if lines:
             yield from (f"## {title}", "", *(f"- {line}" for line in lines), "")
-    yield from ("## Files to serve it with", "")
+    yield from ("## Files for serving", "")
     yield from (f"- `{name}`: {what}" for name, what in card["serving"].items())
 
 

@@ -1,4 +1,4 @@
-"""ONNX: programs as files that onnxruntime runs without torch."""
+"""ONNX: write programs as files that onnxruntime runs without torch."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from torch.export import ExportedProgram
 
 from motet.errors import ArtifactError, ConfigError
 
-TOLERANCE = 1e-5  # of what a graph gives beside the model, relative where numbers are above 1
+TOLERANCE = 1e-5  # largest difference between program and model: absolute below 1, relative above
 
 
 def imported(module: str, what: str, extra: str) -> Any:
     """Import a module of an optional package.
 
     Args:
-        module: Its name.
-        what: What needs it, for the message.
-        extra: The extra that brings it.
+        module: Name of the module.
+        what: What needs it, for the error message.
+        extra: The extra that installs it.
 
     Returns:
         The module.
 
     Raises:
-        ConfigError: If its package is not installed; the message says how to get it.
+        ConfigError: If its package is not installed.
     """
     try:
         return import_module(module)
@@ -47,12 +47,12 @@ def to_onnx(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
     """Write a program as ONNX.
 
     Args:
-        program: Of `programs`.
-        inputs: What its inputs are called.
-        outputs: What its outputs are called.
+        program: A program made by `programs`.
+        inputs: Names of its inputs.
+        outputs: Names of its outputs.
 
     Returns:
-        The file, without names of files on this machine.
+        The content of the file. Metadata is removed, because it holds paths on this machine.
 
     Raises:
         ConfigError: If onnx or onnxscript is not installed.
@@ -64,7 +64,7 @@ def to_onnx(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")  # of its own parts that it means to give up
+            warnings.simplefilter("ignore")  # deprecations inside torch
             converted = torch.onnx.export(
                 program, dynamo=True, input_names=list(inputs), output_names=list(outputs), verbose=False
             )
@@ -87,15 +87,15 @@ def run(file: str, content: bytes, feeds: Mapping[str, npt.NDArray[Any]]) -> dic
     """Run an ONNX program once, on the CPU.
 
     Args:
-        file: Of the program, for the message.
-        content: What it holds.
+        file: Name of the file, for the error message.
+        content: Content of the file.
         feeds: Inputs by name.
 
     Returns:
         Outputs by name.
 
     Raises:
-        ArtifactError: If it is no program, or one that takes other inputs.
+        ArtifactError: If it is not a valid program, or takes other inputs.
         ConfigError: If onnxruntime is not installed.
     """
     runtime = imported("onnxruntime", "running ONNX", "onnx")
@@ -107,25 +107,25 @@ def run(file: str, content: bytes, feeds: Mapping[str, npt.NDArray[Any]]) -> dic
             content,
             options,
             providers=["CPUExecutionProvider"],
-            enable_fallback=0,  # which prints, and tries the same again
+            enable_fallback=0,  # the fallback prints, then retries with the same provider
         )
         found = session.run(None, dict(feeds))
-    except Exception as error:  # the runtime's own errors are of many kinds, a wrong input a ValueError
+    except Exception as error:  # onnxruntime's errors have no common base class; a wrong input is a ValueError
         first = str(error).strip().splitlines()[0][:200]
         raise ArtifactError(f"{file!r} does not run: {first}; export again") from error
     return dict(zip((each.name for each in session.get_outputs()), found, strict=True))
 
 
 def check_equal(file: str, found: Mapping[str, npt.NDArray[Any]], eager: Iterable[tuple[str, Tensor]]) -> None:
-    """Compare what a program gave with what the model says.
+    """Compare the outputs of a program with those of the model.
 
     Args:
-        file: Of the program, for the message.
-        found: Outputs by name.
-        eager: What the model says, by the same names.
+        file: Name of the program's file, for the error message.
+        found: Outputs of the program by name.
+        eager: Outputs of the model by name.
 
     Raises:
-        ArtifactError: If a number differs by more than 1e-5, of its size where that is above 1.
+        ArtifactError: If a number differs by more than 1e-5 (relative, if its absolute value is above 1).
     """
     for name, values in eager:
         expected = values.cpu().numpy()
@@ -136,6 +136,6 @@ def check_equal(file: str, found: Mapping[str, npt.NDArray[Any]], eager: Iterabl
         difference = float((np.abs(here - expected) / np.maximum(np.abs(expected), 1.0)).max(initial=0.0))
         if not difference <= TOLERANCE:
             raise ArtifactError(
-                f"{file!r} differs from the model: {name!r} by {difference:.2g}, where {TOLERANCE:g} is allowed; "
-                "export again, and report it if it stays"
+                f"{file!r} differs from the model: {name!r} by {difference:.2g}, more than the allowed {TOLERANCE:g}; "
+                "export again, and report a bug if it differs again"
             )

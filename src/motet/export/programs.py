@@ -1,4 +1,4 @@
-"""Programs: the user tower and the rankers as graphs that need neither motet nor Python."""
+"""Programs: the user tower and the task heads as graphs that need neither motet nor Python."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.export import Dim, ExportedProgram
 from motet.data.batch import Batch
 from motet.scorer import Scorer
 
-EXAMPLE = 3  # rows of the batch that is traced: neither 0 nor 1, which torch.export takes for constants
+EXAMPLE = 3  # rows in the traced batch; torch.export treats sizes 0 and 1 as constants
 
 
 class Programs(NamedTuple):
-    """A model in two graphs.
+    """A model as two graphs.
 
     Attributes:
-        user: From `user`, rows of users, and `preference` where the model takes one, to `vector` and, where a task
-            ranks the catalogue, `query`.
-        rank: From `user_vector`, `item_vector`, `user` and `item`, one row a pair, to one score a task.
-        table: Why `user` looks vectors up, where the tower itself could not be written as a graph; empty where it was.
+        user: Maps `user` (user rows), and `preference` if the model takes one, to `vector` and, if a task ranks the
+            catalogue, `query`.
+        rank: Maps `user_vector`, `item_vector`, `user` and `item`, one row for each pair, to one score for each task.
+        table: Why `user` looks vectors up in a table instead of running the tower; empty if it runs the tower.
     """
 
     user: ExportedProgram
@@ -31,10 +31,10 @@ class Programs(NamedTuple):
 
 
 class Table(nn.Module):
-    """The vectors of all users, looked up by row: they are those of the training log's end.
+    """Looks user vectors up by row. They are computed from each user's history at the end of the training log.
 
     Args:
-        vectors: One a user row.
+        vectors: One for each user row.
     """
 
     vectors: Tensor
@@ -44,7 +44,7 @@ class Table(nn.Module):
         self.register_buffer("vectors", vectors)
 
     def forward(self, user: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """Look rows up.
+        """Look vectors up.
 
         Args:
             user: User rows.
@@ -56,10 +56,10 @@ class Table(nn.Module):
 
 
 class Embedded(nn.Module):
-    """A tower asked by rows; users who are not known get the mean of those who are.
+    """Embeds user rows with the tower; unknown users get the mean vector of the known ones.
 
     Args:
-        scorer: Of the model.
+        scorer: The model's scorer.
     """
 
     known: Tensor
@@ -73,7 +73,7 @@ class Embedded(nn.Module):
         self.register_buffer("mean", scorer.everyone[0])
 
     def forward(self, user: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """Embed rows.
+        """Embed users.
 
         Args:
             user: User rows.
@@ -86,11 +86,11 @@ class Embedded(nn.Module):
 
 
 class Asking(nn.Module):
-    """What stands between a request and an index.
+    """Computes user vectors and the queries for the index.
 
     Args:
         vectors: `Embedded` or a `Table`.
-        scorer: Of the model.
+        scorer: The model's scorer.
     """
 
     def __init__(self, vectors: Embedded | Table, scorer: Scorer) -> None:
@@ -101,14 +101,14 @@ class Asking(nn.Module):
         )
 
     def forward(self, user: Int[Tensor, " n"], preference: Float[Tensor, " tasks"] | None = None) -> tuple[Tensor, ...]:
-        """Vectors and queries of users.
+        """Compute vectors and queries of users.
 
         Args:
             user: User rows.
-            preference: As `Model.prefer` tells it.
+            preference: In the form that `Model.prefer` returns.
 
         Returns:
-            `[n, dim]`, and `[n, *heads, width]` where a task ranks the catalogue.
+            Vectors `[n, dim]` and, if a task ranks the catalogue, queries `[n, *heads, width]`.
         """
         vectors = self.vectors(user)
         if self.preference is not None:
@@ -119,10 +119,10 @@ class Asking(nn.Module):
 
 
 class Ranking(nn.Module):
-    """What every task says of pairs.
+    """Scores pairs with every task.
 
     Args:
-        scorer: Of the model.
+        scorer: The model's scorer.
     """
 
     def __init__(self, scorer: Scorer) -> None:
@@ -139,13 +139,13 @@ class Ranking(nn.Module):
         """Score pairs.
 
         Args:
-            user_vector: Of the user of each pair.
-            item_vector: Of its item.
-            user: Its user's row.
-            item: Its item's row.
+            user_vector: User vector of each pair.
+            item_vector: Item vector of each pair.
+            user: User row of each pair.
+            item: Item row of each pair.
 
         Returns:
-            One score a pair, by task, in the order of the model's tasks.
+            For each task, in the order of the model, one score for each pair.
         """
         batch = Batch(dict(zip(self.keys, (user, item), strict=True)), *self.keys)
         return tuple(self.model.score_vectors(user_vector, item_vector, batch).values())
@@ -153,31 +153,31 @@ class Ranking(nn.Module):
 
 @torch.no_grad()
 def programs(scorer: Scorer) -> Programs:
-    """Trace a model; the batch may have any size afterwards.
+    """Trace a model as programs that take batches of any size.
 
-    A tower that reads what a user had, or that cannot be traced, is replaced by the table of its vectors: the program
-    takes and gives the same.
+    A user tower that reads the user's history, or that cannot be traced, is replaced by a table of its vectors; inputs
+    and outputs of the program stay the same.
 
     Args:
-        scorer: Of the model; `Recommender.scorer`.
+        scorer: The model's scorer, `Recommender.scorer`.
 
     Returns:
-        `torch.export` programs, which give what the model gives. `torch.export.save` writes them, for those who trust
-        the writer: loading one unpickles what is in it and evaluates text, so an artifact holds none.
+        `torch.export` programs that compute the same as the model. An artifact does not contain them in the format of
+        `torch.export.save`, because loading it unpickles objects and evaluates text.
     """
     rows = torch.ones(EXAMPLE, dtype=torch.int64, device=scorer.device)
     told = () if scorer.model.preference is None else (torch.zeros(len(scorer.model.tasks), device=scorer.device),)
     tower, batch = scorer.model.user, {0: Dim("batch")}
-    table = f"a {type(tower).__name__} reads what users had" if tower.context or tower.reads_history else ""
+    table = f"a {type(tower).__name__} reads histories of users" if tower.context or tower.reads_history else ""
     asked, sizes = (rows, *told), (batch, *(None for _ in told))
     user = None
     if not table:
         try:
             user = torch.export.export(Asking(Embedded(scorer), scorer), asked, dynamic_shapes=sizes)
-        except Exception as error:  # a tower is anybody's code, and what tracing makes of it has no common ancestor
+        except Exception as error:  # errors of tracing have no common base class, and a tower may be anybody's code
             table = f"a {type(tower).__name__} cannot be traced: {str(error).strip().splitlines()[0][:100]}"
     if user is None:
         user = torch.export.export(Asking(Table(scorer.everyone), scorer), asked, dynamic_shapes=sizes)
-    # Rows of their own: one tensor given twice would be traced as one input.
+    # A clone, because a tensor passed twice would be traced as one input.
     pairs = (scorer.users(rows), scorer.items[rows], rows, rows.clone())
     return Programs(user, torch.export.export(Ranking(scorer), pairs, dynamic_shapes=(batch,) * 4), table)

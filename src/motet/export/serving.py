@@ -1,4 +1,4 @@
-"""What a process without torch needs to serve a model, as files for onnxruntime and numpy."""
+"""Files with which a process serves a model with onnxruntime and numpy alone, without torch."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from motet.scorer import Scorer
 USER, RANK = "serving/user.onnx", "serving/rank.onnx"
 PAIR = ("user_vector", "item_vector", "user", "item")
 FILES = {
-    USER: "from rows of users to vectors and queries",
-    RANK: "from vectors and rows of pairs to the score of every task",
+    USER: "program from user rows to vectors and queries",
+    RANK: "program from vectors and rows of pairs to the score of every task",
     "serving/vectors.npy": "item vectors, by row; row 0 is the unknown item",
-    "serving/candidates.npy": "items as queries meet them, by row",
-    "serving/seen.npy": "rows of the items that users had, one user after the other",
-    "serving/seen_ends.npy": "where each user's end in it, by row",
+    "serving/candidates.npy": "item vectors to multiply with queries, by row",
+    "serving/seen.npy": "rows of the items seen by each user, one user after the other",
+    "serving/seen_ends.npy": "end of each user's items in seen.npy, by row",
     "serving/ids.json": "ids of users and items, from row 1 on",
     "serving/serving.json": "names of outputs, fusion weights, tasks of a preference",
 }
 
 
 def score_names(scorer: Scorer) -> list[str]:
-    """What the outputs of the ranking program are called, apart from its inputs whatever tasks are called.
+    """Names of the outputs of the ranking program. The prefix keeps them distinct from its inputs.
 
     Args:
-        scorer: Of the model.
+        scorer: The model's scorer.
 
     Returns:
-        One name a task.
+        One name for each task.
     """
     return [f"score/{name}" for name in scorer.model.tasks]
 
 
 def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
-    """Everything in `serving/`.
+    """Make all files of `serving/`.
 
     Args:
         recommender: The model and its log.
@@ -55,13 +55,13 @@ def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
         Names and contents.
 
     Raises:
-        ConfigError: If the extra `onnx` is not installed, or the recommender retrieves from more than a task.
+        ConfigError: If the extra `onnx` is not installed, or the recommender has `retrieve=` or `context=`.
     """
     scorer, model = recommender.scorer, recommender.model
     if recommender.retrieval.stages or scorer.context is not None:
         raise ConfigError(
-            "a recommender with retrieve=... or context=... is served by motet alone: what it looks up of a user with "
-            "an item is in no program for onnxruntime; export it without one: onnx=False, or --no-onnx"
+            "only motet can serve a recommender with retrieve=... or context=...: the programs for onnxruntime do not "
+            "contain these steps; export without them: onnx=False, or --no-onnx"
         )
     traced = programs(scorer)
     asked = ["user"] if model.preference is None else ["user", "preference"]
@@ -85,12 +85,12 @@ def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
 
 @torch.no_grad()
 def asked(scorer: Scorer, rows: Tensor, told: Tensor | None) -> dict[str, Tensor]:
-    """What the user program is to give.
+    """The expected outputs of the user program, computed by the model.
 
     Args:
-        scorer: Of the model.
+        scorer: The model's scorer.
         rows: User rows.
-        told: A preference, where the model takes one.
+        told: A preference, if the model takes one.
 
     Returns:
         Outputs by name.
@@ -104,13 +104,13 @@ def asked(scorer: Scorer, rows: Tensor, told: Tensor | None) -> dict[str, Tensor
 
 @torch.no_grad()
 def scored(scorer: Scorer, vectors: Tensor, rows: Tensor, items: Tensor) -> dict[str, Tensor]:
-    """What the ranking program is to give.
+    """The expected outputs of the ranking program, computed by the model.
 
     Args:
-        scorer: Of the model.
-        vectors: Of the user of each pair.
-        rows: Its user's row.
-        items: Its item's row.
+        scorer: The model's scorer.
+        vectors: User vector of each pair.
+        rows: User row of each pair.
+        items: Item row of each pair.
 
     Returns:
         Outputs by name.

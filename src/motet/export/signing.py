@@ -1,4 +1,4 @@
-"""Signing: an ed25519 signature of the manifest of an artifact, which covers every file."""
+"""Signing: an ed25519 signature of an artifact's manifest, which covers every file by its checksum."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from motet.errors import ArtifactError, ConfigError
 from motet.export.onnx import imported
 
 ALGORITHM = "ed25519"
-PURPOSE = b"motet artifact\0"  # prefix of the signed bytes, so that a signature of anything else never fits
+PURPOSE = b"motet artifact\0"  # prefix of the signed bytes, so that signatures made for another purpose are invalid
 
 
 def signer(key: str | Path) -> Callable[[bytes], dict[str, str]]:
     """Read a private key.
 
     Args:
-        key: PEM file without a password; `openssl genpkey -algorithm ed25519 -out key.pem` makes one.
+        key: PEM file without a password; create one with `openssl genpkey -algorithm ed25519 -out key.pem`.
 
     Returns:
-        A function from the bytes of a manifest to the content of `manifest.sig`.
+        A function that maps the bytes of a manifest to the content of `manifest.sig`.
 
     Raises:
         ConfigError: If the file does not hold such a key, or the package `cryptography` is not installed.
@@ -38,19 +38,19 @@ def check_signature(folder: Path, path: str | Path, key: str | Path) -> None:
     """Check that an artifact was signed with a key.
 
     Args:
-        folder: The folder of its files, already checked against the manifest.
-        path: The caller's path of it, for messages.
-        key: PEM file of the public key; `openssl pkey -in key.pem -pubout -out key.pub.pem` makes one.
+        folder: The folder with its files, already checked against the manifest.
+        path: The path given by the caller, for error messages.
+        key: PEM file of the public key; create it with `openssl pkey -in key.pem -pubout -out key.pub.pem`.
 
     Raises:
-        ArtifactError: If the artifact is not signed, or by another key.
-        ConfigError: If the file is no such key, or the package `cryptography` is not installed.
+        ArtifactError: If the artifact is not signed, or signed with another key.
+        ConfigError: If the file does not hold such a key, or the package `cryptography` is not installed.
     """
     public = _read(key, "public")
     signature = read_signature(folder, str(path))
     if signature is None:
         raise ArtifactError(
-            f"{str(path)!r} is not signed: it has no {SIGNATURE}; sign it where it is made: motet export --sign KEY"
+            f"{str(path)!r} is not signed: it has no {SIGNATURE}; sign it during export: motet export --sign KEY"
         )
     try:
         public.verify(bytes.fromhex(signature["signature"]), PURPOSE + (folder / MANIFEST).read_bytes())
@@ -61,7 +61,7 @@ def check_signature(folder: Path, path: str | Path, key: str | Path) -> None:
         ValueError,
     ):
         raise ArtifactError(
-            f"{str(path)!r} was not signed by the owner of {str(key)!r}; do not use it, or ask for the right key"
+            f"{str(path)!r} was not signed with the key of {str(key)!r}; do not use it, or give the right key"
         ) from None
 
 
@@ -76,8 +76,8 @@ def _read(key: str | Path, kind: str) -> Any:
         raise ConfigError(f"cannot read the key {str(key)!r}: {error.strerror}; check the path") from error
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"{str(key)!r} is not a {kind} key in PEM without a password; make one with openssl"
+            f"{str(key)!r} is not a {kind} key in PEM format without a password; create one with openssl"
         ) from error
     if not isinstance(found, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
-        raise ConfigError(f"{str(key)!r} is not an ed25519 key; make one: openssl genpkey -algorithm ed25519")
+        raise ConfigError(f"{str(key)!r} is not an ed25519 key; create one: openssl genpkey -algorithm ed25519")
     return found

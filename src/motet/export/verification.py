@@ -1,4 +1,4 @@
-"""verify: whether an artifact is intact, who signed it, and whether its programs agree with its model."""
+"""verify: check that an artifact is intact, who signed it, and that its programs agree with its model."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from motet.export.signing import check_signature
 from motet.model import Model
 from motet.recommender import Recommender
 
-ROWS = 64  # random pairs on which programs and model are compared
+ROWS = 64  # random pairs for comparing programs and model
 
 
 def verify(path: str | Path, *, key: str | Path | None = None, model: Model | None = None, seed: int = 0) -> list[str]:
-    """Check an artifact or a saved model; nothing in it is run before its checksums hold, and then only its graphs.
+    """Check an artifact or a saved model. Nothing but its graphs is run, and only after its checksums are verified.
 
     Args:
         path: The folder.
-        key: File of the public ed25519 key that it must be signed with; if not given, signatures are not checked.
-        model: A model that receives the weights; needed if a class of the saved one is not one of motet's.
-        seed: Seed of the users and items on which programs and model are compared.
+        key: File of the public ed25519 key it must be signed with; if not given, signatures are not checked.
+        model: An untrained model to load the weights into; required if the saved model uses classes of your own.
+        seed: Seed of the random users and items for comparing programs and model.
 
     Returns:
         What was verified and what could not be checked, one sentence each.
 
     Raises:
-        ArtifactError: If a file was changed, added or removed, the format is newer, the weights do not fit the
-            declaration, the signature is missing or of another key, or a program differs from the model by more than
-            1e-5.
-        ConfigError: If the key file is not a key, or an extra is missing.
+        ArtifactError: If a file was changed, added or removed, the format is newer, the weights do not match the
+            declaration, the signature is missing or made with another key, or a program differs from the model by more
+            than 1e-5.
+        ConfigError: If the key file holds no key, or an extra is missing.
     """
     folder = read_folder(path)
-    found = ["every file is there, none beside, and all have their checksums"]
+    found = ["no file is missing, added or changed"]
     if key is not None:
         check_signature(folder, path, key)
-        found.append(f"signed by the owner of {str(key)!r}")
+        found.append(f"signed with the key of {str(key)!r}")
     try:
         recommender = Recommender.load(path, model=model)
     except ConfigError as error:
         if model is not None or "pass it: load" not in str(error):
             raise
-        return [*found, "the weights were not looked at: a class of the model is not motet's own"]
-    found.append("the weights fit the declaration")
+        return [*found, "the weights were not checked: the model uses a class that is not part of motet"]
+    found.append("the weights match the declaration")
     if not (folder / serving.USER).exists():
         return [*found, "there are no programs"]
     if find_spec("onnxruntime") is None:
         return [*found, "the programs were not run: pip install 'motet[onnx]'"]
     _compare(recommender, folder, seed)
-    return [*found, "the programs give what the model gives, within 1e-5"]
+    return [*found, "the programs agree with the model within 1e-5"]
 
 
 def _compare(recommender: Recommender, folder: Path, seed: int) -> None:
