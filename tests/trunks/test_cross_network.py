@@ -30,7 +30,7 @@ def test_formula() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match="layers=0; there must be at least 1"):
+    with pytest.raises(ConfigError, match="layers=0; it must be at least 1"):
         CrossNetwork(0)
     trunk = CrossNetwork(rank=7)
     with pytest.raises(ConfigError, match="rank 7 of a cross layer must lie between 1 and its width 6"):

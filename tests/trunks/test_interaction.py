@@ -69,10 +69,12 @@ def test_features_of_both_sides_meet() -> None:
 def test_errors() -> None:
     log = log_of()
     towers = {"user": FieldTower(log.users, field_dim=4), "item": FeatureTower(log.items, dim=5)}
-    words = r"together are 13 wide, no multiple of field_dim=4; give both towers \(FieldTower\) and the trunk the same"
+    words = (
+        r"a total width of 13, which is not a multiple of field_dim=4; give both towers \(FieldTower\) and the trunk"
+    )
     with pytest.raises(ConfigError, match=words):
         Model(**towers, tasks=[Rating("liked")], trunk=Interaction(4))
-    with pytest.raises(ConfigError, match="field_dim=0; there must be at least 1"):
+    with pytest.raises(ConfigError, match="field_dim=0; it must be at least 1"):
         Interaction(0)
 
 

@@ -40,5 +40,5 @@ def test_one_expert_is_a_shared_bottom() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match="experts=0; there must be at least 1"):
+    with pytest.raises(ConfigError, match="experts=0; it must be at least 1"):
         MMoE(0)

@@ -58,5 +58,5 @@ def test_a_task_does_not_reach_the_experts_of_another() -> None:
 
 @pytest.mark.parametrize("count", ["shared", "own", "layers"])
 def test_errors(count: str) -> None:
-    with pytest.raises(ConfigError, match=f"{count}=0; there must be at least 1"):
+    with pytest.raises(ConfigError, match=f"{count}=0; it must be at least 1"):
         PLE(**{count: 0})

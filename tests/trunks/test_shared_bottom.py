@@ -27,9 +27,9 @@ def test_formula() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ConfigError, match=r"hidden=\(\); a trunk has at least one layer, and each at least width 1"):
+    with pytest.raises(ConfigError, match=r"hidden=\(\); give at least one layer, each of width 1 or more"):
         SharedBottom(())
-    with pytest.raises(ConfigError, match=r"hidden=\(8, 0\); a trunk has at least one layer"):
+    with pytest.raises(ConfigError, match=r"hidden=\(8, 0\); give at least one layer"):
         SharedBottom((8, 0))
     with pytest.raises(ConfigError, match=r"dropout=1: the share of values to drop must satisfy 0 <= dropout < 1"):
         SharedBottom(dropout=1)

@@ -1,4 +1,4 @@
-"""Trunks: what the heads of several tasks share on top of the pair of vectors."""
+"""Trunks: layers between the pair of vectors and the heads, shared by several tasks."""
 
 from motet.trunks.base import Trunk
 from motet.trunks.cross_network import CrossNetwork

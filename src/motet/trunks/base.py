@@ -1,4 +1,4 @@
-"""Trunk: layers that the heads of several tasks share."""
+"""Trunk: layers between the pair of vectors and the heads, shared by several tasks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from motet.layers.experts import Gates
 
 
 class Trunk(Configured, ABC):
-    """From the pair of vectors to one representation for each task.
+    """Maps the pair of user and item vectors to one representation per task, which the task's head reads.
 
     Attributes:
-        out_dim: Width of every representation, once it is built.
-        product: Whether it reads the elementwise product of the vectors besides both of them.
+        out_dim: Width of every representation.
+        product: Whether the pair includes the elementwise product of both vectors.
     """
 
     out_dim: int
@@ -27,63 +27,63 @@ class Trunk(Configured, ABC):
 
     @abstractmethod
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the parameters; `Model` calls this once.
+        """Create the parameters; `Model` calls this once.
 
         Args:
             in_dim: Width of the pair.
-            tasks: Names of the tasks whose heads read the trunk.
+            tasks: Names of the tasks whose heads read from the trunk.
         """
 
     @abstractmethod
     def forward(self, pairs: Float[Tensor, "batch in_dim"]) -> dict[str, Float[Tensor, "batch out_dim"]]:
-        """What each head reads.
+        """The representations that the heads read.
 
         Args:
             pairs: The pair of each row.
 
         Returns:
-            One representation a row, by task.
+            One representation per row, by task.
         """
 
     def utilisation(self) -> Mapping[str, Mapping[str, float]]:
-        """By task, the mean share of each expert in training since the epoch began; nothing where there is none."""
+        """By task, each expert's mean share in training since the start of the epoch; empty without experts."""
         return {}
 
     def epoch_began(self) -> None:
-        """Forget the shares so far."""
+        """Clear the shares counted so far."""
         for part in self.modules():
             if isinstance(part, Gates):
                 part.forget()
 
 
 def check_widths(hidden: Sequence[int], dropout: float) -> tuple[int, ...]:
-    """The widths of a trunk's layers, checked.
+    """Check the widths of a trunk's layers, and their dropout rate.
 
     Args:
-        hidden: At least one.
-        dropout: The share of values to drop.
+        hidden: At least one width.
+        dropout: The dropout rate.
 
     Returns:
         The widths.
 
     Raises:
-        ConfigError: If there is no layer, one is narrower than 1, or the share is not in [0, 1).
+        ConfigError: If there is no layer, a width is below 1, or the rate is not in [0, 1).
     """
     if not hidden or min(hidden) < 1:
-        raise ConfigError(f"hidden={tuple(hidden)}; a trunk has at least one layer, and each at least width 1")
+        raise ConfigError(f"hidden={tuple(hidden)}; give at least one layer, each of width 1 or more")
     check_dropout(dropout)
     return tuple(hidden)
 
 
 def check_counts(**counts: int) -> None:
-    """Check that there is at least one of each.
+    """Check that counts are at least 1.
 
     Args:
-        **counts: By argument name.
+        **counts: The counts, by argument name.
 
     Raises:
-        ConfigError: If there is not.
+        ConfigError: If a count is below 1.
     """
     for name, count in counts.items():
         if count < 1:
-            raise ConfigError(f"{name}={count}; there must be at least 1")
+            raise ConfigError(f"{name}={count}; it must be at least 1")

@@ -1,4 +1,4 @@
-"""CrossNetwork: cross layers over both vectors."""
+"""CrossNetwork: cross layers over both vectors, then hidden layers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class CrossNetwork(Trunk):
     Over two `FieldTower`s it crosses every feature of the user with every feature of the item.
 
     Args:
-        layers: Cross layers; l of them reach products of l + 1 features.
-        rank: Rank of their matrices; full where not given.
-        hidden: Widths of the layers that follow; the last is what heads read.
-        dropout: Share of every hidden layer's values set to 0 in training.
+        layers: The number of cross layers; l layers give products of up to l + 1 features.
+        rank: Rank of the cross layers' matrices; full rank by default.
+        hidden: Widths of the hidden layers after them; the last is the width of the representations.
+        dropout: The dropout rate of every hidden layer.
 
     Raises:
-        ConfigError: If a number, a width or the share is out of range.
+        ConfigError: If a count, a width or the dropout rate is out of range.
 
     Source:
         Wang et al., "DCN V2: Improved Deep & Cross Network and Practical Lessons for Web-scale Learning to Rank
@@ -52,13 +52,13 @@ class CrossNetwork(Trunk):
         self.out_dim = self.hidden[-1]
 
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the layers; see `Trunk.build`."""
+        """Create the layers; see `Trunk.build`."""
         self.tasks = tuple(tasks)
         self.crosses = nn.ModuleList(Cross(in_dim, rank=self.rank) for _ in range(self.layers))
         self.mlp = MLP(in_dim, hidden=self.hidden, dropout=self.dropout)
 
     def forward(self, pairs: Float[Tensor, "batch in_dim"]) -> dict[str, Float[Tensor, "batch out_dim"]]:
-        """The same for each task; see `Trunk.forward`."""
+        """The same representation for every task; see `Trunk.forward`."""
         x = pairs
         for cross in self.crosses:
             x = cross(pairs, x)

@@ -1,4 +1,4 @@
-"""Interaction: the fields of both sides, and the products of every two."""
+"""Interaction: the fields of both sides, and the products of every pair of fields."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from motet.trunks.base import Trunk, check_counts, check_widths
 
 
 class Interaction(Trunk):
-    r"""Splits the pair into fields of one width, multiplies every two, and puts the products beside the fields.
+    r"""Splits the pair of vectors into fields of equal width and appends the products of every two fields.
 
     $$ h = \mathrm{MLP}([v_1; \dots; v_n; (\langle v_i, v_j \rangle)_{j < i}]) $$
 
-    Over two `FieldTower`s, whose vectors are the features' side by side, this is the deep learning recommendation
-    model (DLRM) of all features of user and item. Where that puts its numbers through a network of their own, each
-    number is a field here.
+    Over two `FieldTower`s, which concatenate the vectors of their features, this is the deep learning recommendation
+    model (DLRM) on all features of user and item. DLRM has a separate network for numeric features; here each of them
+    is a field.
 
     Args:
-        field_dim: Width of a field; the towers' `field_dim`.
-        products: `"each"` keeps the dot product of every two fields, `"sum"` their sum alone, in linear time: the
+        field_dim: Width of a field; the same as the towers' `field_dim`.
+        products: `"each"` keeps the dot product of every two fields; `"sum"` keeps only their sum, in linear time: the
             second-order term of a factorisation machine.
-        hidden: Widths of the layers over fields and products; the last is what heads read.
-        dropout: Share of every layer's values set to 0 in training.
+        hidden: Widths of the layers over fields and products; the last is the width of the representations.
+        dropout: The dropout rate of every layer.
 
     Raises:
-        ConfigError: If an argument is out of range, or the width of the pair is no multiple of a field's.
+        ConfigError: If an argument is out of range, or the width of the pair is not a multiple of `field_dim`.
 
     Source:
         Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019; Guo
@@ -64,19 +64,19 @@ class Interaction(Trunk):
         self.out_dim = self.hidden[-1]
 
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the layers over fields and products; see `Trunk.build`."""
+        """Create the layers over fields and products; see `Trunk.build`."""
         fields, left = divmod(in_dim, self.field_dim)
         if left:
             raise ConfigError(
-                f"user and item vectors together are {in_dim} wide, no multiple of field_dim={self.field_dim}; give "
-                "both towers (FieldTower) and the trunk the same field_dim"
+                f"user and item vectors have a total width of {in_dim}, which is not a multiple of "
+                f"field_dim={self.field_dim}; give both towers (FieldTower) and the trunk the same field_dim"
             )
         self.tasks = tuple(tasks)
         products = fields * (fields - 1) // 2 if self.products == "each" else 1
         self.mlp = MLP(in_dim + products, hidden=self.hidden, dropout=self.dropout)
 
     def forward(self, pairs: Float[Tensor, "batch in_dim"]) -> dict[str, Float[Tensor, "batch out_dim"]]:
-        """The same for each task; see `Trunk.forward`."""
+        """The same representation for every task; see `Trunk.forward`."""
         fields = pairs.unflatten(1, (-1, self.field_dim))
         products = dot_interaction(fields) if self.products == "each" else factorisation_machine(fields)[:, None]
         return dict.fromkeys(self.tasks, self.mlp(torch.cat([pairs, products], 1)))

@@ -1,4 +1,4 @@
-"""MMoE: experts that all tasks share, and a gate for each."""
+"""MMoE: experts that all tasks share, and one gate per task."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from motet.trunks.base import Trunk, check_counts, check_widths
 
 
 class MMoE(Trunk):
-    r"""A mixture of experts, mixed for each task by a gate of its own.
+    r"""Multi-gate mixture of experts: all tasks share the experts, and each task has its own gate.
 
     $$ h_t(x) = \sum_e g_t(x)_e \, f_e(x), \qquad g_t(x) = \mathrm{softmax}(W_t x) $$
 
-    Tasks that agree can use the same experts, and tasks that conflict different ones. `fit` logs each expert's mean
-    share as `gate/<task>/<expert>`; look out for gates that use a single expert, or all of them alike.
+    Tasks that agree can use the same experts, tasks that conflict different ones. `fit` logs each expert's mean share
+    as `gate/<task>/<expert>`; watch for gates that use a single expert, or all experts equally.
 
     Args:
-        experts: How many.
-        hidden: Widths of each expert's layers; the last is what heads read.
-        product: Whether they also read the elementwise product of the vectors.
-        dropout: Share of every layer's values set to 0 in training.
+        experts: The number of experts.
+        hidden: Widths of each expert's layers; the last is the width of the representations.
+        product: Whether experts also read the elementwise product of the vectors.
+        dropout: The dropout rate of every layer.
 
     Raises:
-        ConfigError: If a number, a width or the share is out of range.
+        ConfigError: If a count, a width or the dropout rate is out of range.
 
     Source:
         Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts", KDD 2018,
@@ -54,7 +54,7 @@ class MMoE(Trunk):
         self.out_dim = self.hidden[-1]
 
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the experts, and a gate for each task; see `Trunk.build`."""
+        """Create the experts, and a gate per task; see `Trunk.build`."""
         self.tasks = tuple(tasks)
         self.mixture = Experts(in_dim, count=self.experts, hidden=self.hidden, dropout=self.dropout)
         self.gates = Gates(in_dim, experts=self.experts, groups=len(tasks))
@@ -65,20 +65,20 @@ class MMoE(Trunk):
         return dict(zip(self.tasks, mix(self.gates(x), self.mixture(x)), strict=True))
 
     def utilisation(self) -> Mapping[str, Mapping[str, float]]:
-        """By task, the mean share of each expert, counted from 1; see `Trunk.utilisation`."""
+        """By task, the mean share of each expert, numbered from 1; see `Trunk.utilisation`."""
         return named_shares(self.tasks, [str(number + 1) for number in range(self.experts)], self.gates)
 
 
 def named_shares(tasks: Sequence[str], experts: Sequence[str], gates: Gates) -> dict[str, dict[str, float]]:
-    """The mean shares of gates, by task and expert.
+    """The mean shares of the experts in each gate, by task and expert.
 
     Args:
-        tasks: Whose gates they are.
-        experts: Their names.
-        gates: One for each task.
+        tasks: Names of the tasks.
+        experts: Names of the experts.
+        gates: One gate per task.
 
     Returns:
-        Numbers that sum to 1 for each task; nothing where no row was seen.
+        Shares that sum to 1 for each task; empty if the gates have seen no row.
     """
     means = gates.means()
     if means is None:

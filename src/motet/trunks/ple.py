@@ -1,4 +1,4 @@
-"""PLE: experts that tasks share, and experts of their own."""
+"""PLE: experts that all tasks share, and experts of single tasks."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from motet.trunks.mmoe import named_shares
 
 
 class PLE(Trunk):
-    r"""Progressive layered extraction: each task uses the shared experts and its own, never those of another task.
+    r"""Progressive layered extraction: each task reads the shared experts and its own, never those of another task.
 
     $$ x_t^{l+1} = \sum_{e \in S \cup E_t} g_t(x_t^l)_e \, f_e(x^l), \qquad
        x_S^{l+1} = \sum_{e \in S \cup E_1 \cup E_2 \dots} g_S(x_S^l)_e \, f_e(x^l) $$
 
-    An expert reads the input of the task it belongs to, or the shared one. With one layer this is customized gate
+    An expert reads its task's input, or the shared one if all tasks share it. With one layer this is customized gate
     control (CGC). `fit` logs the mean shares of the last layer's gates as `gate/<task>/<expert>`.
 
     Args:
-        shared: Experts that all tasks use.
-        own: Experts of each task.
-        layers: Extraction layers; the paper's best model has 2.
-        hidden: Widths of each expert's layers; the last is what heads read.
-        product: Whether they also read the elementwise product of the vectors.
-        dropout: Share of every layer's values set to 0 in training.
+        shared: The number of experts that all tasks share.
+        own: The number of experts of each task.
+        layers: The number of extraction layers; the paper's best model has 2.
+        hidden: Widths of each expert's layers; the last is the width of the representations.
+        product: Whether experts also read the elementwise product of the vectors.
+        dropout: The dropout rate of every layer.
 
     Raises:
-        ConfigError: If a number, a width or the share is out of range.
+        ConfigError: If a count, a width or the dropout rate is out of range.
 
     Source:
         Tang et al., "Progressive Layered Extraction (PLE): A Novel Multi-Task Learning (MTL) Model for Personalized
@@ -67,7 +67,7 @@ class PLE(Trunk):
         self.out_dim = self.hidden[-1]
 
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the experts and gates of every layer; see `Trunk.build`."""
+        """Create the experts and gates of every layer; see `Trunk.build`."""
         self.tasks = tuple(tasks)
         widths = [in_dim, *[self.out_dim] * (self.layers - 1)]
         self.extraction = nn.ModuleList(
@@ -91,7 +91,7 @@ class PLE(Trunk):
 
 
 class _Layer(nn.Module):
-    """One extraction: experts of each task and shared ones, and their gates."""
+    """One extraction layer: the experts of each task, the shared experts, and the gates."""
 
     def __init__(self, trunk: PLE, in_dim: int, tasks: int, *, last: bool) -> None:
         super().__init__()

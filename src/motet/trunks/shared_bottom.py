@@ -16,15 +16,15 @@ class SharedBottom(Trunk):
 
     $$ h_t(u, v) = \mathrm{MLP}([u; v]) $$
 
-    The right one where tasks agree; `MMoE` and `PLE` leave room to differ.
+    Use it for tasks that agree; `MMoE` and `PLE` let tasks use different representations.
 
     Args:
-        hidden: Widths of the layers; the last is what heads read.
-        product: Whether it also reads the elementwise product of the vectors.
-        dropout: Share of every layer's values set to 0 in training.
+        hidden: Widths of the layers; the last is the width of the representation.
+        product: Whether the layers also read the elementwise product of the vectors.
+        dropout: The dropout rate of every layer.
 
     Raises:
-        ConfigError: If a width or the share is out of range.
+        ConfigError: If a width or the dropout rate is out of range.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997.
@@ -45,10 +45,10 @@ class SharedBottom(Trunk):
         self.out_dim = self.hidden[-1]
 
     def build(self, in_dim: int, tasks: Sequence[str]) -> None:
-        """Make the layers; see `Trunk.build`."""
+        """Create the layers; see `Trunk.build`."""
         self.tasks = tuple(tasks)
         self.mlp = MLP(in_dim, hidden=self.hidden, dropout=self.dropout)
 
     def forward(self, pairs: Float[Tensor, "batch in_dim"]) -> dict[str, Float[Tensor, "batch out_dim"]]:
-        """The same for each task; see `Trunk.forward`."""
+        """The same representation for every task; see `Trunk.forward`."""
         return dict.fromkeys(self.tasks, self.mlp(pairs))
