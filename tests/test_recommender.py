@@ -293,7 +293,7 @@ def test_refuses(recommender: Recommender) -> None:
         ),
         (
             lambda: recommender.recommend("u01", 3, by={"star": 1.0}),
-            r"by names 'star', which is no task of the model; did you mean 'stars'\?; tasks: dot, stars",
+            r"by names 'star', which is no task of the model; did you mean 'stars'\? Tasks: dot, stars",
         ),
         (
             lambda: recommender.recommend("u01", 3, by={"stars": math.nan}),
@@ -327,6 +327,13 @@ def test_unknown_items_are_named(recommender: Recommender) -> None:
         recommender.similar_users("u99", 1)
 
 
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("wrong", [None, 1.0])
+def test_what_is_no_id_is_named(recommender: Recommender, wrong: object) -> None:
+    with pytest.raises(DataError, match=f"^{wrong} is a .*, not an id; ids are text or whole numbers"):
+        recommender.recommend(wrong)  # type: ignore[arg-type]
+
+
 def test_no_users_no_answers(recommender: Recommender) -> None:
     top = recommender.recommend([], 3)
     assert top.ids.shape == top.scores.shape == (0, 0)
@@ -335,7 +342,9 @@ def test_no_users_no_answers(recommender: Recommender) -> None:
 
 def test_refuses_a_model_without_tasks(log: EventLog) -> None:
     model = Model(user=TableTower(log.users, seed=1), item=TableTower(log.items, seed=2), tasks=[])
-    with pytest.raises(ConfigError, match=r"a Model without tasks scores nothing; give it at least one: tasks=\[...\]"):
+    with pytest.raises(
+        ConfigError, match=r"a Model without tasks has no scores; give it at least one task: tasks=\[...\]"
+    ):
         Recommender(model, log)
 
 

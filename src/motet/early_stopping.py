@@ -44,7 +44,7 @@ class EarlyStopping:
         if self.metric not in known:
             raise ConfigError(
                 f"early stopping watches {self.metric!r}, which is not a validation metric of this model"
-                f"{did_you_mean(self.metric, known)}; metrics: {', '.join(known)}"
+                f"{did_you_mean(self.metric, known)} Metrics: {', '.join(known)}."
             )
 
     def better(self, figure: float, best: float) -> bool:

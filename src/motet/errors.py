@@ -66,14 +66,14 @@ class ServiceError(MotetError):
 
 
 def did_you_mean(name: object, options: Iterable[object]) -> str:
-    """Suggest the closest of the valid names, as a clause to append to an error message.
+    """Suggest the closest of the valid names, as the end of a sentence of an error message.
 
     Args:
         name: What the caller wrote, of any type: building an error message must not fail.
         options: The valid names, or ids.
 
     Returns:
-        `"; did you mean 'movie_id'?"`, or the empty string when nothing is close.
+        `"; did you mean 'movie_id'?"`, or a full stop when nothing is close.
 
     Example:
         >>> did_you_mean("movie_ids", ["user_id", "movie_id"])
@@ -81,6 +81,6 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     """
     written = str(name)
     if len(written) > LONGEST:
-        return ""
+        return "."
     close = difflib.get_close_matches(written, list(map(str, options)), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else "."

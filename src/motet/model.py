@@ -130,8 +130,8 @@ class Model(nn.Module):
         for name, weight in weights.items():
             if name not in tasks:
                 raise ConfigError(
-                    f"weights names {name!r} ({weight}), which is not a task{did_you_mean(name, tasks)}; "
-                    f"tasks: {', '.join(tasks)}"
+                    f"weights names {name!r} ({weight}), which is not a task{did_you_mean(name, tasks)} "
+                    f"Tasks: {', '.join(tasks)}."
                 )
             if not 0 <= weight < math.inf:
                 raise ConfigError(f"the weight of task {name!r} is {weight}; it must be finite, and 0 or more")

@@ -110,8 +110,8 @@ class Preference(Configured):
             if name not in self.tasks:
                 hint = did_you_mean(name, self.tasks)
                 raise ConfigError(
-                    f"the preference names {name!r}, which is no task of the model{hint}; "
-                    f"tasks: {', '.join(self.tasks)}"
+                    f"the preference names {name!r}, which is no task of the model{hint} "
+                    f"Tasks: {', '.join(self.tasks)}."
                 )
             if not 0 <= weight < math.inf:
                 raise ConfigError(

@@ -296,7 +296,7 @@ class Recommender:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
             ConfigError: If `model` is needed, or does not fit the saved weights, or the index is for other weights.
         """
-        found, where = saved.load(path, model), str(path)
+        found, where = saved.load(path, model, indexed=indexed), str(path)
         with reading(RETRIEVAL, where):
             given = read(found.folder, found.log)
         held = saved.WEIGHTS if found.vectors is None else saved.VECTORS
@@ -305,7 +305,7 @@ class Recommender:
                 recommender = cls(
                     found.model,
                     found.log,
-                    index=found.index if indexed else None,
+                    index=found.index,
                     seen=given.seen,
                     retrieve=given.stages or None,
                     context=given.context,
@@ -324,7 +324,7 @@ class Recommender:
         for name, weight in by.items():  # of any type, where a file says it
             if name not in tasks:
                 hint = did_you_mean(name, tasks)
-                raise ConfigError(f"by names {name!r}, which is no task of the model{hint}; tasks: {', '.join(tasks)}")
+                raise ConfigError(f"by names {name!r}, which is no task of the model{hint} Tasks: {', '.join(tasks)}.")
             if not isinstance(weight, NUMBERS) or not abs(weight) <= LARGEST:
                 raise ConfigError(
                     f"by gives task {name!r} the weight {weight!r}; it must be a finite number, at most {LARGEST:g}"

@@ -63,7 +63,7 @@ def test_mean_is_that_of_the_rows_with_a_label(log: EventLog) -> None:
 
 
 def test_unknown_signal_is_refused(log: EventLog) -> None:
-    with pytest.raises(DataError, match=r"'ratings' is no signal of the log; did you mean 'rating'\?; signals: rating"):
+    with pytest.raises(DataError, match=r"'ratings' is no signal of the log; did you mean 'rating'\? Signals: rating"):
         GlobalMean(log, "ratings")
 
 

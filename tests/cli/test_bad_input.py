@@ -62,7 +62,7 @@ def refused(ran: tuple[int, str, str], words: str) -> None:
     [
         (
             "tasks.1.positives=event == 'purchas'",
-            "which it never is; did you mean 'purchase'?; values found: 'purchase', ",
+            "which it never is; did you mean 'purchase'? Values found: 'purchase', ",
         ),
         ("tasks.1.positives=stars > 9", "has nothing to learn from: 'stars > 9' holds for none of 96 rows"),
         (

@@ -86,15 +86,26 @@ def test_an_index_of_other_weights_is_refused(motet: Run, model: Path) -> None:
     artifacts.put_index(model, ExactIndex(torch.randn(12, 3)))
     ran = motet("recommend", model, 3)
     assert ran.code == 2
-    assert f"'index.safetensors' in {str(model)!r} is of other weights: the index holds 12 vectors 3 wide" in ran.err
-    assert "make it anew: motet index MODEL" in ran.err
+    assert (
+        f"'index.safetensors' in {str(model)!r} is of other weights: the index holds 12 vectors of width 3" in ran.err
+    )
+    assert "build it again: motet index MODEL" in ran.err
     assert motet("index", model).code == 0
     assert motet("recommend", model, 3).code == 0
     vectors = Recommender.load(model).ranker.index.vectors.clone()
     vectors[5, 0] += 1
     artifacts.put_index(model, ApproximateIndex(vectors))
-    with pytest.raises(ArtifactError, match=r"the index holds 12 vectors \d wide that are not those"):
+    with pytest.raises(ArtifactError, match=r"the index holds 12 vectors of width \d, which differ"):
         Recommender.load(model)
+
+
+def test_an_index_that_cannot_be_read_is_replaced(motet: Run, model: Path) -> None:
+    files = [(file.name, file.read_bytes()) for file in model.iterdir() if file.name != "manifest.json"]
+    write_folder(model, [*files, (artifacts.INDEX, b"of another version")])
+    ran = motet("index", model, "--check")
+    assert (ran.code, "'index.safetensors'" in ran.err) == (2, True)
+    assert motet("index", model).code == 0
+    assert motet("recommend", model, 3).code == 0
 
 
 def test_a_model_that_retrieves_nothing_has_no_index(motet: Run, tmp_path: Path) -> None:

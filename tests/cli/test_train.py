@@ -77,7 +77,7 @@ def test_the_seed_decides(motet: Run, files: Path) -> None:
         (["--rating", "star"], "motet: column 'star' is not in log.parquet; did you mean 'stars'"),
         (
             ["--item-feature", "year"],
-            "motet: feature 'year' has no known kind; write COLUMN=KIND, as in year=numeric.",
+            "motet: feature 'year' has no known kind. Write COLUMN=KIND, as in year=numeric.",
         ),
         (
             ["--item-feature", "year=number"],

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -220,14 +221,16 @@ def test_declared_baselines(project: Project) -> None:
     model = declared.model(train)
     found = rules(declared, model.tasks)
     assert {name: [place.task for place in places] for name, places in found.items()} == {
-        "EASE": ["retrieval"],
         "global mean": ["stars"],
+        "popularity": ["retrieval"],
+        "EASE": ["retrieval"],
     }
     assert evaluate(found["EASE"][0].make(train), train, train=train)
     for tables, told in (
         (["EASES"], r"\[\[baselines\]\] 1: there is no kind 'EASES'; did you mean 'EASE'"),
-        (["GlobalMean"], r"GlobalMean predicts 'rating', by which no task is judged.*; labels: stars"),
-        (["EASE", {"kind": "EASE"}], "two baselines are called 'EASE'"),
+        (["GlobalMean"], r"GlobalMean predicts 'rating', by which no task is judged.*. Labels: stars"),
+        (["EASE", {"kind": "EASE"}], r"\[\[baselines\]\] 2: there is another baseline called 'EASE'; give this one"),
+        ([{"kind": "Popularity", "where": "stars > 3"}], "there is another baseline called 'popularity'"),
         ([{"kind": "EASE", "name": "joint"}], "a baseline is called 'joint', as a model of the comparison is"),
     ):
         with pytest.raises(ConfigError, match=told):
@@ -235,6 +238,26 @@ def test_declared_baselines(project: Project) -> None:
     stars = {name: task for name, task in model.tasks.items() if name == "stars"}
     with pytest.raises(ConfigError, match="EASE ranks the catalogue, and no task of this project does"):
         rules(project.changed({"baselines": ["EASE"]}), stars)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "EASE",
+        "Popularity",
+        {"kind": "GlobalMean", "label": "stars"},
+        {"kind": "Popularity", "name": "loved", "where": "stars > 3"},
+    ],
+)
+def test_simple_rules_stand_beside_declared_ones(project: Project, table: Any) -> None:
+    declared = project.changed({"baselines": [table]})
+    found = rules(declared, declared.model(declared.log()).tasks)
+    places = {
+        name: (each[0].task, each[0].part) for name, each in rules(project, project.model(project.log()).tasks).items()
+    }
+    assert list(found)[:2] == ["global mean", "popularity"]
+    for name in ("global mean", "popularity"):
+        assert [(each.task, each.part) for each in found[name]] == [places[name]]
 
 
 def test_a_file_that_is_no_comparison(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_errors_name_what_was_found(batch: Batch) -> None:
     with pytest.raises(DataError, match="reads column 'ratin', which is not in the log; did you mean 'rating'"):
         Expression("ratin >= 4")(batch)
-    wrong = "compares 'event' with 'purchas', which it never is; did you mean 'purchase'.; values found: 'purchase', "
+    wrong = "compares 'event' with 'purchas', which it never is; did you mean 'purchase'. Values found: 'purchase', "
     with pytest.raises(DataError, match=wrong):
         Expression("event == 'purchas'")(batch)
     with pytest.raises(DataError, match="compares the text 'good' with 'rating', which holds numbers"):
@@ -122,7 +122,7 @@ def test_columns_are_compared_only_where_they_hold_the_same_values() -> None:
 
 
 def test_ids_and_columns_of_several_values(batch: Batch) -> None:
-    with pytest.raises(DataError, match="compares 'item_id' with 1, which it never is; values found: 5, 6, 7, 8"):
+    with pytest.raises(DataError, match=r"compares 'item_id' with 1, which it never is\. Values found: 5, 6, 7, 8"):
         Expression("item_id == 1")(batch)
     wide = Batch({**batch.columns, "recent": torch.zeros(5, 3).long()})
     with pytest.raises(DataError, match="reads column 'recent', which holds 3 values a row"):

@@ -24,6 +24,13 @@ def test_one_id_or_many() -> None:
     assert listed(()) == ([], False)
 
 
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(("given", "words"), [(None, "None is a NoneType"), (1.0, r"1\.0 is a float")])
+def test_what_is_no_id(given: object, words: str) -> None:
+    with pytest.raises(DataError, match=rf"^{words}, not an id; ids are text or whole numbers: pass one, or a list of"):
+        listed(given)  # type: ignore[arg-type]
+
+
 def test_rows_in_the_order_asked() -> None:
     assert known_rows(NUMBERS, [9, 1, 9], "item").tolist() == [3, 1, 3]
     assert known_rows(NUMBERS, [], "item").tolist() == []
@@ -39,8 +46,8 @@ def test_rows_in_the_order_asked() -> None:
         ),
         (FILMS, ["alien"], r"item 'alien' is not among the 3 known items; did you mean 'Alien \(1979\)'\?$"),
         (FILMS, ["Dancing with Wolves (1990)"], r"did you mean 'Dances with Wolves \(1990\)'\?$"),
-        (FILMS, ["Zardoz"], r"item 'Zardoz' is not among the 3 known items$"),
-        (FILMS, [""], r"item '' is not among the 3 known items$"),
+        (FILMS, ["Zardoz"], r"item 'Zardoz' is not among the 3 known items\.$"),
+        (FILMS, [""], r"item '' is not among the 3 known items\.$"),
         (NUMBERS, [1, 4, 5], r"items 4, 5 are not among the 3 known items; their ids lie between 1 and 9$"),
         (NUMBERS, [10, 11, 12, 13, 14], r"items 10, 11, 12 and 2 more are not among the 3 known items"),
         (FILMS, [3], r"column 'title' holds whole numbers such as 3, but its known ids are text"),
@@ -54,5 +61,5 @@ def test_unknown_ids_are_named(entities: Entities, ids: list[str] | list[int], w
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("entities", [FILMS, NUMBERS])
 def test_no_id_is_like_none(entities: Entities) -> None:
-    with pytest.raises(DataError, match=r"item None is not among the 3 known items$"):
+    with pytest.raises(DataError, match=r"item None is not among the 3 known items\.$"):
         known_rows(entities, [None], "item")  # type: ignore[list-item]

@@ -176,7 +176,5 @@ def _other_events(events: pl.DataFrame, schema: Schema) -> tuple[dict[str, torch
 def test_a_log_that_no_task_reads_is_refused(clicks: EventLog, survey: EventLog) -> None:
     model = model_of(clicks)
     model.weights = {"stars": 0.0}
-    with pytest.raises(
-        DataError, match=r"no trained task finds its columns in epoch 1, batch .* user_id, item_id"
-    ):
+    with pytest.raises(DataError, match=r"no trained task finds its columns in epoch 1, batch .* user_id, item_id"):
         fit(model, Mix([clicks, survey]), epochs=1, batch_size=20, progress=False)

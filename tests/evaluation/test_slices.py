@@ -120,6 +120,6 @@ def test_slices_stand_in_text_and_json(logs: tuple[EventLog, EventLog]) -> None:
 
 def test_unknown_family_is_refused(logs: tuple[EventLog, EventLog]) -> None:
     with pytest.raises(
-        ConfigError, match=r"slice 'genre' is neither a family nor a column; did you mean 'genres'\?; there"
+        ConfigError, match=r"slice 'genre' is neither a family nor a column; did you mean 'genres'\? There"
     ):
         evaluate(Popularity(logs[0]), logs[1], train=logs[0], slices=["genre"])

@@ -141,9 +141,7 @@ def test_fit_resumes_with_it_at_the_same_bits(tmp_path: Path) -> None:
         item=FeatureTower(log.items, dim=4),
         tasks=[Rating(hidden=(4,)), Retrieval()],
     )
-    with pytest.raises(
-        TrainingError, match="does not fit this model and optimizer: the state has 2 parameter groups"
-    ):
+    with pytest.raises(TrainingError, match="does not fit this model and optimizer: the state has 2 parameter groups"):
         fit(
             model,
             log,

@@ -22,7 +22,7 @@ def test_the_least_document() -> None:
     [
         ({"trainning": {}}, "motet.toml: there is no table 'trainning'; did you mean 'training'"),
         ({"columns": {}}, "motet.toml: there is no table 'columns'"),
-        ({"data": {"events": "a", "item": "b"}}, r"\[data\]: there is no key 'item'; did you mean 'items'\?; keys: ev"),
+        ({"data": {"events": "a", "item": "b"}}, r"\[data\]: there is no key 'item'; did you mean 'items'\? Keys: ev"),
         ({"data": {}}, r"motet.toml \[data\] has no key 'events', which is required"),
         ({"towers": {"usr": {}}}, r"motet.toml \[towers\]: there is no key 'usr'; did you mean 'user'"),
         ({"tasks": []}, r"motet.toml: tasks = \[\]; it must hold at least one"),

@@ -30,7 +30,7 @@ def test_continued_lines_are_one_and_other_sections_none() -> None:
 
 
 def test_attributes_and_the_style_of_torch() -> None:
-    assert meanings(EarlyStopping)["patience"] == "Epochs in a row without a new best after which training ends."
+    assert meanings(EarlyStopping)["patience"].startswith("The number of epochs in a row without a new best")
     assert "learning rate" in meanings(torch.optim.AdamW)["lr"]
 
 

@@ -71,14 +71,14 @@ def test_what_the_log_knows_is_given() -> None:
     [
         ({"kind": "Retreival"}, r"motet.toml \[\[tasks\]\] 2: there is no kind 'Retreival'; did you mean 'Retrieval'"),
         ({"kind": ["Retrieval"]}, r"motet.toml \[\[tasks\]\] 2: there is no kind \['Retrieval'\]; did you mean"),
-        ({"name": "buy"}, r"motet.toml \[\[tasks\]\] 2 has no kind; kinds: .*Rating"),
+        ({"name": "buy"}, r"motet.toml \[\[tasks\]\] 2 has no kind. Kinds: .*Rating"),
         (
             {"kind": "Retrieval", "temprature": 2},
-            r"\[\[tasks\]\] 2: 'temprature' is not a setting of Retrieval; did you mean 'temperature'\?; settings",
+            r"\[\[tasks\]\] 2: 'temprature' is not a setting of Retrieval; did you mean 'temperature'\? Settings",
         ),
-        ({"kind": "Retrieval", "heads": "two"}, r"\[\[tasks\]\] 2: heads = 'two'; it must be a whole number$"),
+        ({"kind": "Retrieval", "heads": "two"}, r"\[\[tasks\]\] 2: heads = 'two'; it must be a whole number\.$"),
         ({"kind": "Retrieval", "heads": True}, "heads = True; it must be a whole number"),
-        ({"kind": "Retrieval", "temperature": "hot"}, "temperature = 'hot'; it must be a number, or 'none'$"),
+        ({"kind": "Retrieval", "temperature": "hot"}, r"temperature = 'hot'; it must be a number, or 'none'\.$"),
         (
             {"kind": "Retrieval", "reduction": "men"},
             "reduction = 'men'; it must be one of 'mean', 'sum'; did you mean 'mean'",
@@ -87,11 +87,11 @@ def test_what_the_log_knows_is_given() -> None:
         ({"kind": "Retrieval", "pool": 3}, "pool = 3; it must be a table of kind Catalogue or InBatch"),
         (
             {"kind": "Retrieval", "pool": {"spare": "batch"}},
-            r"2, pool has no kind; kinds: Catalogue, InBatch",
+            r"2, pool has no kind. Kinds: Catalogue, InBatch",
         ),
         (
             {"kind": "Retrieval", "positives": {"were": "x == 1"}},
-            r"2, positives: 'were' is not a setting of Rows; did you mean 'where'\?; settings: where, weight",
+            r"2, positives: 'were' is not a setting of Rows; did you mean 'where'\? Settings: where, weight",
         ),
     ],
 )

@@ -180,5 +180,5 @@ def test_what_does_not_fit_is_found_before_training(folder: Path, tables: Tables
 
 
 def test_kinds_that_are_not_there(folder: Path, tables: Tables) -> None:
-    with pytest.raises(DataError, match=r"\[recommend\]: condition .* with 'buy', which it never is; .*'purchase'"):
+    with pytest.raises(DataError, match=r"\[recommend\]: condition .* with 'buy', which it never is\. .*'purchase'"):
         check(project(folder, tables, "recommend.seen=\"event == 'buy'\""))

@@ -156,7 +156,7 @@ def test_errors() -> None:
     with pytest.raises(ConfigError, match="a funnel needs two or more different columns"):
         Funnel(stages=("click", "click"))
     with pytest.raises(
-        ConfigError, match=r"stage='bui' is not one of the stages; did you mean 'buy'\?; stages: click, cart"
+        ConfigError, match=r"stage='bui' is not one of the stages; did you mean 'buy'\? Stages: click, cart"
     ):
         Funnel(stages=STAGES, stage="bui")
     with pytest.raises(

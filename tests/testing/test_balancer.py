@@ -71,8 +71,8 @@ class Counts(Balancer):
     [
         (Forgetful, r"no gradient reaches _tasks.1.* in a batch with every task"),
         (Divides, "is not finite in a batch without the labels of a task"),
-        (Bent, r"'stars' alone has another gradient than without a balancer"),
-        (Counts, "a balancer of the same config and state gives other gradients"),
+        (Bent, r"'stars' alone has a different gradient than without a balancer"),
+        (Counts, "a balancer with the same config and state gives different gradients"),
     ],
 )
 def test_it_is_broken(build: Any, words: str) -> None:

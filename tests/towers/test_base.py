@@ -62,9 +62,9 @@ def test_without_a_config_it_cannot_be_saved(items: Entities) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (lambda vectors, _: vectors[:, :3], r"3 rows gave \(3, 3\); a tower of this dim gives \(3, 4\)"),
+        (lambda vectors, _: vectors[:, :3], r"3 rows gave \(3, 3\); with this dim the shape is \(3, 4\)"),
         (lambda vectors, rows: vectors / (rows != 2).float()[:, None], "a vector is not finite"),
-        (lambda vectors, _: vectors.cumsum(0), "rows in another order have other vectors"),
+        (lambda vectors, _: vectors.cumsum(0), "a different order of rows changes the vectors"),
         (lambda vectors, rows: vectors + (rows == rows[0]).all(), "equal ids have different vectors"),
         (lambda vectors, rows: vectors / (rows != 0).float()[:, None], "the unknown entity's vector is not finite"),
         (
@@ -79,5 +79,5 @@ def test_contract_catches(items: Entities, fault: Callable[[Tensor, Tensor], Ten
 
 
 def test_contract_catches_what_is_not_saved(items: Entities) -> None:
-    with pytest.raises(AssertionError, match="a tower of the same config and weights gives other vectors"):
+    with pytest.raises(AssertionError, match="a tower with the same config and weights gives different vectors"):
         check_tower(Forgetful(items), BATCH)

@@ -175,13 +175,14 @@ def fusion(by: Mapping[str, float]) -> bytes:
     return json.dumps({"by": dict(by)}, indent=2).encode()
 
 
-def load(path: str | Path, model: Model | None = None) -> Saved:
+def load(path: str | Path, model: Model | None = None, *, indexed: bool = True) -> Saved:
     """Load a saved model.
 
     Args:
         path: The folder.
         model: A model of the same parts, which receives the weights; needed if a class of the saved model is not one
             of motet's.
+        indexed: Whether to read the index, if there is one.
 
     Returns:
         The content. Embedding tables, item vectors and index are mapped from their files, which processes share;
@@ -203,7 +204,7 @@ def load(path: str | Path, model: Model | None = None) -> Saved:
         vectors = kept_vectors.read(folder)
     with reading(INDEX, where):
         at_hand = {} if vectors is None else {_digest(folder): vectors.rows[1:]}
-        index = load_index(folder / INDEX, at_hand) if (folder / INDEX).exists() else None
+        index = load_index(folder / INDEX, at_hand) if indexed and (folder / INDEX).exists() else None
     with reading(FUSION, where):
         by = dict(read_document(folder, FUSION, where)["by"]) if (folder / FUSION).exists() else None
     return Saved(model.eval(), log, vectors, index, by, folder)

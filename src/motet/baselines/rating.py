@@ -43,7 +43,7 @@ class RatingBaseline(Baseline):
         super().__init__(train, name=name, where=where)
         if label not in train.schema.signals:
             hint = did_you_mean(label, train.schema.signals)
-            raise DataError(f"{label!r} is no signal of the log{hint}; signals: {', '.join(train.schema.signals)}")
+            raise DataError(f"{label!r} is no signal of the log{hint} Signals: {', '.join(train.schema.signals)}.")
         labels = train.columns[label]
         known = ~labels.isnan() & (self.row_weights > 0)
         if not known.any():

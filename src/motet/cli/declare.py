@@ -78,10 +78,10 @@ def _features(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         column, _, kind = text.rpartition("=")
         if not column or kind not in KINDS:
-            hint = did_you_mean(kind, KINDS) if column else ""
+            hint = did_you_mean(kind, KINDS) if column else "."
             raise ConfigError(
-                f"feature {text!r} has no known kind{hint}; write COLUMN=KIND, as in year=numeric. "
-                f"Kinds: {', '.join(KINDS)}"
+                f"feature {text!r} has no known kind{hint} Write COLUMN=KIND, as in year=numeric. "
+                f"Kinds: {', '.join(KINDS)}."
             )
         features[column] = KINDS[kind].__name__
     return features

@@ -207,7 +207,7 @@ def serve(
         if name not in live:
             hint = did_you_mean(name, live)
             raise ConfigError(
-                f"there is a share for {name!r}, but no live model of that name{hint}; models: {', '.join(live)}"
+                f"there is a share for {name!r}, but no live model of that name{hint} Models: {', '.join(live)}."
             )
     wanted = [{"name": name, **given(share=shares.get(name))} for name in live]
     wanted += [{"name": name, "role": "shadow"} for name in shadows]

@@ -82,8 +82,8 @@ class Yardstick:
         for key in objectives:
             if key not in self.keys:
                 raise ConfigError(
-                    f"{key!r} is not a validation metric of this project{did_you_mean(key, self.keys)}; metrics: "
-                    f"{', '.join(self.keys)}"
+                    f"{key!r} is not a validation metric of this project{did_you_mean(key, self.keys)} Metrics: "
+                    f"{', '.join(self.keys)}."
                 )
 
     def rule(self, key: str) -> float:

@@ -84,7 +84,7 @@ def movielens(
     """
     release = RELEASES.get(name)
     if release is None:
-        hint = did_you_mean(name, RELEASES) or "."
+        hint = did_you_mean(name, RELEASES)
         raise ConfigError(f"there is no MovieLens release {name!r}{hint} Releases: {', '.join(RELEASES)}.")
     if item not in ("movie_id", "title"):
         raise ConfigError(f"item={item!r} does not identify a film; use 'movie_id' or 'title'")

@@ -104,7 +104,7 @@ class Expression:
             if column not in batch:
                 raise DataError(
                     f"condition {self.text!r} reads column {column!r}, which is not in the log"
-                    f"{did_you_mean(column, batch.columns)}; columns: {', '.join(batch.columns)}"
+                    f"{did_you_mean(column, batch.columns)} Columns: {', '.join(batch.columns)}."
                 )
             if batch[column].ndim != 1:
                 raise DataError(
@@ -215,7 +215,7 @@ class Expression:
             listed = ", ".join(map(repr, vocab.ids.head(SHOWN))) + (", ..." if len(vocab.ids) > SHOWN else "")
             raise DataError(
                 f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"
-                f"{did_you_mean(value, vocab.ids.head(SEARCHED))}; values found: {listed}"
+                f"{did_you_mean(value, vocab.ids.head(SEARCHED))} Values found: {listed}."
             )
         return int(vocab.encode(pl.Series([value]))[0])
 

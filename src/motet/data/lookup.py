@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
     Returns:
         The list, and whether it holds a single id that was passed on its own.
 
+    Raises:
+        DataError: If `ids` is neither an id nor a collection of them.
+
     Example:
         >>> listed("a"), listed(["a", "b"])
         ((['a'], True), (['a', 'b'], False))
@@ -36,6 +39,10 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
     if isinstance(ids, np.generic | np.ndarray | Tensor):
         many: Any = ids.tolist()
         return ([many], True) if ids.ndim == 0 else (many, False)
+    if not isinstance(ids, Iterable):
+        raise DataError(
+            f"{ids!r} is a {type(ids).__name__}, not an id; ids are text or whole numbers: pass one, or a list of them"
+        )
     plain: Any = [id.item() if isinstance(id, np.generic) else id for id in ids]
     return plain, False
 
@@ -68,7 +75,7 @@ def _hint(wrong: str | int, entities: Entities) -> str:
     """A similar id if ids are text; their range if they are numbers."""
     known = entities.vocab.ids
     if not isinstance(wrong, str):
-        return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) and wrong is not None else ""
+        return f"; their ids lie between {known[0]} and {known[-1]}" if len(known) and wrong is not None else "."
     folded = wrong.casefold()
     inside = known.filter(known.str.to_lowercase().str.contains(folded, literal=True))
     if folded and len(inside):

@@ -64,8 +64,8 @@ class PairFeatures:
         for kind in self.near:
             if kind not in kinds:
                 raise ConfigError(
-                    f"near={kind!r} is not an event type in the log{did_you_mean(kind, kinds)}; "
-                    f"types: {', '.join(kinds)}"
+                    f"near={kind!r} is not an event type in the log{did_you_mean(kind, kinds)} "
+                    f"Types: {', '.join(kinds)}."
                 )
         self.sizes = (len(log.users), len(log.items))
         batch = log.batch()

@@ -176,7 +176,7 @@ class Schema:
                 document[role] = {name: _kind_from_dict(name, value) for name, value in document.get(role, {}).items()}
             for name in document:
                 if name not in known:
-                    hint = did_you_mean(name, known) or "."
+                    hint = did_you_mean(name, known)
                     raise ConfigError(f"a schema has no field {name!r}{hint} Fields: {', '.join(known)}.")
             return cls(**document)
         except (ValueError, TypeError, AttributeError) as error:
@@ -205,7 +205,7 @@ def _kind_from_dict(column: str, value: dict[str, Any]) -> Feature:
     settings = dict(value)
     name = settings.pop("kind", None)
     if name not in KINDS:
-        hint = did_you_mean(name, KINDS) or "."
+        hint = did_you_mean(name, KINDS)
         raise ConfigError(f"feature {column!r} has the unknown kind {name!r}{hint} Kinds: {', '.join(KINDS)}.")
     known = {setting.name for setting in fields(KINDS[name])}
     for setting in settings:

@@ -154,7 +154,7 @@ class Shop:
             DataError: If an id is not in the shop, or the numbers of users and items differ.
         """
         if stage not in TRUTHS:
-            raise ConfigError(f"there is no stage {stage!r}{did_you_mean(stage, TRUTHS)}; stages: {', '.join(TRUTHS)}")
+            raise ConfigError(f"there is no stage {stage!r}{did_you_mean(stage, TRUTHS)} Stages: {', '.join(TRUTHS)}.")
         if position < 1:
             raise ConfigError(f"position={position}; positions in a list count from 1")
         user, item = _places("user", users, len(self.users)), _places("item", items, len(self.items))

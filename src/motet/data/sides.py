@@ -180,7 +180,7 @@ def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> p
 
 
 def _nowhere(log: Table, table: pl.DataFrame, name: str, role: str) -> DataError:
-    hint = did_you_mean(name, [*table.columns, *log.columns]) or "."
+    hint = did_you_mean(name, [*table.columns, *log.columns])
     return DataError(
         f"{role} feature {name!r} is neither in the {role} table nor in {log.name}{hint} "
         f"Columns of the {role} table: {', '.join(table.columns)}. Columns of {log.name}: {', '.join(log.columns)}."

@@ -126,5 +126,5 @@ def _reading(name: str) -> Iterator[None]:
 def _require(needs: Sequence[str], source: Source, name: str) -> None:
     for column in needs:
         if column not in source.columns:
-            hint = did_you_mean(column, source.columns) or "."
+            hint = did_you_mean(column, source.columns)
             raise DataError(f"column {column!r} is not in {name}{hint} Columns: {', '.join(source.columns)}.")

@@ -90,7 +90,7 @@ def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequenc
 
 
 def _unread(what: str, name: object, key: str, reads: Sequence[str]) -> DataError:
-    hint = did_you_mean(name, reads) or "."
+    hint = did_you_mean(name, reads)
     return DataError(f"{what} feature that the tower of {key!r} reads{hint} It reads: {', '.join(reads)}.")
 
 

@@ -118,7 +118,7 @@ def _column(name: str, test: EventLog) -> Iterator[tuple[str, Tensor]]:
 def _unknown(name: str, test: EventLog) -> str:
     columns = [column for column in test.columns if column not in (test.users.key, test.items.key)]
     known = [*FAMILIES, *columns, *test.users.features, *test.items.features]
-    return f"slice {name!r} is neither a family nor a column{did_you_mean(name, known)}; there are: {', '.join(known)}"
+    return f"slice {name!r} is neither a family nor a column{did_you_mean(name, known)} There are: {', '.join(known)}."
 
 
 def _values(column: Column, rows: Tensor | None) -> Iterator[tuple[str, Tensor]]:

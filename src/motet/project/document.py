@@ -141,7 +141,7 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
     what = "key" if table else "table"
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(key, known)
-        raise ConfigError(f"{place}: there is no {what} {key!r}{hint}; {what}s: {', '.join(known)}")
+        raise ConfigError(f"{place}: there is no {what} {key!r}{hint} {what.title()}s: {', '.join(known)}.")
     if error["type"] == "missing":
         raise ConfigError(f"{place} has no {what} {key!r}, which is required")
     told = RULES.get(error["type"], error["msg"][0].lower() + error["msg"][1:])

@@ -117,7 +117,7 @@ def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) 
     found = Guess({name: Profile.of(events, name) for name in events.columns})
     for side, name in known.items():
         if name not in found.columns:
-            hint = did_you_mean(name, found.columns) or "."
+            hint = did_you_mean(name, found.columns)
             raise ConfigError(f"column {name!r} is not in {events.name}{hint} Columns: {', '.join(events.columns)}.")
         found.take(side, name, "as given")
     _times(found)
@@ -146,7 +146,7 @@ def _ids(found: Guess, tables: Mapping[str, Table], name: str) -> None:
             if not repeated:
                 raise ConfigError(
                     f"no column of {name} looks like the ids of {side}s; name it with --{side} COLUMN. "
-                    f"Columns: {', '.join(found.columns)}"
+                    f"Columns: {', '.join(found.columns)}."
                 )
             best = max(repeated, key=lambda each: each.distinct)
             found.take(side, best.name, "by its type and its repeated values: please check")

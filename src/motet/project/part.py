@@ -68,8 +68,8 @@ class Part:
         for name in written:
             if name not in known:
                 raise ConfigError(
-                    f"{place}: {name!r} is not a setting of {kind}{did_you_mean(name, known)}; "
-                    f"settings: {', '.join(known) or 'none'}"
+                    f"{place}: {name!r} is not a setting of {kind}{did_you_mean(name, known)} "
+                    f"Settings: {', '.join(known) or 'none'}."
                 )
         for name, setting in known.items():
             if setting.required and name not in written:
@@ -119,11 +119,11 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
     kind = table.get("kind")
     if len(kinds) == 1 and (kind is None or "kind" in settings(next(iter(kinds.values())))):
         return next(iter(kinds))
-    listed = f"kinds: {', '.join(kinds) or 'none'}"
+    listed = f"Kinds: {', '.join(kinds) or 'none'}."
     if kind is None:
-        raise ConfigError(f"{place} has no kind; {listed}")
+        raise ConfigError(f"{place} has no kind. {listed}")
     if not isinstance(kind, str) or kind not in kinds:
-        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)}; {listed}")
+        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)} {listed}")
     return kind
 
 
@@ -153,7 +153,7 @@ def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -
 
 
 def _refusal(raw: Any, setting: Setting, place: str) -> ConfigError:
-    hint = did_you_mean(raw, choices(setting.hint)) if isinstance(raw, str) else ""
+    hint = did_you_mean(raw, choices(setting.hint)) if isinstance(raw, str) else "."
     nothing = f", or {NOTHING!r}" if setting.optional else ""
     return ConfigError(f"{place}: {setting.name} = {raw!r}; it must be {words(setting.hint)}{nothing}{hint}")
 

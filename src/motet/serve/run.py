@@ -121,7 +121,7 @@ def begin(
         if name not in live:
             hint = did_you_mean(name, live)
             raise ConfigError(
-                f"there is a share for {name!r}, but no live model of that name{hint}; models: {', '.join(live)}"
+                f"there is a share for {name!r}, but no live model of that name{hint} Models: {', '.join(live)}."
             )
     wanted = [Wanted(name, shares.get(name)) for name in live]
     wanted += [Wanted(path.resolve().name, role="shadow") for path in shadows]

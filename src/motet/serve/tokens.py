@@ -42,7 +42,7 @@ class Tokens:
             for scope in allowed:
                 if scope not in SCOPES:
                     hint = did_you_mean(scope, SCOPES)
-                    raise ConfigError(f"token {place} has the scope {scope!r}{hint}; scopes: {', '.join(SCOPES)}")
+                    raise ConfigError(f"token {place} has the scope {scope!r}{hint} Scopes: {', '.join(SCOPES)}.")
             self._scopes[_digest(token)] = frozenset(SCOPES if "admin" in allowed else allowed)
 
     @classmethod

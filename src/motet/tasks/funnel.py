@@ -77,7 +77,7 @@ class Funnel(PairTask):
             )
         if stage is not None and stage not in stages:
             raise ConfigError(
-                f"stage={stage!r} is not one of the stages{did_you_mean(stage, stages)}; stages: {', '.join(stages)}"
+                f"stage={stage!r} is not one of the stages{did_you_mean(stage, stages)} Stages: {', '.join(stages)}."
             )
         super().__init__(name, needs=stages, where=where, product=product)
         self.stages = stages

@@ -45,7 +45,7 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
     kinds: dict[str, Kind] = {}
     for name in declared if names is None else names:
         if name not in declared:
-            hint = did_you_mean(name, declared) or "."
+            hint = did_you_mean(name, declared)
             listed = ", ".join(declared) or "none"
             raise ConfigError(f"{name!r} is not a context feature{hint} Declared context features: {listed}.")
         match declared[name]:
@@ -188,7 +188,7 @@ def _check_column(batch: Batch, name: str, kind: Kind) -> None:
     if name not in batch:
         raise DataError(
             f"a ContextTower reads the context column {name!r}, which is not in the log"
-            f"{did_you_mean(name, batch.columns)}; columns: {', '.join(batch.columns)}"
+            f"{did_you_mean(name, batch.columns)} Columns: {', '.join(batch.columns)}."
         )
     values, coded = batch[name], name in batch.vocabs
     if isinstance(kind, int) and (values.is_floating_point() or int(values.max()) >= kind):

@@ -219,7 +219,7 @@ def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
     names = list(features)
     for name in names:
         if name not in declared:
-            hint = did_you_mean(name, declared) or "."
+            hint = did_you_mean(name, declared)
             listed = ", ".join(declared) or "none"
             raise ConfigError(f"{name!r} is not a feature of {entities.key!r}{hint} Declared features: {listed}.")
         if names.count(name) > 1:

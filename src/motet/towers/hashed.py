@@ -141,7 +141,7 @@ def _reads(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
         return [probes] * len(names)
     for name in probes:
         if name not in names:
-            hint = did_you_mean(name, names) or "."
+            hint = did_you_mean(name, names)
             raise ConfigError(
                 f"probes names {name!r}, which the tower does not read{hint} Columns: {', '.join(names)}."
             )

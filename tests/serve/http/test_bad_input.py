@@ -24,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": 3, "k": 0}, "k", "k: Input should be greater than or equal to 1"),
         ("recommend", {"user": 3, "k": 1001}, "k", "k: Input should be less than or equal to 1000"),
         ("recommend", {"user": 3, "k": "5"}, "k", "k: Input should be a valid integer"),
-        ("recommend", {"user": 3, "kk": 5}, "kk", "kk: no field 'kk'; did you mean 'k'?; fields: preference"),
+        ("recommend", {"user": 3, "kk": 5}, "kk", "kk: no field 'kk'; did you mean 'k'? Fields: preference"),
         ("recommend", {}, None, 'give either "user", one id, or "users", a list of ids'),
         ("recommend", {"user": 3, "users": [3]}, None, 'give either "user", one id, or "users"'),
         ("recommend", {"users": []}, "users", "users: List should have at least 1 item"),

@@ -227,7 +227,7 @@ def test_tokens_from_a_file_and_from_the_environment(tmp_path: Path, monkeypatch
     ("text", "message"),
     [
         ("short read", "token 1 has 5 characters; use at least 16, chosen at random"),
-        (f"{READER} reed", "token 1 has the scope 'reed'; did you mean 'read'?; scopes: read, write, admin"),
+        (f"{READER} reed", "token 1 has the scope 'reed'; did you mean 'read'? Scopes: read, write, admin"),
         (READER, "line 1 of .*tokens is not a token and its scopes, as in: TOKEN read,write"),
         (f"{READER} admin\n{READER} read", "line 2 of .*tokens repeats a token; write all its scopes on one line"),
         ("# nobody\n", "tokens holds no tokens; write lines such as: TOKEN read,write"),

@@ -75,7 +75,7 @@ def test_only_and_where_hold_together(ask: Caller) -> None:
 def test_a_misspelt_column_is_named(ask: Caller) -> None:
     error = ask.refused(422, "POST", "/v1/recommend", {"user": 3, "where": {"genre": "war"}})
     assert error["field"] == "where.genre"
-    assert "for where; did you mean 'genres'?; columns: title, genres, year, country" in error["message"]
+    assert "for where; did you mean 'genres'? Columns: title, genres, year, country" in error["message"]
 
 
 def test_weights_reorder(ask: Caller, recommender: Recommender) -> None:
@@ -194,7 +194,7 @@ def test_model(ask: Caller) -> None:
     assert model["models"] == [{"name": "films", "version": "1", "share": 1.0, "role": "live"}]
     assert ask.post("/v1/recommend", {"user": 1, "model": "films"})["model"]["name"] == "films"
     error = ask.refused(404, "POST", "/v1/recommend", {"user": 1, "model": "film"})
-    assert error["message"] == "no served model is called 'film'; did you mean 'films'?; models: films"
+    assert error["message"] == "no served model is called 'film'; did you mean 'films'? Models: films."
     assert ask.refused(404, "GET", "/v1/report")["message"] == "the model has no report; motet export can add one"
 
 

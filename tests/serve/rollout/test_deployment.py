@@ -117,7 +117,7 @@ def test_models_share_the_users_and_each_user_keeps_to_one(asking: Asking) -> No
         assert ask.get(f"/v1/model?model={name}")["name"] == name
     assert ask.get("/v1/model")["name"] == "a"
     error = ask.refused(404, "GET", "/v1/model?model=d")
-    assert error["message"] == "no served model is called 'd'; models: a, b"
+    assert error["message"] == "no served model is called 'd'. Models: a, b."
 
 
 def test_another_process_follows_once_it_can(
@@ -298,5 +298,5 @@ def test_registries_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
         Registry([], tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="two models are called 'a'; rename the folder of one"):
         Registry([folder / "a", tmp_path / "a"])
-    with pytest.raises(ConfigError, match="there is no model 'd'; models: a, b, c"):
+    with pytest.raises(ConfigError, match=r"there is no model 'd'\. Models: a, b, c"):
         Registry([], folder).load("d", "1")

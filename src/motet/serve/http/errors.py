@@ -59,7 +59,7 @@ def _invalid(invalid: RequestValidationError, path: str) -> Problem:
     message = error["msg"].removeprefix("Value error, ") + "".join(f" or {other}" for other in others)
     if error["type"] == "extra_forbidden" and len(where) == 1 and path in BODIES:
         fields = BODIES[path].model_fields
-        message = f"no field {where[0]!r}{did_you_mean(where[0], fields)}; fields: {', '.join(fields)}"
+        message = f"no field {where[0]!r}{did_you_mean(where[0], fields)} Fields: {', '.join(fields)}."
     return Problem(422, message if field is None else f"{field}: {message}", field=field)
 
 

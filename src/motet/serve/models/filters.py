@@ -44,7 +44,7 @@ def _mask(table: pl.DataFrame, column: str, asked: Any) -> pl.Expr:
         raise Problem(
             422,
             f"the item table has no column {column!r} for where"
-            f"{did_you_mean(column, table.columns)}; columns: {', '.join(table.columns)}",
+            f"{did_you_mean(column, table.columns)} Columns: {', '.join(table.columns)}.",
             field=f"where.{column}",
         )
     if isinstance(asked, Range):

@@ -62,7 +62,7 @@ class Lineup:
         if name not in self.models:
             names = ", ".join(self.models)
             hint = did_you_mean(name, self.models)
-            raise Problem(404, f"no served model is called {name!r}{hint}; models: {names}", field="model")
+            raise Problem(404, f"no served model is called {name!r}{hint} Models: {names}.", field="model")
         return self.models[name]
 
     def of(self, user: str | int) -> ServedModel:

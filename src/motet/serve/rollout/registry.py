@@ -89,5 +89,5 @@ class Registry:
     def _find(self, name: str) -> Path:
         models = self.models()
         if name not in models:
-            raise ConfigError(f"there is no model {name!r}{did_you_mean(name, models)}; models: {', '.join(models)}")
+            raise ConfigError(f"there is no model {name!r}{did_you_mean(name, models)} Models: {', '.join(models)}.")
         return models[name]
