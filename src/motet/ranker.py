@@ -1,4 +1,4 @@
-"""Ranker: retrieve, filter, rank and fuse, by rows."""
+"""Ranker: retrieves, filters, ranks and fuses, on rows instead of ids."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from motet.retrievers.stages import Stage
 from motet.scorer import PAIRS, Askers, OtherVectorsError, Scorer, close
 from motet.tasks import CorpusTask
 
-FIRST = ""  # a source: the scorer's corpus task, or every item where there is none
+FIRST = ""  # a source: the scorer's corpus task, or every item if there is none
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for, whoever the users are.
+    """The parameters of a request, the same for all its users.
 
     Attributes:
-        k: How many items.
-        weights: What each task counts for.
-        candidates: How many items are retrieved for the tasks to rank.
-        exclude: Item rows that must not come.
-        only: Item rows that may come; all where None.
-        exclude_seen: Whether the items a user had must not come.
-        preference: The weighting the model answers by, as `Model.prefer` tells it.
+        k: The number of items.
+        weights: The weight of each task's scores.
+        candidates: The number of items that each source retrieves for the tasks to rank.
+        exclude: Item rows that must not be recommended.
+        only: Item rows that may be recommended; None for all.
+        exclude_seen: Whether to leave out the items that a user has seen.
+        preference: The weighting that the model answers by, from `Model.prefer`.
     """
 
     k: int
@@ -48,7 +48,7 @@ class Request:
 
 
 class Ranking(NamedTuple):
-    """The best items of each user: row 0, minus infinity and NaN fill up lines where fewer are allowed."""
+    """The best items of each user, best first; shorter lines are padded with row 0, score minus infinity and NaN."""
 
     rows: Int[Tensor, "users k"]
     scores: Float[Tensor, "users k"]
@@ -56,16 +56,16 @@ class Ranking(NamedTuple):
 
 
 class Ranker:
-    """Answers requests with what a scorer says.
+    """Answers requests with the scores of a model.
 
     Args:
-        scorer: Of the trained model.
-        index: Of `scorer.candidates()` less row 0; an exact one where not given.
-        stages: What finds candidates, as `retrievers.stages` checked it: those of an earlier stage come first in the
-            answer. One stage of the scorer's corpus task, where there is none.
+        scorer: The scorer of the trained model.
+        index: An index of `scorer.candidates()` without row 0; by default an exact one.
+        stages: The sources of candidates, checked by `retrievers.stages`: items from an earlier stage come first in the
+            answer. By default one stage with the scorer's corpus task.
 
     Raises:
-        ConfigError: If the index is not of these vectors.
+        ConfigError: If the index holds other vectors.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Ranker:
     ) -> None:
         self.scorer = scorer
         self.stages: Sequence[Stage] = stages or ((FIRST,),)
-        # Indexes hold no row 0, because the unknown item is not recommended: their row r is item row r + 1.
+        # Indexes leave out row 0, since the unknown item is never recommended: row r of an index is item row r + 1.
         counts = scorer.counts[1:, None].to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
@@ -88,7 +88,7 @@ class Ranker:
 
     @property
     def retrievers(self) -> list[Retriever]:
-        """The sources that are no tasks."""
+        """The sources that are retrievers, not tasks."""
         return [source for stage in self.stages for source in stage if isinstance(source, Retriever)]
 
     def rank(self, askers: Askers, request: Request) -> Ranking:
@@ -96,10 +96,10 @@ class Ranker:
 
         Args:
             askers: The users.
-            request: What is asked for.
+            request: The request.
 
         Returns:
-            One line a user, as wide as the longest.
+            One line per user, as wide as the longest answer.
         """
         nobody = torch.from_numpy(askers.basis == "popularity")
         blocks = [
@@ -122,7 +122,7 @@ class Ranker:
         return _trimmed(Ranking(rows, scores, parts))
 
     def _personal(self, askers: Askers, request: Request) -> Ranking:
-        """Candidates, stage by stage."""
+        """The answer to users with a vector of their own, stage by stage."""
         barred = self._barred(askers, request)
         if len(self.stages) == 1:
             return self._stage(self.stages[0], askers, request, barred)
@@ -135,21 +135,21 @@ class Ranker:
         return _one_after_another(parts, request.k)
 
     def _stage(self, stage: Stage, askers: Askers, request: Request, barred: Rows) -> Ranking:
-        """The best candidates of a stage, by its own scores, and by what the tasks say of them."""
+        """The best candidates of a stage, by its own scores if it has any, else by those of the tasks."""
         found = _together([self._find(source, askers, request, barred) for source in stage])
         tasks = self.scorer.scores(askers, found.rows, request.preference)
         by = stage[0].by if len(stage) == 1 and isinstance(stage[0], Retriever) else None
         fused = fuse(tasks, request.weights if by is None else {by: 1.0}, found.rows > 0)
         if found.scores is None:
             return _cut(found.rows, fused, tasks, request.k)
-        # Among candidates that are equal by the source's own scores the first comes first.
+        # Ties in the source's own scores keep the order of the columns, so the tasks break them.
         order = fused.argsort(dim=1, descending=True, stable=True)
         own = found.scores.masked_fill(found.rows == 0, -math.inf).gather(1, order)
         tasks = {name: part.gather(1, order) for name, part in tasks.items()}
         return _cut(found.rows.gather(1, order), own, tasks, request.k)
 
     def _find(self, source: str | Retriever, askers: Askers, request: Request, barred: Rows) -> Found:
-        """What a source finds that is allowed."""
+        """The candidates of a source that the request allows."""
         size, only, device = self._size(request), request.only, self.scorer.device
         if isinstance(source, str):
             task = self.scorer.model.tasks.get(source)
@@ -165,7 +165,7 @@ class Ranker:
         return Found(rows.masked_fill(banned, 0), None if scores is None else scores.to(device))
 
     def _popular(self, askers: Askers, request: Request) -> Ranking:
-        """What most users had, for those of whom nothing is known."""
+        """The items with the most training events, for users of whom nothing is known."""
         only = None if request.only is None else request.only - 1
         barred = self._barred(askers, request)
         hits = self._by_count.search(self._ones(askers), request.k, exclude=barred, only=only)
@@ -173,7 +173,7 @@ class Ranker:
         return _cut(hits.rows + 1, hits.scores, tasks, request.k)
 
     def _barred(self, askers: Askers, request: Request) -> Rows:
-        """Rows of indexes that must not come."""
+        """The index rows that must not be recommended."""
         exclude = request.exclude - 1
         return [torch.cat([exclude, line - 1]) for line in askers.seen] if request.exclude_seen else exclude
 
@@ -187,21 +187,21 @@ class Ranker:
 def _belonging(
     index: ExactIndex | ApproximateIndex, vectors: Float[Tensor, "rows width"]
 ) -> ExactIndex | ApproximateIndex:
-    """Refuse an index of other vectors."""
+    """The index, or an error if it holds other vectors."""
     held = index.vectors
-    blocks = zip(held.split(PAIRS), vectors.split(PAIRS), strict=False)  # a comparison holds copies of what it compares
+    blocks = zip(held.split(PAIRS), vectors.split(PAIRS), strict=False)  # comparing makes copies
     same = held.shape == vectors.shape and held.data_ptr() == vectors.data_ptr()
     if not same and (held.shape != vectors.shape or not all(close(mine, theirs) for mine, theirs in blocks)):
         raise OtherVectorsError(
-            f"the index holds {len(held):,} vectors {held.shape[1]} wide that are not those of the model's "
-            f"{len(vectors):,} items; make it anew: motet index MODEL",
+            f"the index holds {len(held):,} vectors of width {held.shape[1]}, which differ from those of the model's "
+            f"{len(vectors):,} items; build it again: motet index MODEL",
             file=INDEX,
         )
     return index
 
 
 def _among(rows: Tensor, lines: Rows) -> Tensor:
-    """Which rows are named: for all users, or in the line of their own."""
+    """Which rows are among those listed, for all users alike or line by line."""
     if isinstance(lines, Tensor):
         return torch.isin(rows, lines.to(rows.device))
     who = torch.arange(len(lines)).repeat_interleave(torch.tensor([len(line) for line in lines]).long())
@@ -212,7 +212,7 @@ def _among(rows: Tensor, lines: Rows) -> Tensor:
 
 
 def _together(finds: Sequence[Found]) -> Found:
-    """Several sources as one, each item once."""
+    """The candidates of several sources, each item once."""
     if len(finds) == 1:
         return finds[0]
     rows = torch.cat([found.rows for found in finds], 1).sort(1).values
@@ -222,7 +222,7 @@ def _together(finds: Sequence[Found]) -> Found:
 
 
 def _one_after_another(parts: Sequence[Ranking], k: int) -> Ranking:
-    """Stages in their order: the whole part of a score says how many follow, the rest what the stage says."""
+    """Join the stages in order: a score is the number of later stages plus the stage's own score, mapped to (0, 1)."""
     scores = [
         ((part.scores / (1 + part.scores.abs()) + 1) / 2 + after).masked_fill(part.rows == 0, -math.inf)
         for after, part in zip(reversed(range(len(parts))), parts, strict=True)
@@ -232,7 +232,7 @@ def _one_after_another(parts: Sequence[Ranking], k: int) -> Ranking:
 
 
 def _trimmed(ranking: Ranking) -> Ranking:
-    """On the processor, without the columns that no line fills."""
+    """The ranking on the CPU, without the columns that no line fills."""
     rows = ranking.rows.cpu()
     width = int((rows > 0).sum(1).max()) if len(rows) else 0
     tasks = {name: part[:, :width].cpu() for name, part in ranking.tasks.items()}

@@ -1,4 +1,4 @@
-"""Scorer: a trained model asked by rows, with the vectors of all items at hand."""
+"""Scorer: vectors and scores of a trained model by row, with the vectors of all items in memory."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from motet.tasks import CorpusTask, WithContext
 from motet.towers.base import Tower
 
 Preferred = Float[Tensor, " tasks"] | None
-SAMPLE = 500  # items at either end whose vectors are made again, to see whether kept ones are the model's
+SAMPLE = 500  # items at either end that are embedded again, to check that stored vectors are the model's
 PAIRS = 1 << 16  # user-item pairs scored at once: a head of 256 hidden units then holds 64 MB
 
 
 @dataclass(frozen=True)
 class Askers:
-    """Users who ask, one line each, known to training or not.
+    """The users of a request, one line each, in the training log or not.
 
     Attributes:
-        rows: User rows; 0 for strangers.
-        vectors: What the tower makes of them, before any preference.
-        seen: Rows of the items each had, as far as these are not to be recommended again.
-        told: What the question says that they did.
-        basis: What the vectors stand on, as `TopK` has it: "known", "features", "history" or "popularity".
+        rows: User rows; 0 for users who are not in the log.
+        vectors: The vectors from the tower, before any preference.
+        seen: The rows of the items that each user has seen, which are not recommended again.
+        told: The events that the request passes.
+        basis: The basis of each vector, as in `TopK`: "known", "features", "history" or "popularity".
     """
 
     rows: Int[Tensor, " n"]
@@ -49,13 +49,13 @@ class Askers:
         return len(self.rows)
 
     def take(self, lines: Int[Tensor, " m"]) -> Askers:
-        """Some of them.
+        """Select lines.
 
         Args:
-            lines: Which, in any order, repeated or not.
+            lines: Line numbers, in any order, repeated or not.
 
         Returns:
-            The askers.
+            The users of these lines.
         """
         places = lines.tolist()
         vectors = self.vectors[lines.to(self.vectors.device)]
@@ -64,25 +64,25 @@ class Askers:
 
 
 class Scorer:
-    """Vectors and scores of rows.
+    """Vectors and scores of user and item rows.
 
     Args:
-        model: Trained; it is put in evaluation mode.
+        model: A trained model; it is put in evaluation mode.
         log: The training log.
-        context: What heads read of a user with an item; needed where a task of the model is `WithContext`.
-        vectors: Of all items, where they were kept; the tower makes them where not given.
+        context: The columns that `WithContext` tasks read of a user with an item; needed if the model has such a task.
+        vectors: The vectors of all items, if they were stored; by default the tower computes them.
 
     Raises:
-        ConfigError: If the model has no task, a tower of it needs context, which a request has not, or a task reads
-            columns that `context` does not make.
+        ConfigError: If the model has no task, a tower needs context that a request does not have, or a task reads
+            columns that `context` does not provide.
         DataError: If the log numbers users or items differently from the model.
         OtherVectorsError: If the vectors are not those of the model.
 
     Attributes:
-        counts: Training events of each item row, as an index of the most frequent ones is asked for them.
-        known: Which user rows have training events or features, so that their vector means something.
-        vectors: Of all item rows, with what `corpus` adds for an index, so that both are held once.
-        items: Vectors of all item rows.
+        counts: The number of training events of each item row.
+        known: Which user rows have training events or features, and so a meaningful vector.
+        vectors: The vectors of all item rows, with the columns that `corpus` adds for an index: one copy serves both.
+        items: The vectors of all item rows.
         corpus: The first trained task that ranks the whole catalogue, if there is one.
     """
 
@@ -96,7 +96,7 @@ class Scorer:
     ) -> None:
         if not model.tasks:
             raise ConfigError(
-                f"a {type(model).__name__} without tasks scores nothing; give it at least one: tasks=[...]"
+                f"a {type(model).__name__} without tasks has no scores; give it at least one task: tasks=[...]"
             )
         model.check_ids(log)
         self.model = model.eval()
@@ -104,7 +104,7 @@ class Scorer:
             if tower.context and not tower.remembers:
                 raise ConfigError(
                     f"the tower of {tower.entities.key!r} reads the context {', '.join(tower.context)}, which a "
-                    "request does not have; train a model without context to serve it"
+                    "request does not have; to serve a model, train it without context"
                 )
         _check_context(model, () if context is None else context.names)
         self.context = context
@@ -122,7 +122,7 @@ class Scorer:
         self.items: Float[Tensor, "items dim"] = self.vectors.rows[:, : model.item.dim]
 
     def _made(self, rows: Tensor) -> Vectors:
-        """All item vectors, with what the corpus task adds to them; without it where it makes them anew."""
+        """All item vectors, with the columns that the corpus task appends, if it leaves the vectors as they are."""
         items = self.embed(self.model.item, rows)
         if self.corpus is not None:
             candidates = self._candidates(self.corpus, items, rows)
@@ -131,7 +131,7 @@ class Scorer:
         return Vectors(items, "")
 
     def _belonging(self, rows: Tensor, vectors: Vectors) -> Vectors:
-        """Refuse vectors of another model, by a sample; another processor may round the same ones differently."""
+        """The stored vectors, checked on a sample, with a tolerance since another processor rounds differently."""
         some = torch.cat([rows[:SAMPLE], rows[SAMPLE:][-SAMPLE:]])
         made = self.embed(self.model.item, some)
         if vectors.task:
@@ -140,7 +140,7 @@ class Scorer:
         held = vectors.rows.to(self.device)
         if held.shape != (len(rows), made.shape[1]) or held.dtype != made.dtype or not close(held[some], made):
             raise OtherVectorsError(
-                f"the kept vectors, of shape {tuple(held.shape)}, are not those of the model's {len(rows) - 1:,} "
+                f"the stored vectors, of shape {tuple(held.shape)}, differ from those of the model's {len(rows) - 1:,} "
                 "items; save the model again",
                 file=FILE,
             )
@@ -152,7 +152,7 @@ class Scorer:
 
     @cached_property
     def everyone(self) -> Float[Tensor, "users dim"]:
-        """Vectors of all user rows as the tower gives them; those that are not known get the mean of the known."""
+        """The vectors of all user rows, before any preference; users who are not known get the mean of the others."""
         vectors = self.embed(self.model.user, torch.arange(len(self.known)))
         known = self.known.to(self.device)
         vectors[~known] = vectors[known].mean(0)
@@ -165,7 +165,7 @@ class Scorer:
             rows: User rows.
 
         Returns:
-            One vector a row; of users who are not known, the mean user.
+            One vector per row; the mean vector for users who are not known.
         """
         if not self.known[rows].all():
             return self.everyone[rows.to(self.device)]
@@ -175,15 +175,15 @@ class Scorer:
     def queries(
         self, askers: Askers, preference: Preferred = None, *, task: CorpusTask | None = None
     ) -> Float[Tensor, "n *heads width"]:
-        """What an index of `candidates` is asked.
+        """The queries of users for an index of `candidates`.
 
         Args:
             askers: The users.
-            preference: As `Model.prefer` tells it.
-            task: Which ranks; `corpus` where not given.
+            preference: The weighting that the model answers by, from `Model.prefer`.
+            task: The task that ranks; `corpus` by default.
 
         Returns:
-            One query an asker, or several.
+            One query per user, or several if the task has several heads.
         """
         task = task or self.corpus
         assert task is not None
@@ -192,13 +192,13 @@ class Scorer:
 
     @torch.no_grad()
     def candidates(self, task: CorpusTask | None = None) -> Float[Tensor, "items width"]:
-        """What an index holds: all items as a task sees them.
+        """The vectors that an index holds: all items as candidates of a task.
 
         Args:
-            task: Which ranks; `corpus` where not given.
+            task: The task that ranks; `corpus` by default.
 
         Returns:
-            One vector an item row.
+            One vector per item row.
         """
         task = task or self.corpus
         assert task is not None
@@ -210,15 +210,15 @@ class Scorer:
     def scores(
         self, askers: Askers, items: Int[Tensor, "n c"], preference: Preferred = None
     ) -> dict[str, Float[Tensor, "n c"]]:
-        """What every task says of each user with each of their items.
+        """Every task's score of each user with each of their items.
 
         Args:
             askers: The users.
-            items: A line of item rows for each user.
-            preference: As `Model.prefer` tells it.
+            items: One line of item rows per user.
+            preference: The weighting that the model answers by, from `Model.prefer`.
 
         Returns:
-            By task, in the task's unit.
+            Scores by task, in the task's unit.
         """
         vectors = self.preferring(askers.vectors, preference)
         users = askers.rows.to(self.device)
@@ -233,7 +233,7 @@ class Scorer:
         return {name: torch.cat(scores).view(items.shape) for name, scores in parts.items()}
 
     def _pairs(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
-        """The columns of pairs: their ids, and what is known of each pair."""
+        """The columns of pairs: the rows of both sides, and the context of each pair."""
         columns = {self.keys[0]: users, self.keys[1]: items}
         if self.context is not None:
             found = self.context.columns(users.cpu(), items.cpu())
@@ -242,27 +242,27 @@ class Scorer:
 
     @torch.no_grad()
     def preferring(self, vectors: Float[Tensor, "n dim"], preference: Preferred = None) -> Float[Tensor, "n dim"]:
-        """User vectors under a preference: an affine map, which takes the mean user to the mean of all.
+        """User vectors under a preference: an affine map, so the mean vector stays the mean.
 
         Args:
-            vectors: As the tower gives them.
-            preference: As `Model.prefer` tells it.
+            vectors: The vectors from the tower.
+            preference: The weighting that the model answers by, from `Model.prefer`.
 
         Returns:
-            What tasks read.
+            The vectors that tasks read.
         """
         return vectors if self.model.preference is None else self.model.preference(vectors, preference)
 
     @torch.no_grad()
     def embed(self, tower: Tower, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """What a tower makes of entities, block by block.
+        """The vectors of a tower, block by block.
 
         Args:
-            tower: One of the model's, or a twin of it.
-            rows: Its rows.
+            tower: A tower of the model, or one that `Tower.over` made from it.
+            rows: Rows of its entities.
 
         Returns:
-            One vector a row.
+            One vector per row.
         """
         key = tower.entities.key
         blocks = [tower(Batch({key: part.to(self.device)}, *self.keys)) for part in rows.split(PAIRS)]
@@ -270,11 +270,11 @@ class Scorer:
 
 
 class OtherVectorsError(ConfigError):
-    """Vectors or an index are not of the model's items.
+    """Stored vectors or an index differ from the vectors of the model's items.
 
     Args:
-        message: What does not fit.
-        file: In which they lie, in a saved model.
+        message: What differs.
+        file: The file of a saved model that holds them.
     """
 
     def __init__(self, message: str, *, file: str) -> None:
@@ -283,14 +283,14 @@ class OtherVectorsError(ConfigError):
 
 
 def close(held: Float[Tensor, "rows width"], made: Float[Tensor, "rows width"]) -> bool:
-    """Whether vectors are the same but for what another processor rounds differently.
+    """Whether vectors are equal up to the rounding of another processor.
 
     Args:
-        held: One a row.
-        made: One a row.
+        held: Stored vectors.
+        made: Vectors that were just computed.
 
     Returns:
-        True where they are.
+        True if they are.
     """
     return torch.allclose(held.to(made), made, rtol=1e-3, atol=1e-4)
 
@@ -300,6 +300,6 @@ def _check_context(model: Model, names: Sequence[str]) -> None:
         absent = [column for column in task.context if column not in names] if isinstance(task, WithContext) else []
         if absent:
             raise ConfigError(
-                f"task {name!r} reads {absent[0]!r} of a user with an item, which a request does not have; say how to "
-                f"count it: context=PairFeatures(log), whose columns here are {', '.join(names) or 'none'}"
+                f"task {name!r} reads {absent[0]!r} of a user with an item, which a request does not have; pass the "
+                f"counts as context=PairFeatures(log); its columns here: {', '.join(names) or 'none'}"
             )

@@ -147,8 +147,8 @@ def test_vectors_of_other_weights_are_refused(log: EventLog, tmp_path: Path) -> 
         make(log, seed=seed).save(tmp_path / name)
     mixed = changed(tmp_path / "model", tmp_path / "other", "vectors.safetensors")
     words = (
-        r"'vectors.safetensors' in '.*other' is of other weights: the kept vectors, of shape \(41, 8\), are not those "
-        "of the model's 40 items; save the model again"
+        r"'vectors.safetensors' in '.*other' is of other weights: the stored vectors, of shape \(41, 8\), differ from "
+        "those of the model's 40 items; save the model again"
     )
     with pytest.raises(ArtifactError, match=words):
         Recommender.load(mixed)
@@ -169,9 +169,9 @@ def test_an_index_of_other_vectors_is_refused(log: EventLog, tmp_path: Path) -> 
     [
         (torch.zeros(41), r"it holds numbers of shape \(41,\) and kind torch.float32, which are not vectors"),
         (torch.zeros(41, 8, dtype=torch.int64), r"shape \(41, 8\) and kind torch.int64, which are not vectors"),
-        (torch.zeros(41, 8, dtype=torch.float64), "the kept vectors, of shape .* are not those of the model's 40"),
-        (torch.zeros(40, 8), r"the kept vectors, of shape \(40, 8\), are not those of the model's 40 items"),
-        (torch.zeros(41, 7), r"the kept vectors, of shape \(41, 7\), are not those of the model's 40 items"),
+        (torch.zeros(41, 8, dtype=torch.float64), "stored vectors, of shape .* differ from those of the model's 40"),
+        (torch.zeros(40, 8), r"the stored vectors, of shape \(40, 8\), differ from those of the model's 40 items"),
+        (torch.zeros(41, 7), r"the stored vectors, of shape \(41, 7\), differ from those of the model's 40 items"),
     ],
 )
 def test_what_are_no_vectors_of_the_items_is_named(log: EventLog, tmp_path: Path, rows: Tensor, words: str) -> None:

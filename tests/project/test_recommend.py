@@ -141,7 +141,10 @@ def test_the_check_says_what_would_be_shown(folder: Path, tables: Tables) -> Non
             "recommend.retrieve=[{kind='Touch'}]",
             r"\[recommend\], retrieve 1: there is no kind 'Touch'; did you mean 'Tou",
         ),
-        ("recommend.retrieve=[{kind='Touched'}]", r"\[recommend\], retrieve 1: Touched needs where. Which rows"),
+        (
+            "recommend.retrieve=[{kind='Touched'}]",
+            r"\[recommend\], retrieve 1: Touched needs where. The condition that",
+        ),
         ("recommend.retrieve=[['buy', 3]]", r"\[recommend\]: retrieve 1 2 = 3; it must be text or a table of kind"),
         ("recommend.context.near.purchase.mots=5", r"'mots' is not a setting of Neighbours; did you mean 'most'"),
         ("recommend.index=x", r"\[recommend\]: 'index' is not a setting of Recommender"),

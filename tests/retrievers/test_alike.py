@@ -58,7 +58,7 @@ def test_events_that_are_told_obey_the_condition(shop: EventLog) -> None:
 
 def test_neighbours_of_other_items_are_refused(shop: EventLog) -> None:
     near = neighbours(shop)._replace(items=9)
-    with pytest.raises(ConfigError, match="the neighbours are those of 8 items, and the log has 25; make them of this"):
+    with pytest.raises(ConfigError, match="the neighbours are of 8 items, but the log has 25; build them from this"):
         Alike(near).prepare(shop)
 
 

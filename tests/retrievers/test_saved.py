@@ -196,10 +196,10 @@ def test_neighbours_that_are_none_are_named(staged: Recommender, tmp_path: Path)
     files = dict(kept(tmp_path / "model"))
     whole = load(files["neighbours.safetensors"])
     for change, words in (
-        ({"0.pairs": whole["0.pairs"].flip(0)}, r"its neighbours are not those of \d+ items, in order"),
-        ({"0.pairs": whole["0.pairs"] + 10**9}, r"its neighbours are not those of \d+ items, in order"),
-        ({"0.pairs": whole["0.pairs"][1:]}, "its neighbours are not numbered pairs, each with a similarity"),
-        ({"0.similarities": whole["0.similarities"] * torch.nan}, "its neighbours are not numbered pairs"),
+        ({"0.pairs": whole["0.pairs"].flip(0)}, r"its neighbours are not ascending pairs of \d+ items"),
+        ({"0.pairs": whole["0.pairs"] + 10**9}, r"its neighbours are not ascending pairs of \d+ items"),
+        ({"0.pairs": whole["0.pairs"][1:]}, "its neighbours are not pairs of whole numbers, each with a similarity"),
+        ({"0.similarities": whole["0.similarities"] * torch.nan}, "its neighbours are not pairs of whole numbers"),
     ):
         files["neighbours.safetensors"] = save({name: part.clone() for name, part in (whole | change).items()})
         write_folder(tmp_path / "model", files.items())
@@ -219,11 +219,11 @@ def test_refuses_what_it_cannot_serve_or_save(
 ) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"task 'bought' reads 'pair_buy' of a user with an item, .*: context=PairFeatures\(log\), .* none",
+        match=r"task 'bought' reads 'pair_buy' of a user with an item, .* context=PairFeatures\(log\); .*: none",
     ):
         Recommender(model, shop)
     with pytest.raises(ConfigError, match="task 'bought' reads 'near_buy'"):
         Recommender(model, shop, context=PairFeatures(shop))
     own = Recommender(model, shop, context=context, retrieve=[Best("event == 'view'"), "buy"])
-    with pytest.raises(ConfigError, match="Best is no retriever of motet's own"):
+    with pytest.raises(ConfigError, match="Best is not one of motet's own retrievers"):
         own.save(tmp_path / "model")

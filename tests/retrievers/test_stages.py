@@ -30,12 +30,12 @@ def test_each_stage_is_a_tuple_of_its_sources(model: Model) -> None:
 def test_what_could_never_be_asked_is_refused(model: Model) -> None:
     touched = Touched("event == 'view'")
     for wrong, words in (
-        ([], r"retrieve=\[\]; every stage needs a task that retrieves, or a retriever"),
-        ([touched, []], "every stage needs a task"),
-        (["vew"], r"retrieve names 'vew', .*; did you mean 'view'\?; these do: view, buy"),
+        ([], r"retrieve=\[\]; give at least one stage, and each stage a task that retrieves"),
+        ([touched, []], "each stage a task that retrieves or a retriever"),
+        (["vew"], r"retrieve names 'vew', .*; did you mean 'view'\? These do: view, buy"),
         (["bought"], "retrieve names 'bought', which is no task that ranks the whole catalogue"),
-        (["view", "buy"], r"task 'view' ranks .* never be asked; .* retrieve=\[..., \['view', ...\]\]"),
-        ([7], r"retrieve holds a int; it takes names of tasks, retrievers such as Alike\(neighbours\), and lists"),
+        (["view", "buy"], r"task 'view' ranks .* never be reached; .* retrieve=\[..., \['view', ...\]\]"),
+        ([7], r"retrieve holds 7 of type int; it takes names of tasks, retrievers such as Alike\(neighbours\), and"),
         ([Touched("event == 'view'", by="bougt")], r"Touched\(by='bougt'\) names no task; did you mean 'bought'"),
     ):
         with pytest.raises(ConfigError, match=words):

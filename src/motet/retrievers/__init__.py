@@ -1,4 +1,4 @@
-"""Retrievers: where candidates come from, besides the tasks that rank the whole catalogue."""
+"""Retrievers: sources of candidates besides the tasks that rank the whole catalogue."""
 
 from motet.retrievers.alike import Alike
 from motet.retrievers.base import Found, Retriever

@@ -1,4 +1,4 @@
-"""Alike: the neighbours of what the user had."""
+"""Alike: the neighbours of the user's items."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from motet.scorer import Askers
 
 
 class Alike(Retriever):
-    r"""The items nearest to all that the user had, in the training log and as a question tells.
+    r"""The items most similar to all of the user's items, from the training log and from the request.
 
     $$ s_{ui} = \sum_{j \in N(u)} \mathrm{sim}(j, i) $$
 
-    for the distinct items N(u). They are ordered by this sum; the tasks decide between equal ones.
+    for the user's distinct items N(u). This sum orders the candidates; the tasks break ties.
 
     Args:
-        near: The neighbours of every item. They need not be of the rows that `where` chooses: neighbours by views of
-            what the user bought are often the better ones.
-        where: Which rows of the log, and of what a question tells, make N(u), such as `"event == 'buy'"`; all where not
-            given. An event that does not say what the condition reads is one of them.
+        near: The neighbours of every item. They can come from other rows than those of `where`: for items that the user
+            bought, neighbours by views are often better.
+        where: The rows of the log and the events of a request that make up N(u), such as `"event == 'buy'"`; by default
+            all. Events that do not state the column of the condition count.
 
     Source:
         Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001, section 3.2.1.
@@ -45,16 +45,16 @@ class Alike(Retriever):
         self._neighbours = History(torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]), near.pairs % near.items)
 
     def prepare(self, log: EventLog) -> None:
-        """Collect who had what; see `Retriever.prepare`."""
+        """Collect the items of each user; see `Retriever.prepare`."""
         if self.near.items != len(log.items):
             raise ConfigError(
-                f"the neighbours are those of {self.near.items - 1:,} items, and the log has {len(log.items) - 1:,}; "
-                "make them of this log: Neighbours.of(log)"
+                f"the neighbours are of {self.near.items - 1:,} items, but the log has {len(log.items) - 1:,}; "
+                "build them from this log: Neighbours.of(log)"
             )
         self.history = chosen(log, self.where)
 
     def find(self, askers: Askers, most: int) -> Found:
-        """The best sums of each user; see `Retriever.find`."""
+        """The items with the highest sums of each user; see `Retriever.find`."""
         keys, sums = self._sums(*self._had(askers))
         order = torch.argsort(sums, descending=True, stable=True)
         order = order[torch.argsort(keys[order] // self.near.items, stable=True)]
@@ -68,12 +68,12 @@ class Alike(Retriever):
         return {"near": self.near, "where": self.where}
 
     def _had(self, askers: Askers) -> tuple[Tensor, Tensor]:
-        """The line of each distinct item, and the item: of the log and as told."""
+        """The distinct items of each line, from the log and the request: line numbers and item rows."""
         told = askers.told.where(self._condition)
         return self.history.with_added(askers.rows, told.who, told.items, self.near.items).pairs()
 
     def _sums(self, who: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys `line * items + neighbour`, and the sum of the similarities of each."""
+        """Keys `line * items + neighbour`, and the sum of similarities of each key."""
         which, neighbours = self._neighbours.of_users(items)
         place = torch.arange(len(which)) - _first(which) + self._neighbours.starts[items[which]]
         keys, inverse = (who[which] * self.near.items + neighbours).unique(return_inverse=True)
@@ -81,5 +81,5 @@ class Alike(Retriever):
 
 
 def _first(which: Tensor) -> Tensor:
-    """Where the run of equal numbers begins that each stands in; they ascend."""
+    """The start of the run of equal numbers that each number of an ascending list belongs to."""
     return torch.searchsorted(which, which)

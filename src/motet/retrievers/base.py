@@ -1,4 +1,4 @@
-"""Retriever: finds candidates for users, by any means."""
+"""Retriever: finds candidates for users."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from motet.scorer import Askers
 
 
 class Found(NamedTuple):
-    """Candidates, one line a user.
+    """Candidates, one line per user.
 
     Attributes:
-        rows: Item rows, each at most once a line; row 0 fills shorter lines up.
-        scores: What the candidates are ordered by, higher is better; None where the tasks decide.
+        rows: Item rows, each at most once per line; shorter lines are padded with row 0.
+        scores: The scores that order the candidates, higher is better; None if the tasks order them.
     """
 
     rows: Int[Tensor, "users width"]
@@ -32,13 +32,13 @@ class Found(NamedTuple):
         users: int,
         scores: Float[Tensor, " pairs"] | None = None,
     ) -> Self:
-        """Put pairs into lines.
+        """Arrange pairs in lines.
 
         Args:
             who: The line of each pair, ascending.
-            items: Its item row.
-            users: How many lines there are.
-            scores: Of each pair.
+            items: The item row of each pair.
+            users: The number of lines.
+            scores: The score of each pair.
 
         Returns:
             The candidates, in the order of the pairs.
@@ -61,10 +61,10 @@ class Found(NamedTuple):
 
 
 class Retriever(ABC):
-    """Finds candidates; a `Recommender` filters, scores and orders them.
+    """Finds candidates, which a `Recommender` filters, scores and orders.
 
     Args:
-        by: Name of the task that orders what is found; what each task counts for in the question, where not given.
+        by: Name of the task that orders the candidates; by default all tasks, with the weights of the request.
     """
 
     def __init__(self, *, by: str | None = None) -> None:
@@ -72,10 +72,10 @@ class Retriever(ABC):
 
     @abstractmethod
     def prepare(self, log: EventLog) -> None:
-        """Look once at the training log.
+        """Read the training log, once.
 
         Args:
-            log: What the recommender serves.
+            log: The log of the recommender.
 
         Raises:
             ConfigError: If the retriever does not fit the log.
@@ -83,14 +83,14 @@ class Retriever(ABC):
 
     @abstractmethod
     def find(self, askers: Askers, most: int) -> Found:
-        """Candidates of some users, whatever a question allows.
+        """Find candidates, regardless of the filters of the request.
 
         Args:
             askers: The users.
-            most: How many candidates a user are asked for; those that are free may be more.
+            most: The number of candidates needed per user; a retriever may return more if they cost nothing.
 
         Returns:
-            One line a user.
+            One line per user.
         """
 
     @abstractmethod

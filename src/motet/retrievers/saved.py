@@ -1,9 +1,9 @@
-"""Save and load what a recommender knows beyond its model: what counts as seen, pair features, retrievers.
+"""Save and load the settings of a recommender beyond its model: what counts as seen, pair features, retrievers.
 
 | file | holds |
 |---|---|
-| `retrieval.json` | the condition for what was seen, the kinds that pair features look at, the stages |
-| `neighbours.safetensors` | the neighbours that these name by number; only where there are any |
+| `retrieval.json` | the condition for seen items, the event types of the pair features, the stages |
+| `neighbours.safetensors` | the neighbours that these refer to by number, if any |
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ KINDS: dict[str, type[Retriever]] = {"Alike": Alike, "Touched": Touched}
 
 
 class Retrieval(NamedTuple):
-    """What a recommender was given.
+    """The settings of a recommender.
 
     Attributes:
-        seen: Which rows say that a user needs no recommendation of an item; all where None.
-        context: What heads read of a user with an item.
-        stages: What finds candidates; the first task that ranks the catalogue where empty.
+        seen: The rows that exclude an item from a user's recommendations; None for all.
+        context: The columns that `WithContext` tasks read of a user with an item.
+        stages: The sources of candidates; if empty, the first task that ranks the catalogue.
     """
 
     seen: str | None = None
@@ -46,16 +46,16 @@ class Retrieval(NamedTuple):
 
 
 def files(given: Retrieval) -> Iterator[tuple[str, bytes]]:
-    """What `read` reads.
+    """The files that `read` reads.
 
     Args:
-        given: What the recommender was given.
+        given: The settings of the recommender.
 
     Yields:
-        Names and contents; nothing where nothing was given.
+        File names and contents; nothing if all settings are the defaults.
 
     Raises:
-        ConfigError: If a retriever is of a class that is not motet's own.
+        ConfigError: If a retriever's class is not part of motet.
     """
     from safetensors.torch import save as to_bytes
 
@@ -78,19 +78,19 @@ def files(given: Retrieval) -> Iterator[tuple[str, bytes]]:
 
 
 def read(folder: Path, log: EventLog) -> Retrieval:
-    """What a folder says, which was checked against its manifest.
+    """Read the settings from a folder that was checked against its manifest.
 
     Args:
-        folder: Of the saved model.
-        log: That it serves.
+        folder: The folder of the saved model.
+        log: The log of the recommender.
 
     Returns:
-        What the recommender was given.
+        The settings of the recommender.
 
     Raises:
-        ArtifactError: If `retrieval.json` is no JSON.
-        ConfigError: If a condition cannot be read.
-        ValueError: If the neighbours are none, or not of this log's items.
+        ArtifactError: If `retrieval.json` is not JSON.
+        ConfigError: If a condition has a syntax error.
+        ValueError: If the neighbours are malformed, or not those of this log's items.
     """
     from safetensors.torch import load_file
 
@@ -106,17 +106,17 @@ def read(folder: Path, log: EventLog) -> Retrieval:
     context = None if near is None else PairFeatures(log, near={kind: held[number] for kind, number in near.items()})
     stages = tuple(tuple(_made(source, held) for source in stage) for stage in document["stages"])
     for where in (document["seen"], *(getattr(source, "where", None) for stage in stages for source in stage)):
-        chosen(log.take(slice(0, 1)), where)  # a condition that cannot be read is refused here, where its file is known
+        chosen(log.take(slice(0, 1)), where)  # report a bad condition here, where its file is known
     return Retrieval(document["seen"], context, stages)
 
 
 def _near(pairs: Tensor, similarities: Tensor, items: int) -> Neighbours:
-    """Neighbours, if they are some: whoever wrote the file."""
+    """Neighbours from tensors that are checked first, since anyone may have written the file."""
     alike = pairs.ndim == 1 and pairs.shape == similarities.shape and pairs.dtype == torch.int64
     if not alike or not similarities.is_floating_point() or not similarities.isfinite().all():
-        raise ValueError("its neighbours are not numbered pairs, each with a similarity")
+        raise ValueError("its neighbours are not pairs of whole numbers, each with a similarity")
     if len(pairs) and not (pairs[0] >= 0 and pairs[-1] < items * items and (pairs.diff() > 0).all()):
-        raise ValueError(f"its neighbours are not those of {items - 1:,} items, in order")
+        raise ValueError(f"its neighbours are not ascending pairs of {items - 1:,} items")
     return Neighbours(pairs, similarities, items)
 
 
@@ -126,8 +126,8 @@ def _told(source: Source, held: list[Neighbours]) -> str | dict[str, Any]:
     name = type(source).__name__
     if KINDS.get(name) is not type(source):
         raise ConfigError(
-            f"{name} is no retriever of motet's own, and loading runs no code of a saved model; save "
-            "Recommender(model, log), and give what it loads your retriever again"
+            f"{name} is not one of motet's own retrievers, and loading a model runs no code from it; save "
+            "Recommender(model, log) without it, and pass your retriever again after loading"
         )
     config = {
         key: _put(value, held) if isinstance(value, Neighbours) else value for key, value in source.config().items()
@@ -143,7 +143,7 @@ def _made(source: str | dict[str, Any], held: Sequence[Neighbours]) -> Source:
 
 
 def _put(near: Neighbours, held: list[Neighbours]) -> int:
-    """The number of some neighbours, each held once."""
+    """The number of these neighbours in `held`, where each appears once."""
     for number, other in enumerate(held):
         if other is near:
             return number

@@ -1,4 +1,4 @@
-"""Stages: in which order candidates come, checked."""
+"""Stages: the order of the sources of candidates, checked."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ Stage = Sequence[Source]
 
 
 def stages(retrieve: Sequence[Any], model: Model) -> tuple[tuple[Source, ...], ...]:
-    """What finds candidates, one stage after the other.
+    """The sources of candidates, stage by stage.
 
     Args:
-        retrieve: The name of a task that ranks the whole catalogue, a retriever, or a list of these as one stage.
-        model: Whose tasks are named.
+        retrieve: For each stage the name of a task that ranks the whole catalogue, a retriever, or a list of these.
+        model: The model with these tasks.
 
     Returns:
         Each stage as a tuple of its sources.
 
     Raises:
-        ConfigError: If there is no stage, one names no task that retrieves, or one could never come to its turn.
+        ConfigError: If there is no stage, a stage holds something else than a task that retrieves or a retriever, or a
+            stage could never be reached.
     """
     found = tuple(tuple(one) if isinstance(one, list | tuple) else (one,) for one in retrieve)
     if not found or not all(found):
-        raise ConfigError(f"retrieve={retrieve!r}; every stage needs a task that retrieves, or a retriever")
+        raise ConfigError(
+            f"retrieve={retrieve!r}; give at least one stage, and each stage a task that retrieves or a retriever"
+        )
     for place, stage in enumerate(found):
         for source in stage:
             _check(source, model)
         names = [source for source in stage if isinstance(source, str)]
         if names and place + 1 < len(found):
             raise ConfigError(
-                f"task {names[0]!r} ranks the whole catalogue, so that the stages after it would never be asked; "
-                "put it into the last stage, with others in a list of their own where they belong together: "
-                f"retrieve=[..., [{names[0]!r}, ...]]"
+                f"task {names[0]!r} ranks the whole catalogue, so the stages after it would never be reached; put it "
+                f"into the last stage, together with other sources if needed: retrieve=[..., [{names[0]!r}, ...]]"
             )
     return found
 
@@ -49,15 +51,15 @@ def _check(source: Any, model: Model) -> None:
         if source not in retrieve:
             raise ConfigError(
                 f"retrieve names {source!r}, which is no task that ranks the whole catalogue"
-                f"{did_you_mean(source, retrieve)}; these do: {', '.join(retrieve) or 'none'}"
+                f"{did_you_mean(source, retrieve)} These do: {', '.join(retrieve) or 'none'}."
             )
     elif not isinstance(source, Retriever):
         raise ConfigError(
-            f"retrieve holds a {type(source).__name__}; it takes names of tasks, retrievers such as Alike(neighbours), "
-            "and lists of these"
+            f"retrieve holds {source!r} of type {type(source).__name__}; it takes names of tasks, retrievers such as "
+            "Alike(neighbours), and lists of these"
         )
     elif source.by is not None and source.by not in model.tasks:
         raise ConfigError(
-            f"{type(source).__name__}(by={source.by!r}) names no task{did_you_mean(source.by, model.tasks)}; "
-            f"tasks: {', '.join(model.tasks)}"
+            f"{type(source).__name__}(by={source.by!r}) names no task{did_you_mean(source.by, model.tasks)} "
+            f"Tasks: {', '.join(model.tasks)}."
         )

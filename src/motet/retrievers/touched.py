@@ -1,4 +1,4 @@
-"""Touched: what the user looked at already."""
+"""Touched: the items that the user has already interacted with."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from motet.scorer import Askers
 
 
 class Touched(Retriever):
-    """All items that the user had in some rows of the training log or as a question tells, such as viewed ones.
+    """All items of the user in selected rows of the training log or of the request, such as viewed ones.
 
-    Where people look before they buy, most of what they buy next is among these. Say with `seen` of the `Recommender`
-    what is still left out: by default whatever the user had, and that is all of it.
+    Where people look before they buy, most of their next purchases are among these. Set `seen` of the `Recommender`
+    with it: by default a recommender leaves out all items that the user has seen, which are all of these.
 
     Args:
-        where: Which rows: a condition such as `"event in ['view', 'cart']"`. An event of a question that does not say
-            what the condition reads is one of them.
-        by: Name of the task that orders them; what each task counts for in the question, where not given.
+        where: The condition that selects the rows, such as `"event in ['view', 'cart']"`. Events of a request that do
+            not state the column of the condition count.
+        by: Name of the task that orders the candidates; by default all tasks, with the weights of the request.
     """
 
     history: History
-    _width: int  # item rows of the log
+    _width: int  # number of item rows of the log
 
     def __init__(self, where: str, *, by: str | None = None) -> None:
         super().__init__(by=by)
@@ -33,12 +33,12 @@ class Touched(Retriever):
         self._condition = Expression(where)
 
     def prepare(self, log: EventLog) -> None:
-        """Collect who touched what; see `Retriever.prepare`."""
+        """Collect the items of each user; see `Retriever.prepare`."""
         self.history = chosen(log, self.where)
         self._width = len(log.items)
 
-    def find(self, askers: Askers, most: int) -> Found:  # noqa: ARG002  # a history is short
-        """Everything the users touched; see `Retriever.find`."""
+    def find(self, askers: Askers, most: int) -> Found:  # noqa: ARG002  # histories are short
+        """All items of these users; see `Retriever.find`."""
         told = askers.told.where(self._condition)
         touched = self.history.with_added(askers.rows, told.who, told.items, self._width)
         return Found.of(*touched.pairs(), len(askers))

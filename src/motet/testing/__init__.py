@@ -1,4 +1,4 @@
-"""Contract tests that anyone can run on a class of their own."""
+"""Contract tests to run on your own classes."""
 
 from motet.testing.balancer import check_balancer
 from motet.testing.baseline import check_baseline

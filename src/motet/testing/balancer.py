@@ -23,14 +23,14 @@ TASKS = ("stars", "mood", "retrieval")
 
 
 def check_balancer(build: Callable[[], Balancer], *, seed: int = 0) -> None:
-    """Check that a balancer reaches every parameter, bears absent tasks and labels, and goes on from a saved state.
+    """Check that a balancer reaches every parameter, tolerates missing tasks and labels, and resumes from its state.
 
     Args:
-        build: Makes a fresh balancer.
-        seed: Of the log and the model.
+        build: Returns a new balancer.
+        seed: Seed of the log and the model.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the balancer breaks the contract.
 
     Example:
         >>> from motet.balancers import Fixed
@@ -54,7 +54,7 @@ def check_balancer(build: Callable[[], Balancer], *, seed: int = 0) -> None:
         twin.load_state_dict(model.state_dict())
         first, second = (_gradients(each, log.batch(), seed) for each in (model, twin))
         assert all(torch.equal(first[name], second[name]) for name in first), (
-            "a balancer of the same config and state gives other gradients"
+            "a balancer with the same config and state gives different gradients"
         )
 
 
@@ -89,7 +89,7 @@ def _unlabelled(batch: Batch, column: str) -> Batch:
 
 
 def _gradients(model: Model, batch: Batch, seed: int = 0) -> dict[str, Tensor]:
-    """The gradients of towers and heads by the names of their parameters, dense."""
+    """The gradients of towers and heads by parameter name, dense."""
     model.zero_grad()
     losses = model.losses(batch)
     torch.manual_seed(seed)
@@ -114,12 +114,12 @@ def _check_gradients(model: Model, batch: Batch, what: str) -> None:
 
 
 def _check_alone(model: Model, plain: Model, batch: Batch, task: str) -> None:
-    """A single task is trained as without a balancer, up to a factor."""
+    """A single task has the same gradient as without a balancer, up to a factor."""
     for each in (model, plain):
         each.weights = {name: float(name == task) for name in TASKS}
     found, expected = (
         torch.cat([gradient.flatten() for gradient in _gradients(each, batch).values()]) for each in (model, plain)
     )
-    assert found.shape == expected.shape, f"{task!r} alone reaches other parameters than without a balancer"
+    assert found.shape == expected.shape, f"{task!r} alone reaches different parameters than without a balancer"
     cosine = float(torch.cosine_similarity(found, expected, dim=0))
-    assert cosine > 1 - 1e-5, f"{task!r} alone has another gradient than without a balancer: cosine {cosine:.6f}"
+    assert cosine > 1 - 1e-5, f"{task!r} alone has a different gradient than without a balancer: cosine {cosine:.6f}"

@@ -15,14 +15,14 @@ from motet.data.schema import Schema
 
 
 def check_baseline(build: Callable[[EventLog], Baseline], *, seed: int = 0) -> None:
-    """Check that a baseline keeps its filters, its lengths and its order, and answers everybody.
+    """Check that a baseline applies filters, returns k items in order of score, and answers unknown users.
 
     Args:
-        build: Fits the baseline on a log of users, items and ratings (`rating`).
-        seed: Of the log.
+        build: Fits the baseline to a log of users, items and ratings (`rating`).
+        seed: Seed of the log.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the baseline breaks the contract.
 
     Example:
         >>> from motet.baselines import Popularity
@@ -42,18 +42,22 @@ def check_baseline(build: Callable[[EventLog], Baseline], *, seed: int = 0) -> N
             seen = {item for who, item in zip(users, items, strict=True) if who == user and exclude_seen}
             allowed = set(catalogue if only is None else only) - set(exclude) - seen
             found = list(line.ids)
-            assert set(found) <= allowed, f"user {user} got {found}, of which {set(found) - allowed} were filtered"
-            assert len(set(found)) == min(k, len(allowed)), (
-                f"user {user} got {found}; {len(allowed)} are allowed, k={k}"
+            assert set(found) <= allowed, (
+                f"user {user} got {found}, of which {set(found) - allowed} should be filtered out"
             )
-            assert line.scores.diff().le(0).all(), f"the scores of user {user} are not the best first: {line.scores}"
+            assert len(set(found)) == min(k, len(allowed)), (
+                f"user {user} got {found}; {len(allowed)} items are allowed, k={k}"
+            )
+            assert line.scores.diff().le(0).all(), (
+                f"the scores of user {user} are not in descending order: {line.scores}"
+            )
             alone = baseline.recommend(user, k, **filters)
-            assert list(alone.ids) == found, f"user {user} gets {found} among many and {list(alone.ids)} alone"
+            assert list(alone.ids) == found, f"user {user} gets {found} among other users but {list(alone.ids)} alone"
     _check_scores(baseline, people, catalogue)
 
 
 def _check_scores(baseline: Baseline, people: list[int], catalogue: list[int]) -> None:
-    """Pairs, blocks and recommendations speak of the same scores."""
+    """Pairs, blocks and recommendations have the same scores."""
     user_rows, item_rows = baseline.users.vocab.encode(people), baseline.items.vocab.encode(catalogue)
     block = baseline.scores(user_rows[:, None], item_rows)
     assert block.shape == (len(people), len(catalogue)), f"a block of scores has shape {tuple(block.shape)}"
@@ -62,4 +66,6 @@ def _check_scores(baseline: Baseline, people: list[int], catalogue: list[int]) -
         pairs = baseline.predict(user, catalogue)[baseline.name]
         assert torch.allclose(pairs, scores), f"`predict` and `scores` differ for user {user}: {pairs} and {scores}"
         top = baseline.recommend(user, len(catalogue), exclude_seen=False)
-        assert torch.allclose(top.scores, scores.sort(descending=True).values), f"user {user} is not shown the best"
+        assert torch.allclose(top.scores, scores.sort(descending=True).values), (
+            f"user {user} does not get the best items"
+        )

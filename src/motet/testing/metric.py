@@ -13,15 +13,15 @@ from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 
 
 def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: bool = False) -> None:
-    """Check that a metric adds up, ignores the order of rows and what weighs nothing, and tells good from bad.
+    """Check that a metric can be accumulated and merged, ignores row order and zero weights, and tells good from bad.
 
     Args:
-        build: Makes a fresh metric.
-        seed: Of the rows.
-        probabilities: Whether it compares probabilities with what happened or did not, 1 or 0.
+        build: Returns a new metric.
+        seed: Seed of the rows.
+        probabilities: Whether the metric compares probabilities with labels of 0 and 1.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the metric breaks the contract.
 
     Example:
         >>> from motet.metrics import RMSE
@@ -42,14 +42,16 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: b
     whole = figures((*columns, weights))
     empty = tuple(column[:0] for column in columns)
     for nothing in (figures(), figures(empty), figures((*columns, torch.zeros(size)))):
-        assert all(math.isnan(figure) for figure in nothing.values()), f"{nothing} of no rows is not NaN"
+        assert all(math.isnan(figure) for figure in nothing.values()), (
+            f"without rows the figures are {nothing}, not NaN"
+        )
     assert all(math.isfinite(figure) for figure in whole.values()), f"{whole} are not all finite"
     shuffled = tuple(column[order] for column in (*columns, weights))
-    _same(whole, figures(shuffled), "rows in another order give other figures")
+    _same(whole, figures(shuffled), "a different order of rows changes the figures")
     parts = [tuple(column[part] for column in (*columns, weights)) for part in (slice(cut), slice(cut, None))]
-    _same(whole, figures(*parts), "rows in two calls give other figures than in one")
-    _same(whole, figures(*parts, merged=True), "merging two parts gives other figures than the whole")
-    _same(whole, figures((*columns, 2 * weights)), "twice the weights give other figures")
+    _same(whole, figures(*parts), "two updates give different figures than one")
+    _same(whole, figures(*parts, merged=True), "merging two parts gives different figures than the whole")
+    _same(whole, figures((*columns, 2 * weights)), "doubling all weights changes the figures")
     _same(figures(columns), figures((*columns, torch.ones(size))), "weights of 1 change the figures")
     users = columns[-1].long() if not isinstance(build(), PointMetric) else torch.arange(size) % 9
     _check_users(build, (*columns, weights), users)
@@ -59,29 +61,31 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: b
         each = torch.arange(size)
         perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
     else:
-        worst = 1 - second if probabilities else 3 - 2 * second  # other numbers, and in the other order
+        worst = 1 - second if probabilities else 3 - 2 * second  # wrong values, in reverse order
         perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
-    assert perfect != last, f"perfect rows and rows as bad as can be both give {perfect}"
+    assert perfect != last, f"perfect and worst possible predictions both give {perfect}"
 
 
 def _check_users(build: Callable[[], Metric], columns: tuple[Tensor, ...], users: Tensor) -> None:
-    """A user who counts c times is one whose rows weigh c times as much, whatever way a metric takes."""
+    """Counting a user c times equals multiplying the weights of the user's rows by c, also in a fast path."""
     counts = torch.tensor([[1, 1, 1, 1, 1, 1, 1, 1, 1], [0, 2, 1, 3, 0, 1, 0, 2, 1]]).double()
     for key, metric in build().parts("figure").items():
         short, anew = (
             by_user(columns, users, 9)(counts) for by_user in (metric.by_user, partial(Metric.by_user, metric))
         )
-        told = f"{key} of counted users is {short.tolist()}, and {anew.tolist()} with weights times counts"
+        told = f"{key} is {short.tolist()} by user counts, but {anew.tolist()} by weights times counts"
         assert torch.allclose(short, anew, rtol=1e-9, atol=1e-12, equal_nan=True), told
         weighed = _figures(build, columns)[key]
-        assert math.isclose(float(short[0]), weighed, rel_tol=1e-9), f"{key} of users once is not {weighed}"
+        assert math.isclose(float(short[0]), weighed, rel_tol=1e-9), (
+            f"{key} with each user counted once is not {weighed}"
+        )
 
 
 def _figures(build: Callable[[], Metric], *parts: tuple[Tensor, ...], merged: bool = False) -> dict[str, float]:
     metrics = [build() for _ in parts] if merged else [build()] * len(parts)
     for metric, part in zip(metrics, parts, strict=True):
         kinds = PointMetric | ListMetric | CorpusMetric
-        assert isinstance(metric, kinds), f"{metric} is neither a PointMetric nor a ListMetric nor a CorpusMetric"
+        assert isinstance(metric, kinds), f"{metric} is not a PointMetric, ListMetric or CorpusMetric"
         metric.update(*part)
     whole = metrics[0] if metrics else build()
     for other in metrics[1:] if merged else []:

@@ -17,14 +17,14 @@ MOST = 5
 
 
 def check_retriever(build: Callable[[], Retriever], log: EventLog) -> None:
-    """Check that a retriever finds the same for a user in any company, and only what a recommender can rank.
+    """Check that a user's candidates do not depend on the other users, and that a recommender can rank them.
 
     Args:
-        build: Makes the retriever.
+        build: Returns the retriever.
         log: A training log with some users and items.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the retriever breaks the contract.
 
     Example:
         >>> import polars as pl
@@ -42,18 +42,18 @@ def check_retriever(build: Callable[[], Retriever], log: EventLog) -> None:
     ]
     many = retriever.find(_askers(users, told, log), MOST)
     assert many.rows.shape[0] == len(users), f"{many.rows.shape[0]} lines for {len(users)} users"
-    assert ((many.rows >= 0) & (many.rows < len(log.items))).all(), "a candidate is no item row of the log"
+    assert ((many.rows >= 0) & (many.rows < len(log.items))).all(), "a candidate is not an item row of the log"
     if many.scores is not None:
-        assert many.scores.shape == many.rows.shape, "a score for each candidate, or none at all"
+        assert many.scores.shape == many.rows.shape, "give a score for each candidate, or no scores"
         assert many.scores[many.rows > 0].isfinite().all(), "the score of a candidate is not finite"
     for line, (user, had) in enumerate(zip(users, told, strict=True)):
         items = many.rows[line][many.rows[line] > 0]
         assert len(items.unique()) == len(items), f"user row {int(user)} gets an item twice: {items.tolist()}"
         alone = retriever.find(_askers(user[None], [had], log), MOST).rows[0]
-        assert alone[alone > 0].tolist() == items.tolist(), f"user row {int(user)} gets something else when alone"
+        assert alone[alone > 0].tolist() == items.tolist(), f"user row {int(user)} gets different candidates when alone"
     again = type(retriever)(**retriever.config())
     again.prepare(log)
-    assert torch.equal(again.find(_askers(users, told, log), MOST).rows, many.rows), "config() does not make it anew"
+    assert torch.equal(again.find(_askers(users, told, log), MOST).rows, many.rows), "config() does not rebuild it"
 
 
 def _askers(users: Tensor, told: list[Tensor], log: EventLog) -> Askers:

@@ -16,14 +16,14 @@ from motet.towers.feature import FeatureTower
 
 
 def check_task(build: Callable[[], Task], log: EventLog) -> None:
-    """Check that a task ignores the order of rows and those without its label, and that it can be rebuilt.
+    """Check that a task ignores the order of rows and rows without a label, and that its config rebuilds it.
 
     Args:
-        build: Makes the task in question.
-        log: At least two rows with the columns the task reads; some without its label, if it reads one.
+        build: Returns a new task.
+        log: At least two rows with the columns that the task reads; some without a label, if it reads one.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the task breaks the contract.
 
     Example:
         >>> import polars as pl
@@ -40,12 +40,12 @@ def check_task(build: Callable[[], Task], log: EventLog) -> None:
     _check_pair_scores(model, log.batch())
     (task,) = model.tasks.values()
     metrics, fresh = task.metrics(), task.metrics()
-    assert metrics, "a task without metrics cannot be judged"
-    assert not any(metrics[name] is fresh[name] for name in metrics), "metrics() gave the same collector twice"
+    assert metrics, "a task without metrics cannot be evaluated"
+    assert not any(metrics[name] is fresh[name] for name in metrics), "metrics() returned the same object twice"
     rebuilt = Model(user=user, item=item, tasks=[type(task)(**task.config())])
     rebuilt.load_state_dict(model.state_dict())
     assert torch.equal(*(each.eval().score(log.batch())[task.name] for each in (model, rebuilt))), (
-        "a task of the same config and weights gives other scores"
+        "a task with the same config and weights gives different scores"
     )
 
 
@@ -71,7 +71,7 @@ def _row_losses(model: Model, batch: Batch) -> Tensor:
     (task,) = model.tasks.values()
     user, item = model(batch)
     with torch.random.fork_rng():
-        torch.manual_seed(0)  # what a task draws for a batch is the same each time
+        torch.manual_seed(0)  # the same negatives each time
         return task.loss(user, item, batch)
 
 

@@ -12,14 +12,14 @@ from motet.towers.base import Tower
 
 
 def check_tower(tower: Tower, batch: Batch) -> None:
-    """Check that a tower embeds each row for itself, knows the unknown, learns with all it has, and can be rebuilt.
+    """Check that a tower embeds rows independently and the unknown too, trains all parameters, and can be rebuilt.
 
     Args:
-        tower: An instance of the class in question; left as it was, but for its gradients.
-        batch: At least two rows with different ids, with the columns the tower reads.
+        tower: A tower; only its gradients are changed.
+        batch: At least two rows with different ids, and the columns that the tower reads.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the tower breaks the contract.
 
     Example:
         >>> import polars as pl
@@ -46,20 +46,20 @@ def check_tower(tower: Tower, batch: Batch) -> None:
 def _check_rows(tower: Tower, batch: Batch) -> None:
     vectors, size = tower(batch), len(batch)
     assert vectors.shape == (size, tower.dim), (
-        f"{size} rows gave {tuple(vectors.shape)}; a tower of this dim gives ({size}, {tower.dim})"
+        f"{size} rows gave {tuple(vectors.shape)}; with this dim the shape is ({size}, {tower.dim})"
     )
     assert vectors.isfinite().all(), "a vector is not finite"
     turned = tower(batch.take(torch.arange(size - 1, -1, -1)))
-    assert torch.allclose(turned.flip(0), vectors, atol=1e-6), "rows in another order have other vectors"
+    assert torch.allclose(turned.flip(0), vectors, atol=1e-6), "a different order of rows changes the vectors"
     if not tower.context:
         again = tower(batch.take(torch.zeros(3, dtype=torch.int64)))
         assert torch.allclose(again, vectors[:1], atol=1e-6), (
-            "equal ids have different vectors; name what it reads in `context`"
+            "equal ids have different vectors; list the columns that it reads in `context`"
         )
 
 
 def _check_unknown(tower: Tower, batch: Batch) -> None:
-    """Row 0, whose features are missing, in an event of which nothing is known."""
+    """Row 0, which has no features, in an event without values."""
     columns = {
         name: torch.full_like(column, float("nan") if column.is_floating_point() else 0)
         for name, column in batch.columns.items()
@@ -69,20 +69,22 @@ def _check_unknown(tower: Tower, batch: Batch) -> None:
 
 
 def _check_visitors(tower: Tower, batch: Batch) -> None:
-    """Who comes as they are in the log is embedded as they are."""
+    """Users with the features of the log get the vectors of the log."""
     key = tower.entities.key
     rows = batch[key]
     features = {name: tower.entities.features[name].take(rows) for name in tower.reads}
     twin = tower.over(Visitors(rows, features))
     same = twin(Batch({key: torch.arange(len(rows))}, batch.user_key, batch.item_key))
     own = tower(Batch({key: rows}, batch.user_key, batch.item_key))
-    assert torch.allclose(same, own, atol=1e-6), "a user of whom nothing new is told gets another vector from `over`"
+    assert torch.allclose(same, own, atol=1e-6), "`over` changes the vector of a user whose features are unchanged"
 
 
 def _check_twin(tower: Tower, batch: Batch) -> None:
     twin = type(tower)(tower.entities, **json.loads(json.dumps(tower.config())))
     twin.load_state_dict(tower.state_dict())
-    assert torch.equal(twin.eval()(batch), tower(batch)), "a tower of the same config and weights gives other vectors"
+    assert torch.equal(twin.eval()(batch), tower(batch)), (
+        "a tower with the same config and weights gives different vectors"
+    )
 
 
 def _check_gradients(tower: Tower, batch: Batch) -> None:

@@ -13,15 +13,15 @@ from motet.trunks.base import Trunk
 
 
 def check_trunk(build: Callable[[], Trunk], *, in_dim: int = 12, seed: int = 0) -> None:
-    """Check that a trunk reads each row for itself, learns with all it has, can be rebuilt, and shares experts out.
+    """Check that a trunk reads rows independently, trains all parameters, can be rebuilt, and has shares that add up.
 
     Args:
-        build: Makes the trunk in question; `Trunk.build` is called here.
+        build: Returns a new trunk; this function calls its `Trunk.build`.
         in_dim: Width of the pair.
-        seed: Of the weights and the rows.
+        seed: Seed of the weights and the rows.
 
     Raises:
-        AssertionError: If it breaks the contract.
+        AssertionError: If the trunk breaks the contract.
 
     Example:
         >>> from motet.trunks import MMoE
@@ -39,12 +39,12 @@ def check_trunk(build: Callable[[], Trunk], *, in_dim: int = 12, seed: int = 0) 
         assert set(read) == set(tasks), f"the heads of {tasks} read {tuple(read)}"
         for task, vectors in read.items():
             shape = (len(pairs), trunk.out_dim)
-            assert vectors.shape == shape, f"9 rows gave {tuple(vectors.shape)}; a trunk of this out_dim gives {shape}"
+            assert vectors.shape == shape, f"9 rows gave {tuple(vectors.shape)}; with this out_dim the shape is {shape}"
             turned = trunk(pairs.flip(0))[task].flip(0)
-            assert torch.allclose(turned, vectors, atol=1e-6), "rows in another order give others"
+            assert torch.allclose(turned, vectors, atol=1e-6), "a different order of rows changes the result"
         twin.load_state_dict(trunk.state_dict())
         same = all(torch.equal(vectors, read[task]) for task, vectors in twin(pairs).items())
-        assert same, "a trunk of the same config and weights gives others"
+        assert same, "a trunk with the same config and weights gives different results"
         _check_gates(trunk, pairs)
         trunk.zero_grad()
         torch.stack([vectors.square().sum() for vectors in trunk(pairs).values()]).sum().backward()
@@ -53,10 +53,10 @@ def check_trunk(build: Callable[[], Trunk], *, in_dim: int = 12, seed: int = 0) 
 
 
 def _check_gates(trunk: Trunk, pairs: Tensor) -> None:
-    """Shares are those of training, since the epoch began."""
+    """Shares are counted in training only, and from the start of the epoch."""
     trunk.epoch_began()
     trunk(pairs)
-    assert not trunk.utilisation(), "shares are counted outside of training, or `epoch_began` does not forget them"
+    assert not trunk.utilisation(), "shares are counted outside training, or `epoch_began` does not clear them"
     trunk.train()(pairs)
     for task, shares in trunk.utilisation().items():
         assert math.isclose(sum(shares.values()), 1, rel_tol=1e-5), f"the shares of {task!r} sum to {shares}"
