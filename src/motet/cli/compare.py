@@ -29,14 +29,14 @@ def compare(
 
     Metrics are measured on the test rows, with intervals over users and seeds. Joint training hurts a task if the
     interval of the difference from its specialist lies entirely on the wrong side of 0. An interrupted comparison
-    resumes. Defaults of the options can be set in the table [[compare]] of the project; tables [[[baselines]]] name
-    the baselines.
+    resumes. Defaults of the options can be set in the table [[compare]] of the project; tables [[[baselines]]] add
+    baselines to popularity and the global mean.
 
     [bold]Examples[/bold]
 
     motet compare motet.toml --seeds 3 --jobs 2
 
-    motet compare motet.toml --set 'baselines=["Popularity", "EASE", "BayesianMF"]' -o beat/
+    motet compare motet.toml --set 'baselines=["EASE", "BayesianMF"]' -o beat/
     """
     from motet.compare import compare as run
     from motet.compare.declared import declared

@@ -1,4 +1,4 @@
-"""Rules: the baselines that a joint model has to beat, each beside the tasks it can speak of."""
+"""Rules: the baselines that a joint model has to beat, each for the tasks it applies to."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from motet.project.part import Part
 from motet.project.settings import settings
 from motet.tasks.base import Task
 
+ALWAYS: tuple[type[Baseline], ...] = (Popularity, GlobalMean)  # no figure is printed without one of them beside it
 LISTS: tuple[type[Metric], ...] = (CorpusMetric,)
 LABELS: tuple[type[Metric], ...] = (PointMetric, ListMetric)
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a rule stands beside.
+    """A task that a rule is compared in.
 
     Attributes:
         task: Name of the task.
-        part: The part of what the task says; None for lists of the catalogue.
+        part: The output of the task that the rule predicts; None if it ranks the catalogue.
         make: Fits the rule on training rows.
     """
 
@@ -41,42 +42,49 @@ class Place:
 
 
 def rules(project: Project, tasks: Mapping[str, Task]) -> dict[str, list[Place]]:
-    """The rules that a project is held against.
+    """The rules that a project is compared with.
+
+    Popularity always comes first for every task that ranks the catalogue, and the global mean for every task with a
+    label, fitted on the rows of the task. The tables `[[baselines]]` add to them. Without such tables, item kNN (if
+    scipy is installed) and the biases of users and items are added.
 
     Args:
-        project: Those of its tables `[[baselines]]`; the cheap ones where it has none: popularity and, where scipy is
-            installed, item kNN beside every task that ranks the catalogue; the mean and the biases of users and items
-            beside every task that is judged by labels, each fitted on the task's rows.
+        project: The project.
         tasks: By name.
 
     Returns:
         Places by the name of the rule.
 
     Raises:
-        ConfigError: If a declared rule speaks of no task, or two have one name.
+        ConfigError: If a declared rule applies to no task, or two rules have the same name.
     """
     if not project.baselines:
-        return _cheap(tasks)
-    found: dict[str, list[Place]] = {}
+        return _simple(
+            tasks, (Popularity, ItemKNN) if find_spec("scipy") else (Popularity,), (GlobalMean, UserItemBias)
+        )
+    found = _simple(tasks, (Popularity,), (GlobalMean,))
     for part in project.baselines:
         name = part.given.get("name") or _default(part.target, "name")
+        places = _declared(part, tasks)
+        if part.target in ALWAYS and name in found and part.given.keys() <= {"name", "label"}:
+            continue  # it is there already
         if name in found:
-            raise ConfigError(f"{part.place}: two baselines are called {name!r}; give one of them another name")
-        found[name] = _declared(part, tasks)
+            raise ConfigError(f"{part.place}: there is another baseline called {name!r}; give this one another name")
+        found[name] = places
     return found
 
 
 def judged(fitted: Sequence[tuple[Place, Baseline]], model: Model, test: EventLog, train: EventLog) -> Report:
-    """What a rule reaches.
+    """Evaluate a rule on the rows on which the model is evaluated.
 
     Args:
         fitted: The rule in each of its places, fitted on the training rows.
-        model: Whose tasks.
+        model: The model whose tasks it is compared in.
         test: Held-out rows.
         train: The training rows.
 
     Returns:
-        Figures under the keys of the tasks, of the same rows as the model's.
+        Metrics under the keys of the tasks.
     """
     corpus = replace(Corpus.of(test, train, PROTOCOLS, "pessimistic"), each_row=bool(model.user.context))
     batch = test.batch()
@@ -89,8 +97,10 @@ def judged(fitted: Sequence[tuple[Place, Baseline]], model: Model, test: EventLo
     return Report.of(evidence)
 
 
-def _cheap(tasks: Mapping[str, Task]) -> dict[str, list[Place]]:
-    lists = (Popularity, ItemKNN) if find_spec("scipy") else (Popularity,)
+def _simple(
+    tasks: Mapping[str, Task], lists: Sequence[type[Baseline]], labels: Sequence[type[Baseline]]
+) -> dict[str, list[Place]]:
+    """Rules that rank the catalogue and rules that predict a label, fitted on the rows of each task."""
     found: dict[str, list[Place]] = {}
 
     def put(kind: Callable[..., Baseline], task: Task, part: str | None, **label: str) -> None:
@@ -101,13 +111,13 @@ def _cheap(tasks: Mapping[str, Task]) -> dict[str, list[Place]]:
         for kind in lists if _ranks(task) else ():
             put(kind, task, None)
         for part, label in _labels(task):
-            put(GlobalMean, task, part, label=label)
-            put(UserItemBias, task, part, label=label)
+            for kind in labels:
+                put(kind, task, part, label=label)
     return found
 
 
 def _declared(rule: Part, tasks: Mapping[str, Task]) -> list[Place]:
-    """The tasks a declared rule can speak of."""
+    """The tasks that a declared rule applies to."""
 
     def make(train: EventLog) -> Baseline:
         baseline: Baseline = rule.make(log=train)
@@ -125,8 +135,8 @@ def _declared(rule: Part, tasks: Mapping[str, Task]) -> list[Place]:
     if not places:
         labels = list(dict.fromkeys(each for _, _, each in known))
         raise ConfigError(
-            f"{told} predicts {label!r}, by which no task is judged{did_you_mean(label, labels)}; "
-            f"labels: {', '.join(labels) or 'none'}"
+            f"{told} predicts {label!r}, by which no task is judged{did_you_mean(label, labels)} "
+            f"Labels: {', '.join(labels) or 'none'}."
         )
     return places
 
@@ -136,13 +146,13 @@ def _ranks(task: Task) -> bool:
 
 
 def _labels(task: Task) -> Iterator[tuple[str, str]]:
-    """Parts of what a task says that are judged by a label, and the label."""
+    """Outputs of a task that are compared with a label, each with its label."""
     for part, label in task.judged.items():
         if metrics_of(task, None, LABELS, part):
             yield part, label
 
 
 def _default(kind: Callable[..., Any], name: str) -> Any:
-    """What an argument is where a file does not give it; None where there is no such argument."""
+    """Default of an argument; None if there is no such argument."""
     known = settings(kind)
     return known[name].default if name in known else None
