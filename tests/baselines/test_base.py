@@ -68,5 +68,5 @@ def test_unknown_signal_is_refused(log: EventLog) -> None:
 
 
 def test_signal_without_a_value_is_refused(log: EventLog) -> None:
-    with pytest.raises(DataError, match="not one of 1 training rows has a value in 'rating', so it has no mean"):
+    with pytest.raises(DataError, match="none of 1 training rows has a value of 'rating', so there is no mean"):
         GlobalMean(log.take(slice(5, None)))

@@ -116,7 +116,7 @@ def test_pairs_of_many_users_are_cells_of_blocks(tastes: EventLog) -> None:
 
 
 def test_no_row_chosen_is_refused(tastes: EventLog) -> None:
-    told = r"not one of 420 training rows counts under where='rating > 9', so that 'EASE' has nothing to learn from"
+    told = r"none of 420 training rows is selected by where='rating > 9'; 'EASE' has nothing to learn from"
     with pytest.raises(DataError, match=told):
         EASE(tastes, where="rating > 9")
 

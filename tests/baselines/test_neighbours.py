@@ -65,7 +65,7 @@ def test_more_neighbours_than_items_are_all(tastes: EventLog) -> None:
 
 @pytest.mark.parametrize("kind", [ItemKNN, BoughtTogether])
 def test_no_neighbours_are_refused(kind: type[ItemKNN] | type[BoughtTogether], tastes: EventLog) -> None:
-    with pytest.raises(ConfigError, match="neighbours=0; at least 1 item votes for another"):
+    with pytest.raises(ConfigError, match="neighbours=0; it must be at least 1"):
         kind(tastes, neighbours=0)
 
 

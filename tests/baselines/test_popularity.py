@@ -50,5 +50,5 @@ def test_window_that_holds_nothing_is_refused(log: EventLog) -> None:
 
 def test_window_needs_a_time() -> None:
     log = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": ["a"]}), Schema())
-    with pytest.raises(DataError, match="window_days=7 needs to know when events were: name the schema's time"):
+    with pytest.raises(DataError, match="window_days=7 needs the time of events; give the schema its time column"):
         Popularity(log, window_days=7)

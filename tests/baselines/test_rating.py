@@ -121,7 +121,7 @@ def test_bayesian_mf_says_nothing(ratings: EventLog, capfd: pytest.CaptureFixtur
 
 
 def test_weights_for_a_sampler_are_refused(ratings: EventLog) -> None:
-    with pytest.raises(ConfigError, match="BayesianMF takes all rows alike: its sampler knows no weights"):
+    with pytest.raises(ConfigError, match="BayesianMF does not support weights or a half-life of rows; give where="):
         BayesianMF(ratings, where=Rows(weight="rating"))
 
 
@@ -130,7 +130,9 @@ def test_bad_settings_are_refused(ratings: EventLog) -> None:
         BiasedMF(ratings, regularization=0.0)
     with pytest.raises(ConfigError, match="dim=0; it must be at least 1"):
         BiasedMF(ratings, dim=0)
-    with pytest.raises(ConfigError, match=r"user_regularization=-1.0, item_regularization=5.0; neither may be below 0"):
+    with pytest.raises(
+        ConfigError, match=r"user_regularization=-1.0, item_regularization=5.0; both must be 0 or above"
+    ):
         UserItemBias(ratings, user_regularization=-1.0)
 
 

@@ -170,7 +170,7 @@ def test_stages_are_served_by_motet_alone(shop: EventLog, tmp_path: Path) -> Non
     staged = Recommender(model, shop, seen="click == 1", retrieve=[Touched("click == 0"), "retrieval"])
     staged.save(tmp_path / "model")
     with pytest.raises(
-        ConfigError, match="only motet can serve a recommender with retrieve=.* export without them: onnx=False"
+        ConfigError, match=r"only motet can serve a recommender with retrieve=.* export without them: onnx=False"
     ):
         export(tmp_path / "model", tmp_path / "artifact")
     export(tmp_path / "model", tmp_path / "artifact", onnx=False)

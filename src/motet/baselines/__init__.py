@@ -1,6 +1,6 @@
 """Baselines: rules that a model has to beat, with the same calls as a `Recommender`.
 
-What a baseline needs beyond motet's own packages is imported when one is fitted: `pip install 'motet[baselines]'`.
+Some need more packages, which are imported when they are fitted: `pip install 'motet[baselines]'`.
 """
 
 from motet.baselines.als import ALS

@@ -1,4 +1,4 @@
-"""ALS: implicit feedback factorised by alternating least squares."""
+"""ALS: matrix factorisation of implicit feedback by alternating least squares."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from motet.tasks.rows import Rows
 
 
 class ALS(Factors):
-    r"""Positives are to score 1 and all other pairs 0, with more confidence in the positives.
+    r"""Implicit ALS: fits positives to 1 and all other pairs to 0, with more confidence in the positives.
 
     $$ \min \sum_{u,i} c_{ui} (x_{ui} - p_u \cdot q_i)^2 + \lambda (\lVert p \rVert^2 + \lVert q \rVert^2), \quad
-       c_{ui} = \alpha w_{ui} \text{ of a positive, else } 1 $$
+       c_{ui} = \alpha w_{ui} \text{ for a positive, else } 1 $$
 
-    Fitted by implicit's `AlternatingLeastSquares`, the same on any number of threads.
+    Fitted by implicit's `AlternatingLeastSquares`. The result does not depend on the number of threads.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows where not given.
-        dim: Numbers a vector.
-        confidence: What a positive of weight 1 counts for beside a pair that did not happen, alpha in the formula. The
-            denser the log, the lower: the 40 of the paper suits sparse ones.
-        regularization: Lambda in the formula, the same for every row: it grows with how many positives rows have.
-        iterations: Times each side is solved for.
-        seed: Of the first vectors.
+        name: Key of its scores and metrics.
+        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows if not given.
+        dim: Size of a vector.
+        confidence: Alpha in the formula: weight of a positive relative to a pair that is not one. Denser logs need a
+            lower value; the paper's 40 suits sparse logs.
+        regularization: Lambda in the formula, the same for all users and items. More positives per user or item need a
+            higher value.
+        iterations: How often each side is solved for.
+        seed: Seed of the initial vectors.
 
     Raises:
         ConfigError: If a size is below 1, or implicit is not installed.

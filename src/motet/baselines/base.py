@@ -1,4 +1,4 @@
-"""Baseline: a rule that a model has to beat, asked in the same way."""
+"""Baseline: a rule that a model has to beat, with the same calls."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from motet.index.best import best
 from motet.metrics.base import Metric
 from motet.tasks.rows import Rows
 
-USERS = 512  # users whose scores for all items are held at once
+USERS = 512  # users per block of scores for all items
 
 
 @runtime_checkable
 class Recommends(Protocol):
-    """What can be asked of a `Recommender` and of a baseline alike."""
+    """The calls that a `Recommender` and a baseline have in common."""
 
     def recommend(
         self, users: Ids, k: int = 10, *, exclude_seen: bool = True, exclude: Ids = (), only: Ids | None = None
@@ -44,17 +44,17 @@ class Baseline(ABC):
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
+        name: Key of its scores and metrics.
         where: Which rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights and a
-            half-life; all rows where not given.
+            half-life; all rows if not given.
 
     Attributes:
-        label: The signal it predicts; None where it ranks the catalogue.
-        row_weights: What each training row counts for; 0 where it is not chosen.
+        label: The signal it predicts; None if it ranks the catalogue.
+        row_weights: Weight of each training row; 0 if it is not selected.
 
     Raises:
-        ConfigError: If the condition cannot be read.
-        DataError: If the log does not have what the rows are chosen by, or no row is chosen.
+        ConfigError: If the condition cannot be parsed.
+        DataError: If the log does not have the columns of the condition, or no row is selected.
     """
 
     label: str | None = None
@@ -70,30 +70,30 @@ class Baseline(ABC):
         self.row_weights: Float[Tensor, " rows"] = weights.nan_to_num(0.0).clamp(min=0.0)
         if not self.row_weights.any():
             raise DataError(
-                f"not one of {len(train):,} training rows counts under where={self.rows.where!r}, so that {name!r} has "
-                "nothing to learn from"
+                f"none of {len(train):,} training rows is selected by where={self.rows.where!r}; {name!r} has nothing "
+                "to learn from"
             )
 
     @cached_property
     def seen(self) -> History:
-        """What each user needs no recommendation of: all they had in training, until something else is assigned."""
+        """Items that `exclude_seen` leaves out: all the user had in training, unless something else is assigned."""
         return History.of(self.train.batch(), len(self.users), len(self.items))
 
     @abstractmethod
     def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """Scores by rows: of pairs, or of every user with every item.
+        """Score rows: pairs, or every user with every item.
 
         Args:
             users: User rows; `[n]` for pairs, `[n, 1]` for a block.
             items: Item rows that broadcast against the users.
 
         Returns:
-            Higher is better; the shape the two broadcast to.
+            Scores, higher is better, in the broadcast shape.
         """
 
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
-        """Fresh metrics for an evaluation, by the name they are reported under."""
+        """New metrics for an evaluation, by reported name."""
 
     def recommend(
         self, users: Ids, k: int = 10, *, exclude_seen: bool = True, exclude: Ids = (), only: Ids | None = None
@@ -101,11 +101,11 @@ class Baseline(ABC):
         """The k best allowed items of each user.
 
         Args:
-            users: One id, for a 1-D answer, or many, for a 2-D one.
-            k: How many items.
+            users: One id for a 1-D result, or several for a 2-D one.
+            k: Number of items.
             exclude_seen: Whether to leave out the items the user had in training.
             exclude: Items that must not be recommended.
-            only: Items that may be recommended; all where not given.
+            only: Items that may be recommended; all if not given.
 
         Returns:
             min(k, allowed) items for each user.
@@ -132,10 +132,10 @@ class Baseline(ABC):
 
         Args:
             users: One id or many.
-            items: One id or many; one is paired with each of the other side, many are paired in order.
+            items: One id or many. A single id is paired with each id of the other side, many are paired in order.
 
         Returns:
-            Under the baseline's name, one number for two single ids, else one a pair.
+            Under the baseline's name, one number for two single ids, otherwise one for each pair.
 
         Raises:
             DataError: If an item is unknown.
@@ -150,14 +150,14 @@ class Baseline(ABC):
         return {self.name: scores[0] if one_user and one_item else scores}
 
     def _best(self, users: Tensor, k: int, barred: Tensor, exclude_seen: bool) -> tuple[Tensor, Tensor]:
-        """Scores and item rows of the k best; -inf where fewer are allowed."""
+        """Scores and item rows of the k best; scores are -inf if fewer are allowed."""
         scores = self.scores(users[:, None], torch.arange(len(self.items))).masked_fill(barred, -torch.inf)
         if exclude_seen:
             scores[self.seen.of_users(users)] = -torch.inf
         return best(scores, k)
 
     def _named(self, scores: Tensor, items: Tensor, known: Tensor, line: int | slice) -> TopK:
-        """Rows become the caller's ids; what no line fills is cut off."""
+        """Decode rows to ids, and drop columns that no user fills."""
         allowed = scores > -torch.inf
         width = int(allowed.sum(1).max()) if len(scores) else 0
         scores, items, allowed = scores[:, :width], items[:, :width], allowed[:, :width]

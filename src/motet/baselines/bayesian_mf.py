@@ -1,4 +1,4 @@
-"""BayesianMF: a factorisation averaged over draws from its posterior."""
+"""BayesianMF: a matrix factorisation averaged over samples of its posterior."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError
 from motet.tasks.rows import Rows
 
-WARM_UP = 1 / 3  # the share of draws that are thrown away, before the chain has forgotten where it began
+WARM_UP = 1 / 3  # share of samples discarded, which still depend on the initial values
 
 
 class BayesianMF(RatingBaseline):
-    r"""Bayesian matrix factorisation: biases and factors of every draw of a Gibbs sampler, averaged.
+    r"""Bayesian matrix factorisation: predictions averaged over the samples of a Gibbs sampler.
 
     $$ \hat y_{ui} = \frac{1}{S} \sum_s \mu^s + b_u^s + b_i^s + p_u^s \cdot q_i^s $$
 
-    The sampler finds the strength of the regularisation itself, and averaging over draws keeps it from overfitting:
-    on ratings alone this is hard to beat. Users and items without a row get the average entity of each draw. The draws
-    that are averaged are kept side by side, `dim` numbers each for every user and item. Fitted by myfm.
+    The sampler learns the strength of the regularisation, and averaging over samples prevents overfitting: on ratings
+    alone this is hard to beat. Users and items without a row get the mean user or item of each sample. All averaged
+    samples are kept, `dim` numbers each for every user and item. Fitted by myfm.
 
     Args:
         train: The training log.
         label: The signal to predict.
-        name: The key of its scores and figures.
-        where: Which of the rows with a label to learn from; all where not given. Rows cannot have weights.
-        dim: Numbers a vector.
-        iterations: Draws; the first third is thrown away.
-        seed: Of the sampler.
-        clip: Whether predictions are kept within the labels of training.
+        name: Key of its scores and metrics.
+        where: Which of the labelled rows to learn from; all if not given. Weights of rows are not supported.
+        dim: Size of a vector.
+        iterations: Number of samples; the first third is discarded.
+        seed: Seed of the sampler.
+        clip: Whether to clip predictions to the range of the training labels.
 
     Raises:
         ConfigError: If a size is below 1, rows have weights, or myfm is not installed.
-        DataError: If the log has no such signal, or not one value of it.
+        DataError: If the log has no such signal, or no value of it.
 
     Source:
         Salakhutdinov and Mnih, "Bayesian Probabilistic Matrix Factorization using Markov Chain Monte Carlo", ICML
@@ -66,7 +66,9 @@ class BayesianMF(RatingBaseline):
         check_sizes(dim=dim, iterations=iterations)
         super().__init__(train, label, name=name, where=where, clip=clip)
         if self.rows.weight is not None or self.rows.half_life_days is not None:
-            raise ConfigError("BayesianMF takes all rows alike: its sampler knows no weights; give a condition alone")
+            raise ConfigError(
+                "BayesianMF does not support weights or a half-life of rows; give where= a condition alone"
+            )
         draws = self._draws(dim, iterations, seed)
         self._offset = float(np.mean([draw.w0 for draw in draws]))
         split = len(train.users)
@@ -74,12 +76,12 @@ class BayesianMF(RatingBaseline):
         self._item_bias, self._item_factors = _side(draws, slice(split, None), self._items)
 
     def predicted(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The mean over draws; see `RatingBaseline.predicted`."""
+        """The mean over samples; see `RatingBaseline.predicted`."""
         pairs = products(self._user_factors, self._item_factors, users, items)
         return self._offset + self._user_bias[users] + self._item_bias[items] + pairs
 
     def _draws(self, dim: int, iterations: int, seed: int) -> list[Any]:
-        """What myfm's sampler keeps: each an offset `w0`, a bias and a vector of every user, then of every item."""
+        """The samples of myfm: each an offset `w0`, then bias and vector of every user, then of every item."""
         sparse, myfm = imported("scipy.sparse", "BayesianMF"), imported("myfm", "BayesianMF")
         sizes = [len(self.users), len(self.items)]
         places = torch.stack([self._users, self._items + sizes[0]], 1).flatten().numpy()
@@ -93,7 +95,7 @@ class BayesianMF(RatingBaseline):
 
 
 def _side(draws: Sequence[Any], rows: slice, known: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean bias and the vectors of all draws side by side, whose products are means over draws."""
+    """The mean bias, and the scaled vectors of all samples side by side: their products are means over samples."""
     absent = np.ones(len(draws[0].w[rows]), dtype=bool)
     absent[known.numpy()] = False
     tables = [np.concatenate([draw.w[rows, None], draw.V[rows]], 1) for draw in draws]

@@ -1,4 +1,4 @@
-"""BiasedMF: biases and a dot product, by alternating least squares."""
+"""BiasedMF: matrix factorisation with biases, by alternating least squares."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError
 from motet.tasks.rows import Rows
 
-PASSES = 20  # times each side is solved for; the error has settled to four digits by then
-BIAS = 5.0  # beta: rows of no shift that each bias starts from
-ENTITIES, ROWS = 4096, 1 << 14  # entities whose equations, and rows whose outer products, are held at once
+PASSES = 20  # how often each side is solved for; by then the error has converged to four digits
+BIAS = 5.0  # beta in the formula
+ENTITIES, ROWS = 4096, 1 << 14  # entities per block of equations, rows per block of outer products
 
 
 class BiasedMF(RatingBaseline):
@@ -26,24 +26,23 @@ class BiasedMF(RatingBaseline):
        \min \sum_r w_r (y_r - \hat y_r)^2 + \lambda \Big( \sum_u \lVert p_u \rVert^2 + \sum_i \lVert q_i \rVert^2 \Big)
        + \beta \Big( \sum_u b_u^2 + \sum_i b_i^2 \Big) $$
 
-    With one side held fixed the other is a ridge regression for each entity, solved exactly: there is no learning rate
-    to find, and the same seed gives the same model. The regularisation does not grow with the rows of an entity: the
-    fewer there are, the more it says. Biases get what `UserItemBias` gives them.
+    With one side fixed, the other is a ridge regression for each user or item, solved exactly: there is no learning
+    rate to tune, and the same seed gives the same model. The regularisation does not grow with the number of rows of a
+    user or item, so it matters most where there are few. Biases are regularised as in `UserItemBias`.
 
     Args:
         train: The training log.
         label: The signal to predict.
-        name: The key of its scores and figures.
-        where: Which of the rows with a label to learn from: a condition, or `Rows` with weights; all where not given.
-        dim: Numbers a vector, besides the bias.
-        regularization: Lambda in the formula, the same however many rows an entity has. 16 suits ratings from 1 to 5;
-            labels that spread wider want more.
-        seed: Of the first vectors.
-        clip: Whether predictions are kept within the labels of training.
+        name: Key of its scores and metrics.
+        where: Which of the labelled rows to learn from: a condition, or `Rows` with weights; all if not given.
+        dim: Size of a vector, without the bias.
+        regularization: Lambda in the formula. 16 suits ratings from 1 to 5; labels with a wider range need more.
+        seed: Seed of the initial vectors.
+        clip: Whether to clip predictions to the range of the training labels.
 
     Raises:
         ConfigError: If `dim` is below 1, or the regularization is not above 0.
-        DataError: If the log has no such signal, or not one value of it.
+        DataError: If the log has no such signal, or no value of it.
 
     Source:
         Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", 2009, eq. 5.
@@ -74,7 +73,7 @@ class BiasedMF(RatingBaseline):
         for _ in range(PASSES):
             user = by_user.solve(item, regularization)
             item = by_item.solve(user, regularization)
-        # The biases come last; beside each stands the 1 that makes it a summand.
+        # The last two columns are bias and 1 for users, 1 and bias for items: the product adds both biases.
         self._user = torch.cat([user, torch.ones(len(user), 1)], 1)
         self._item = torch.cat([item[:, :-1], torch.ones(len(item), 1), item[:, -1:]], 1)
 
@@ -84,7 +83,7 @@ class BiasedMF(RatingBaseline):
 
 
 class _Side(NamedTuple):
-    """The rows in the order of the entities of one side."""
+    """The rows sorted by the users, or by the items."""
 
     own: Int[Tensor, " rows"]
     other: Int[Tensor, " rows"]
@@ -99,7 +98,7 @@ class _Side(NamedTuple):
         return cls(own[order], other[order], labels[order], weights[order], ends)
 
     def solve(self, factors: Tensor, regularization: float) -> Tensor:
-        """The vector and, last, the bias of every entity, given those of the other side."""
+        """Solve for the vectors of this side, bias last, given those of the other side."""
         blocks = range(0, len(self.ends), ENTITIES)
         return torch.cat([self._block(start, factors, regularization) for start in blocks])
 

@@ -1,4 +1,4 @@
-"""BoughtTogether: what others had who had the user's items."""
+"""BoughtTogether: items that often occur together with those of the user."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ Measure = Literal["count", "cosine", "lift"]
 
 
 class BoughtTogether(Neighbours):
-    r"""Co-occurrence: how many users had both items, as it is or against how many had each.
+    r"""Co-occurrence: how many users had both items, as a count or relative to how many had each.
 
     $$ count = n_{ij} \qquad cosine = \frac{n_{ij}}{\sqrt{n_i n_j}} \qquad lift = \frac{n_{ij} \, n}{n_i n_j} $$
 
-    for the $n_i$ users of item i and the $n_{ij}$ users of both, of n in all; weights, where rows have them, take the
-    place of counts. The count favours what is popular, the lift what is rare.
+    where $n_i$ users had item i, $n_{ij}$ had both, and n is the number of users. If rows have weights, they replace
+    the counts. The count favours popular items, the lift rare ones.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives, such as `"event == 'purchase'"`; all rows where not given.
-        measure: Which of the three.
-        at_least: How many users must have had both before they count as together. 1 counts chance meetings, which the
-            lift takes for strong ties.
-        neighbours: How many items vote for an item at most.
+        name: Key of its scores and metrics.
+        where: Which rows are positives, such as `"event == 'purchase'"`; all rows if not given.
+        measure: One of the three.
+        at_least: Co-occurrence is 0 if fewer users had both. With 1, pairs that occur once by chance get a high lift.
+        neighbours: Largest number of similar items that count for an item.
 
     Raises:
-        ConfigError: If the measure is none of these, an item would have no neighbour, or scipy is not installed.
+        ConfigError: If the measure is unknown, `neighbours` is below 1, or scipy is not installed.
 
     Source:
         Linden, Smith and York, "Amazon.com Recommendations: Item-to-Item Collaborative Filtering", 2003 (the cosine);

@@ -1,4 +1,4 @@
-"""BPR: positives above other items, one pair at a time."""
+"""BPR: matrix factorisation trained to score positives above other items."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from motet.tasks.rows import Rows
 
 
 class BPR(Factors):
-    r"""Bayesian personalised ranking: a positive is to score above an item drawn at random.
+    r"""Bayesian personalised ranking: each positive should score above a randomly drawn item.
 
     $$ \min - \sum_{(u, i, j)} \ln \sigma(p_u \cdot q_i - p_u \cdot q_j) + \lambda \lVert \cdot \rVert^2 $$
 
-    Items have a bias among their factors. Fitted by implicit's `BayesianPersonalizedRanking`, on one thread: on several
-    the same seed gives other vectors each time. Weights of rows are not read, beyond which are positives.
+    Items also have a bias. Fitted by implicit's `BayesianPersonalizedRanking` on one thread, because with several the
+    same seed gives different results. Rows with a weight above 0 are positives; otherwise weights are ignored.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives: a condition, or `Rows`; all rows where not given.
-        dim: Numbers a vector.
+        name: Key of its scores and metrics.
+        where: Which rows are positives: a condition, or `Rows`; all rows if not given.
+        dim: Size of a vector.
         lr: Learning rate.
         regularization: Lambda in the formula.
-        iterations: Passes over the positives: as many as validation bears, for it overfits with more.
-        seed: Of the first vectors and of the draws.
+        iterations: Passes over the positives. Too many overfit; choose the number on validation rows.
+        seed: Seed of the initial vectors and of the drawn items.
 
     Raises:
         ConfigError: If a size is below 1, or implicit is not installed.

@@ -1,4 +1,4 @@
-"""EASE: every item predicted from the user's other items by ridge regression, in closed form."""
+"""EASE: predicts every item from the user's other items by ridge regression, in closed form."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from motet.tasks.rows import Rows
 
 
 class EASE(Ranking):
-    r"""Embarrassingly shallow autoencoder: a linear model of items on items whose diagonal is 0.
+    r"""Embarrassingly shallow autoencoder: a linear item-to-item model with a zero diagonal.
 
     $$ \min_B \lVert X - X B \rVert^2 + \lambda \lVert B \rVert^2, \; diag(B) = 0
        \quad\Rightarrow\quad P = (X^T X + \lambda I)^{-1}, \; B_{ij} = -P_{ij} / P_{jj} $$
 
-    One matrix of items x items is inverted and one is kept: 10,000 items take some 2 GB while they are
-    fitted, 0.4 GB afterwards.
+    It inverts a matrix of items x items and keeps another: 10,000 items need some 2 GB during the fit and 0.4 GB
+    afterwards.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows where not given.
-        regularization: Lambda in the formula, of the size of an item's number of users. 100 to 1,000 suit most logs.
+        name: Key of its scores and metrics.
+        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows if not given.
+        regularization: Lambda in the formula, comparable to the number of users per item. 100 to 1,000 suit most.
 
     Raises:
         ConfigError: If the regularization is not above 0, or scipy is not installed.
@@ -58,10 +58,10 @@ class EASE(Ranking):
         gram = (self._had.T @ self._had).toarray().astype(np.float64)
         gram[np.diag_indices_from(gram)] += regularization
         precision = np.linalg.inv(gram)
-        # By row what an item is predicted from, so that a block of items is a block of memory.
+        # Transposed, so that the weights for a block of items are contiguous in memory.
         self._from = (precision / -np.diag(precision)[:, None]).astype(np.float32)
         np.fill_diagonal(self._from, 0)
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """What the users' items predict; see `Ranking.block`."""
+        """Predictions from the users' items; see `Ranking.block`."""
         return torch.from_numpy(self._had[users.numpy()] @ np.ascontiguousarray(self._from[items.numpy()].T))

@@ -1,4 +1,4 @@
-"""extra: packages that a baseline alone needs, imported when it is fitted."""
+"""extra: optional packages of baselines, imported when one is fitted."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def imported(module: str, needed_by: str) -> Any:
     """Import a module of an optional package.
 
     Args:
-        module: Its name.
-        needed_by: Who asks, for the message.
+        module: Name of the module.
+        needed_by: The baseline that needs it, for the error message.
 
     Returns:
         The module.
 
     Raises:
-        ConfigError: If its package is not installed; the message says how to get it.
+        ConfigError: If its package is not installed.
     """
     try:
         with warnings.catch_warnings():
-            # myfm asks setuptools for its own version, in a way that setuptools means to give up.
+            # myfm reads its version with an API that setuptools deprecates.
             warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
             return import_module(module)
     except ImportError as error:

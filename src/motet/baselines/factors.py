@@ -1,4 +1,4 @@
-"""Factors: baselines of one vector a user and one an item, fitted by implicit."""
+"""Factors: base of the matrix factorisations that implicit fits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from motet.tasks.rows import Rows
 
 
 class Factors(Ranking):
-    r"""A dot product of two vectors.
+    r"""The score of a pair is the dot product of a user vector and an item vector.
 
     $$ s_{ui} = p_u \cdot q_i $$
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
+        name: Key of its scores and metrics.
         where: Which rows are positives.
     """
 
@@ -33,17 +33,17 @@ class Factors(Ranking):
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
         """Dot products; see `Ranking.block`."""
-        # In double precision: how a product is rounded depends on its shape, and one user is to get what many get.
+        # In double precision: rounding depends on the shape of a product, but scores must not depend on the batch.
         return (self.user_factors[users].double() @ self.item_factors[items].double().T).float()
 
     def fit(self, model: Any) -> None:
-        """Fit a model of implicit and take its factors.
+        """Fit a model of implicit and keep its factors.
 
         Args:
-            model: Unfitted.
+            model: The model, not yet fitted.
         """
         had = self.positives.matrix(type(self).__name__)
-        # One thread: implicit works on many rows at once itself.
+        # BLAS on one thread, because implicit runs threads of its own.
         with imported("threadpoolctl", type(self).__name__).threadpool_limits(1, "blas"):
             model.fit(had, show_progress=False)
         self.user_factors = torch.from_numpy(model.user_factors).float()
@@ -51,10 +51,10 @@ class Factors(Ranking):
 
 
 def check_sizes(**sizes: int) -> None:
-    """Refuse what cannot be fitted.
+    """Check that sizes are at least 1.
 
     Args:
-        **sizes: Numbers a vector, passes over the log and the like, by name.
+        **sizes: Size of a vector, passes over the log and the like, by name.
 
     Raises:
         ConfigError: If one is below 1.

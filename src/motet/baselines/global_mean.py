@@ -1,4 +1,4 @@
-"""GlobalMean: the same number for everyone and everything."""
+"""GlobalMean: predicts the mean for every pair."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from motet.tasks.rows import Rows
 
 
 class GlobalMean(RatingBaseline):
-    """The mean of a label over the training rows that carry it.
+    """The mean of a label over the training rows that have it.
 
     Args:
         train: The training log.
         label: The signal to predict.
-        name: The key of its scores and figures.
-        where: Which of the rows with a label count: a condition, or `Rows` with weights; all where not given.
+        name: Key of its scores and metrics.
+        where: Which of the labelled rows to average: a condition, or `Rows` with weights; all if not given.
 
     Raises:
-        DataError: If the log has no such signal, or not one value of it.
+        DataError: If the log has no such signal, or no value of it.
 
     Example:
         >>> import polars as pl
@@ -37,5 +37,5 @@ class GlobalMean(RatingBaseline):
         super().__init__(train, label, name=name, where=where)
 
     def predicted(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The mean, everywhere; see `RatingBaseline.predicted`."""
+        """The mean for every pair; see `RatingBaseline.predicted`."""
         return self.mean.expand(torch.broadcast_shapes(users.shape, items.shape))

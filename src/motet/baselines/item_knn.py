@@ -1,4 +1,4 @@
-"""ItemKNN: items like the user's, by the angle between those who had them."""
+"""ItemKNN: items similar to those of the user, by the cosine of their users."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from motet.tasks.rows import Rows
 
 
 class ItemKNN(Neighbours):
-    r"""Item-based nearest neighbours by shrunk cosine.
+    r"""Item-based nearest neighbours by a cosine with shrinkage.
 
     $$ like_{ij} = \frac{x_i \cdot x_j}{\lVert x_i \rVert \, \lVert x_j \rVert + \beta} $$
 
-    for the columns $x_i$ of the matrix of positives.
+    where $x_i$ is column i of the user-item matrix of positives.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows where not given.
-        neighbours: How many items vote for an item. 100 to 200 suit most logs.
-        shrink: How far items that few users had are held back, beta in the formula.
+        name: Key of its scores and metrics.
+        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows if not given.
+        neighbours: Number of similar items that count for an item. 100 to 200 suit most logs.
+        shrink: Beta in the formula; it lowers the similarity of items that few users had.
 
     Raises:
-        ConfigError: If an item would have no neighbour, the shrinkage is negative, or scipy is not installed.
+        ConfigError: If `neighbours` is below 1, `shrink` is negative, or scipy is not installed.
 
     Source:
         Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004; the shrinkage as in Bell and

@@ -1,4 +1,4 @@
-"""Neighbours: for every item the items most like it, by who had both."""
+"""Neighbours: base of the baselines that find the most similar items of every item."""
 
 from __future__ import annotations
 
@@ -18,44 +18,45 @@ from motet.errors import ConfigError
 from motet.tasks.rows import Rows
 
 Array = npt.NDArray[np.float32]
-ITEMS = 1024  # items whose likeness to all others is held at once
+ITEMS = 1024  # items per block of similarities to all items
 
 
 class Neighbours(Ranking):
-    r"""Each user's items vote for the items that are like them.
+    r"""Scores an item by its similarity to the user's items.
 
     $$ s_{ui} = \sum_{j \in N_k(i)} x_{uj} \, like_{ij} $$
 
-    for the weight $x_{uj}$ of the user's positive j and the k items $N_k(i)$ most like i.
+    where $x_{uj}$ is the weight of the user's positive j, and $N_k(i)$ are the k items most similar to i.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
+        name: Key of its scores and metrics.
         where: Which rows are positives.
-        neighbours: How many items vote for an item at most, k.
+        neighbours: k, the largest number of similar items that count for an item.
 
     Raises:
-        ConfigError: If an item would have no neighbour, or scipy is not installed.
+        ConfigError: If `neighbours` is below 1, or scipy is not installed.
     """
 
     def __init__(self, train: EventLog, *, name: str, where: str | Rows | None, neighbours: int) -> None:
         super().__init__(train, name=name, where=where)
         if neighbours < 1:
-            raise ConfigError(f"neighbours={neighbours}; at least 1 item votes for another")
+            raise ConfigError(f"neighbours={neighbours}; it must be at least 1")
         self.neighbours = neighbours
         self._had = self.positives.matrix(type(self).__name__)
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """The votes of the users' items; see `Ranking.block`."""
+        """Similarity to the users' items; see `Ranking.block`."""
         votes = self._had[users.numpy()] @ self._like[items.numpy()].T
         return torch.from_numpy(votes.toarray())
 
     def fit(self, likeness: Callable[[Array, slice], Array]) -> None:
-        """Find every item's neighbours, a block of items at a time.
+        """Find the neighbours of every item, in blocks of items.
 
         Args:
-            likeness: From products `[block, items]` of the columns of a block of items with all columns, and where the
-                block stands, to how like they are; 0 where they are not.
+            likeness: Function of the dot products `[block, items]` of the columns of a block of items with all columns,
+                and of the slice of the block, that returns similarities of the same shape; 0 for items that are not
+                similar.
         """
         sparse = imported("scipy.sparse", type(self).__name__)
         columns = self._had.T.tocsr()
@@ -69,7 +70,7 @@ class Neighbours(Ranking):
 
 
 def _largest(like: Array, k: int) -> Array:
-    """The k largest of each line, and 0 elsewhere; among equals the first."""
+    """The k largest values of each row, the first of equal ones, and 0 elsewhere."""
     if k >= like.shape[1]:
         return like
     kept = np.argsort(-like, axis=1, kind="stable")[:, :k]

@@ -1,4 +1,4 @@
-"""Popularity: what most users had, of late or ever."""
+"""Popularity: ranks items by their number of events, overall or recent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from motet.tasks.rows import DAY_S, Rows
 
 
 class Popularity(Ranking):
-    r"""Every item scored by its training events, the same for all users.
+    r"""Scores an item by the number of its training events, the same for all users.
 
     $$ s_i = \sum_{r : item_r = i} w_r $$
 
-    What is popular of late: let events fade, `where=Rows(half_life_days=30)`, or count the last days alone.
+    For recent popularity, let events fade with `where=Rows(half_life_days=30)`, or count only those of `window_days`.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which events count: a condition, or `Rows` with weights and a half-life; all events where not given.
-        window_days: Count only events of so many days before the log's last; all where not given.
+        name: Key of its scores and metrics.
+        where: Which events count: a condition, or `Rows` with weights and a half-life; all events if not given.
+        window_days: Count only events in this many days up to the last event of the log; all if not given.
 
     Raises:
         ConfigError: If the window is not above 0.
@@ -53,7 +53,7 @@ class Popularity(Ranking):
             ).float()
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """The items' events, whoever the users are; see `Ranking.block`."""
+        """Popularity of the items, for every user; see `Ranking.block`."""
         return self.popularity[items].expand(len(users), len(items))
 
 
@@ -61,6 +61,6 @@ def _late(train: EventLog, window_days: float) -> Tensor:
     if not window_days > 0:
         raise ConfigError(f"window_days={window_days}; it must be above 0, or None for all events")
     if train.schema.time is None:
-        raise DataError(f"window_days={window_days} needs to know when events were: name the schema's time")
+        raise DataError(f"window_days={window_days} needs the time of events; give the schema its time column")
     times = train.columns[train.schema.time].double()
     return times > times.max() - DAY_S * window_days

@@ -13,7 +13,7 @@ from motet.data.batch import Batch
 
 
 class Positives(NamedTuple):
-    """Distinct pairs of known users and items, by user and then by item; `shape` counts rows, the unknown included."""
+    """Distinct pairs of known users and items, sorted by user, then by item; `shape` includes the unknown rows."""
 
     users: Int[Tensor, " pairs"]
     items: Int[Tensor, " pairs"]
@@ -22,15 +22,15 @@ class Positives(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, weights: Float[Tensor, " rows"], shape: tuple[int, int]) -> Self:
-        """Collect the pairs of the rows that count.
+        """Collect the pairs of rows with a positive weight.
 
         Args:
             batch: The rows.
-            weights: What each counts for; a row at 0 or below is no positive.
-            shape: How many user rows and item rows there are, the unknown included.
+            weights: Weight of each row; a row with weight 0 or below is not a positive.
+            shape: Number of user rows and of item rows, including the unknown ones.
 
         Returns:
-            Each pair once, however often it happened, with the largest of its weights.
+            Each pair once, with the largest of its weights.
 
         Example:
             >>> batch = Batch({"user_id": torch.tensor([2, 1, 2]), "item_id": torch.tensor([1, 3, 1])})
@@ -47,7 +47,7 @@ class Positives(NamedTuple):
         """The pairs as a sparse matrix.
 
         Args:
-            needed_by: Who asks, for the message where scipy is not installed.
+            needed_by: The baseline that needs it, for the error message if scipy is not installed.
 
         Returns:
             A scipy CSR matrix of float32, users x items.

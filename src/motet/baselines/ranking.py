@@ -1,4 +1,4 @@
-"""Ranking: a baseline that orders the catalogue for a user."""
+"""Ranking: base of the baselines that rank the catalogue."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from motet.tasks.rows import Rows
 
 
 class Ranking(Baseline):
-    """Scores for blocks of users and items. Users without a positive get what is popular.
+    """Scores blocks of users and items. Users without a positive get the most popular items.
 
     Args:
         train: The training log.
-        name: The key of its scores and figures.
-        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows where not given.
+        name: Key of its scores and metrics.
+        where: Which rows are positives: a condition, or `Rows` with weights and a half-life; all rows if not given.
     """
 
     def __init__(self, train: EventLog, *, name: str, where: str | Rows | None) -> None:
@@ -34,28 +34,28 @@ class Ranking(Baseline):
 
     @cached_property
     def positives(self) -> Positives:
-        """The distinct pairs it learns from."""
+        """The distinct pairs to learn from."""
         return Positives.of(self.train.batch(), self.row_weights, (len(self.users), len(self.items)))
 
     @cached_property
     def served(self) -> Bool[Tensor, " users"]:
-        """By user row: whether there is a positive to go by."""
+        """By user row: whether the user has a positive."""
         return torch.bincount(self.positives.users, minlength=len(self.users)) > 0
 
     @abstractmethod
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """Every user with every item.
+        """Score every user with every item.
 
         Args:
-            users: Distinct user rows; what is said of users without a positive is not read.
+            users: Distinct user rows. Scores of users without a positive are ignored.
             items: Distinct item rows.
 
         Returns:
-            Higher is better.
+            Scores, higher is better.
         """
 
     def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """Scores of pairs or of a block; see `Baseline.scores`."""
+        """Score pairs or a block; see `Baseline.scores`."""
         if users.ndim == 2 and users.shape[1] == 1 and items.ndim == 1:
             return self._block(users[:, 0], items)
         users, items = torch.broadcast_tensors(users, items)
@@ -71,7 +71,7 @@ class Ranking(Baseline):
         return found if bool(served.all()) else found.where(served[:, None], self.popularity[items])
 
     def _pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """Pairs as cells of blocks, so that each user is looked up once."""
+        """Score pairs as cells of blocks, so that each user is scored once."""
         found = torch.empty(len(users))
         who, row = users.unique(return_inverse=True)
         order = row.argsort()

@@ -1,4 +1,4 @@
-"""RatingBaseline: a baseline that predicts a label of a pair."""
+"""RatingBaseline: base of the baselines that predict a label."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from motet.tasks.rows import Rows
 
 
 class RatingBaseline(Baseline):
-    """Predicts a signal in its own unit.
+    """Predicts a signal in its unit.
 
     Args:
         train: The training log.
         label: The signal to predict.
-        name: The key of its scores and figures.
-        where: Which of the rows with a label to learn from: a condition, or `Rows` with weights and a half-life; all
-            where not given.
-        clip: Whether predictions are kept within the labels of training. It lowers the error a little, and makes ties
-            at the ends of the scale.
+        name: Key of its scores and metrics.
+        where: Which of the labelled rows to learn from: a condition, or `Rows` with weights and a half-life; all if
+            not given.
+        clip: Whether to clip predictions to the range of the training labels. This lowers the error a little, and
+            creates ties at the ends of the range.
 
     Attributes:
-        mean: Of the labels.
-        limits: The smallest and the largest of them.
+        mean: Weighted mean of the labels.
+        limits: The smallest and the largest label.
 
     Raises:
-        DataError: If the log has no such signal, or not one value of it in the rows chosen.
+        DataError: If the log has no such signal, or no value of it in the selected rows.
     """
 
     label: str
@@ -47,7 +47,7 @@ class RatingBaseline(Baseline):
         labels = train.columns[label]
         known = ~labels.isnan() & (self.row_weights > 0)
         if not known.any():
-            raise DataError(f"not one of {len(train):,} training rows has a value in {label!r}, so it has no mean")
+            raise DataError(f"none of {len(train):,} training rows has a value of {label!r}, so there is no mean")
         self.label = label
         self.clip = clip
         batch = train.batch()
@@ -58,14 +58,14 @@ class RatingBaseline(Baseline):
 
     @abstractmethod
     def predicted(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """Labels by rows, before they are clipped.
+        """Predict labels by row, before clipping.
 
         Args:
             users: User rows.
             items: Item rows that broadcast against the users.
 
         Returns:
-            In the label's unit; the shape the two broadcast to.
+            Predictions in the unit of the label, in the broadcast shape.
         """
 
     def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
@@ -85,19 +85,19 @@ def products(
     item_rows: Int[Tensor, "*_"],
     block: int = 4096,
 ) -> Float[Tensor, "*_"]:
-    """Dot products of rows: one matrix product for a block, else pair by pair.
+    """Dot products of rows: one matrix product for a block, otherwise pair by pair.
 
-    In double precision: how a product is rounded depends on its shape, and one user is to get what many get.
+    In double precision: rounding depends on the shape of a product, but predictions must not depend on the batch.
 
     Args:
         users: Vectors by user row.
         items: Vectors by item row.
-        user_rows: `[n, 1]` for a block.
-        item_rows: Rows that broadcast against those.
-        block: Pairs whose vectors are gathered at once.
+        user_rows: User rows; `[n, 1]` for a block.
+        item_rows: Item rows that broadcast against the user rows.
+        block: Number of pairs whose vectors are gathered at once.
 
     Returns:
-        The shape the rows broadcast to.
+        Products in the broadcast shape of the rows.
     """
     if user_rows.ndim == 2 and user_rows.shape[1] == 1 and item_rows.ndim == 1:
         return (users[user_rows[:, 0]].double() @ items[item_rows].double().T).float()

@@ -1,4 +1,4 @@
-"""Touched: what the user looked at already, the likeliest to be bought first."""
+"""Touched: items the user has already interacted with come first, ordered by conversion rate."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from motet.tasks.rows import Rows
 
 
 class Touched(Ranking):
-    r"""The items a user touched come first, then all others; both by conversion.
+    r"""Ranks the items a user touched first, then all others, each group by conversion rate.
 
     $$ s_{ui} = [u \text{ touched } i] + \frac{c_i}{1 + c_i}, \qquad
        c_i = \frac{\text{users who reached the goal with } i}{\max(1, \text{users who touched } i)} $$
 
-    Where people look before they buy, this rule is hard to beat. `exclude_seen` leaves out only what the user reached
-    the goal with: what was touched alone is the point. Users without a touch get what is popular.
+    Where people look before they buy, this rule is hard to beat. `exclude_seen` leaves out only items with which the
+    user reached the goal; items that were only touched stay. Users without a touch get the most popular items.
 
     Args:
         train: The training log.
         touched: Which rows are touches, such as `"event in ['view', 'cart']"`.
-        where: Which rows are the goal, such as `"event == 'buy'"`.
-        name: The key of its scores and figures.
+        where: Which rows reach the goal, such as `"event == 'buy'"`.
+        name: Key of its scores and metrics.
 
     Example:
         >>> import polars as pl
@@ -51,12 +51,12 @@ class Touched(Ranking):
 
     @cached_property
     def served(self) -> Bool[Tensor, " users"]:
-        """By user row: whether they touched anything."""
+        """By user row: whether the user touched anything."""
         return torch.bincount(self._touches.users, minlength=len(self.users)) > 0
 
     @cached_property
     def seen(self) -> History:
-        """What each user had as `where` says, until something else is assigned: what was only touched may come."""
+        """Items that `exclude_seen` leaves out: those that reached the goal, unless something else is assigned."""
         goal = self.positives
         ends = torch.bincount(goal.users, minlength=len(self.users)).cumsum(0)
         return History(torch.cat([ends.new_zeros(1), ends]), goal.items)
@@ -67,7 +67,7 @@ class Touched(Ranking):
         return History(torch.cat([ends.new_zeros(1), ends]), self._touches.items)
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """1 for a touch, and the conversion within each; see `Ranking.block`."""
+        """1 for touched items, plus the conversion; see `Ranking.block`."""
         scores = self.conversion[items].repeat(len(users), 1)
         column = torch.full((len(self.items),), -1)
         column[items] = torch.arange(len(items))

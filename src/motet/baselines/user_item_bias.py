@@ -1,4 +1,4 @@
-"""UserItemBias: how generous the user is, and how well liked the item."""
+"""UserItemBias: predicts the mean plus a bias of the user and a bias of the item."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError
 from motet.tasks.rows import Rows
 
-PASSES, SETTLED = 100, 1e-5  # passes at most, and the change of a bias below which they have settled
+PASSES, SETTLED = 100, 1e-5  # largest number of passes, and the change of biases at which they have converged
 
 
 class UserItemBias(RatingBaseline):
-    r"""The mean, shifted by the user and by the item.
+    r"""The mean plus a bias for each user and each item.
 
     $$ \hat y_{ui} = \mu + b_u + b_i, \qquad
        b_i = \frac{\sum_r w_r (y_r - \mu - b_u)}{\lambda_i + \sum_r w_r}, \quad
        b_u = \frac{\sum_r w_r (y_r - \mu - b_i)}{\lambda_u + \sum_r w_r} $$
 
-    in turn until they settle: ridge regression on who and what.
+    solved alternately until convergence: a ridge regression on user and item indicators.
 
     Args:
         train: The training log.
         label: The signal to predict.
-        name: The key of its scores and figures.
-        where: Which of the rows with a label to learn from: a condition, or `Rows` with weights; all where not given.
-        user_regularization: How many rows of no shift each user starts from.
-        item_regularization: Likewise each item.
-        clip: Whether predictions are kept within the labels of training.
+        name: Key of its scores and metrics.
+        where: Which of the labelled rows to learn from: a condition, or `Rows` with weights; all if not given.
+        user_regularization: $\lambda_u$, in rows: a user with this many rows gets half of the mean deviation as bias.
+        item_regularization: $\lambda_i$, likewise for items.
+        clip: Whether to clip predictions to the range of the training labels.
 
     Raises:
         ConfigError: If a regularization is negative.
-        DataError: If the log has no such signal, or not one value of it.
+        DataError: If the log has no such signal, or no value of it.
 
     Source:
-        Koren, "Factor in the Neighbors", TKDD 2010, section 2.1; the defaults are lower than there, as they suit
-        MovieLens.
+        Koren, "Factor in the Neighbors", TKDD 2010, section 2.1; the defaults here are lower, which suits MovieLens.
 
     Example:
         >>> import polars as pl
@@ -62,8 +61,8 @@ class UserItemBias(RatingBaseline):
     ) -> None:
         if min(user_regularization, item_regularization) < 0:
             raise ConfigError(
-                f"user_regularization={user_regularization}, item_regularization={item_regularization}; neither may "
-                "be below 0"
+                f"user_regularization={user_regularization}, item_regularization={item_regularization}; both must be 0 "
+                "or above"
             )
         super().__init__(train, label, name=name, where=where, clip=clip)
         rest = self._labels - self.mean
@@ -76,7 +75,7 @@ class UserItemBias(RatingBaseline):
         self.user_bias, self.item_bias = user.float(), item.float()
 
     def predicted(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The mean and both shifts; see `RatingBaseline.predicted`."""
+        """The mean plus both biases; see `RatingBaseline.predicted`."""
         return self.mean + self.user_bias[users] + self.item_bias[items]
 
     def _shift(self, rows: Tensor, rest: Tensor, size: int, regularization: float) -> Tensor:
