@@ -56,9 +56,9 @@ def planted() -> EventLog:
 
 def test_columns_that_hold_the_answer_are_named() -> None:
     found = leaks.telling(planted(), [Event("bought"), Rating("stars"), Retrieval()])
-    named = [warning.split(" tells the label ")[0] for warning in found]
+    named = [warning.split(" predicts the label ")[0] for warning in found]
     assert named == ["context 'copy'", "context 'flipped'", "context 'noisy'", "context 'only_if'", "context 'word'"]
-    assert found[0].startswith("context 'copy' tells the label 'bought': AUC 1.0000 on 400 training rows; where")
+    assert found[0].startswith("context 'copy' predicts the label 'bought': AUC 1.0000 on 400 training rows; remove it")
     assert "the label 'stars': share of variance 1.0000 on 400 training rows" in found[-1]
 
 
@@ -89,7 +89,7 @@ def test_what_is_known_of_items_and_users_is_looked_at() -> None:
     named = [warning.split(":")[0] for warning in found]
     for label in ("bought", "spent"):
         for name in ("secret", "tags", "title", "price"):
-            assert f"item feature {name!r} tells the label {label!r}" in named
+            assert f"item feature {name!r} predicts the label {label!r}" in named
     assert not any("fair" in name for name in named)
 
 
@@ -132,8 +132,8 @@ def test_who_and_what_training_lacks_is_counted() -> None:
     assert leaks.absent(log, log) == []
     strangers = log.encode(pl.DataFrame({"user_id": [9, 1], "item_id": [1, 8]}))
     assert leaks.absent(strangers, log) == [
-        "1 test rows have users that are not known at all",
-        "1 test rows have items that are not known at all",
+        "1 test rows have unknown users",
+        "1 test rows have unknown items",
     ]
 
 
@@ -142,7 +142,7 @@ def test_figures_that_are_too_good() -> None:
     figures |= {"x/unseen/ndcg@10": 1.0, "x/unseen/hit_rate@100": 1.0, "n/auc": float("nan")}
     found = leaks.too_good(figures, {"global mean": {"r/rmse": 1.1, "s/rmse": 1.1}})
     assert [warning.split(" is ")[0] for warning in found] == ["a/auc", "r/rmse", "t/mae", "x/unseen/ndcg@10"]
-    assert found[0].startswith("a/auc is 0.9995, which is too good to be true: look for a column")
+    assert found[0].startswith("a/auc is 0.9995, which is too good to be true: look for a feature that holds the label")
 
 
 def test_a_model_without_labels_has_nothing_to_leak() -> None:

@@ -1,4 +1,4 @@
-"""Samplers: which settings are tried next, given what the earlier ones led to."""
+"""Samplers: choose the settings of the next trial, given the results of earlier ones."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-POPULATION = 20  # of a generation: a sweep has tens of trials, not the thousands that evolution is used to
+POPULATION = 20  # trials per generation: small, because a sweep has tens of trials rather than thousands
 Sampler = Literal["grid", "gp", "tpe", "nsga2", "random"]
 
 
 def listed(ways: Sequence[Settings]) -> Propose:
-    """One trial for each of some settings, in their order.
+    """Propose given settings, one trial each, in order.
 
     Args:
-        ways: Settings.
+        ways: The settings of each trial.
 
     Returns:
-        What proposes them.
+        A function that proposes the next trial.
     """
     return lambda number, ended, open_: Trial(number, ways[number]) if number < len(ways) else None  # noqa: ARG005
 
 
 class Optuna:
-    """Optuna's samplers, asked afresh for each trial: a trial follows from its number and from those before it.
+    """Samplers of Optuna. A new study is made for each trial, which depends only on its number and on earlier trials.
 
     Args:
-        dimensions: What is tried, by key.
+        dimensions: The values to try, by key.
         sampler: `"gp"` (a Gaussian process), `"tpe"`, `"nsga2"` or `"random"`.
-        worth: What a trial led to, a number an objective; higher is better.
-        objectives: How many numbers that are.
-        seed: Of the sampler.
-        start: What the first trial tries, by key; what is left out is drawn. All of it where not given.
+        worth: Function of a trial that returns one number for each objective; higher is better.
+        objectives: Number of objectives.
+        seed: Seed of the sampler.
+        start: Settings of the first trial, by key; those left out are drawn. If not given, all are drawn.
 
     Raises:
         ConfigError: If Optuna is not installed.
@@ -78,12 +78,12 @@ class Optuna:
         """Propose a trial.
 
         Args:
-            number: Of the trial.
-            ended: Trials that are known.
-            open_: Trials that are not, and would be bad to repeat.
+            number: Number of the trial.
+            ended: Finished trials.
+            open_: Running trials, whose settings should not be repeated.
 
         Returns:
-            A trial, started.
+            The trial to run.
         """
         study: Study = self._optuna.create_study(directions=self._directions, sampler=self._made(number))
         study.add_trials([self._told(each) for each in [*ended, *open_]])
@@ -95,7 +95,7 @@ class Optuna:
         return Trial(number, settings, memory=memory)
 
     def _made(self, number: int) -> BaseSampler:
-        # A seed a trial: with one seed for all, every run that goes on would draw the first numbers again.
+        # One seed for each trial: with a single seed, every resumed run would draw the first numbers again.
         seed = self._seed * 1_000_003 + number
         from optuna import samplers
 
@@ -127,7 +127,7 @@ class Optuna:
     def _distribution(self, dimension: Dimension) -> BaseDistribution:
         from optuna import distributions as kinds
 
-        if isinstance(dimension, Choice):  # by place, for Optuna knows no lists
+        if isinstance(dimension, Choice):  # by position, because Optuna does not support lists as values
             places = len(dimension.values)
             if all(isinstance(each, int | float) for each in dimension.values):
                 return kinds.IntDistribution(0, places - 1)

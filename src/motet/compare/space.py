@@ -1,4 +1,4 @@
-"""Space: which settings of a project are tried, each by a list of values or by a range."""
+"""Space: the settings of a project to try, each a list of values or a range."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from motet.project.tables import parsed
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"^\s*({NUMBER})\.\.({NUMBER})(:log)?(?::(\d+))?\s*$")
-STEPS = 5  # values of a range in a grid, where nothing is said
-EVERY = "*"  # in place of a table: all tables at that place
+STEPS = 5  # default number of values that a grid takes from a range
+EVERY = "*"  # in place of the name of a table: all tables at that place
 
 Settings = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Choice:
     """Values to choose from.
 
     Attributes:
-        values: Each tried by a grid.
+        values: The values; a grid tries all.
     """
 
     values: tuple[Any, ...]
@@ -36,17 +36,17 @@ class Choice:
         return self.values
 
     def edges(self) -> tuple[Any, ...]:
-        """What stands for all of them in a check: every value."""
+        """The values to check against the project: all."""
         return self.values
 
     def nearest(self, value: Any) -> Any:
-        """The value next to another.
+        """The value closest to another.
 
         Args:
-            value: As a project has it.
+            value: Value in the project.
 
         Returns:
-            The very value, or of numbers the next; None where neither is among the values.
+            The value itself if it is among the values, otherwise the closest number; None if there is none.
         """
         if value in self.values or not isinstance(value, int | float):
             return value if value in self.values else None
@@ -56,13 +56,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers between two, both included; whole ones where both are whole.
+    """Numbers from `low` to `high`, both included; integers if both are integers.
 
     Attributes:
-        low: The least.
-        high: The largest.
-        log: Whether to space or draw them evenly by their logarithm.
-        steps: How many of them a grid tries.
+        low: Smallest number.
+        high: Largest number.
+        log: Whether to space or draw them evenly on a logarithmic scale.
+        steps: Number of values that a grid tries.
     """
 
     low: float
@@ -72,11 +72,11 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are meant."""
+        """Whether the numbers are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def grid(self) -> tuple[Any, ...]:
-        """Evenly spaced values, the ends among them."""
+        """Evenly spaced values, including both ends."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         even = [low + (high - low) * step / max(self.steps - 1, 1) for step in range(self.steps)]
         values = [math.exp(each) for each in even] if self.log else even
@@ -84,17 +84,17 @@ class Range:
         return tuple(dict.fromkeys(round(each) if self.whole else float(f"{each:.6g}") for each in values))
 
     def edges(self) -> tuple[Any, ...]:
-        """Its ends."""
+        """Both ends, to check against the project."""
         return (self.low, self.high)
 
     def nearest(self, value: Any) -> Any:
-        """The number next to another.
+        """The number closest to a value.
 
         Args:
-            value: As a project has it.
+            value: Value in the project.
 
         Returns:
-            The number, or the end it lies beyond; None where it is no number.
+            The number clipped to the range; None if the value is not a number.
         """
         return min(max(value, self.low), self.high) if isinstance(value, int | float) else None
 
@@ -103,40 +103,40 @@ Dimension = Choice | Range
 
 
 def space(project: Project, over: Mapping[str, str | Sequence[Any]]) -> dict[str, Dimension]:
-    """What is tried, held against the project.
+    """Parse the settings to try, and check them against the project.
 
     Args:
-        project: Whose settings they are.
-        over: By `table.key`, as in `--set`: a list of values, or a text, `"5,10,20"` or `"16..128:log"`: a range,
-            `:log` for even steps of the logarithm, `:4` for four values in a grid. `towers.*.dim` is that of both
-            towers at once, `tasks.*.temperature` that of all tasks.
+        project: The project.
+        over: By `table.key`, as in `--set`: a list of values, or text such as `"5,10,20"` or the range `"16..128:log"`.
+            `:log` spaces values logarithmically, and `:4` takes four values in a grid. `towers.*.dim` sets both towers
+            at once, `tasks.*.temperature` all tasks.
 
     Returns:
         Dimensions by key, in the order given.
 
     Raises:
-        ConfigError: If a range or a list holds nothing, the project has no such setting, or it takes no such value.
+        ConfigError: If a range or list is empty, or the project has no such setting or does not accept the value.
     """
     found = {key: _dimension(key, written) for key, written in over.items()}
     first = {key: dimension.edges()[0] for key, dimension in found.items()}
     for key, dimension in found.items():
         for value in dimension.edges():
-            project.changed(spread(project, {**first, key: value}))  # refuses what there is not
+            project.changed(spread(project, {**first, key: value}))  # raises if it is invalid
     return found
 
 
 def spread(project: Project, settings: Mapping[str, Any]) -> Settings:
-    """Settings with a star in their key, one for each table there is.
+    """Expand settings with a star in their key to one setting for each table.
 
     Args:
-        project: Whose tables.
+        project: The project with the tables.
         settings: By `table.key`.
 
     Returns:
-        The same settings, without stars.
+        The settings without stars.
 
     Raises:
-        ConfigError: If a star stands for nothing.
+        ConfigError: If a star matches no table.
     """
     return {one: value for key, value in settings.items() for one in _keys(project, key)}
 
@@ -148,21 +148,21 @@ def grid(dimensions: Mapping[str, Dimension]) -> Iterator[Settings]:
         dimensions: By key.
 
     Yields:
-        Settings; those of the last dimension change fastest.
+        Settings; the last dimension changes fastest.
     """
     for values in itertools.product(*(each.grid() for each in dimensions.values())):
         yield dict(zip(dimensions, values, strict=True))
 
 
 def shares(names: Sequence[str], points: int) -> list[tuple[float, ...]]:
-    """Evenly spaced ways to share one among several tasks: a lattice on the simplex.
+    """Evenly spaced weightings of several tasks: a lattice on the simplex.
 
     Args:
-        names: Of the tasks.
-        points: How many on the way from one task alone to another alone, both included.
+        names: Names of the tasks.
+        points: Number of points on an edge of the simplex, from one task alone to another alone, both included.
 
     Returns:
-        Shares in the order of the names; each way sums to 1. Of two tasks there are `points` ways.
+        Weights in the order of the names; each weighting sums to 1. For two tasks there are `points` weightings.
 
     Raises:
         ConfigError: If there are fewer than two points or tasks.
@@ -186,18 +186,20 @@ def _dimension(key: str, written: str | Sequence[Any]) -> Dimension:
             low, high, log, steps = match.groups()
             return _range(key, parsed(low), parsed(high), log is not None, STEPS if steps is None else int(steps))
         if ".." in written:
-            raise ConfigError(f"over {key}={written!r} is no range; write LOW..HIGH, LOW..HIGH:log or LOW..HIGH:log:5")
+            raise ConfigError(
+                f"over {key}={written!r} is not a range; write LOW..HIGH, LOW..HIGH:log or LOW..HIGH:log:5"
+            )
         values = parsed(f"[{written}]") if written.strip() else []
         written = values if isinstance(values, list) else [parsed(each) for each in written.split(",")]
     if not written:
-        raise ConfigError(f"over {key} holds no value to try; write {key}=5,10 or {key}=1..10")
+        raise ConfigError(f"over {key} has no values to try; write {key}=5,10 or {key}=1..10")
     return Choice(tuple(list(each) if isinstance(each, tuple) else each for each in written))  # as TOML has them
 
 
 def _range(key: str, low: float, high: float, log: bool, steps: int) -> Range:
     if not low < high or steps < 2 or (log and low <= 0):
-        rule = "a range of logarithms starts above 0" if log and low <= 0 else "a range goes up, in at least 2 steps"
-        raise ConfigError(f"over {key}={low}..{high}{':log' if log else ''}:{steps} holds no value to try; {rule}")
+        rule = "a logarithmic range starts above 0" if log and low <= 0 else "a range goes up, in at least 2 steps"
+        raise ConfigError(f"over {key}={low}..{high}{':log' if log else ''}:{steps} has no values to try; {rule}")
     return Range(low, high, log, steps)
 
 
@@ -210,5 +212,5 @@ def _keys(project: Project, key: str) -> list[str]:
         tables = tables.get(name) if isinstance(tables, dict) else None
     names = range(1, len(tables) + 1) if isinstance(tables, list) else list(tables) if isinstance(tables, dict) else []
     if not names:
-        raise ConfigError(f"{key!r} stands for no setting: there is no table or list {before!r} in {project.name}")
+        raise ConfigError(f"{key!r} matches no setting: there is no table or list {before!r} in {project.name}")
     return [f"{before}.{name}.{after}" for name in names]

@@ -25,17 +25,17 @@ NAMES = {
 def verdict(
     tasks: Sequence[str], systems: Sequence[System], versus: Sequence[Versus], mean_gain: Estimate | None
 ) -> list[str]:
-    """Say what a comparison found.
+    """Sum up a comparison.
 
     Args:
-        tasks: Names of all tasks that were trained.
-        systems: All.
+        tasks: Names of all trained tasks.
+        systems: All systems.
         versus: All paired differences.
-        mean_gain: Over the tasks.
+        mean_gain: Mean gain over the tasks.
 
     Returns:
-        Sentences: what joint training did to each task, its mean gain, and whether the joint model beats the rules,
-        in each task and in the lists that users get.
+        Sentences: the effect of joint training on each task, its mean gain, and whether the joint model beats the
+        baselines, in each task and in the lists that users get.
     """
     alone = [each for each in systems if each.kind == "specialist"]
     said = transfers(systems, versus)
@@ -51,13 +51,13 @@ def verdict(
 
 
 def figure_name(key: str) -> str:
-    """What people call a figure.
+    """The readable name of a metric.
 
     Args:
-        key: Of the figure.
+        key: Key of the metric.
 
     Returns:
-        Its name, with its protocol.
+        Its name, with the protocol.
 
     Example:
         >>> figure_name("retrieval/unseen/ndcg@10"), figure_name("rating/rmse")
@@ -69,7 +69,7 @@ def figure_name(key: str) -> str:
 
 
 def _paid_off(said: Mapping[str, Versus]) -> str:
-    """The sentence that a person came for."""
+    """The main result: which tasks joint training helped and hurt."""
     by_outcome: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
     for each in said.values():
         by_outcome[each.outcome].append(f"{each.task} ({_change(each)})")
@@ -84,13 +84,13 @@ def _paid_off(said: Mapping[str, Versus]) -> str:
     if hurt and not helped:
         told.append("helped nothing")
     if not told:
-        return f"Joint training made no difference that the test rows can tell: {_listed(open_)}."
+        return f"The test rows show no difference between joint training and the specialists: {_listed(open_)}."
     rest = f"; too close to call: {_listed(open_)}" if open_ else ""
     return f"Joint training {' and '.join(told)}{rest}."
 
 
 def _change(each: Versus) -> str:
-    """From the other's figure to the joint model's: the gain, with the sign of the figure."""
+    """Both values and the relative change, which is negative if the joint model's value is lower."""
     figures = f"{figure_name(each.key)} {_plain(each.joint)} vs {_plain(each.other)}"
     if math.isnan(each.gain.value):
         return figures
@@ -102,15 +102,15 @@ def _change(each: Versus) -> str:
 
 def _missing(system: System) -> str:
     error = next((each for each in system.errors if each), "")
-    why = f"could not be trained ({error})" if error else "has no figure on the test rows"
-    return f"Of {system.task} nothing can be said: {system.name!r} {why}."
+    why = f"could not be trained ({error})" if error else "has no metric on the test rows"
+    return f"Nothing can be concluded about {system.task}: {system.name!r} {why}."
 
 
 def _beside(task: str, rules: Sequence[Versus]) -> str:
-    """Whether the model is worth its trouble."""
+    """How the joint model compares with the baselines in a task."""
     if not rules:
-        return f"No baseline says anything of {task}."
-    words = {"worse": "is behind", "undecided": "is not told apart from", "better": "beats"}
+        return f"No baseline applies to {task}."
+    words = {"worse": "is behind", "undecided": "does not clearly differ from", "better": "beats"}
     told = [
         f"{word} {_listed([f'{each.system} ({_change(each)})' for each in rules if each.outcome == outcome])}"
         for outcome, word in words.items()

@@ -1,4 +1,4 @@
-"""What trials say together: means over seeds, paired differences, and the gain of each task."""
+"""Combines trials: means over seeds, paired differences, and the gain of each task."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from motet.metrics.direction import lower_is_better
 
 @dataclass(frozen=True)
 class Seeds:
-    """A figure on every seed, and in samples of users.
+    """A metric for every seed and every bootstrap sample of users.
 
     Attributes:
-        by_seed: NaN where the system could not be trained; shape [seeds].
-        draws: Shape [seeds, draws].
-        bias: How far chance alone lifts it: at least, and at most; shape [seeds, 2].
-        users: How many it was measured on; of several figures, the fewest.
+        by_seed: Value for each seed, NaN if training failed; shape [seeds].
+        draws: Values in bootstrap samples; shape [seeds, draws].
+        bias: Bounds of the metric's upward bias by chance, lower and upper; shape [seeds, 2].
+        users: Number of users it was measured on; for a combination of metrics, the smallest.
     """
 
     by_seed: Tensor
@@ -38,57 +38,57 @@ class Seeds:
     users: int
 
     def on(self, kept: Tensor) -> Seeds:
-        """On some of the seeds.
+        """Select seeds.
 
         Args:
-            kept: Which.
+            kept: Mask of the seeds to keep.
 
         Returns:
-            Less figures.
+            The metric for these seeds.
         """
         return Seeds(self.by_seed[kept], self.draws[kept], self.bias[kept], self.users)
 
     def times(self, scale: float) -> Seeds:
-        """In another unit.
+        """Multiply by a constant.
 
         Args:
-            scale: What one unit is worth there.
+            scale: The constant.
 
         Returns:
-            As many figures.
+            The scaled metric.
         """
         return Seeds(self.by_seed * scale, self.draws * scale, self.bias * scale, self.users)
 
     def less(self, other: Seeds) -> Seeds:
-        """The difference from another system's figure, in the same samples of users.
+        """Subtract the metric of another system, paired by seed and by sample of users.
 
         Args:
-            other: On the same seeds.
+            other: The same metric on the same seeds.
 
         Returns:
-            This one less the other.
+            The difference.
         """
         users = min(self.users, other.users)
         return Seeds(self.by_seed - other.by_seed, self.draws - other.draws, self.bias - other.bias.flip(1), users)
 
     @property
     def known(self) -> Tensor:
-        """On which seeds there is a figure."""
+        """Mask of the seeds with a value."""
         return ~self.by_seed.isnan()
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return float(self.by_seed.mean())
 
     def estimate(self, level: float) -> Estimate:
-        """The mean over the seeds it is known on.
+        """Mean over the seeds with a value, and its interval.
 
         Args:
-            level: Of the interval.
+            level: Confidence level.
 
         Returns:
-            See `motet.evaluation.intervals.interval`.
+            The estimate; see `motet.evaluation.intervals.interval`.
         """
         own = self.on(self.known)
         bias, draws = Bias(*own.bias.mean(0).tolist()), own.draws.mean(0)
@@ -97,12 +97,12 @@ class Seeds:
 
 
 class Tally:
-    """Figures of one system, by key.
+    """All metrics of one system.
 
     Args:
         contender: The system.
-        trials: Its trials, one a seed.
-        draws: How many samples of users each has.
+        trials: Its trials, one for each seed.
+        draws: Number of bootstrap samples of users.
     """
 
     def __init__(self, contender: Contender, *, trials: Sequence[Trial], draws: int) -> None:
@@ -122,10 +122,10 @@ class Tally:
         return Seeds(by_seed, told("draws", draws), told("bias", 2), users)
 
     def system(self, level: float) -> System:
-        """As the file has it.
+        """Convert to the form that is written to the file.
 
         Args:
-            level: Of the intervals.
+            level: Confidence level of the intervals.
 
         Returns:
             The system.
@@ -143,16 +143,16 @@ class Tally:
 
 
 def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: float) -> Iterator[Versus]:
-    """The joint model beside another system, in every figure that both have.
+    """Compare the joint model with another system in every metric that both have.
 
     Args:
-        joint: Its figures.
-        other: Those of the other; of a specialist, its own task's count, and those of the lists that users get.
-        headlines: The keys that speak, by `voice`.
-        level: Of the intervals.
+        joint: Metrics of the joint model.
+        other: Metrics of the other system. A specialist is compared in its own task and in the lists that users get.
+        headlines: Keys of the headline metrics, by `voice`.
+        level: Confidence level of the intervals.
 
     Yields:
-        Paired differences, over the seeds that both were trained on.
+        Paired differences over the seeds on which both were trained.
     """
     only = other.contender.task
     for key in joint.figures:
@@ -179,20 +179,20 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
 
 
 def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, str], level: float) -> Estimate | None:
-    r"""The mean over the tasks of the relative gain over their specialists.
+    r"""Mean over the tasks of the relative gain over their specialists.
 
     $$ \Delta_m = \frac{1}{T} \sum_t \pm \frac{joint_t - alone_t}{|alone_t|} $$
 
-    The gain of a task that says several things, as a funnel does, is the mean of theirs.
+    The gain of a task with several outputs, such as a funnel, is the mean of their gains.
 
     Args:
-        joint: The joint model's figures.
-        alone: Those of the specialists, by task.
-        headlines: The keys that speak, by `voice`.
-        level: Of the interval.
+        joint: Metrics of the joint model.
+        alone: Metrics of the specialists, by task.
+        headlines: Keys of the headline metrics, by `voice`.
+        level: Confidence level of the interval.
 
     Returns:
-        The mean over the seeds that all were trained on; None where there is no such seed.
+        The mean over the seeds on which all were trained; None if there is no such seed.
 
     Source:
         Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019, eq. 4; Vandenhende et al., "Multi-Task
@@ -218,14 +218,14 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
 
 
 def conflicts(joint: Sequence[Trial], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
-    """How the gradients of tasks lie to one another in joint training.
+    """Mean cosine between the gradients of tasks in joint training.
 
     Args:
         joint: Trials of the joint model.
-        tasks: Their names.
+        tasks: Names of the tasks.
 
     Returns:
-        By task and other task, the mean of the cosine over epochs and seeds; below 0 they pull against each other.
+        By task and other task, the mean over epochs and seeds. Below 0, the tasks conflict.
     """
     epochs = [row for trial in joint for row in trial.memory.get("history", [])]
     found: dict[str, dict[str, float]] = {task: {} for task in tasks}
@@ -238,11 +238,12 @@ def conflicts(joint: Sequence[Trial], tasks: Sequence[str]) -> dict[str, dict[st
 
 
 def _gain(key: str, mine: Seeds, theirs: Seeds) -> Seeds:
-    """The difference as a share of the other's figure, so that its interval leaves 0 out where the difference's does.
+    """The difference divided by the mean of the other system's metric.
 
-    The gain of every single sample would be a ratio of two figures that vary, whose interval may hold 0 all the same.
+    The divisor is a constant, so that the interval of the gain excludes 0 exactly if that of the difference does. With
+    the ratio of each sample instead, it might include 0.
     """
-    scale = relative_gain(key, theirs.mean + 1, theirs.mean)  # what one unit of the figure is worth
+    scale = relative_gain(key, theirs.mean + 1, theirs.mean)  # gain of a difference of 1
     return mine.less(theirs).times(scale)
 
 

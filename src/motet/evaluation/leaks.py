@@ -1,4 +1,4 @@
-"""Leaks: signs that a figure is better than the system, for the test knows what the future would not."""
+"""Leaks: signs that metrics are too optimistic, because test data leaked into training or features hold the label."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from motet.data.log import EventLog
 from motet.metrics.auc import AUC
 from motet.tasks.base import Task
 
-SAMPLE = 100_000  # training rows that features are held against labels on
-SUPPORT = 30  # so few rows determine each other by chance
-CLASS = 5  # and so few of one kind
-LEVELS = 256  # of a quantity: its values where there are no more, else as many quantiles
-TELLS = 0.99  # of what there is to know of a label
-PERFECT = 0.999
-NOTHING = 0.01  # of the error of the simple rule
+SAMPLE = 100_000  # training rows on which features are checked
+SUPPORT = 30  # with fewer labelled rows, features predict labels by chance
+CLASS = 5  # likewise with fewer rows of a class
+LEVELS = 256  # groups of a numeric feature: its values, or as many quantiles if there are more
+TELLS = 0.99  # AUC or share of variance above which a feature holds the label
+PERFECT = 0.999  # AUC, NDCG or MRR above which a metric is implausible
+NOTHING = 0.01  # share of a simple rule's error below which an error is implausible
 
 
 def interleaved(test: EventLog, train: EventLog) -> list[str]:
-    """Whether test rows precede training rows of the same user.
+    """Check whether test rows precede training rows of the same user.
 
     Args:
         test: Held-out rows.
         train: Training rows.
 
     Returns:
-        A warning, where there is a time to tell.
+        At most one warning; none if the log has no time.
     """
     time = train.schema.time
     if time is None or time not in test.columns or not len(train):
@@ -44,20 +44,20 @@ def interleaved(test: EventLog, train: EventLog) -> list[str]:
     if not early:
         return []
     return [
-        f"{early / len(test):.0%} of the test rows precede a training row of the same user: the system has seen what "
-        "these users did later, as no deployed one has; split by time for what to expect of it"
+        f"{early / len(test):.0%} of the test rows precede a training row of the same user: training has seen later "
+        "events of these users, unlike in production; split by time for a realistic estimate"
     ]
 
 
 def absent(test: EventLog, train: EventLog) -> list[str]:
-    """How many users and items of the test no training row has.
+    """Count test users and test items without a training row.
 
     Args:
         test: Held-out rows.
         train: Training rows.
 
     Returns:
-        A warning for each side that has some.
+        Warnings about users and about items, if there are any.
     """
     found = []
     for side, key in (("users", train.users.key), ("items", train.items.key)):
@@ -68,28 +68,28 @@ def absent(test: EventLog, train: EventLog) -> list[str]:
         if missing:
             found.append(f"{missing:,} of {len(mine):,} test {side} have no training row")
         if unknown:
-            found.append(f"{unknown:,} test rows have {side} that are not known at all")
+            found.append(f"{unknown:,} test rows have unknown {side}")
     return found
 
 
 def telling(train: EventLog, tasks: Iterable[Task]) -> list[str]:
-    r"""Which declared features hold the label of a task, on training rows.
+    r"""Find declared features that hold the label of a task, on training rows.
 
-    Each row's label is predicted by the mean label of the other rows that have the same value, so that a value that is
-    rare says nothing by chance; the unknown is a value as well. Of a label of two values the AUC of that prediction is
-    taken (of a quantity, its own as well), of any other label the share of variance that it explains,
+    The label of each row is predicted by the mean label of the other rows with the same value, so that rare values do
+    not predict it by chance; unknown counts as a value. For a binary label, the prediction is rated by its AUC (for a
+    numeric feature, also by the AUC of the feature itself); for any other label, by the share of variance it explains,
 
     $$ 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 
-    A multi-valued feature or text is looked at value by value, by whether a row has it. Of a large log, 100,000 rows
-    spread evenly over it are looked at.
+    For a multi-valued feature or text, the presence of each value is rated separately. A large log is sampled: 100,000
+    rows, evenly spaced.
 
     Args:
         train: Training rows.
-        tasks: Whose labels; a task's own rows alone.
+        tasks: Tasks whose labels are checked, each on its own rows.
 
     Returns:
-        A warning for each feature that tells more than 99 % of a label.
+        A warning for each feature whose AUC or share of variance is above 0.99.
     """
     log = train.take(torch.arange(0, len(train), -(-len(train) // SAMPLE))) if len(train) else train
     batch = log.batch()
@@ -106,14 +106,14 @@ def telling(train: EventLog, tasks: Iterable[Task]) -> list[str]:
 
 
 def too_good(figures: Mapping[str, float], beside: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Which figures no honest test gives.
+    """Find implausibly good metrics.
 
     Args:
-        figures: By key.
-        beside: The same figures of simple rules.
+        figures: Metrics by key.
+        beside: The same metrics of simple rules.
 
     Returns:
-        A warning for an AUC, NDCG or reciprocal rank above .999 and an error below a hundredth of the simple rule's.
+        A warning for each AUC, NDCG or MRR above .999, and each error below a hundredth of a simple rule's.
     """
     found = []
     for key, figure in figures.items():
@@ -123,7 +123,7 @@ def too_good(figures: Mapping[str, float], beside: Mapping[str, Mapping[str, flo
         large = metric in ("auc", "ndcg", "mrr") and figure > PERFECT
         if small or large:
             found.append(
-                f"{key} is {figure:.4g}, which is too good to be true: look for a column that holds the answer, and "
+                f"{key} is {figure:.4g}, which is too good to be true: look for a feature that holds the label, and "
                 "for test rows among the training rows"
             )
     return found
@@ -139,11 +139,11 @@ def _enough(labels: Tensor) -> bool:
 class _Feature(NamedTuple):
     name: str
     column: Column
-    entities: Tensor | None  # which row of the column each event has; its own where None
+    entities: Tensor | None  # row of the column for each event; None if the column has one row for each event
 
 
 def _features(log: EventLog) -> Iterator[_Feature]:
-    """Every feature that is declared."""
+    """All declared features."""
     batch = log.batch()
     for side, entities, rows in (("user", log.users, batch.users), ("item", log.items, batch.items)):
         for name, column in entities.features.items():
@@ -170,8 +170,8 @@ def _told(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
         if told > TELLS:
             how = "AUC" if _binary(labels) else "share of variance"
             yield (
-                f"{name} tells the label {label!r}: {how} {told:.4f} on {len(rows):,} training rows; where it is not "
-                "known before the event, take it out"
+                f"{name} predicts the label {label!r}: {how} {told:.4f} on {len(rows):,} training "
+                "rows; remove it if it is not known before the event"
             )
 
 
@@ -180,7 +180,7 @@ def _binary(labels: Tensor) -> bool:
 
 
 def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
-    """How much the other rows of the same group tell."""
+    """AUC or share of variance of the mean label of the other rows in the same group."""
     counts = torch.bincount(groups)[groups]
     sums = torch.bincount(groups, labels)[groups]
     others = ((sums - labels) / (counts - 1).clamp(min=1)).where(counts > 1, labels.mean())
@@ -190,7 +190,7 @@ def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> 
 
 
 def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
-    """How well a quantity orders rows, whichever way; the unknown take no part."""
+    """AUC of a numeric feature, in the better direction; rows where it is unknown are left out."""
     known = ~values.isnan()
     if not _binary(labels) or not _enough(labels[known]):
         return 0.0
@@ -199,7 +199,7 @@ def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> 
 
 
 def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
-    """How much having one of the values tells, of the value that tells most."""
+    """AUC or share of variance of the presence of a value, for the value that predicts best."""
     width = len(bag.vocab)
     each = torch.bincount(entities, minlength=len(bag.offsets) - 1).double()  # events of each entity
     sums = torch.bincount(entities, labels, minlength=len(each))
@@ -218,7 +218,7 @@ def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor,
 
 
 def _levels(values: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
-    """A quantity as groups; the unknown are one of their own."""
+    """Bin a numeric feature; unknown is a group of its own."""
     known = values[~values.isnan()].double()
     distinct = known.unique()
     if len(distinct) > LEVELS:
