@@ -1,4 +1,4 @@
-"""Service: what all routes share: models, events, tokens, limits and metrics."""
+"""Service: the state behind all routes: models, events, tokens, limits and metrics."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from motet.serve.tokens import Tokens
 
 
 class Service:
-    """What the routes of a service share.
+    """The state that the routes share, and one method for each.
 
     Args:
-        lineup: Answers.
-        deployment: Loads other models and changes what answers; a service without one answers with what it was given.
-        store: Where events live; without one the service knows of none and takes none.
-        tokens: Who may ask; everybody where not given.
-        gate: Bounds the work that is done at once.
-        now: Seconds since 1970; a test has its own.
+        lineup: The models that answer requests.
+        deployment: Loads other models and changes the lineup; without one, the lineup stays as given.
+        store: Stores events; without one, requests to store events are refused.
+        tokens: The tokens that requests need; without them, requests need none.
+        gate: Limits concurrent work.
+        now: Clock, in seconds since 1970; replaced in tests.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Service:
         return self.lineup.main
 
     def show(self, lineup: Lineup) -> None:
-        """Answer with other models from now on; requests in progress finish with the ones they started with.
+        """Replace the models. Requests in progress finish with the models they started with.
 
         Args:
             lineup: The models.
@@ -72,7 +72,7 @@ class Service:
         self.metrics.show(lineup.plan.generation, labels)
 
     def close(self) -> None:
-        """Finish the work in progress, and accept no more."""
+        """Finish the work in progress and refuse new work."""
         if self.deployment is not None:
             self.deployment.close()
         self.gate.close()
@@ -85,7 +85,7 @@ class Service:
             asked: The body.
 
         Returns:
-            What JSON can hold; `events` says whether stored events were considered.
+            The answer, ready for JSON; `events` says whether stored events were used.
         """
         lineup = self.lineup
         parts = lineup.divided(asked.asking, asked.model)
@@ -99,14 +99,14 @@ class Service:
         return {**answer, "events": considered}
 
     def kind(self, asked: RecommendBody) -> Hashable:
-        """What `recommend` requests have in common that may be answered together.
+        """Key by which `recommend` requests are batched.
 
         Args:
             asked: The body.
 
         Returns:
-            Equal where requests differ in their one user alone and are answered by the same model; None where a
-            request is answered alone.
+            A key that is equal for requests of the same model that differ only in their single user; None if the
+            request cannot be batched.
         """
         if asked.user is None or asked.features:
             return None
@@ -127,16 +127,16 @@ class Service:
         return {**model.score(asked, stored), "events": considered}
 
     def add(self, told: EventsBody) -> dict[str, int]:
-        """Answer `POST /v1/events`, once the events are on the disk.
+        """Answer `POST /v1/events` after the events are written to disk.
 
         Args:
             told: The body.
 
         Returns:
-            How many were new.
+            Numbers of accepted and of duplicate events.
 
         Raises:
-            Problem: If they could not be stored; none was then.
+            Problem: If the events could not be stored; then none of them is.
         """
         now = self.now()
         events = [
@@ -157,7 +157,7 @@ class Service:
 
         Args:
             user: The user's id.
-            limit: At most so many events.
+            limit: Largest number of events.
 
         Returns:
             What JSON can hold.
@@ -170,7 +170,7 @@ class Service:
         return self.model.catalogue.history(user, stored, limit)
 
     def change(self, asked: ModelsBody) -> dict[str, Any]:
-        """Answer `POST /v1/models`, once the models answer.
+        """Answer `POST /v1/models` after the models are in use.
 
         Args:
             asked: The body.
@@ -182,7 +182,7 @@ class Service:
         return self._deploying().change(wanted).describe()
 
     def roll_back(self) -> dict[str, Any]:
-        """Answer `POST /v1/models/rollback`, once the models answer.
+        """Answer `POST /v1/models/rollback` after the models are in use.
 
         Returns:
             What JSON can hold.
@@ -193,7 +193,7 @@ class Service:
         """Answer `GET /readyz`.
 
         Returns:
-            `status` is `degraded` while the events cannot be reached; recommendations are served all the same.
+            `status` is `degraded` while the event store is down; recommendations are still served.
         """
         if self.store is None:
             return {"status": "ready", "events": "none", "model": self.model.version}
@@ -204,7 +204,7 @@ class Service:
         return {"status": "ready", "events": "up", "model": self.model.version}
 
     def _recommend_each(self, asked: Sequence[RecommendBody]) -> list[bytes]:
-        """Answers of requests of one kind, as JSON."""
+        """Answer requests of the same kind, as JSON."""
         if len(asked) == 1:
             return [to_json(self.recommend(asked[0]))]
         users = [one.user for one in asked]
@@ -212,7 +212,7 @@ class Service:
         return [to_json({**whole, "model": line["model"], "results": [line]}) for line in whole["results"]]
 
     def _stored(self, users: Sequence[str | int]) -> tuple[Stored, bool]:
-        """Items since training; nothing while the database is away, because an old answer is better than none."""
+        """Items since training; none while the database is down, because an older answer is better than an error."""
         if self.store is None:
             return {}, False
         try:

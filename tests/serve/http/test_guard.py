@@ -83,7 +83,7 @@ def test_without_tokens_only_this_machine_is_answered(ask: Caller) -> None:
         "localhost:80:80",
     ):
         error = ask.refused(403, "GET", "/v1/users", headers={"Host": host})
-        assert error["message"] == "without tokens only requests to localhost are answered"
+        assert error["message"] == "without tokens, only requests to localhost are answered"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_page_of_another_site_cannot_ask(ask: Caller, origin: str) -> None:
     for path in ("/v1/models/rollback", "/v1/events", "/v1/recommend"):
         error = ask.refused(403, "POST", path, headers={"Origin": origin})
         assert error["code"] == "wrong_origin"
-        assert error["message"] == "a page of another site sent this request; without tokens such requests are refused"
+        assert error["message"] == "a page of another site sent this request; without tokens, such requests are refused"
 
 
 def test_the_own_page_may_ask(ask: Caller) -> None:
@@ -161,7 +161,7 @@ def test_a_body_that_does_not_come(ask: Caller, monkeypatch: pytest.MonkeyPatch)
     scope = {"type": "http", "method": "POST", "path": "/v1/recommend", "headers": [(b"host", b"localhost")]}
     asyncio.run(ask.app(scope, receive, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
-    assert b"the body did not come within 0.01 s" in sent[1]["body"]  # type: ignore[operator]
+    assert b"the body was not received within 0.01 s" in sent[1]["body"]  # type: ignore[operator]
 
 
 def test_a_full_service_refuses_at_once_and_recovers(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:

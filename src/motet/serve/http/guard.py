@@ -1,4 +1,4 @@
-"""Guard: what every request passes before and after its route: limits, security headers, metrics and the log."""
+"""Guard: middleware around every route: limits, security headers, metrics and the request log."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ PORT = re.compile(r":\d+$")
 
 
 class Guard:
-    """Wraps an application.
+    """Middleware that wraps an application.
 
     Args:
         app: The application.
-        metrics: Counts requests.
-        gate: Limits concurrent work; while it is full, requests for work are refused before their body is read.
-        anybody: Whether requests need no token. Then only requests addressed to this machine are answered, and none
-            that a browser sends for a page of another site.
+        metrics: Metrics of requests.
+        gate: Limits concurrent work. While it is full, requests for work are refused before their body is read.
+        anybody: Whether requests need no token. If so, only requests addressed to localhost are answered, and
+            cross-origin requests of a browser are refused.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, anybody: bool) -> None:
@@ -55,9 +55,9 @@ class Guard:
         """Answer one request.
 
         Args:
-            scope: As ASGI has it.
-            receive: As ASGI has it.
-            send: As ASGI has it.
+            scope: The ASGI scope.
+            receive: The ASGI receive function.
+            send: The ASGI send function.
         """
         if scope["type"] != "http":
             await self.app(scope, receive, send)
@@ -76,14 +76,14 @@ class Guard:
                 await self.app(scope, await self._body(scope, receive), sending)
             except Problem as problem:
                 await problem.answer()(scope, receive, sending)
-            except Exception as error:  # its message is left out: it may hold ids
+            except Exception as error:  # logged without its message, which may contain ids
                 frames = traceback.extract_tb(error.__traceback__)
                 where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
                 log_event("error", kind=type(error).__name__, where=where)
         self._count(scope, status, time.perf_counter() - began)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
-        """Read the whole body, or refuse the request, before anything else happens."""
+        """Check the request and read its whole body before the application runs."""
         headers = dict(scope["headers"])
         if self.anybody:
             _check_source(headers)
@@ -96,7 +96,7 @@ class Guard:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _read(receive)
         except TimeoutError:
-            raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", code="timeout") from None
+            raise Problem(408, f"the body was not received within {BODY_TIMEOUT_S:g} s", code="timeout") from None
         given = False
 
         async def again() -> Message:
@@ -117,13 +117,13 @@ class Guard:
 
 
 def _check_source(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse what a browser sends for a page of another site, whether to that site's name or to this machine's."""
+    """Refuse requests to another host name (DNS rebinding), and those from pages of another origin."""
     host = headers.get(b"host", b"").decode("latin-1")
     if not is_loopback(PORT.sub("", host).removeprefix("[").removesuffix("]")):
-        raise Problem(403, "without tokens only requests to localhost are answered", code="wrong_host")
+        raise Problem(403, "without tokens, only requests to localhost are answered", code="wrong_host")
     origin = headers.get(b"origin", b"").decode("latin-1")
     if origin and origin.partition("://")[2] != host:
-        message = "a page of another site sent this request; without tokens such requests are refused"
+        message = "a page of another site sent this request; without tokens, such requests are refused"
         raise Problem(403, message, code="wrong_origin")
 
 
@@ -146,6 +146,6 @@ def _too_large() -> Problem:
 
 
 def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The response's own headers, and the default ones that it does not set itself."""
+    """Add the default headers that the response does not set itself."""
     own = {name.lower() for name, _ in headers}
     return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]

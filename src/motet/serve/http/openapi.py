@@ -1,4 +1,4 @@
-"""The OpenAPI description: errors and texts that routes answer besides their normal result."""
+"""OpenAPI: descriptions of error responses and of text responses."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ REFUSED: dict[int, tuple[str, str, str, str | None]] = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may refuse.
+    """Describe the error responses of a route.
 
     Args:
-        *statuses: Of HTTP.
+        *statuses: HTTP status codes.
 
     Returns:
         The `responses` of a FastAPI route.
@@ -42,13 +42,13 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The description of a service. FastAPI leaves null out of examples, which then do not obey what they stand for.
+    """Make the OpenAPI document, and restore the nulls that FastAPI drops from examples, so that they are valid.
 
     Args:
         app: The application.
 
     Returns:
-        Its OpenAPI document.
+        The document.
     """
     document = FastAPI.openapi(app)
     for methods in document["paths"].values():
@@ -60,10 +60,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def text(kind: str) -> dict[int | str, dict[str, Any]]:
-    """That a route answers text.
+    """Describe the text response of a route.
 
     Args:
-        kind: Its media type.
+        kind: Media type of the text.
 
     Returns:
         The `responses` of a FastAPI route.
