@@ -1,4 +1,4 @@
-"""Ranking, the second stage: how many stars would this person give that film? MovieLens 100K."""
+"""Ranking, the second stage: predict how many stars a user gives a film, on MovieLens 100K."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from motet import EarlyStopping, FeatureTower, Model, Recommender, datasets, spl
 log = datasets.movielens("100k", item="title")
 train, test = split.random(log, train=80_000, test=20_000, seed=42)
 
-# When to stop is decided on rows that are neither trained on nor part of the test.
+# Early stopping uses validation rows that belong to neither training nor test.
 learn, validation = split.random(train, test=0.05, seed=42)
 
-# Biases say that some people are generous and some films are liked; the head says who likes what.
+# Biases model generous users and popular films; the head models who likes what.
 model = Model(
     user=FeatureTower(log.users, dim=32, features=(), dropout=0.4),
     item=FeatureTower(log.items, dim=32, features=(), dropout=0.4),
@@ -31,10 +31,10 @@ motet.fit(
     seed=42,
 )
 
-# RMSE and MAE stand beside those of answering the mean of the training ratings.
+# The report shows RMSE and MAE next to those of always predicting the mean training rating.
 print(motet.evaluate(model, test, train=train))
 
-# A rater ranks what it is given: here three films, best first.
+# A rating model ranks the items that it is given: here three films, best first.
 films = ["Star Wars (1977)", "Titanic (1997)", "Mars Attacks! (1996)"]
 recommender = Recommender(model, train)
 print(recommender.recommend(42, k=3, only=films, exclude_seen=False))

@@ -1,15 +1,15 @@
-"""Retrieval, the first stage: which of all films might this person watch? Ids alone, on MovieLens 100K."""
+"""Retrieval, the first stage: find the films that a user may watch, from ids alone, on MovieLens 100K."""
 
 from __future__ import annotations
 
 import motet
 from motet import FeatureTower, Model, Recommender, datasets, split, tasks
 
-# A title is an item: some films of MovieLens 100K stand under several ids.
+# Titles are the items, since some films of MovieLens 100K have several ids.
 log = datasets.movielens("100k", item="title")
 train, test = split.random(log, train=80_000, test=20_000, seed=42)
 
-# `features=()` leaves out genres, age and the rest: a plain table of vectors a side.
+# `features=()` leaves out genres, age and so on: each tower is a plain embedding table.
 model = Model(
     user=FeatureTower(log.users, dim=32, features=(), dropout=0.3),
     item=FeatureTower(log.items, dim=32, features=(), dropout=0.3),
@@ -17,7 +17,7 @@ model = Model(
 )
 motet.fit(model, train, epochs=12, batch_size=4096, seed=42)
 
-# Hit rates stand beside those of recommending the most watched films to everybody.
+# The report shows hit rates next to those of recommending the most watched films to everyone.
 print(motet.evaluate(model, test, train=train))
 
 # The recommender embeds every film once and searches exactly; films seen in training are left out.

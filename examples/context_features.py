@@ -1,7 +1,7 @@
-"""Context: does it help to know when the event happens? The moment as a feature of the user tower.
+"""Context features: does the time of an event help, as a feature of the user tower?
 
-Answered twice, because the answer depends on the split. Between random rows the moment also says when the test rows
-were written, and people rate in sessions; only a split by time asks what a deployed model is asked.
+The answer depends on the split, so the example measures both. With random test rows the time leaks information, because
+people rate in sessions; only a split by time matches what a deployed model has to predict.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ log = datasets.movielens("100k")
 
 
 def judged(parts: Split, *, context: bool) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures of a model with or without the moment, and those of popularity."""
+    """Metrics of a model with or without the time, and those of popularity."""
     torch.manual_seed(42)
-    # A context tower embeds every row for itself: the same user has another vector at another time.
+    # A context tower embeds every row separately: a user has a different vector at a different time.
     user = (
         ContextTower(log.users, context={"timestamp": "timestamp"}, features=("age", "gender"), dropout=0.3)
         if context
@@ -44,6 +44,6 @@ for name, cut in SPLITS.items():
     parts = cut()
     without, popularity = judged(parts, context=False)
     with_context, _ = judged(parts, context=True)
-    lines = {"popularity": popularity, "without the moment": without, "with the moment": with_context}
+    lines = {"popularity": popularity, "without the time": without, "with the time": with_context}
     for features, figures in lines.items():
         print(f"{name:17}{features:22}{figures[FIGURES[0]]:8.3f}{figures[FIGURES[1]]:8.3f}")

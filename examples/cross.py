@@ -1,7 +1,7 @@
-"""Deep & Cross (DCN): products of features by cross layers, beside hidden layers alone, on rating films.
+"""Deep & Cross (DCN): cross layers, which multiply features, compared with hidden layers alone, on film ratings.
 
-A trunk stands between the vectors of both sides and the heads of the tasks. `FieldTower` keeps the vector of each
-feature apart, so that the cross layers can multiply every feature of the user with every feature of the film.
+A trunk sits between the vectors of both towers and the heads of the tasks. `FieldTower` keeps a separate vector for
+each feature, so the cross layers can multiply every feature of the user with every feature of the film.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ learn, validation = split.random(train, test=0.05, seed=42)
 
 
 def rmse(trunk: Trunk) -> tuple[float, int]:
-    """Error on the test rows, and how many parameters the trunk has."""
+    """Error on the test rows, and number of parameters of the trunk."""
     torch.manual_seed(42)
     model = Model(
         user=FieldTower(log.users, field_dim=16, features=("age", "gender", "occupation")),
         item=FieldTower(log.items, field_dim=16, features=("genres", "year")),
-        tasks=[tasks.Rating("rating", hidden=())],  # a linear head: what there is to learn, the trunk has to
+        tasks=[tasks.Rating("rating", hidden=())],  # a linear head leaves the interactions to the trunk
         trunk=trunk,
     )
     motet.fit(

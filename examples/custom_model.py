@@ -1,6 +1,6 @@
-"""An objective that no declaration says: a `Model` without tasks, and a `compute_loss` of its own.
+"""A custom objective: a `Model` without tasks that overrides `compute_loss`.
 
-Here: Bayesian personalised ranking, a user's film above one drawn at random; `tasks.BPR` has it ready.
+Here it is Bayesian personalised ranking, which ranks a user's film above a random one; `tasks.BPR` is the built-in way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from motet import Batch, FeatureTower, Model, datasets, split
 
 
 class PersonalisedRanking(Model):
-    """Trained on pairs of a film the user took and one drawn from the catalogue."""
+    """Trained on pairs: a film that the user watched, and one drawn from the catalogue."""
 
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The pairwise logistic loss."""

@@ -1,4 +1,4 @@
-"""Deeper towers: hidden layers over the features of each side, and how many of them validation asks for."""
+"""Deeper towers: hidden layers over the features of each side; validation rows choose how many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ learn, validation = split.random(train, test=0.1, seed=42)
 
 
 def build(hidden: tuple[int, ...]) -> Model:
-    """Two towers alike; without hidden layers the vectors of id and features are summed."""
+    """Two towers with the same layers; without hidden layers a tower sums the vectors of id and features."""
     torch.manual_seed(42)
     return Model(
         user=FeatureTower(log.users, dim=32, features=("age", "gender", "occupation"), hidden=hidden, dropout=0.3),
@@ -24,7 +24,7 @@ def build(hidden: tuple[int, ...]) -> Model:
 
 
 def train_one(hidden: tuple[int, ...]) -> tuple[Model, float]:
-    """The model of the best epoch, and its figure on the validation rows."""
+    """The model of the best epoch, and its metric on the validation rows."""
     model = build(hidden)
     history = motet.fit(
         model,
@@ -45,7 +45,7 @@ found = {hidden: train_one(hidden) for hidden in ((), (64,), (128, 64))}
 for hidden, (_, figure) in found.items():
     print(f"hidden layers {hidden!s:10} validation top-100, unseen: {figure:.3f}")
 
-# The test rows are looked at once, by the model that validation chose.
+# Only the model that validation chose is evaluated on the test rows, once.
 chosen = max(found, key=lambda hidden: found[hidden][1])
 print(f"chosen: {chosen}")
 print(motet.evaluate(found[chosen][0], test, train=train, protocols=["unseen"]))

@@ -1,7 +1,7 @@
-"""Ranking from the features of both sides, whose products count: DLRM and DCN-v2 on MovieLens 100K.
+"""Ranking with feature interactions: DLRM and DCN-v2 on MovieLens 100K.
 
-A `FieldTower` keeps the vectors of id, age, genres ... apart; the trunk multiplies every two of them (DLRM: their dot
-products; DCN: cross layers), and the head makes stars of it.
+A `FieldTower` keeps separate vectors for id, age, genres and so on; the trunk multiplies every pair of them (DLRM: dot
+products; DCN: cross layers), and the head predicts the rating.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From raw columns to vectors: every kind of feature, one tower a side, and what unknown ids get."""
+"""From raw columns to vectors: every kind of feature, a tower, and the vectors of unknown ids."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ assert isinstance(genres, Bag)
 print("genres:", genres.vocab.ids.to_list())
 
 tower = FeatureTower(log.items, dim=8, hidden=(16,))
-tower.prepare(log)  # numbers are standardised on the entities of the training rows
-known = log.items.vocab.encode([12, 13])  # 13 has no event, but its features say something
+tower.prepare(log)  # standardises numbers with the entities of the training rows
+known = log.items.vocab.encode([12, 13])  # 13 has no events, but it has features
 unknown = log.items.vocab.encode([99])
 vectors = tower(Batch({"movie_id": torch.cat([known, unknown])}, item_key="movie_id"))
-print("vectors of 12, 13 and of an item nobody has heard of:", tuple(vectors.shape))
+print("vectors of 12, 13 and an unknown item:", tuple(vectors.shape))

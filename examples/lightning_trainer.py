@@ -1,4 +1,4 @@
-"""Train a `Model` with Lightning's Trainer: the model is an ordinary module, and batches come whole."""
+"""Train a `Model` with Lightning's Trainer: the model is an ordinary module, and the loader yields whole batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError as error:
 
 
 class Epochs:
-    """The loader's batches, an epoch for each time that Lightning starts over."""
+    """The loader's batches; every new iteration is the next epoch."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -32,7 +32,7 @@ class Epochs:
 
 
 class Lit(LightningModule):
-    """What Lightning asks for: a loss to minimise and an optimizer."""
+    """The module that Lightning needs: a loss to minimise and an optimizer."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()

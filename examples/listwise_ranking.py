@@ -1,6 +1,6 @@
-"""Listwise ranking: learn the order of what a person rated, beside learning the ratings themselves.
+"""Listwise ranking: learn the order of a user's ratings, compared with learning the ratings themselves.
 
-Compare over several seeds before you prefer one loss: on this data they lie within a few thousandths of each other.
+Compare several seeds before you prefer one loss: on this data they differ by a few thousandths.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ HEAD: dict[str, Any] = {"hidden": (64,), "product": True, "biases": True}
 
 
 def ndcg(scores: torch.Tensor) -> float:
-    """How well scores order each user's test rows: 1 where every list is in the order of its stars."""
+    """How well scores order each user's test rows: 1 if every list is in the order of its ratings."""
     metric = ListNDCG()
     metric.update(scores, batch["rating"], batch.users)
     return metric.compute()
 
 
 def trained(task: Task) -> float:
-    """The figure of a model with this one task."""
+    """NDCG of a model with this single task."""
     torch.manual_seed(42)
     model = Model(
         user=FeatureTower(log.users, features=(), dropout=0.4),
@@ -41,7 +41,7 @@ def trained(task: Task) -> float:
         return ndcg(model.score(batch)["rating"])
 
 
-# Without a model: items by how often they were rated, and by the mean of their stars (drawn to the global mean).
+# Without a model: items by their number of ratings, and by their mean rating, shrunk to the global mean.
 seen = train.batch()
 counts = torch.bincount(seen.items, minlength=len(log.items))
 stars = torch.bincount(seen.items, weights=seen["rating"], minlength=len(log.items))

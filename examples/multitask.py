@@ -1,4 +1,4 @@
-"""One model that rates, retrieves and recommends, on MovieLens 100K."""
+"""One model that predicts ratings, retrieves and recommends, on MovieLens 100K."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The next film from the last ones, in order: a sequence tower beside popularity, on MovieLens 100K.
+"""Predict the next film from the sequence of the last ones: a sequence tower and popularity, on MovieLens 100K.
 
-The latest ratings are the test, and most of them come from people who were not there in training: what they rated a
-moment ago is all that is known of them, and all that the tower reads.
+The latest ratings are the test. Most come from users who are not in training: their recent ratings are all that is
+known of them, and all that the tower reads.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from motet.towers import SequenceTower
 LENGTH = 15
 
 log = datasets.movielens("100k")
-log = log.take(log.columns["timestamp"].argsort(stable=True)[-40_000:])  # a slice, so that this takes seconds
+log = log.take(log.columns["timestamp"].argsort(stable=True)[-40_000:])  # a subset, to train in seconds
 train, test = split.by_time(log, test=4_000)
 train = recent(train, LENGTH)
-test = recent(test, LENGTH, before=train)  # each row sees what came before its moment, in either log
+test = recent(test, LENGTH, before=train)  # each row sees the earlier rows of both logs
 torch.manual_seed(42)
 item = FeatureTower(log.items, dim=32, features=())
 model = Model(
@@ -32,7 +32,7 @@ motet.fit(model, train, epochs=4, batch_size=1024, seed=42, progress=False)
 report = motet.evaluate(model, test, train=train)
 print(report)
 
-recommender = Recommender(model, train)  # serves people by what they had by the end of the training log
+recommender = Recommender(model, train)  # reads each user's history at the end of the training log
 (user,) = log.users.vocab.decode(train.columns["user_id"][-1:])
-print(f"for user {user}, who comes last in training:")
+print(f"for user {user}, the last one in training:")
 print(recommender.recommend(user, k=5))

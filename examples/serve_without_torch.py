@@ -14,7 +14,7 @@ import onnxruntime
 
 
 def check(artifact: Path) -> None:
-    """Refuse the first file that is not, bit for bit, as motet wrote it; of a stranger's, `motet verify` asks more."""
+    """Exit if a file differs from what motet wrote; for an artifact from elsewhere, `motet verify` checks more."""
     name = "manifest.json"
     try:
         told = json.loads((artifact / name).read_bytes())
@@ -35,10 +35,10 @@ def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     programs = {name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("user", "rank")}
     arrays = ("vectors", "candidates", "seen", "seen_ends")
     vectors, items, seen, ends = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays)
-    row = list(map(str, ids["users"])).index(user) + 1  # row 0 is the unknown
+    row = list(map(str, ids["users"])).index(user) + 1  # row 0 is the unknown user
     told = {"preference": np.zeros(len(about["preference"]), np.float32)} if about["preference"] else {}
     vector, query = programs["user"].run(["vector", "query"], {"user": np.array([row]), **told})
-    reach = (items @ query.reshape(-1, items.shape[1]).T).max(1)  # the best of several heads
+    reach = (items @ query.reshape(-1, items.shape[1]).T).max(1)  # the best head counts
     reach[[0, *seen[ends[row - 1] : ends[row]]]] = -np.inf
     found = np.argsort(-reach, kind="stable")[: min(candidates, np.isfinite(reach).sum())]
     rows, vector = np.full(len(found), row), np.repeat(vector, len(found), 0)

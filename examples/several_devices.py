@@ -1,7 +1,7 @@
-"""Several devices: one model trained by two processes, each on its half of the rows, gradients averaged.
+"""Several devices: two processes train one model, each on half of the rows, and average their gradients.
 
-Processes on CPUs talk through gloo; with a GPU a process, say "nccl" and move model and loader to its device. What a
-softmax over the batch sees are the items of its own process: two processes with 2,048 rows are not one with 4,096.
+Processes on CPUs communicate through gloo; with a GPU per process, use "nccl" and move model and loader to its device.
+An in-batch softmax compares only the items of its own process: two processes with 2,048 rows are not one with 4,096.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ RMSE, TOP_100 = "rating/rmse", "retrieval/unseen/hit_rate@100"
 
 
 class Loss(nn.Module):
-    """The weighted sum of the losses as a forward pass: what DistributedDataParallel can wrap."""
+    """The weighted sum of the losses as a forward pass, which DistributedDataParallel can wrap."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, batch: Batch) -> Tensor:
-        """One number."""
+        """The total loss."""
         return self.model.total(self.model.losses(batch))
 
 
 def work(rank: int, processes: int, meeting: str) -> None:
-    """What each process does; the first one reports."""
+    """Train in one process; the first process reports."""
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
     torch.set_num_threads(1)
     log = datasets.movielens("100k", progress=False)
     train, test = split.random(log, train=80_000, test=20_000, seed=42)
-    torch.manual_seed(42)  # the same first weights everywhere
+    torch.manual_seed(42)  # the same initial weights in every process
     model = Model(
         user=FeatureTower(log.users, features=(), dropout=0.2),
         item=FeatureTower(log.items, features=(), dropout=0.2),
         tasks=[tasks.Rating("rating", hidden=(64,), biases=True), tasks.Retrieval(item_bias=True)],
         weights={"rating": 1, "retrieval": 10},
     )
-    model.prepare(train)  # counts and means are those of all rows, whatever a process trains on
+    model.prepare(train)  # counts and means come from all rows, not only those of this process
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(42))
     shard = Loader(train.take(order[rank::processes]), batch_size=BATCH // processes, seed=42)
     parallel = DistributedDataParallel(Loss(model))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    torch.manual_seed(rank)  # dropout differs
+    torch.manual_seed(rank)  # different dropout in each process
     for batch in (batch for epoch in range(EPOCHS) for batch in shard.epoch(epoch)):
         optimizer.zero_grad()
         parallel(batch).backward()  # the gradient is the mean over the processes

@@ -1,7 +1,7 @@
-"""Unified embeddings: one table of a fixed size for all ids and features, where their vocabularies do not fit.
+"""Unified embeddings: one table of fixed size for all ids and features, for vocabularies that are too large.
 
-A value reads two rows of the table, which hash functions choose. Values that share one row seldom share the other, so
-a table that is much too small for a row a value still tells most of them apart.
+Hash functions choose two rows of the table for each value. Values that share one row rarely share the other, so a table
+that is far too small for one row per value still tells most values apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ train, test = split.random(log, train=80_000, test=20_000, seed=42)
 
 
 def judge(name: str, user: Tower, item: Tower) -> None:
-    """Train two towers to retrieve, and print what they cost and find."""
+    """Train two towers for retrieval, and print their size and hit rates."""
     model = Model(user=user, item=item, tasks=[tasks.Retrieval()])
     motet.fit(model, train, epochs=4, batch_size=4096, average=0.98, seed=42, progress=False)
     report = motet.evaluate(model, test, train=train, protocols=["unseen"], baselines=False)
@@ -32,13 +32,13 @@ found = [popular[f"popularity/unseen/hit_rate@{k}"] for k in (10, 100)]
 print(f"{'popularity':28}{0:>9,} parameters   top-10 {found[0]:.3f}   top-100 {found[1]:.3f}")
 torch.manual_seed(42)
 judge(
-    "a row for each value",
+    "one row per value",
     FeatureTower(log.users, features=USER, dropout=0.3),
     FeatureTower(log.items, features=ITEM, dropout=0.3),
 )
 for rows in (2000, 500):
     judge(
-        f"hashed, {rows:,} rows a side",
+        f"hashed, {rows:,} rows per side",
         HashedTower(log.users, rows=rows, features=USER, dropout=0.3),
         HashedTower(log.items, rows=rows, features=ITEM, dropout=0.3),
     )
