@@ -145,7 +145,7 @@ def test_no_difference() -> None:
     others = [tally(each, [both(0.95, 0.31), both(0.90, 0.30)]) for each in (RATING, FIND)]
     pairs, _, told = compared(joint, *others)
     assert {each.outcome for each in pairs} == {"undecided"}
-    assert told[0].startswith("The test rows show no difference between joint training and the specialists: rating (")
+    assert told[0].startswith("Joint training made no clear difference on the test rows: rating (")
 
 
 def test_one_seed_is_judged_by_its_users() -> None:

@@ -84,7 +84,7 @@ def _paid_off(said: Mapping[str, Versus]) -> str:
     if hurt and not helped:
         told.append("helped nothing")
     if not told:
-        return f"The test rows show no difference between joint training and the specialists: {_listed(open_)}."
+        return f"Joint training made no clear difference on the test rows: {_listed(open_)}."
     rest = f"; too close to call: {_listed(open_)}" if open_ else ""
     return f"Joint training {' and '.join(told)}{rest}."
 
