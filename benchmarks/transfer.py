@@ -73,7 +73,7 @@ def train(log: EventLog, validation: EventLog, setting: Setting, seed: int) -> t
     history = fit(
         model,
         log,
-        epochs=60,
+        epochs=120,
         batch_size=4096,
         optimizer=partial(torch.optim.AdamW, lr=setting.lr, weight_decay=setting.weight_decay),
         average=0.99,
