@@ -62,11 +62,19 @@ def test_predict(motet: Run, saved: Path, recommender: Recommender) -> None:
     ran = motet("predict", saved, 3, "[Film] 1", "[Film] 7", "--json")
     expected = recommender.predict(3, ["[Film] 1", "[Film] 7"])
     first, second = json.loads(ran.out)
-    assert first == {"user": 3, "item": "[Film] 1", "tasks": {name: part[0].item() for name, part in expected.items()}}
+    tasks = {name: part[0].item() for name, part in expected.items()}
+    assert first == {"user": 3, "known": True, "item": "[Film] 1", "tasks": tasks}
     assert second["item"] == "[Film] 7"
     ran = motet("predict", saved, 3, "[Film] 1")
     assert "[Film] 1" in ran.out
     assert f"{expected['stars'][0].item():.3f}" in ran.out
+
+
+def test_predict_says_that_a_user_is_not_known(motet: Run, saved: Path) -> None:
+    assert "user 99: not known to the model;" in motet("predict", saved, 99, "[Film] 1").out
+    (pair,) = json.loads(motet("predict", saved, 99, "[Film] 1", "--json").out)
+    assert pair["known"] is False
+    assert "not known" not in motet("predict", saved, 3, "[Film] 1").out
 
 
 def test_preference_is_the_librarys(motet: Run, saved: Path, tmp_path: Path) -> None:

@@ -95,13 +95,14 @@ def predict(
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
-    (user_id,) = parse.as_ids([user], recommender.users.vocab)
+    users = parse.as_ids([user], recommender.users.vocab)
     item_ids = parse.as_ids(items, recommender.items.vocab)
     asked = None if preference is None else parse.as_weights(preference.split(","))
     features = parse.as_features(feature or [], recommender.users)
-    histories = parse.as_histories(history or [], [user_id], recommender.items)
-    scores = recommender.predict(user_id, item_ids, preference=asked, features=features, histories=histories)
-    printing.show_pairs(scores, user_id, item_ids, recommender.items, json=json)
+    histories = parse.as_histories(history or [], users, recommender.items)
+    scores = recommender.predict(users[0], item_ids, preference=asked, features=features, histories=histories)
+    (basis,) = recommender.fold_in(users, features=features, histories=histories).basis
+    printing.show_pairs(scores, users[0], item_ids, recommender.items, basis=basis, json=json)
 
 
 def similar(

@@ -22,6 +22,7 @@ UNKNOWN = {
     "features": ": not known to the model; based on the features",
     "history": ": not known to the model; based on the history",
 }
+MEAN = {"popularity": ": not known to the model; scored as the mean user"}  # where nothing is recommended
 
 
 def print_json(value: Any) -> None:
@@ -54,7 +55,13 @@ def show(top: TopK, asked: Sequence[str] | Sequence[int], side: str, found: Enti
 
 
 def show_pairs(
-    scores: Mapping[str, Tensor], user: str | int, items: Sequence[str] | Sequence[int], found: Entities, *, json: bool
+    scores: Mapping[str, Tensor],
+    user: str | int,
+    items: Sequence[str] | Sequence[int],
+    found: Entities,
+    *,
+    basis: str,
+    json: bool,
 ) -> None:
     """Print every task's scores for one user and some items.
 
@@ -63,6 +70,7 @@ def show_pairs(
         user: The user's id.
         items: The items' ids.
         found: The item table.
+        basis: The basis of the user's vector, as in `TopK`.
         json: Whether to print JSON instead of a table.
     """
     if json:
@@ -70,9 +78,10 @@ def show_pairs(
             dict(zip(scores, line, strict=True))
             for line in zip(*(part.tolist() for part in scores.values()), strict=True)
         ]
-        print_json([{"user": user, "item": item, "tasks": line} for item, line in zip(items, tasks, strict=True)])
+        asked = {"user": user, "known": basis == "known"}
+        print_json([{**asked, "item": item, "tasks": line} for item, line in zip(items, tasks, strict=True)])
         return
-    _print(_table(f"user {user}", items, scores, found))
+    _print(_table(f"user {user}{(UNKNOWN | MEAN).get(basis, '')}", items, scores, found))
 
 
 def record(top: TopK, id: str | int, side: str) -> dict[str, Any]:
