@@ -103,11 +103,11 @@ class FoldIn:
         visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
         added = visitors.added()
         vectors = scorer.users(rows)
-        anew = (said | (added & tower.reads_history)).nonzero()[:, 0]
-        if len(anew):
-            twin = tower.over(visitors.take(anew))
+        changed = (said | (added & tower.reads_history)).nonzero()[:, 0]
+        if len(changed):
+            twin = tower.over(visitors.take(changed))
             vectors = vectors.index_put(
-                (anew.to(scorer.device),), scorer.embed(twin, torch.arange(len(anew), device=scorer.device))
+                (changed.to(scorer.device),), scorer.embed(twin, torch.arange(len(changed), device=scorer.device))
             )
         if len(who) and not tower.reads_history:
             vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map

@@ -160,7 +160,7 @@ def test_an_index_of_other_vectors_is_refused(log: EventLog, tmp_path: Path) -> 
         recommender.save(tmp_path / name)
         put_index(tmp_path / name, ExactIndex(recommender.ranker.index.vectors))
     mixed = changed(tmp_path / "model", tmp_path / "other", "index.safetensors")
-    with pytest.raises(ArtifactError, match=r"'.*index.safetensors' is an index of other vectors; make it anew: motet"):
+    with pytest.raises(ArtifactError, match=r"'.*index.safetensors' is an index of other vectors; build it again"):
         Recommender.load(mixed)
 
 

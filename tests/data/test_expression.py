@@ -48,6 +48,13 @@ def batch() -> Batch:
         ("item_id == 7", [3]),
         ("item_id in [5, 8.0] and user_id != 3", [0, 2]),
         ("user_id > 1", [2, 3, 4]),
+        ("user_id >= 0", [0, 1, 2, 3, 4]),
+        ("0 < user_id <= 2.5", [0, 1, 2, 3]),
+        ("1e9 > user_id", [0, 1, 2, 3, 4]),
+        ("item_id < 5 or item_id > 7.5", [4]),
+        ("5.5 <= item_id < 100", [1, 3, 4]),
+        ("event < 'r'", [1]),
+        ("device > 'q'", [0, 3]),
     ],
 )
 def test_rows_it_holds_for(batch: Batch, text: str, rows: list[int]) -> None:
@@ -93,6 +100,19 @@ def test_anything_else_is_refused(text: str) -> None:
         Expression(text)
 
 
+@given(
+    st.lists(st.integers(-3, 3), min_size=1, max_size=20),
+    st.sampled_from(["<", "<=", ">", ">="]),
+    st.floats(-4, 4) | st.integers(-4, 4),
+)
+def test_ids_are_ordered_as_numbers_whether_or_not_a_bound_is_one_of_them(
+    ids: list[int], op: str, bound: float
+) -> None:
+    log = EventLog.read(pl.DataFrame({"user_id": ids, "item_id": 1}), Schema())
+    assert Expression(f"user_id {op} {bound}")(log.batch()).tolist() == [eval(f"{id} {op} {bound}") for id in ids]
+    assert Expression(f"{bound} {op} user_id")(log.batch()).tolist() == [eval(f"{bound} {op} {id}") for id in ids]
+
+
 def test_errors_name_what_was_found(batch: Batch) -> None:
     with pytest.raises(DataError, match="reads column 'ratin', which is not in the log; did you mean 'rating'"):
         Expression("ratin >= 4")(batch)
@@ -124,6 +144,8 @@ def test_columns_are_compared_only_where_they_hold_the_same_values() -> None:
 def test_ids_and_columns_of_several_values(batch: Batch) -> None:
     with pytest.raises(DataError, match=r"compares 'item_id' with 1, which it never is\. Values found: 5, 6, 7, 8"):
         Expression("item_id == 1")(batch)
+    with pytest.raises(DataError, match=r"compares 'item_id' with 'm', which it never is"):
+        Expression("item_id > 'm'")(batch)
     wide = Batch({**batch.columns, "recent": torch.zeros(5, 3).long()})
     with pytest.raises(DataError, match="reads column 'recent', which holds 3 values a row"):
         Expression("recent == 3")(wide)

@@ -30,7 +30,7 @@ def index(
     """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
 
     It is put into the folder of the model, and travels with it when the model is exported; without one, searches are
-    exact. The figures are those of 200 of the users. A model that is trained anew needs its index anew.
+    exact. The figures are those of 200 of the users. Build the index again after you train the model again.
 
     [bold]Examples[/bold]
 

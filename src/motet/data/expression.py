@@ -24,6 +24,7 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+EQUALITY = (ast.Eq, ast.NotEq)
 LANGUAGE = "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets"
 SHOWN = 10  # how many values of a column an error message lists
 SEARCHED = 5_000  # how many values it searches for the one that was meant
@@ -72,8 +73,8 @@ class Expression:
             True where the condition holds.
 
         Raises:
-            DataError: If a column is missing or holds several values per row, a constant never occurs in the column
-                that it is compared with, or two columns with different values are compared.
+            DataError: If a column is missing or holds several values per row, it is compared by `==`, `!=` or `in`
+                with a value that never occurs in it, or two columns with different values are compared.
         """
         self._check_columns_of(batch)
         return self._holds(self._tree, batch)
@@ -178,10 +179,10 @@ class Expression:
             nothing = torch.zeros(len(batch), dtype=torch.bool, device=batch.users.device)
             held = torch.stack([nothing, *found]).any(0)
             return ~held & self._known(left, batch) if isinstance(op, ast.NotIn) else held
-        held = COMPARE[type(op)](self._value(left, right, batch), self._value(right, left, batch))
+        held = COMPARE[type(op)](self._value(left, op, right, batch), self._value(right, op, left, batch))
         return torch.as_tensor(held) & self._known(left, batch) & self._known(right, batch)
 
-    def _value(self, node: ast.expr, other: ast.expr, batch: Batch) -> Tensor | float:
+    def _value(self, node: ast.expr, op: ast.cmpop, other: ast.expr, batch: Batch) -> Tensor | float:
         """A column, or a constant; compared with a column that has a vocabulary, the constant's row in it."""
         if isinstance(node, ast.Name):
             if isinstance(other, ast.Name):
@@ -190,7 +191,7 @@ class Expression:
         value = _constant(node)
         vocab = batch.vocabs.get(other.id) if isinstance(other, ast.Name) else None
         if vocab is not None:
-            return self._row(value, vocab, other)
+            return self._row(value, op, vocab, other)
         if isinstance(value, str):
             raise DataError(
                 f"condition {self.text!r} compares the text {value!r} with {ast.unparse(other)!r}, which holds "
@@ -208,10 +209,13 @@ class Expression:
                 "different values; compare each of them with a constant"
             )
 
-    def _row(self, value: str | float | None, vocab: Vocab, column: ast.expr) -> int:
+    def _row(self, value: str | float | None, op: ast.cmpop, vocab: Vocab, column: ast.expr) -> Tensor | float:
+        """The row of a constant; for < and >, a place between two rows if no row has its value."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if value not in vocab:
+            if value is not None and not isinstance(op, EQUALITY) and isinstance(value, str) == vocab.is_text:
+                return torch.tensor(vocab.below(value) + 0.5, dtype=torch.float64)  # float32 would round large rows
             listed = ", ".join(map(repr, vocab.ids.head(SHOWN))) + (", ..." if len(vocab.ids) > SHOWN else "")
             raise DataError(
                 f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"

@@ -102,8 +102,23 @@ class Vocab:
         rows = self._search(ids) if 64 * len(ids) < len(self.ids) else self._join(ids)
         return torch.from_numpy(rows.to_numpy(writable=True))
 
+    def below(self, value: str | float) -> int:
+        """How many ids come before a value, which need not be an id itself.
+
+        Args:
+            value: Text if the ids are text, else a number.
+
+        Returns:
+            The row of the last id below the value; 0 if there is none.
+
+        Example:
+            >>> Vocab.build([10, 20, 30], "age").below(25)
+            2
+        """
+        return bisect_left(range(len(self.ids)), value, key=self.ids.item)
+
     def _row(self, id: str | int) -> int:
-        place = bisect_left(range(len(self.ids)), id, key=self.ids.item)
+        place = self.below(id)
         return place + 1 if place < len(self.ids) and self.ids.item(place) == id else 0
 
     @cached_property

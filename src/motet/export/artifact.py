@@ -16,7 +16,7 @@ from motet.export.signing import signer
 from motet.model import Model
 from motet.recommender import Recommender
 
-MADE = ("serving/", cards.CARD, cards.PAGE)  # written anew by every export
+MADE = ("serving/", cards.CARD, cards.PAGE)  # written again by every export
 
 
 def export(

@@ -79,7 +79,7 @@ class Codes:
             whole.invlists.add_entries(number, len(part), faiss.swig_ptr(ids), faiss.swig_ptr(lines))
         whole.ntotal, whole.is_trained = len(self), True
         scan = faiss.IndexIVFPQFastScan(whole)
-        # It has laid out the codes anew, never reads the first layout again, and would keep it.
+        # `scan` has copied the codes into its own layout: it never reads those of `whole` again, but would keep them.
         scan.orig_invlists = faiss.ArrayInvertedLists(len(self.cells), whole.code_size)
         scan.orig_invlists.this.disown()
         whole.replace_invlists(scan.orig_invlists, True)

@@ -153,7 +153,7 @@ class ExactIndex(Index):
         return hits if few.all() else self._completed(hits, ~few, queries, lines, k, allowed)
 
     def _completed(self, hits: Hits, many: Tensor, queries: Tensor, lines: slice, k: int, allowed: Filter) -> Hits:
-        """Answer anew where rounding leaves too many rows: all queries at once where they are not a few."""
+        """Answer again where rounding leaves too many rows: all queries at once where they are not a few."""
         short = (0, k - hits.rows.shape[1])
         rows, scores = F.pad(hits.rows, short, value=-1), F.pad(hits.scores, short, value=-math.inf)
         each = many.nonzero()[:, 0].tolist()

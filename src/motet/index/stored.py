@@ -120,14 +120,14 @@ def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> Exact
         raise ArtifactError(f"{str(path)!r} was changed: its checksum does not fit what it holds; {FIX}")
     if "of" in told:
         if told["of"] not in (vectors or {}):
-            raise ArtifactError(f"{str(path)!r} is an index of other vectors; make it anew: motet index MODEL")
+            raise ArtifactError(f"{str(path)!r} is an index of other vectors; build it again: motet index MODEL")
         tensors = {**tensors, "vectors": (vectors or {})[told["of"]]}
     try:
         parts.check(told, tensors, (ExactIndex.__name__, ApproximateIndex.__name__))
     except (ValueError, KeyError) as error:
         raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
     codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
-    file.let_go()  # codes are read once, to be laid out anew
+    file.let_go()  # codes are read once, to be laid out in another order
     give_back()
     return _built(told, tensors, codes)
 

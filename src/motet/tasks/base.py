@@ -54,7 +54,7 @@ class Task(Configured, ABC):
         self.where = where
         self.rows = Rows.of(where)
         self.reduction = reduction
-        self.register_buffer("prepared", torch.tensor(False))  # saved, so that loaded parameters are not set anew
+        self.register_buffer("prepared", torch.tensor(False))  # saved, so that loaded parameters are not set again
 
     @abstractmethod
     def build(self, user: Tower, item: Tower) -> None:
