@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from motet import Recommender
-from motet.compare.work import data_sizes
+from motet.compare.fingerprint import fingerprints
 from motet.data.mix import Mix
 from motet.errors import ConfigError, DataError
 from motet.project import Project, check
@@ -102,7 +102,7 @@ def test_check_says_what_is_mixed_in(folder: Path, survey: Tables) -> None:
 
 
 def test_comparisons_know_the_file(folder: Path, survey: Tables) -> None:
-    assert {"events", "mix 1"} == data_sizes(project(folder, survey)).keys()
+    assert {"events", "mix 1"} == fingerprints(project(folder, survey)).keys()
 
 
 @pytest.mark.parametrize(

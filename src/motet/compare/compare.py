@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from motet.compare.comparison import SERVED, Comparison
+from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import RunFolder
 from motet.compare.objective import headlines
 from motet.compare.progress import trial_progress
@@ -21,7 +22,7 @@ from motet.compare.systems import seeds as drawn
 from motet.compare.trial import Trial
 from motet.compare.verdict import verdict
 from motet.compare.versus import Tally, conflicts, mean_gain, versus
-from motet.compare.work import Declaration, data_sizes, rows_of
+from motet.compare.work import Declaration, rows_of
 from motet.compare.workers import workers
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
@@ -77,7 +78,7 @@ def compare(
     declaration = Declaration.of(project)
     plan = {
         "project": {name: table for name, table in declaration.tables.items() if name not in UNREAD},
-        **{"data": data_sizes(project), "systems": [each.name for each in entered], "draws": draws, "format": FORMAT},
+        **{"data": fingerprints(project), "systems": [each.name for each in entered], "draws": draws, "format": FORMAT},
     }
     named = {each.name: each for each in entered}
 

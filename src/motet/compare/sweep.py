@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import PLAN, RunFolder, read_trials
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
@@ -16,7 +17,7 @@ from motet.compare.run import Propose, run
 from motet.compare.sampler import Optuna, Sampler, listed
 from motet.compare.space import Dimension, Range, Settings, grid, shares, space, spread
 from motet.compare.trial import Trial
-from motet.compare.work import Declaration, data_sizes, judge
+from motet.compare.work import Declaration, judge
 from motet.compare.workers import workers
 from motet.errors import ConfigError, TrainingError
 from motet.metrics.direction import lower_is_better
@@ -99,7 +100,7 @@ def sweep(
     declaration = Declaration.of(project)
     plan = {
         "project": _rest(project, declaration, swept),
-        "data": data_sizes(project),
+        "data": fingerprints(project),
         **{"over": over, "weights": weights, "objectives": keys, "sampler": sampler},
         **{"seeds": seeds, "seed": seed, "units": units},
     }

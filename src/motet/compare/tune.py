@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import RunFolder
 from motet.compare.objective import Score, Yardstick, objectives
 from motet.compare.progress import trial_progress
@@ -152,7 +153,10 @@ def tune(
     def call(trial: Trial, ended: Sequence[Trial]) -> Call:
         return race, (trial, declaration, score, {rung: _bar(ended, rung) for rung in rungs})
 
-    plan = {"project": declaration.tables, "objective": objective, "over": over, "rungs": rungs, "seed": seed}
+    plan = {
+        **{"project": declaration.tables, "data": fingerprints(project)},
+        **{"objective": objective, "over": over, "rungs": rungs, "seed": seed},
+    }
     with (
         TemporaryDirectory() as nowhere,
         RunFolder(nowhere if folder is None else folder, plan) as held,

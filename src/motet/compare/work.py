@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from motet.compare.fingerprint import stamps
 from motet.compare.objective import Score
 from motet.compare.space import spread
 from motet.compare.trial import Trial
@@ -141,25 +142,12 @@ def rows_of(project: Project) -> Divided:
     tables = {name: project.tables[name] for name in READING if name in project.tables}
     if "context" in project.document.recommend:
         tables["recommend"] = {"context": project.document.recommend["context"]}  # columns of the rows
-    return _read(pickle.dumps(tables), project.file)
-
-
-def data_sizes(project: Project) -> dict[str, int]:
-    """Sizes of the data files, for the plan of a run: other data make another run.
-
-    Args:
-        project: The project.
-
-    Returns:
-        Bytes by name; folders are left out.
-    """
-    named = project.document.data.model_dump(exclude_none=True)
-    further = {f"mix {row}": log.events for row, log in enumerate(project.document.mix, 1)}
-    files = {name: project.path(written) for name, written in {**named, **further}.items()}
-    return {name: file.stat().st_size for name, file in files.items() if file.is_file()}
+    return _read(pickle.dumps((tables, stamps(project))), project.file)
 
 
 @lru_cache(maxsize=2)
-def _read(tables: bytes, file: Path | None) -> Divided:
-    project = Project({**pickle.loads(tables), "tasks": ["Retrieval"]}, file=file)
+def _read(key: bytes, file: Path | None) -> Divided:
+    """Read and divide the rows; the stamps in the key are there so that changed files are read again."""
+    tables, _ = pickle.loads(key)
+    project = Project({**tables, "tasks": ["Retrieval"]}, file=file)
     return project.divide(project.log())
