@@ -189,7 +189,7 @@ def _serving(system: Recommends, train: EventLog) -> dict[str, Recommends]:
 def _warnings(report: Report, model: Model | None, asked: _Asked) -> list[str]:
     tasks = () if model is None else model.tasks.values()
     leaks = [*interleaved(asked.test, asked.train), *absent(asked.test, asked.train), *telling(asked.train, tasks)]
-    return [*leaks, *too_good(report, report.beside)]
+    return [*leaks, *too_good(report, report.beside, catalogue=asked.corpus.catalogue)]
 
 
 def _model(system: object) -> Model | None:

@@ -19,6 +19,7 @@ SUPPORT = 30  # with fewer labelled rows, features predict labels by chance
 CLASS = 5  # likewise with fewer rows of a class
 LEVELS = 256  # groups of a numeric feature: its values, or as many quantiles if there are more
 TELLS = 0.99  # AUC or share of variance above which a feature holds the label
+ERRORS, RANKINGS = ("rmse", "mae", "log_loss"), ("ndcg", "mrr")
 PERFECT = 0.999  # AUC, NDCG or MRR above which a metric is implausible
 NOTHING = 0.01  # share of a simple rule's error below which an error is implausible
 
@@ -105,22 +106,25 @@ def telling(train: EventLog, tasks: Iterable[Task]) -> list[str]:
     return list(found)
 
 
-def too_good(figures: Mapping[str, float], beside: Mapping[str, Mapping[str, float]]) -> list[str]:
+def too_good(figures: Mapping[str, float], beside: Mapping[str, Mapping[str, float]], *, catalogue: int) -> list[str]:
     """Find implausibly good metrics.
 
     Args:
         figures: Metrics by key.
         beside: The same metrics of simple rules.
+        catalogue: Number of items; among a single one, every ranking is perfect.
 
     Returns:
-        A warning for each AUC, NDCG or MRR above .999, and each error below a hundredth of a simple rule's.
+        A warning for each AUC, NDCG or MRR above .999 that no simple rule reaches, and each error below a hundredth of
+        a simple rule's.
     """
     found = []
     for key, figure in figures.items():
         metric = key.rpartition("/")[2].partition("@")[0]
         rules = [rule[key] for rule in beside.values() if key in rule]
-        small = metric in ("rmse", "mae", "log_loss") and figure <= NOTHING * max(rules, default=0.1)
-        large = metric in ("auc", "ndcg", "mrr") and figure > PERFECT
+        small = metric in ERRORS and figure <= NOTHING * max(rules, default=0.1)
+        meaningful = metric == "auc" or (metric in RANKINGS and catalogue > 1)
+        large = meaningful and figure > PERFECT and not any(rule > PERFECT for rule in rules)
         if small or large:
             found.append(
                 f"{key} is {figure:.4g}, which is too good to be true: look for a feature that holds the label, and "
