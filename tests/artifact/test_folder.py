@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,42 @@ def test_full_disk_leaves_the_old_model_whole(saved: Path, monkeypatch: pytest.M
     assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
 
 
+def test_a_second_save_waits_for_the_first_and_replaces_it(saved: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[tuple[str, bytes]]:
+        begun.set()
+        yield "a", b"first"
+        go_on.wait()
+        yield "b", b"first"
+
+    first = threading.Thread(target=write_folder, args=(saved, slow()))
+    second = threading.Thread(target=write_folder, args=(saved, [("a", b"second"), ("b", b"second")]))
+    first.start()
+    begun.wait()
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+    assert contents(saved) == dict(FILES)
+    go_on.set()
+    first.join()
+    second.join()
+    assert contents(saved) == {"a": b"second", "b": b"second"}
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
+def test_saves_at_the_same_time_never_mix_or_lose_a_model(saved: Path) -> None:
+    def save(writer: bytes) -> None:
+        for _ in range(5):
+            write_folder(saved, [("a", writer), ("b", writer)])
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(save, (b"1", b"2", b"3", b"4")))
+    found = contents(saved)
+    assert found["a"] == found["b"]
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model"]
+
+
 def test_other_failures_leave_nothing_behind(saved: Path) -> None:
     def broken() -> Iterator[tuple[str, bytes]]:
         yield "a.json", b"half"
@@ -103,6 +141,7 @@ def test_a_kill_in_the_middle_leaves_the_old_model_whole(saved: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert contents(saved) == dict(FILES)
+    assert {entry.name for entry in saved.parent.iterdir()} == {"model", ".model.saving", ".model.lock"}
     write_folder(saved, [("c", b"new")])  # what the kill left behind is in nobody's way
     assert contents(saved) == {"c": b"new"}
     assert [entry.name for entry in saved.parent.iterdir()] == ["model"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from motet.data.pair_features import PairFeatures
 from motet.data.schema import Schema
 from motet.errors import ArtifactError
 from motet.export import export
-from motet.index import ApproximateIndex, ExactIndex, approximate
+from motet.index import ApproximateIndex, ExactIndex, approximate, check
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.tasks import Event, Rating, Retrieval, WithContext
@@ -41,6 +42,22 @@ def test_an_index_is_put_into_the_model_and_used(motet: Run, model: Path) -> Non
     again = Recommender.load(model)
     assert isinstance(again.ranker.index, ApproximateIndex)
     assert again.recommend(3, 5).ids.tolist() == before.ids.tolist()
+
+
+def test_another_model_saved_meanwhile_stays_as_it_is(motet: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, build = Recommender.load(model), check.fitted
+    other.by = {"retrieval": 3.0}
+
+    def slowly(*args: Any, **kwargs: Any) -> ApproximateIndex:
+        other.save(model)
+        return build(*args, **kwargs)
+
+    monkeypatch.setattr(check, "fitted", slowly)
+    ran = motet("index", model)
+    assert ran.code == 2
+    assert f"another model was saved to {str(model)!r} while the index was built; build it again" in ran.err
+    assert Recommender.load(model).by["retrieval"] == 3.0
+    assert not (model / "index.safetensors").exists()
 
 
 def test_check_says_what_is_there(motet: Run, model: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from motet import __version__
+from motet.artifact.lock import locked
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
@@ -27,11 +28,12 @@ def write_folder(
 
     The files go to a hidden sibling folder, which is then renamed to `path`. The old folder is first renamed to
     another hidden sibling, and removed last. If a crash comes between the two renames, `read_folder` finds the old
-    one there.
+    one there. A second save to the same path waits for the first, and then replaces what it wrote.
 
     Args:
         path: The folder: new, empty, or written by this function.
-        files: Names and contents, consumed one at a time, so that a generator holds only one in memory.
+        files: Names and contents, consumed one at a time while no other save to `path` is under way, so that a
+            generator holds only one in memory and may read what it replaces.
         sign: Turns the bytes of the manifest into the content of `manifest.sig`; if not given, there is no signature.
 
     Raises:
@@ -39,10 +41,23 @@ def write_folder(
         ArtifactError: If the disk is full or not writable.
     """
     target = Path(path).resolve()
-    check_free(path)
-    new, old = _siblings(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target):
+            check_free(path)
+            _write_whole(target, files, sign)
+    except OSError as error:
+        raise ArtifactError(
+            f"could not save to {str(path)!r}: {error.strerror or error}; what was there before is untouched. "
+            "Free some space or choose another folder, and save again"
+        ) from error
+
+
+def _write_whole(
+    target: Path, files: Iterable[tuple[str, bytes]], sign: Callable[[bytes], dict[str, str]] | None
+) -> None:
+    new, old = _siblings(target)
+    try:
         if new.exists():  # left over from a save that was killed
             shutil.rmtree(new)
         new.mkdir()
@@ -54,11 +69,6 @@ def write_folder(
         for folder in {(new / name).parent for name in entries} | {new}:
             sync_folder(folder)
         _swap(new, target, old)
-    except OSError as error:
-        raise ArtifactError(
-            f"could not save to {str(path)!r}: {error.strerror or error}; what was there before is untouched. "
-            "Free some space or choose another folder, and save again"
-        ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -126,6 +136,21 @@ def read_signature(folder: Path, path: str) -> dict[str, Any] | None:
         return unseal(file.read_bytes())
     except ValueError:
         raise ArtifactError(f"{SIGNATURE!r} in {path!r} is damaged; {FIX}") from None
+
+
+def fingerprint(path: str | Path) -> str:
+    """What tells one save to a path from another.
+
+    Args:
+        path: The path it was saved to.
+
+    Returns:
+        The checksum of the manifest; empty if nothing is saved there.
+    """
+    try:
+        return hashlib.sha256((located(path) / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def check_free(path: str | Path) -> None:

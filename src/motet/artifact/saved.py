@@ -33,7 +33,7 @@ from torch import Tensor
 
 from motet.artifact import vectors as kept_vectors
 from motet.artifact.declaration import Within, describe, rebuild
-from motet.artifact.folder import MANIFEST, SIGNATURE, read_folder, write_folder
+from motet.artifact.folder import MANIFEST, SIGNATURE, fingerprint, read_folder, write_folder
 from motet.artifact.reading import EVENTS, MODEL, SIDES, read_log, reading
 from motet.artifact.sealed import read_document
 from motet.artifact.vectors import Vectors
@@ -126,25 +126,38 @@ def kept(folder: Path, *less: str) -> Iterator[tuple[str, bytes]]:
             yield name, (folder / name).read_bytes()
 
 
-def put_index(path: str | Path, index: ExactIndex | ApproximateIndex) -> None:
+def put_index(path: str | Path, index: ExactIndex | ApproximateIndex, *, of: str | None = None) -> None:
     """Add an index to a saved model, or replace its index; everything else stays the same.
 
     Args:
         path: The folder.
         index: Index of the model's item vectors.
+        of: The `fingerprint` of the folder before the model was read: to build an index takes minutes, in which
+            another model may be saved there. By default the index is taken to be of the model that is there.
 
     Raises:
         ArtifactError: If the folder is damaged, or the disk is full; what was there before is untouched.
-        ConfigError: If the model is signed: another file would invalidate the signature.
+        ConfigError: If another model was saved there meanwhile, or the model is signed: another file would invalidate
+            the signature.
     """
+    write_folder(path, _with_index(path, index, of))
+
+
+def _with_index(path: str | Path, index: ExactIndex | ApproximateIndex, of: str | None) -> Iterator[tuple[str, bytes]]:
+    """The files of a saved model with another index; read while no other save can replace them."""
     folder = read_folder(path)
+    if of is not None and of != fingerprint(folder):
+        raise ConfigError(
+            f"another model was saved to {str(path)!r} while the index was built; build it again: motet index {path}"
+        )
     if (folder / SIGNATURE).exists():
         raise ConfigError(
             f"{str(path)!r} is signed, and adding an index would invalidate the signature; add it to the model that "
             "it was exported from, then export and sign again"
         )
     content = _indexed(index, kept_vectors.read(folder), _digest(folder))
-    write_folder(path, chain(kept(folder, INDEX), [(INDEX, content)]))
+    yield from kept(folder, INDEX)
+    yield INDEX, content
 
 
 def _indexed(index: ExactIndex | ApproximateIndex, vectors: Vectors | None, digest: str) -> bytes:

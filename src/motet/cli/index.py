@@ -38,13 +38,15 @@ def index(
 
     motet index model/ --check
     """
+    from motet.artifact.folder import fingerprint
     from motet.artifact.saved import INDEX
     from motet.cli import printing
     from motet.recommender import Recommender
 
+    of = fingerprint(model)
     recommender = Recommender.load(model, indexed=check)  # one that is to be replaced may be of other weights
     if not check:
-        _build(recommender, model, k, recall)
+        _build(recommender, model, k, recall, of)
     found = _figures(recommender, k)
     there = (model / INDEX).exists()
     if json:
@@ -57,7 +59,7 @@ def index(
     )
 
 
-def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None:
+def _build(recommender: Recommender, model: Path, k: int, recall: float, of: str) -> None:
     from motet.artifact.saved import put_index
     from motet.index import ExactIndex
     from motet.index.check import fitted
@@ -65,7 +67,7 @@ def _build(recommender: Recommender, model: Path, k: int, recall: float) -> None
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
     index = fitted(exact.vectors, _queries(recommender), k, recall=recall, truth=exact)
-    put_index(model, index)
+    put_index(model, index, of=of)
     ranker.index = index
 
 
