@@ -72,6 +72,15 @@ def test_comparisons_agree_with_python_and_leave_out_the_unknown(values: list[fl
     assert held.tolist() == [not math.isnan(x) and eval(f"{x!r} {op} {bound}") for x in numbers]
 
 
+def test_whole_numbers_keep_their_precision_beside_a_float() -> None:
+    """As float32, all of these times would be 1.7e9."""
+    times = torch.tensor([1_699_999_999, 1_700_000_000, 1_700_000_063])
+    batch = Batch({"user_id": torch.ones_like(times), "time": times})
+    assert Expression("time > 1.7e9")(batch).tolist() == [False, False, True]
+    assert Expression("1.7e9 == time")(batch).tolist() == [False, True, False]
+    assert Expression("time in [1700000063.0]")(batch).tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize(
     "text",
     [

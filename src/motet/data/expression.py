@@ -198,6 +198,8 @@ class Expression:
                 "numbers; compare it with a number"
             )
         assert value is not None
+        if type(value) is float and isinstance(other, ast.Name) and not batch[other.id].is_floating_point():
+            return torch.tensor(value, dtype=torch.float64)  # a plain float would round times to float32, by a minute
         return value
 
     def _check_columns(self, batch: Batch, column: ast.Name, other: ast.Name) -> None:
