@@ -82,6 +82,8 @@ def test_refuses_text_and_points_at_what_made_it_text() -> None:
         numbers(series(None, "4"), WHERE)
     with pytest.raises(DataError, match=r"holds values of type Date, such as datetime.date\(2024, 1, 1\) in row 0"):
         numbers(series(date(2024, 1, 1)), WHERE)
+    with pytest.raises(DataError, match=r"holds values of type List\(Int64\), such as \[4\] in row 1"):
+        numbers(series(None, [4]), WHERE)
 
 
 def test_whole_seconds_stay_whole() -> None:

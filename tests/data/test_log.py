@@ -236,6 +236,15 @@ def test_encode_reads_a_file_without_types_in_those_of_the_log(tmp_path: Path) -
     }
 
 
+def test_padded_ids_of_a_file_stay_apart_and_are_found_in_its_tables(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,film\n007,01\n7,02\n")
+    (tmp_path / "films.csv").write_text("film,year\n01,1979\n02,1995\n")
+    schema = Schema(user="user", item="film", item_features={"year": Numeric()})
+    log = EventLog.read(tmp_path / "log.csv", schema, items=tmp_path / "films.csv")
+    assert log.frame().rows() == [("007", "01"), ("7", "02")]
+    assert log.items.table["year"].to_list() == [1979, 1995]
+
+
 def test_frame_keeps_flags() -> None:
     events = pl.DataFrame({"user": ["a", "a"], "film": [1, 2], "at": [1, 2]})
     log = recent(EventLog.read(events, Schema(user="user", item="film", time="at")), 1, where="film == 1")

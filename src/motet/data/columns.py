@@ -127,8 +127,9 @@ def _not_numeric(series: pl.Series, where: Place) -> DataError:
     if series.dtype == pl.String and (bad := rows & series.cast(pl.Float64, strict=False).is_null()).any():
         rows = bad
     row = _first(rows)
+    value = series.slice(row, 1).to_list()[0]  # a plain list, where series[row] is a column
     return DataError(
-        f"{where} holds {kind_of(series)}, such as {series[row]!r} in {where.row(row)}, but numbers are needed; "
+        f"{where} holds {kind_of(series)}, such as {value!r} in {where.row(row)}, but numbers are needed; "
         f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
     )
 

@@ -70,7 +70,10 @@ class EventLog:
         """
         features = {**schema.user_features, **schema.item_features}
         text = text_columns({**features, **schema.context_features})
-        log = Table.open(source, "the log", needs=schema.columns, wanted=(*schema.columns, *features), text=text)
+        wanted = (*schema.columns, *features)
+        log = Table.open(
+            source, "the log", needs=schema.columns, wanted=wanted, text=text, ids=(schema.user, schema.item)
+        )
         user_side, user_rows = read_side(log, schema.user, schema.user_features, users, "user")
         item_side, item_rows = read_side(log, schema.item, schema.item_features, items, "item")
         columns, vocabs = _events(log, schema, {})

@@ -13,6 +13,7 @@ from motet.data.place import Place
 from motet.errors import DataError
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".arrow", ".feather", ".ipc")
+ZERO_PADDED = r"^\s*[+-]?0\d"
 
 
 class Source(NamedTuple):
@@ -27,12 +28,13 @@ class Source(NamedTuple):
     read: Callable[[Sequence[str]], pl.LazyFrame]
 
 
-def open_file(path: Path, text: Collection[str] = ()) -> Source:
+def open_file(path: Path, text: Collection[str] = (), ids: Collection[str] = ()) -> Source:
     """Open a file by its suffix.
 
     Args:
         path: A file, or a folder of Parquet files.
         text: Columns to read as text if the format has no types.
+        ids: Columns to read as text if the format has no types and a number starts with 0: 007 is not 7.
 
     Returns:
         The source.
@@ -51,7 +53,7 @@ def open_file(path: Path, text: Collection[str] = ()) -> Source:
         case ".parquet":
             return _scanned(pl.scan_parquet(path))
         case ".csv" | ".tsv":
-            return _csv(path, text)
+            return _csv(path, text, ids)
         case _:
             return _arrow(path)
 
@@ -107,23 +109,42 @@ def _arrow(path: Path) -> Source:
         return _scanned(pl.read_ipc_stream(path).lazy())
 
 
-def _csv(path: Path, text: Collection[str]) -> Source:
+def _csv(path: Path, text: Collection[str], ids: Collection[str]) -> Source:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     names = _names(pl.scan_csv(path, separator=separator))
     types: dict[str, Any] = {name: pl.String for name in text if name in names}
 
-    def read(columns: Sequence[str], rows: int | None = 10_000) -> pl.LazyFrame:
+    def parse(columns: Sequence[str], rows: int | None = 10_000) -> pl.DataFrame:
         """Infer the types from the first rows; if a later value does not fit, from all rows."""
         try:
             return pl.read_csv(
                 path, separator=separator, columns=columns, schema_overrides=types, infer_schema_length=rows
-            ).lazy()
+            )
         except pl.exceptions.ComputeError:
             if rows is None:
                 raise
-            return read(columns, None)
+            return parse(columns, None)
+
+    def read(columns: Sequence[str]) -> pl.LazyFrame:
+        frame = parse(columns)
+        padded = _zero_padded(
+            path, separator, [name for name in ids if name in columns and frame[name].dtype.is_integer()]
+        )
+        if padded:
+            types.update(dict.fromkeys(padded, pl.String))
+            frame = parse(columns)
+        return frame.lazy()
 
     return Source(names, read)
+
+
+def _zero_padded(path: Path, separator: str, names: Sequence[str]) -> list[str]:
+    """The columns of whole numbers in which one starts with 0, and so would not come back as it is written."""
+    if not names:
+        return []
+    raw = pl.scan_csv(path, separator=separator, schema_overrides=dict.fromkeys(names, pl.String))
+    found = raw.select(pl.col(names).str.contains(ZERO_PADDED).any()).collect()
+    return [name for name in names if found[name].item()]
 
 
 def _pandas(frame: Any, name: str) -> Source:

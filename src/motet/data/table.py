@@ -38,6 +38,7 @@ class Table:
         needs: Sequence[str] = (),
         wanted: Sequence[str] | None = None,
         text: Collection[str] = (),
+        ids: Collection[str] = (),
     ) -> Table:
         """Open a source without reading more than necessary.
 
@@ -48,6 +49,7 @@ class Table:
             needs: Columns that must exist.
             wanted: The only columns that will be read; all by default.
             text: Columns to read as text if the format has no types: a code such as 00501 keeps its zeros.
+            ids: Columns of ids, read as text if the format has no types and one of them is a number that starts with 0.
 
         Returns:
             The table.
@@ -58,7 +60,10 @@ class Table:
         if isinstance(source, str | os.PathLike):
             name = Path(source).name or str(source)
         with _reading(name):
-            found = open_file(Path(source), text) if isinstance(source, str | os.PathLike) else open_frame(source, name)
+            if isinstance(source, str | os.PathLike):
+                found = open_file(Path(source), text, ids)
+            else:
+                found = open_frame(source, name)
             _require(needs, found, name)
             frame = found.read([column for column in found.columns if wanted is None or column in wanted])
             rows = frame.select(pl.len()).collect().item()
