@@ -15,11 +15,11 @@ of `view` are sorted by id; the place of a row in `cart` and `buy` says nothing 
 row of a user in `buy` is that of `buy_valid`, which is put there).
 
 One model, two stages. `view`, `cart` and `buy` retrieve from shared towers. `bought` ranks what the user viewed or
-carted and did not buy: one purchase of each user is hidden, features are counted on what is left, and the label is
-which of the touched items was the hidden one, as in the test. Its head reads these counts and no vectors, since the
-vectors are trained on the hidden purchases. Touched items come first in the answer, by `bought`; then those that share
-viewers with what the user bought, by how many they share; all others follow, by `buy`. A model of purchases alone has
-the same parts but `bought`: first what shares buyers with the purchases of the user, then `buy`.
+carted and did not buy: `masked_pairs` masks one purchase of each user and counts features on what is left, and the
+label is which of the touched items was the masked one, as in the test. Its head reads these counts and no vectors,
+since the vectors are trained on the masked purchases. Touched items come first in the answer, by `bought`; then those
+that share viewers with what the user bought, by how many they share; all others follow, by `buy`. A model of purchases
+alone has the same parts but `bought`: first what shares buyers with the purchases of the user, then `buy`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from torch import Tensor
 
 from motet import EventLog, FeatureTower, Model, Recommender, Schema, fit, tasks
 from motet.data.history import History
+from motet.data.masked_pairs import masked_pairs
 from motet.data.mix import Mix
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
@@ -50,8 +51,7 @@ DATA = Path(os.environ.get("TAOBAO", Path(__file__).parents[2] / "shared" / "dat
 KINDS = ("view", "cart", "buy")
 PAIR = ["user", "item"]
 EVENTS = Schema(user="user", item="item", event="event")
-PAIRS = Schema(user="user", item="item", signals=("bought",))
-ROUNDS = 2  # purchases of each user that are hidden in turn
+ROUNDS = 2  # purchases of each user that are masked in turn
 USERS = 1024  # ranked at once
 WEIGHTS = {"view": 0.1, "cart": 0.2, "buy": 1.0}
 CASES = ("all", "visited", "unvisited", "unvisited among unvisited")
@@ -108,20 +108,8 @@ def open_pairs(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def labelled(shop: Shop, near: Neighbours, seed: int) -> EventLog:
-    """Hide one purchase of each user; which of the open pairs is it?"""
-    parts = []
-    for turn in range(ROUNDS):
-        buys = shop.events.filter(pl.col("event") == "buy").sample(
-            fraction=1.0, shuffle=True, seed=seed * ROUNDS + turn
-        )
-        hidden = buys.unique("user", keep="first", maintain_order=True)
-        known = without(shop.events, hidden)
-        label = hidden.select(*PAIR, bought=pl.lit(1.0))
-        pairs = open_pairs(known).join(label, on=PAIR, how="left", maintain_order="left")
-        pairs = pairs.with_columns(pl.col("bought").fill_null(0.0))
-        counted = PairFeatures(shop.log.encode(known), near={"buy": near})
-        parts.append(counted.add(shop.log.encode(pairs, schema=PAIRS)))
-    return Mix(parts).log
+    """Which of the touched items is the purchase that was masked? `near` is of views, and no view is masked."""
+    return masked_pairs(shop.log, "buy", label="bought", rounds=ROUNDS, seed=seed, near=lambda _: {"buy": near})
 
 
 def build(log: EventLog, kinds: tuple[str, ...], context: tuple[str, ...] = (), *, projected: bool = False) -> Model:

@@ -32,7 +32,8 @@ class PairFeatures:
       if neighbours are given for that type.
 
     Labels must not be counted. If the log has a time, `add` counts only events before each row, so no row sees itself
-    or its consequences; otherwise, count a log that does not contain the rows passed to `add`.
+    or its consequences; otherwise, count a log that does not contain the rows passed to `add`. `masked_pairs` makes
+    labelled rows from the log itself.
 
     Args:
         log: The events to count; its schema names the event column.
