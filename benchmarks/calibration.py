@@ -94,7 +94,7 @@ def main(seeds: int) -> None:
     for name in all_of_them[0]:
         error, loss, scores = zip(*(each[name] for each in all_of_them), strict=True)
         spread = f"{stdev(error):.3f}" if seeds > 1 else "-"
-        print(f"| {name} | {mean(error):.3f} ± {spread} | {mean(loss):.5f} | {mean(scores):,.0f} |", flush=True)
+        print(f"| {name} | {mean(error):.3f} +- {spread} | {mean(loss):.5f} | {mean(scores):,.0f} |", flush=True)
 
 
 if __name__ == "__main__":
