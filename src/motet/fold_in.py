@@ -23,6 +23,7 @@ from motet.scorer import Askers, Scorer
 
 SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
 SUMMED = 1 << 13  # item vectors that are gathered at once: memory that is used again, which fresh one is slower than
+PAIRS = 1 << 16  # of users of the log and their items, roughly, that are summarized at once: each takes some 80 bytes
 RIDGE = 0.1  # share of the mean variance that is added to every direction
 
 
@@ -151,14 +152,24 @@ class FoldIn:
         return self.scorer.model.user.mean_id(self._trained.to(self.scorer.device))
 
     @cached_property
+    def _blocks(self) -> Sequence[Visitors]:
+        """The users with events, so many at a time that the memory for all of them together is never needed."""
+        size = PAIRS * len(self._trained) // max(1, len(self.had.items))
+        return [Visitors(rows) for rows in self._trained.split(max(1, size))]
+
+    @cached_property
     def _typical(self) -> Float[Tensor, " dim"]:
-        had = self._with_told(self.had, Visitors(self._trained)).to(self.scorer.device)
-        return (self._sums(had) / had.starts.diff().clamp(min=1)[:, None]).mean(0)
+        return torch.cat([self._mean(block) for block in self._blocks]).mean(0)
+
+    def _mean(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
+        """The mean item vector of each history."""
+        had = self._with_told(self.had, visitors).to(self.scorer.device)
+        return self._sums(had) / had.starts.diff().clamp(min=1)[:, None]
 
     @cached_property
     def _map(self) -> Float[Tensor, "item_dim user_dim"]:
         """W."""
-        x, vectors = self._summary(Visitors(self._trained)), self.scorer.users(self._trained)
+        x, vectors = torch.cat([self._summary(block) for block in self._blocks]), self.scorer.users(self._trained)
         square = x.T @ x
         ridge = (RIDGE * square.diagonal().mean()).clamp(min=1e-12)
         square = square + ridge * torch.eye(len(square), device=square.device)

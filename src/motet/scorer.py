@@ -117,8 +117,7 @@ class Scorer:
         self.known[0] = False
         trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
         self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)
-        rows = torch.arange(len(log.items))
-        self.vectors = self._made(rows) if vectors is None else self._belonging(rows, vectors)
+        self.vectors = self._made(torch.arange(len(log.items))) if vectors is None else self._belonging(vectors)
         self.items: Float[Tensor, "items dim"] = self.vectors.rows[:, : model.item.dim]
 
     def _made(self, rows: Tensor) -> Vectors:
@@ -130,17 +129,19 @@ class Scorer:
                 return Vectors(candidates, self.corpus.name)
         return Vectors(items, "")
 
-    def _belonging(self, rows: Tensor, vectors: Vectors) -> Vectors:
+    def _belonging(self, vectors: Vectors) -> Vectors:
         """The stored vectors, checked on a sample, with a tolerance since another processor rounds differently."""
-        some = torch.cat([rows[:SAMPLE], rows[SAMPLE:][-SAMPLE:]])
+        size = len(self.counts)
+        first = torch.arange(min(SAMPLE, size))
+        some = torch.cat([first, torch.arange(max(len(first), size - SAMPLE), size)])
         made = self.embed(self.model.item, some)
         if vectors.task:
             task = self.model.tasks.get(vectors.task)
             made = self._candidates(task, made, some) if isinstance(task, CorpusTask) else made[:, :0]
         held = vectors.rows.to(self.device)
-        if held.shape != (len(rows), made.shape[1]) or held.dtype != made.dtype or not close(held[some], made):
+        if held.shape != (size, made.shape[1]) or held.dtype != made.dtype or not close(held[some], made):
             raise OtherVectorsError(
-                f"the stored vectors, of shape {tuple(held.shape)}, differ from those of the model's {len(rows) - 1:,} "
+                f"the stored vectors, of shape {tuple(held.shape)}, differ from those of the model's {size - 1:,} "
                 "items; save the model again",
                 file=FILE,
             )

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 import torch
 
+from motet.index.best import best
 from motet.recommender import Recommender
 from motet.serve.events.event import Event
 from motet.serve.models.spelling import sort_out
 from motet.serve.models.training_events import TrainingEvents
 
-BLOCK = 1 << 14  # item vectors converted to double precision at a time
+BLOCK = 1 << 12  # item vectors converted to double precision at a time
 
 
 class Catalogue:
@@ -92,7 +93,7 @@ class Catalogue:
             One point per item.
         """
         counts = self.recommender.scorer.counts[1:]
-        rows = counts.argsort(descending=True, stable=True)[:limit]
+        rows = best(counts[None], limit)[1][0]
         ids = self.recommender.items.vocab.decode(rows + 1).to_list()
         points = self._points(rows + 1).tolist()
         columns = zip(ids, points, counts[rows].long().tolist(), strict=True)
@@ -116,10 +117,16 @@ class Catalogue:
     @cached_property
     def _axes(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The mean item vector and the two directions of largest variance, computed block by block."""
-        blocks = self.recommender.scorer.items[1:].split(BLOCK)
-        mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / sum(map(len, blocks))
-        off = (block.double() - mean for block in blocks)
-        _, directions = torch.linalg.eigh(torch.stack([block.T @ block for block in off]).sum(0))
+        items = self.recommender.scorer.items[1:]
+        mean, squares = (
+            items.new_zeros(shape, dtype=torch.float64) for shape in (items.shape[1:], 2 * items.shape[1:])
+        )
+        for block in items.split(BLOCK):
+            mean += block.double().sum(0) / len(items)
+        for block in items.split(BLOCK):
+            off = block.double() - mean
+            squares += off.T @ off
+        _, directions = torch.linalg.eigh(squares)
         axes = directions[:, -2:].flip(1)
         # The sign of an axis is arbitrary; its largest component is made positive, so that the map is reproducible.
         signs = axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
