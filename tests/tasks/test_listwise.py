@@ -94,6 +94,14 @@ def test_rows_of_an_unknown_category_are_no_list() -> None:
     assert task.training_weights(log.batch()).tolist() == [1, 1, 0, 0]
 
 
+def test_unknown_users_are_not_one_user() -> None:
+    events = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "rating": [1.0, 2.0]})
+    log = EventLog.read(events, Schema(signals=("rating",)))
+    task = model_of(log, Listwise("rating")).tasks["rating"]
+    strangers = pl.DataFrame({"user_id": [1, 1, 8, 9], "item_id": [1, 2, 1, 2], "rating": [1.0, 2.0, 3.0, 4.0]})
+    assert task.training_weights(log.encode(strangers).batch()).tolist() == [1, 1, 0, 0]
+
+
 def test_weights_weigh_a_rows_part(log: EventLog) -> None:
     plain, weighted = (model_of(log, Listwise("rating", where=rows)) for rows in (None, Rows(weight="weight")))
     batch = log.batch()

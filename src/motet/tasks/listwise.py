@@ -28,7 +28,7 @@ class Listwise(PairTask):
     Each list's loss is divided by its value for equal scores and spread over its labelled rows. The mean over a list's
     rows is then 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
     labelled rows of all lists with at least two different labels, so a list counts in proportion to its length. Rows of
-    other lists have nothing to be compared with, and weight 0.
+    other lists, and of unknown users, have nothing to be compared with, and weight 0.
 
     Row weights multiply a row's part of the loss. Only rows of the same batch are compared.
 
@@ -152,7 +152,7 @@ class Listwise(PairTask):
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """The labelled rows whose list holds another label."""
-        rows = self.labelled(batch)
+        rows = self.labelled(batch) & (batch.users > 0)  # unknown users are not one user
         if self.by is not None and self.by in batch.vocabs:
             rows = rows & (batch[self.by] > 0)  # an unknown category is no list
         labels = batch[self.label].where(rows, torch.nan)
