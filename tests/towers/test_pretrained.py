@@ -49,6 +49,15 @@ def test_known_vectors_are_mapped_and_the_others_learned(items: Entities, vector
     assert out.abs().max() < 1, "what is mapped starts about as large as an embedding"
 
 
+def test_how_many_have_a_vector_does_not_change_how_large_mapped_ones_start(items: Entities) -> None:
+    sizes = []
+    for count in (1, 3):
+        torch.manual_seed(0)
+        tower = PretrainedTower(items, aligned(items, [1, 2, 3][:count], np.full((count, 3), 5.0)), dim=64)
+        sizes.append(tower.map.square().mean().item())
+    assert sizes[0] == pytest.approx(sizes[1])
+
+
 @pytest.mark.usefixtures("unchecked_types")
 def test_vectors_may_be_any_array(items: Entities, vectors: torch.Tensor) -> None:
     assert torch.equal(PretrainedTower(items, vectors.double().numpy()).vectors.nan_to_num(), vectors.nan_to_num())

@@ -45,7 +45,7 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
                 [nan, nan],
                 [1., 2.]])
     """
-    lines = torch.as_tensor(vectors, dtype=torch.float32)
+    lines = torch.as_tensor(vectors, dtype=torch.float32, device="cpu")
     if lines.ndim != 2 or len(lines) != len(ids):
         raise DataError(
             f"{len(ids):,} ids of {entities.key!r} came with vectors of shape {tuple(lines.shape)}; give one line an id"
@@ -146,7 +146,8 @@ class PretrainedTower(FeaturedTower):
         self.ids = Embedding(len(entities), dim, init_scale=init_scale) if ids else None
         self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
         self.register_buffer("vectors", table)
-        size = table.nan_to_num().square().sum(1).mean().sqrt().clamp(min=1e-6)
+        given = table[~table.isnan().any(1)]  # none of them where weights are to be loaded
+        size = given.square().sum(1).mean().nan_to_num().sqrt().clamp(min=1e-6)
         self.map = nn.Parameter(torch.empty(table.shape[1], dim).uniform_(-init_scale, init_scale) / size)
         self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
 
