@@ -182,3 +182,5 @@ def test_errors() -> None:
         in_batch_softmax(q[:1], v, candidate_ids=torch.tensor([7]))
     with pytest.raises(ConfigError, match="1 sampling_probability for 2 candidates; give one per candidate"):
         in_batch_softmax(q[:1], v, sampling_probability=torch.tensor([0.5]))
+    with pytest.raises(ConfigError, match=r"a mask of shape \(1, 1\) for 1 queries and 2 candidates"):
+        in_batch_softmax(q[:1], v, mask=torch.ones(1, 1, dtype=torch.bool))

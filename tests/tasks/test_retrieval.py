@@ -280,6 +280,9 @@ def test_errors(log: EventLog) -> None:
             model_of(log, Retrieval(pool=InBatch(log_q=probabilities)))
     with pytest.raises(ConfigError, match="a score_mask covers only the rows of the batch"):
         InBatch(score_mask=lambda batch: torch.ones(len(batch), len(batch)).bool(), spare="history")
+    one = model_of(log, Retrieval(pool=InBatch(score_mask=lambda batch: torch.ones_like(batch.users).bool())))
+    with pytest.raises(ConfigError, match=r"score_mask returned the shape \(60,\) for a batch of 60 rows"):
+        one.losses(log.batch())
 
 
 def test_chance_costs_one_whatever_the_pool(log: EventLog) -> None:

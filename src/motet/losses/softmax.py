@@ -87,7 +87,7 @@ def in_batch_softmax(
     sampling_probability: Float[Tensor, " probabilities"] | None = None,
     candidate_ids: Int[Tensor, " ids"] | None = None,
     remove_accidental_hits: bool = False,
-    mask: Bool[Tensor, "rows candidates"] | None = None,
+    mask: Bool[Tensor, "mask_rows mask_candidates"] | None = None,
     hard_negatives: int | None = None,
 ) -> Float[Tensor, " rows"]:
     """In-batch softmax: the positive of row r is candidate r; all other candidates are negatives.
@@ -109,8 +109,8 @@ def in_batch_softmax(
         The loss of each row.
 
     Raises:
-        ConfigError: If there are fewer candidates than rows, `remove_accidental_hits` is set without ids, or ids or
-            probabilities are not one per candidate.
+        ConfigError: If there are fewer candidates than rows, `remove_accidental_hits` is set without ids, ids or
+            probabilities are not one per candidate, or the mask is not one flag per row and candidate.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
@@ -125,6 +125,11 @@ def in_batch_softmax(
     for name, given in (("candidate_ids", candidate_ids), ("sampling_probability", sampling_probability)):
         if given is not None and len(given) != len(candidates):
             raise ConfigError(f"{len(given)} {name} for {len(candidates)} candidates; give one per candidate")
+    if mask is not None and mask.shape != (len(queries), len(candidates)):
+        raise ConfigError(
+            f"a mask of shape {tuple(mask.shape)} for {len(queries)} queries and {len(candidates)} candidates; give "
+            "one flag per pair"
+        )
     ids = torch.arange(len(candidates), device=candidates.device) if candidate_ids is None else candidate_ids
     # A mask refers to single copies, so with a mask every copy is a candidate of its own.
     pool = distinct(ids if mask is None else torch.arange(len(ids), device=ids.device))

@@ -292,10 +292,19 @@ class InBatch(Pool):
 
         Returns:
             Pairs sorted by user, or None if only the row's own item can be spared.
+
+        Raises:
+            ConfigError: If the `score_mask` returns another shape than [batch, batch].
         """
         if self.score_mask is None:
             return super().dropped(batch, candidates)
-        return masked_pairs(self.score_mask(batch), batch.items if self.spare == "same item" else None)
+        mask = self.score_mask(batch)
+        if mask.shape != (len(batch), len(batch)):
+            raise ConfigError(
+                f"score_mask returned the shape {tuple(mask.shape)} for a batch of {len(batch)} rows; give "
+                "[batch, batch] flags"
+            )
+        return masked_pairs(mask, batch.items if self.spare == "same item" else None)
 
     def _with(self, extra: Tensor, batch: Batch, item: Tensor, embed: Embed) -> Candidates:
         """The items of the batch and the extra ones, each once."""
