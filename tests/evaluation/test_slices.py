@@ -123,3 +123,20 @@ def test_unknown_family_is_refused(logs: tuple[EventLog, EventLog]) -> None:
         ConfigError, match=r"slice 'genre' is neither a family nor a column; did you mean 'genres'\? There"
     ):
         evaluate(Popularity(logs[0]), logs[1], train=logs[0], slices=["genre"])
+
+
+def test_no_two_slices_of_a_column_share_a_name() -> None:
+    """Times differ late in their digits, and a value may be called "unknown"; every row stays in a slice."""
+    times = [1_700_000_000 + row for row in range(12)]
+    schema = Schema(time="time", context_features={"device": Categorical(), "few": Numeric()})
+    device = ["unknown", None, "web"] * 4
+    few = [1_000_000.0, 1_000_001.0] * 6
+    columns = {"user_id": range(12), "item_id": range(12), "time": times, "device": device, "few": few}
+    log = EventLog.read(pl.DataFrame(columns), schema)
+    found = masks(["time", "device", "few"], log, log)
+    by_family = Counter(name.split(":")[0] for name in found)
+    assert by_family == {"time": 4, "device": 2, "few": 2}
+    assert {"few: 1000000", "few: 1000001", "device: unknown", "device: web"} <= set(found)
+    for family in by_family:
+        parts = torch.stack([mask for name, mask in found.items() if name.startswith(f"{family}:")])
+        assert parts.sum(0).eq(1).all()

@@ -64,8 +64,9 @@ def masks(families: Sequence[str], test: EventLog, train: EventLog) -> dict[str,
     found: dict[str, Tensor] = {}
     for family in families:
         for name, chosen in _slices(family, test, train):
+            key = f"{family}: {name}"
             if chosen.any():
-                found[f"{family}: {name}"] = chosen
+                found[key] = found[key] | chosen if key in found else chosen  # "unknown" may be a value too
     return found
 
 
@@ -108,7 +109,7 @@ def _column(name: str, test: EventLog) -> Iterator[tuple[str, Tensor]]:
     batch = test.batch()
     if name in test.columns and name not in (test.users.key, test.items.key) and test.columns[name].ndim == 1:
         values = test.columns[name]
-        return _values(Codes(values, test.vocabs[name]) if name in test.vocabs else Numbers(values), None)
+        return _values(Codes(values, test.vocabs[name]) if name in test.vocabs else Numbers(values.double()), None)
     for side, rows in ((test.users, batch.users), (test.items, batch.items)):
         if name in side.features:
             return _values(side.features[name], rows)
@@ -131,9 +132,7 @@ def _values(column: Column, rows: Tensor | None) -> Iterator[tuple[str, Tensor]]
     assert isinstance(column, Bag)
     assert rows is not None
     entity = torch.repeat_interleave(column.offsets.diff())
-    own = torch.bincount(rows, minlength=len(column.offsets) - 1)[
-        entity
-    ]  # number of test rows of the entity with each value
+    own = torch.bincount(rows, minlength=len(column.offsets) - 1)[entity]  # test rows of the entity with each value
     counts = torch.zeros(len(column.vocab), dtype=torch.int64).index_add_(0, column.rows, own)
     chosen = [code for code in counts.argsort(descending=True, stable=True).tolist() if counts[code]][:VALUES]
     return _frequent({code: torch.isin(rows, entity[column.rows == code]) for code in chosen}, column.vocab)
@@ -154,10 +153,23 @@ def _quarters(values: Tensor) -> Iterator[tuple[str, Tensor]]:
     known = values[~values.isnan()].double()
     levels = known.unique()
     if len(levels) <= 4:
-        yield from ((f"{level:g}", values.double() == level) for level in levels.tolist())
+        named = zip(_written(levels.tolist()), levels.tolist(), strict=True)
+        yield from ((name, values.double() == level) for name, level in named)
     else:
         ends = sorted(set(np.quantile(known.numpy(), QUARTERS).tolist()))
-        for number, (low, high) in enumerate(pairwise(ends)):
+        for number, ((low, high), (first, last)) in enumerate(
+            zip(pairwise(ends), pairwise(_written(ends)), strict=True)
+        ):
             above = values.double() >= low if number == 0 else values.double() > low
-            yield f"{low:g} to {high:g}", above & (values.double() <= high)
+            yield f"{first} to {last}", above & (values.double() <= high)
     yield "unknown", values.isnan()
+
+
+def _written(numbers: Sequence[float]) -> list[str]:
+    """Different numbers as different texts, in six digits unless they need more, as times in seconds do."""
+    texts: list[str] = []
+    for digits in range(6, 18):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(numbers):
+            break
+    return texts
