@@ -1,52 +1,52 @@
-"""Comparison: what `compare` found, and the file that holds it, for tables, reports and other programs.
+"""Comparison: the result of `compare`, and the file that holds it, for tables, reports and other programs.
 
-A run folder holds `compare.json`, one document in UTF-8, written whole or not at all. An unknown number is null.
+The folder of a run holds `compare.json`, one JSON document, written whole or not at all. An unknown number is null.
 
 | key | holds |
 |---|---|
-| `format` | 1; it changes when a reader of this format could misread the file |
+| `format` | 1; another number if a reader of this format could misread the file |
 | `project` | name of the project file |
-| `tables` | the project as declared, as TOML would give it |
-| `versions` | of `motet`, `torch`, `python` |
-| `notes` | sentences: which rows are the test, what differs between seeds, how intervals were made, who is left out |
-| `warnings` | sentences: what makes the figures doubtful |
-| `level`, `draws` | of the intervals: `0.95`, and how many samples of users |
-| `seeds` | one object a seed: the settings it gave, by `table.key`: `{"training.seed": 0, "split.seed": 0}` |
-| `headlines` | by name, the key that speaks for it: `{"rating": "rating/rmse"}`; names below |
+| `tables` | the project as declared: the parsed TOML |
+| `versions` | of `motet`, `torch` and `python` |
+| `notes` | sentences: the test rows, what the seeds change, how intervals were computed, which rows are left out |
+| `warnings` | sentences: reasons to doubt the metrics |
+| `level`, `draws` | confidence level of the intervals (`0.95`), and number of bootstrap samples of users |
+| `seeds` | one object per seed, with the settings it changed: `{"training.seed": 0, "split.seed": 0}` |
+| `headlines` | the key of the headline metric of each name (see below): `{"rating": "rating/rmse"}` |
 | `systems` | a list; see below |
 | `versus` | a list of paired differences; see below |
-| `mean_gain` | the mean over tasks of the relative gain over the specialists: an estimate, or null |
-| `conflicts` | by task, by other task: the cosine of their gradients, the mean over epochs and seeds |
-| `curves` | by name, reliability curves of the joint model on the first seed, as `Report.to_dict` has them |
-| `verdict` | sentences, the first of which says whether joint training paid off |
+| `mean_gain` | the mean over the tasks of the relative gain over the specialists: an estimate, or null |
+| `conflicts` | by task and other task, the cosine of their gradients: the mean over epochs and seeds |
+| `curves` | reliability curves of the joint model on the first seed, in the form of `Report.to_dict` |
+| `verdict` | sentences; the first says whether joint training paid off |
 
-A *name* is that of a task; of a stage of a funnel, `funnel/bought`; or `served`, for the lists that users get. Below,
-`task` of a paired difference is such a name.
+A *name* is a task (`rating`), a stage of a funnel (`funnel/bought`), or `served` for the lists that users get. `task`
+of a paired difference is such a name.
 
-An *estimate* is `{"value", "low", "high"}`. A system:
-
-| key | holds |
-|---|---|
-| `name`, `kind`, `task` | `joint`; `rating only`, a `specialist` of task `rating`; `popularity`, a `baseline` |
-| `figures` | by key (`"rating/rmse"`, `"retrieval/unseen/ndcg@10"`), an estimate: the mean over the seeds |
-| `by_seed` | by key, the figure of each seed, in the order of `seeds` |
-| `histories` | one list a seed, one object an epoch, as `fit` returns it; see below |
-| `seconds` | of training and evaluation, one number a seed |
-| `errors` | one text a seed: why it could not be trained; `""` where it could |
-
-An epoch has `epoch` (from 1), `seconds`, `loss/TASK` and, where the project has them, `gradient/TASK` (a task's share
-of the gradient), `cosine/A/B`, `gate/TASK/EXPERT`, `validation/KEY`. Baselines have none, nor what was not trained.
-
-A paired difference, of the joint model less another system, in the same samples of users:
+An *estimate* is `{"value", "low", "high"}`. A system has
 
 | key | holds |
 |---|---|
-| `system`, `task`, `key` | the other system; whose figure, as in `headlines`; and the figure |
-| `headline` | whether the figure is the one that speaks |
-| `joint`, `other` | the two figures: means over the seeds that both were trained on |
-| `difference` | an estimate in the unit of the figure: below 0 is better for an error such as RMSE |
-| `gain` | the difference as a share of the other's figure: above 0 is better, whatever the figure |
-| `outcome` | `better`, `worse` or `undecided`: whether `difference` leaves 0 out, and on which side |
+| `name`, `kind`, `task` | `joint`; `rating only`, a `specialist` for the task `rating`; `popularity`, a `baseline` |
+| `figures` | by key (`"rating/rmse"`, `"retrieval/unseen/ndcg@10"`), the mean over the seeds: an estimate |
+| `by_seed` | by key, the value for each seed, in the order of `seeds` |
+| `histories` | for each seed, the epochs as `fit` returns them; see below |
+| `seconds` | time of training and evaluation for each seed |
+| `errors` | for each seed, why training failed; `""` if it did not |
+
+An epoch has `epoch` (from 1), `seconds`, `loss/TASK` and, if the project has them, `gradient/TASK` (the task's share
+of the gradient), `cosine/A/B`, `gate/TASK/EXPERT` and `validation/KEY`. Baselines and failed trainings have no epochs.
+
+A paired difference is that of the joint model minus another system, on the same samples of users:
+
+| key | holds |
+|---|---|
+| `system`, `task`, `key` | the other system, the name, and the key of the metric |
+| `headline` | whether it is the headline metric of the name |
+| `joint`, `other` | both values: means over the seeds on which both were trained |
+| `difference` | an estimate in the unit of the metric; for an error such as RMSE, below 0 is better |
+| `gain` | the difference as a share of the other system's value; above 0 is better for every metric |
+| `outcome` | `better` or `worse` if the interval of `difference` excludes 0, else `undecided` |
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 FILE = "compare.json"
 FORMAT: Literal[1] = 1
-SERVED = "served"  # what lists that users get are called beside the tasks
+SERVED = "served"  # the name of the lists that users get, beside those of the tasks
 Figure = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 Kind = Literal["joint", "specialist", "baseline"]
 Outcome = Literal["better", "worse", "undecided"]
@@ -77,12 +77,12 @@ class _Told(BaseModel):
 
 
 class Estimate(_Told):
-    """A number, and between what and what it is.
+    """A number and its confidence interval.
 
     Attributes:
         value: The number.
-        low: The lower end of its interval.
-        high: The upper end.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     value: Figure
@@ -94,14 +94,14 @@ class System(_Told):
     """One system on every seed.
 
     Attributes:
-        name: Of the system.
-        kind: What it is.
-        task: The one task of a specialist.
-        figures: Means over the seeds, by key.
-        by_seed: The figure of each seed, by key.
-        histories: What `fit` returned, one list a seed.
-        seconds: Of training and evaluation, by seed.
-        errors: Why it could not be trained, by seed.
+        name: Name of the system.
+        kind: `"joint"`, `"specialist"` or `"baseline"`.
+        task: The task of a specialist; None for other systems.
+        figures: Metrics by key: means over the seeds.
+        by_seed: Metrics by key: one value for each seed.
+        histories: The epochs of each seed, as `fit` returned them.
+        seconds: Time of training and evaluation for each seed.
+        errors: Why training failed, for each seed; empty if it did not.
     """
 
     name: str
@@ -114,30 +114,30 @@ class System(_Told):
     errors: list[str] = []
 
     def speaks_of(self, name: str) -> bool:
-        """Whether its figures under a name say what it was trained for.
+        """Whether the system was trained for what a name stands for.
 
         Args:
-            name: Of a task, a stage of one, or `served`.
+            name: A task, a stage of a funnel, or `served`.
 
         Returns:
-            False for a specialist and another task.
+            False for a specialist and the name of another task.
         """
         return self.task is None or name.partition("/")[0] in (self.task, SERVED)
 
 
 class Versus(_Told):
-    """A figure of the joint model beside that of another system.
+    """The paired difference of a metric between the joint model and another system.
 
     Attributes:
-        system: The other.
-        task: Whose figure: a task, a stage of one (`funnel/bought`), or `served`, the lists that users get.
-        key: Of the figure.
-        headline: Whether it speaks for the task.
-        joint: That of the joint model.
-        other: That of the other system.
-        difference: Joint less other.
-        gain: By which part of the other's the joint model's is better.
-        outcome: Whether the difference leaves 0 out, and on which side.
+        system: Name of the other system.
+        task: A task, a stage of a funnel (`funnel/bought`), or `served` for the lists that users get.
+        key: Key of the metric.
+        headline: Whether it is the headline metric of the task.
+        joint: The joint model's value.
+        other: The other system's value.
+        difference: Joint minus other.
+        gain: The difference as a share of the other system's value; above 0 if the joint model is better.
+        outcome: `"better"` or `"worse"` if the interval of the difference excludes 0, else `"undecided"`.
     """
 
     system: str
@@ -152,25 +152,25 @@ class Versus(_Told):
 
 
 class Comparison(_Told):
-    """A joint model beside its specialists and baselines, on several seeds; it prints as a table and a verdict.
+    """A joint model beside its specialists and baselines, on several seeds.
 
     Attributes:
         project: Name of the project file.
         tables: The project as declared.
-        versions: Of what computed it.
-        notes: What was measured on what.
-        warnings: What makes the figures doubtful.
-        level: Of the intervals.
-        draws: Samples of users.
-        seeds: The settings each seed gave.
-        headlines: The key of the figure that speaks for each task, stage, and for the lists that users get.
-        systems: The joint model, specialists and baselines, in this order.
-        versus: Paired differences between the joint model and the others.
-        mean_gain: The mean over tasks of the gain over the specialists; None where one is missing.
-        conflicts: Cosines between the gradients of tasks.
+        versions: Versions of motet, torch and Python.
+        notes: How the metrics were measured, one sentence each.
+        warnings: Reasons to doubt the metrics.
+        level: Confidence level of the intervals.
+        draws: Number of bootstrap samples of users.
+        seeds: The settings that each seed changed.
+        headlines: Key of the headline metric of each task or stage, and of the lists that users get.
+        systems: The joint model, the specialists and the baselines, in this order.
+        versus: Paired differences between the joint model and the other systems.
+        mean_gain: The mean over the tasks of the gain over the specialists; None if a specialist is missing.
+        conflicts: Cosines between the gradients of tasks, by task and other task.
         curves: Reliability curves of the joint model on the first seed.
         verdict: Sentences; the first says whether joint training paid off.
-        format: Of the file.
+        format: Format of the file.
     """
 
     project: str
@@ -192,17 +192,17 @@ class Comparison(_Told):
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
-        """Read what `compare` wrote.
+        """Read the file that `compare` wrote.
 
         Args:
-            folder: Of the run.
+            folder: Folder of the run.
 
         Returns:
             The comparison.
 
         Raises:
-            ConfigError: If no comparison has ended in the folder.
-            DataError: If the file is none of this format.
+            ConfigError: If the folder holds no finished comparison.
+            DataError: If the file does not have this format.
         """
         file = Path(folder) / FILE
         try:
@@ -214,16 +214,16 @@ class Comparison(_Told):
             raise DataError(f"{file} is no comparison of format {FORMAT}: {told}") from error
 
     def write(self, folder: str | Path) -> Path:
-        """Write it, whole or not at all.
+        """Write the file, whole or not at all.
 
         Args:
-            folder: Of the run.
+            folder: Folder of the run.
 
         Returns:
             The file.
 
         Raises:
-            ArtifactError: If the disk is full or refuses to be written.
+            ArtifactError: If the file cannot be written.
         """
         file = Path(folder) / FILE
         write_whole(file, self.model_dump_json(indent=1))
@@ -233,13 +233,13 @@ class Comparison(_Told):
         """One of the systems.
 
         Args:
-            name: Of the system.
+            name: Name of the system.
 
         Returns:
             The system.
 
         Raises:
-            KeyError: If there is none of that name.
+            KeyError: If there is no system of this name.
         """
         known = {each.name: each for each in self.systems}
         if name not in known:
@@ -248,7 +248,7 @@ class Comparison(_Told):
 
     @property
     def transfers(self) -> Mapping[str, Versus]:
-        """By task and stage, the joint model beside the specialist, in the figure that speaks."""
+        """By task or stage, the difference between the joint model and the specialist in the headline metric."""
         return transfers(self.systems, self.versus)
 
     @property
@@ -260,7 +260,7 @@ class Comparison(_Told):
         """The comparison as a table for the terminal.
 
         Returns:
-            One line a system, one column a figure that speaks; then what joint training gained.
+            One row per system, one column per headline metric; below, the gains of joint training.
         """
         from motet.compare.comparison_table import comparison_table
 
@@ -268,14 +268,14 @@ class Comparison(_Told):
 
 
 def transfers(systems: Sequence[System], versus: Sequence[Versus]) -> dict[str, Versus]:
-    """What joint training did to each task, and to each stage of a funnel.
+    """The effect of joint training on each task, and on each stage of a funnel.
 
     Args:
-        systems: All.
+        systems: All systems.
         versus: All paired differences.
 
     Returns:
-        By `voice`, the joint model beside the task's specialist, in the figure that speaks.
+        By `voice`, the difference between the joint model and the task's specialist in the headline metric.
     """
     alone = {each.name: each.task for each in systems if each.kind == "specialist"}
     return {

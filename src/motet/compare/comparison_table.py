@@ -15,13 +15,13 @@ STYLES = {"better": "green", "worse": "bold red", "undecided": ""}
 
 
 def comparison_table(found: Comparison) -> Table:
-    """One line a system, one column a figure that speaks; below, what joint training gained, and how gradients lie.
+    """One row per system, one column per headline metric; below, the gains of joint training and gradient cosines.
 
     Args:
-        found: By `compare`.
+        found: The comparison.
 
     Returns:
-        The table; a specialist has no figures in the tasks it was not trained for.
+        The table; the cells of a specialist are empty for tasks that it was not trained for.
     """
     count = len(found.seeds)
     title = f"Test rows, {count} seed{'s' * (count > 1)}, intervals of {found.level:.0%}"

@@ -1,4 +1,4 @@
-"""Sweep: what trainings with many settings led to, and their front."""
+"""Sweep: the trials of a sweep, and their Pareto front."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found.
+    """The result of a sweep.
 
     Attributes:
-        objectives: Keys of the figures, all of validation rows.
-        trials: In the order in which they were chosen.
-        yardstick: What simple rules reach, and how the rows were chosen.
+        objectives: Keys of validation metrics.
+        trials: All trials, in the order in which they were chosen.
+        yardstick: Metrics of simple rules, and notes on the rows.
     """
 
     objectives: tuple[str, ...]
@@ -34,13 +34,13 @@ class Sweep:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The trials that no other beats in every objective."""
+        """The trials that no other trial dominates: as good in every objective, and better in one."""
         kept = pareto_front(self._points, lower=self._lower).tolist()
         return tuple(trial for trial, on in zip(self.trials, kept, strict=True) if on)
 
     @property
     def reference(self) -> dict[str, float]:
-        """Where the hypervolume starts: what the best simple rule reaches, or the worst trial where there is none."""
+        """The reference point of the hypervolume: the best simple rule, or the worst trial if no rule applies."""
         rules = {key: self.yardstick.rule(key) for key in self.objectives}
         worst = {
             key: (max if lower_is_better(key) else min)(
@@ -52,7 +52,7 @@ class Sweep:
 
     @property
     def hypervolume(self) -> float:
-        """How much the front covers beyond the reference."""
+        """The hypervolume of the front over the reference point."""
         reference = torch.tensor(list(self.reference.values()), dtype=torch.float64)
         return hypervolume(self._points, reference, lower=self._lower)
 
@@ -69,7 +69,7 @@ class Sweep:
         """The trials as a table for plots.
 
         Returns:
-            A row a trial: its number, its state, whether it is on the front, its settings, its objectives.
+            One row per trial: number, state, whether it is on the front, settings and objectives.
         """
         front = {trial.number for trial in self.front}
         return pl.DataFrame(
@@ -87,10 +87,10 @@ class Sweep:
         )
 
     def table(self) -> Table:
-        """The trials for the terminal: those on the front marked, those dominated grey, simple rules below.
+        """The trials as a table for the terminal.
 
         Returns:
-            One line a trial.
+            One row per trial; see `motet.compare.sweep_table`.
         """
         from motet.compare.sweep_table import sweep_table
 

@@ -1,4 +1,4 @@
-"""Lists: what users would get from every system of a comparison, judged by the same rows."""
+"""Lists: the lists that each system of a comparison recommends, evaluated on the same test rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from motet.recommender import Recommender
 
 @dataclass(frozen=True)
 class Lists:
-    """The users whose lists are judged, and what they turned to.
+    """The users whose lists are evaluated, and the items they interacted with.
 
     Attributes:
-        demand: The same for every system: the rows of the tasks that retrieve in the joint model.
-        train: The rows that systems are trained on.
-        seen: What no system recommends to a user again.
+        demand: The positive test rows of the joint model's retrieval tasks, the same for every system.
+        train: The training rows.
+        seen: Items that no system recommends to a user again.
     """
 
     demand: Demand
@@ -30,14 +30,14 @@ class Lists:
 
     @classmethod
     def of(cls, project: Project, rows: Divided) -> Self | None:
-        """Those of a project.
+        """Collect the users and items of a project.
 
         Args:
-            project: Of the joint model.
+            project: The project of the joint model.
             rows: Its rows.
 
         Returns:
-            None where nobody can be served: the test has nothing new.
+            The lists to ask for; None if no user has a new item in the test.
         """
         assert rows.test is not None
         system = project.product(project.model(rows.train), rows.train)
@@ -46,17 +46,17 @@ class Lists:
 
     @property
     def length(self) -> int:
-        """How many items a list has."""
+        """Number of items per list."""
         return min(LENGTH, self.demand.catalogue)
 
     def judge(self, system: Recommender | Baseline) -> Report:
-        """Ask a system for the lists, and judge them.
+        """Evaluate the lists of a system.
 
         Args:
-            system: What recommends; a rule leaves out what counts as seen in the product.
+            system: The system; a baseline leaves out the items that the joint model leaves out.
 
         Returns:
-            Figures by `served/unseen/metric`.
+            Metrics by `served/unseen/metric`.
         """
         if isinstance(system, Baseline):
             system.seen = self.seen

@@ -1,4 +1,4 @@
-"""What a worker does: one system on one seed, judged by the test rows."""
+"""The job of a worker in a comparison: train one system with one seed, and evaluate it on the test rows."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from motet.project import Divided, Project
 
 
 def on_seed(trial: Trial, declaration: Declaration, contender: Contender, seed: Mapping[str, int], draws: int) -> Trial:
-    """Train or fit a system, and take its figures, of the test rows and of samples of users.
+    """Train or fit a system, and evaluate it on the test rows and on bootstrap samples of their users.
 
     Args:
-        trial: Started.
+        trial: The started trial.
         declaration: The project.
         contender: The system.
-        seed: The settings that the seed gives.
-        draws: How many samples of users.
+        seed: The settings that the seed changes.
+        draws: Number of bootstrap samples of users.
 
     Returns:
-        The trial, done. Its memory holds by key `draws`, the figures of every sample, `users`, how many they were
-        measured on, and `bias`; of trained systems the `history`; of the joint model also `about`, `notes`, `warnings`
-        and `curves`.
+        The finished trial. Its memory holds, by key of a metric, `draws` (the metric on each sample), `users` (how many
+        it was measured on) and `bias`; for a trained system also `history`; for the joint model also `about`, `notes`,
+        `warnings` and `curves`.
     """
     started = time.perf_counter()
     project = declaration.project({**seed, **contender.changes})
@@ -86,10 +86,10 @@ def _trained(
 
 
 def _resampled(report: Report, users: int, draws: int) -> dict[str, list[float]]:
-    """Figures of samples of users.
+    """Metrics on bootstrap samples of users.
 
-    Users go by their row in the vocabulary, which no split changes: sample n is the same users for every task, system
-    and seed, so that differences are paired and means over tasks and seeds have the variance they should have.
+    Users are numbered by their row in the vocabulary, which no split changes. So sample n has the same users for every
+    task, system and seed: differences are paired, and means over tasks and seeds have the right variance.
     """
     found: dict[str, list[torch.Tensor]] = {}
     parts = [(key, part.spread(key, part.users, users)) for part in report.evidence if len(part) for key in part.keys]

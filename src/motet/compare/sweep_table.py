@@ -16,13 +16,13 @@ ON_FRONT = "*"
 
 
 def sweep_table(found: Sweep) -> Table:
-    """The trials of a sweep: those on the front marked, those dominated grey, simple rules below.
+    """The trials of a sweep: the front is marked, dominated trials are grey, and simple rules stand below.
 
     Args:
-        found: By `sweep`.
+        found: The sweep.
 
     Returns:
-        One line a trial.
+        One row per trial.
     """
     drawn = Table(box=box.SIMPLE_HEAD, title="Validation rows", title_justify="left", caption_justify="left")
     keys = list(dict.fromkeys(key for trial in found.trials for key in trial.settings))
@@ -43,14 +43,14 @@ def sweep_table(found: Sweep) -> Table:
 
 
 def rules(beside: Mapping[str, Mapping[str, float]], keys: Sequence[str]) -> dict[str, list[str]]:
-    """What simple rules reach.
+    """The metrics of simple rules, as text.
 
     Args:
-        beside: Figures by rule.
-        keys: Of the figures wanted.
+        beside: Metrics by rule.
+        keys: Keys of the metrics to show.
 
     Returns:
-        Cells by rule; rules without one of the figures are left out.
+        Cells by rule; a rule that has none of the metrics is left out.
     """
     found = {name: [figures.get(key, math.nan) for key in keys] for name, figures in beside.items()}
     return {
