@@ -91,7 +91,7 @@ def featured(log: EventLog) -> Recommender:
     return make(TOWERS["feature"], log)
 
 
-def told(log: EventLog, row: int) -> dict[str, object]:
+def features_of(log: EventLog, row: int) -> dict[str, object]:
     return {name: log.users.table[name][row - 1] for name in ("age", "gender")} | {
         "tags": log.users.table["tags"].to_list()[row - 1]
     }
@@ -106,7 +106,7 @@ def test_a_stranger_with_the_features_of_a_known_user_differs_by_the_id_alone(lo
     recommender = make(TOWERS[kind], log)
     tower = recommender.model.user
     for row in (1, 2, 3, 4):
-        stranger = vector(recommender, 99, features=told(log, row))
+        stranger = vector(recommender, 99, features=features_of(log, row))
         if isinstance(tower, HashedTower):
             tower.own = tower.table(torch.arange(len(log.users)), 0).detach()
             tower.own[row] = tower.own[1:].mean(0)
@@ -115,7 +115,7 @@ def test_a_stranger_with_the_features_of_a_known_user_differs_by_the_id_alone(lo
             tower.ids.weight.data[row] = tower.ids.weight.data[1:].mean(0)  # type: ignore[union-attr]
         if isinstance(tower, HistoryTower):
             stranger_history = log.frame().filter(pl.col("user") == row)["item"].to_list()
-            stranger = vector(recommender, 99, features=told(log, row), histories={99: stranger_history})
+            stranger = vector(recommender, 99, features=features_of(log, row), histories={99: stranger_history})
         as_known = recommender.scorer.users(torch.tensor([row]))[0]
         if isinstance(tower, HashedTower):
             tower.own = None
@@ -124,9 +124,9 @@ def test_a_stranger_with_the_features_of_a_known_user_differs_by_the_id_alone(lo
         torch.testing.assert_close(stranger, as_known)
 
 
-def test_a_known_user_who_is_told_what_the_log_has_stays_the_same(log: EventLog, featured: Recommender) -> None:
+def test_features_that_the_log_has_change_nothing(log: EventLog, featured: Recommender) -> None:
     for row in (1, 2, 3, 4):
-        assert torch.equal(vector(featured, row, features=told(log, row)), vector(featured, row))
+        assert torch.equal(vector(featured, row, features=features_of(log, row)), vector(featured, row))
     older = vector(featured, 1, features={"age": 60})
     both = vector(featured, 1, features={"age": 60, "gender": None, "tags": ["never had"]})
     assert not torch.equal(older, vector(featured, 1))
@@ -140,8 +140,8 @@ def test_a_history_is_the_trained_users_sum(log: EventLog) -> None:
     items = ["a03", "a07", "a03", "a11"]
     rows = log.items.vocab.encode(["a03", "a07", "a11"])
     nobody = vector(recommender, 99, features={"age": 30})
-    told = vector(recommender, 99, features={"age": 30}, histories={99: items})
-    torch.testing.assert_close(told - nobody, tower.others.weight[rows].sum(0).detach() / 3**0.5)
+    vector_of_both = vector(recommender, 99, features={"age": 30}, histories={99: items})
+    torch.testing.assert_close(vector_of_both - nobody, tower.others.weight[rows].sum(0).detach() / 3**0.5)
     frame = log.frame()
     rest = frame.filter(pl.col("user") == 5)["item"].unique().to_list()
     torch.testing.assert_close(vector(recommender, 5, histories={5: rest[:2]}), vector(recommender, 5))
@@ -176,7 +176,7 @@ def test_a_linear_map_stands_in_where_a_tower_reads_no_history(featured: Recomme
     torch.testing.assert_close(both - vector(featured, 3, features={"age": 60}), toward)
 
 
-def test_what_is_told_is_said_and_left_out(log: EventLog, featured: Recommender) -> None:
+def test_items_of_the_request_are_left_out(log: EventLog, featured: Recommender) -> None:
     users = [5, 96, 97, 98, 99]
     table = pl.DataFrame({"user": [97, 98, 1, 99], "age": [33, None, 50, None], "shoe": [1, 2, 3, 4]})
     histories = {98: ["a00", "a01"], 97: "a02", 5: ["a03"]}
@@ -192,7 +192,7 @@ def test_what_is_told_is_said_and_left_out(log: EventLog, featured: Recommender)
     assert len(featured.recommend(98, 20, histories={98: ["a00"]}, exclude_seen=False).ids) == 20
 
 
-def test_nothing_told_is_popularity(featured: Recommender) -> None:
+def test_a_stranger_without_features_or_events_gets_popularity(featured: Recommender) -> None:
     plain = featured.recommend(99, 5)
     for nothing in (
         {"features": {}},
@@ -226,10 +226,10 @@ def test_many_are_answered_like_each_and_the_same_after_loading(featured: Recomm
 def test_predict_is_what_recommend_says(featured: Recommender) -> None:
     asked: dict[str, object] = {"features": {"age": 41, "gender": "M"}, "histories": {99: ["a04", "a05"]}}
     top = featured.recommend(99, 4, **asked)  # type: ignore[arg-type]
-    told = featured.predict(99, top.ids.tolist(), **asked)  # type: ignore[arg-type]
-    for name, scores in told.items():
+    scored = featured.predict(99, top.ids.tolist(), **asked)  # type: ignore[arg-type]
+    for name, scores in scored.items():
         torch.testing.assert_close(scores, top.tasks[name])
-    assert not torch.equal(told["stars"], featured.predict(99, top.ids.tolist())["stars"])
+    assert not torch.equal(scored["stars"], featured.predict(99, top.ids.tolist())["stars"])
 
 
 def test_refuses(log: EventLog, featured: Recommender) -> None:
@@ -287,7 +287,7 @@ def test_refuses(log: EventLog, featured: Recommender) -> None:
         ask(features={"agee": 3})
 
 
-def test_a_tower_that_does_not_say_how_is_told_nothing(log: EventLog) -> None:
+def test_a_tower_without_for_visitors_still_serves_strangers(log: EventLog) -> None:
     class Bare(Tower):
         def __init__(self) -> None:
             super().__init__()
@@ -298,12 +298,12 @@ def test_a_tower_that_does_not_say_how_is_told_nothing(log: EventLog) -> None:
             return self.table[batch["user"]]
 
     recommender = make(lambda _: Bare(), log)
-    assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"  # the linear map needs no `over`
-    with pytest.raises(ConfigError, match=r"a Bare cannot be told of 2 users: give the class a method `over`"):
-        recommender.model.user.over(Visitors(torch.tensor([0, 1])))
+    assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"  # the linear map needs no twin
+    with pytest.raises(ConfigError, match=r"a Bare cannot embed the users of a request: give the class a method `for"):
+        recommender.model.user.for_visitors(Visitors(torch.tensor([0, 1])))
 
 
-def test_what_is_told_counts_as_seen_where_the_rule_may_hold() -> None:
+def test_events_of_the_request_count_as_seen_where_the_rule_may_hold() -> None:
     rows = [(1, "cup", "view"), (1, "pan", "buy"), (2, "pot", "view"), (2, "jug", "buy"), (2, "mug", "view")]
     shop = EventLog.read(
         pl.DataFrame(rows, ["user", "item", "event"], orient="row"), Schema(user="user", item="item", event="event")
@@ -314,15 +314,17 @@ def test_what_is_told_counts_as_seen_where_the_rule_may_hold() -> None:
     def missing(**asked: object) -> set[str]:
         return {"cup", "pan", "pot", "jug", "mug"} - set(found.recommend(1, 5, **asked).ids)
 
-    told = pl.DataFrame({"user": [1, 1, 1], "item": ["pot", "jug", "mug"], "event": ["view", "buy", None]})
+    events = pl.DataFrame({"user": [1, 1, 1], "item": ["pot", "jug", "mug"], "event": ["view", "buy", None]})
     assert missing() == {"pan"}
-    assert missing(histories=told) == {"pan", "jug", "mug"}
-    assert missing(histories=told.drop("event")) == {"pan", "pot", "jug", "mug"}
+    assert missing(histories=events) == {"pan", "jug", "mug"}
+    assert missing(histories=events.drop("event")) == {"pan", "pot", "jug", "mug"}
     assert missing(histories={1: ["pot"]}) == {"pan", "pot"}
-    views = found.recommend(9, 5, histories=told.with_columns(user=9, event=pl.lit("view")))
+    views = found.recommend(9, 5, histories=events.with_columns(user=9, event=pl.lit("view")))
     assert views.basis == "history"
     assert len(views.ids) == 5
-    torch.testing.assert_close(vector(found, 1, histories=told), vector(found, 1, histories={1: ["pot", "jug", "mug"]}))
+    torch.testing.assert_close(
+        vector(found, 1, histories=events), vector(found, 1, histories={1: ["pot", "jug", "mug"]})
+    )
 
 
 @pytest.mark.parametrize("kind", ["history", "sequence"])
@@ -350,6 +352,6 @@ def test_a_tower_takes_in_what_its_own_condition_may_hold_for(kind: str) -> None
     assert found.recommend(9, 2, histories=view.with_columns(user=9)).basis == "popularity"
 
 
-def test_a_condition_on_what_cannot_be_told_rules_nothing_out(log: EventLog) -> None:
+def test_a_condition_on_context_rules_no_event_of_a_request_out(log: EventLog) -> None:
     recommender = make(lambda log: HistoryTower(log.users, log.items, where="device == 'tv'", dim=8), log)
     assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"

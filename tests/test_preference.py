@@ -55,8 +55,8 @@ def trained(log: EventLog) -> Model:
     return model
 
 
-def told(preference: dict[str, float], spread: float = 10.0) -> list[float]:
-    return built(spread).told(preference, WEIGHTS).tolist()
+def encoded(preference: dict[str, float], spread: float = 10.0) -> list[float]:
+    return built(spread).encode(preference, WEIGHTS).tolist()
 
 
 def built(spread: float = 10.0) -> Preference:
@@ -66,22 +66,22 @@ def built(spread: float = 10.0) -> Preference:
 
 
 def test_only_ratios_count_and_they_are_taken_to_the_weights_of_the_model() -> None:
-    assert told(WEIGHTS) == [0.0, 0.0]
-    assert told({"rating": 2.0, "retrieval": 8.0}) == [0.0, 0.0]
-    assert told({"rating": 1.0, "retrieval": 2.0}) == pytest.approx([0.0, math.log(0.5)])
-    assert told({"rating": 0.5, "retrieval": 4.0}) == pytest.approx([math.log(0.5), 0.0])
+    assert encoded(WEIGHTS) == [0.0, 0.0]
+    assert encoded({"rating": 2.0, "retrieval": 8.0}) == [0.0, 0.0]
+    assert encoded({"rating": 1.0, "retrieval": 2.0}) == pytest.approx([0.0, math.log(0.5)])
+    assert encoded({"rating": 0.5, "retrieval": 4.0}) == pytest.approx([math.log(0.5), 0.0])
 
 
 def test_beyond_the_spread_the_nearest_is_meant() -> None:
-    nearest = told({"rating": 10.0, "retrieval": 4.0})
-    assert told({"rating": 1.0}) == pytest.approx(nearest)
-    assert told({"rating": 1.0, "retrieval": 1e-9}) == pytest.approx(nearest)
+    nearest = encoded({"rating": 10.0, "retrieval": 4.0})
+    assert encoded({"rating": 1.0}) == pytest.approx(nearest)
+    assert encoded({"rating": 1.0, "retrieval": 1e-9}) == pytest.approx(nearest)
 
 
 def test_factors_lead_to_the_weights_asked_for_and_are_1_on_average() -> None:
     preference = built()
     asked = {"rating": 3.0, "retrieval": 6.0}
-    factors = preference.factors(preference.told(asked, WEIGHTS), WEIGHTS)
+    factors = preference.factors(preference.encode(asked, WEIGHTS), WEIGHTS)
     weights = dict(zip(WEIGHTS, factors * torch.tensor(list(WEIGHTS.values())), strict=True))
     assert weights["rating"] / weights["retrieval"] == pytest.approx(0.5)
     assert factors.mean() == pytest.approx(1.0)
@@ -106,10 +106,10 @@ def test_a_task_that_is_not_trained_plays_no_part() -> None:
     preference.build(["rating", "retrieval", "click"], dim=4)
     weights = {**WEIGHTS, "click": 0.0}
     assert all(preference.draw(weights)[2] == 0 for _ in range(20))
-    assert preference.told(WEIGHTS, weights).tolist() == [0.0, 0.0, 0.0]
+    assert preference.encode(WEIGHTS, weights).tolist() == [0.0, 0.0, 0.0]
     assert preference.factors(torch.zeros(3), weights).tolist() == [1.0, 1.0, 0.0]
     with pytest.raises(ConfigError, match="asks for task 'click', which the model gives weight 0"):
-        preference.told({"click": 1.0}, weights)
+        preference.encode({"click": 1.0}, weights)
 
 
 def test_each_task_has_a_map_that_counts_by_its_lead() -> None:
@@ -275,5 +275,5 @@ def test_a_trunk_hears_of_it(log: EventLog) -> None:
     model = model_of(log, Preference(100.0), trunk=SharedBottom((8,)))
     fit(model, log, epochs=5, batch_size=128, progress=False)
     recommender = Recommender(model, log)
-    told = [recommender.predict(3, 4, preference={name: 1.0})["rating"] for name in WEIGHTS]
-    assert told[0] != told[1]
+    scored = [recommender.predict(3, 4, preference={name: 1.0})["rating"] for name in WEIGHTS]
+    assert scored[0] != scored[1]

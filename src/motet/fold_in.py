@@ -15,8 +15,8 @@ from torch.nn.functional import embedding_bag
 from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.told import told_features
-from motet.data.told_events import ToldEvents
+from motet.data.request_events import RequestEvents
+from motet.data.request_features import request_features
 from motet.data.visitors import Visitors
 from motet.retrievers.chosen import chosen
 from motet.scorer import Askers, Scorer
@@ -63,8 +63,8 @@ class FoldIn:
         self.items = log.items
         self.log = log
         self.rule = None if seen is None else Expression(seen)
-        self._read = _tellable(scorer.model.user.history_where(log), log)
-        self._nothing = ToldEvents.of(None, (), torch.zeros(0, dtype=torch.int64), log)
+        self._read = _condition_on_requests(scorer.model.user.history_where(log), log)
+        self._nothing = RequestEvents.of(None, (), torch.zeros(0, dtype=torch.int64), log)
         self.had = chosen(log, None)
         self.seen = self.had if seen is None else chosen(log, seen)
 
@@ -80,8 +80,8 @@ class FoldIn:
         Args:
             ids: Known or not.
             features: A table with one row a user, or a mapping from feature to value of a single one.
-            histories: Items by user, or a table of events, as `ToldEvents.of` reads them. An event counts as seen
-                unless `seen` rules it out, and a tower takes it in unless its own condition does; what is not told
+            histories: Items by user, or a table of events, as `RequestEvents.of` reads them. An event counts as seen
+                unless `seen` rules it out, and a tower takes it in unless its own condition does; what is not stated
                 rules nothing out.
 
         Returns:
@@ -97,35 +97,35 @@ class FoldIn:
         if _says_nothing(features) and _says_nothing(histories):
             basis = np.array(["popularity", "known"], dtype=object)[(rows > 0).long().numpy()]
             return Askers(rows, scorer.users(rows), self.seen.lines(rows), self._nothing, basis)
-        events = ToldEvents.of(histories, ids, rows, self.log)
+        events = RequestEvents.of(histories, ids, rows, self.log)
         read = events.where(self._read)
         who, items = read.who, read.items
-        told, said = told_features(features, ids, rows, self.users, tower.reads)
-        visitors = Visitors(rows, told, who, items, self._mean_id if tower.reads or tower.reads_history else None)
+        given, overridden = request_features(features, ids, rows, self.users, tower.reads)
+        visitors = Visitors(rows, given, who, items, self._mean_id if tower.reads or tower.reads_history else None)
         added = visitors.added()
         vectors = scorer.users(rows)
-        changed = (said | (added & tower.reads_history)).nonzero()[:, 0]
+        changed = (overridden | (added & tower.reads_history)).nonzero()[:, 0]
         if len(changed):
-            twin = tower.over(visitors.take(changed))
+            twin = tower.for_visitors(visitors.take(changed))
             vectors = vectors.index_put(
                 (changed.to(scorer.device),), scorer.embed(twin, torch.arange(len(changed), device=scorer.device))
             )
         if len(who) and not tower.reads_history:
             vectors = vectors + (self._summary(visitors) - self._summary(Visitors(rows))) @ self._map
         basis = np.array(["popularity", "features", "history", "known"], dtype=object)
-        best = torch.stack([torch.zeros_like(said), said, added, rows > 0]).long() * torch.arange(4)[:, None]
+        best = torch.stack([torch.zeros_like(added), overridden, added, rows > 0]).long() * torch.arange(4)[:, None]
         barring = events.where(self.rule)
         seen = self.seen.with_added(rows, barring.who, barring.items, len(self.items))
         return Askers(rows, vectors, seen.lines(), events, basis[best.amax(0).numpy()])
 
-    def _with_told(self, history: History, visitors: Visitors) -> History:
-        """What each had by a history of the log, and as told."""
+    def _with_added(self, history: History, visitors: Visitors) -> History:
+        """What each had by a history of the log, and by the request."""
         return history.with_added(visitors.rows, visitors.who, visitors.items, len(self.items))
 
     @torch.no_grad()
     def _summary(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
         """The mean item vector of each history, drawn towards the typical one, and as the difference from that."""
-        had = self._with_told(self.had, visitors).to(self.scorer.device)
+        had = self._with_added(self.had, visitors).to(self.scorer.device)
         counts = had.starts.diff()[:, None]
         return (self._sums(had) - counts * self._typical) / (counts + SHRINK)
 
@@ -163,7 +163,7 @@ class FoldIn:
 
     def _mean(self, visitors: Visitors) -> Float[Tensor, "n dim"]:
         """The mean item vector of each history."""
-        had = self._with_told(self.had, visitors).to(self.scorer.device)
+        had = self._with_added(self.had, visitors).to(self.scorer.device)
         return self._sums(had) / had.starts.diff().clamp(min=1)[:, None]
 
     @cached_property
@@ -181,9 +181,9 @@ def _says_nothing(source: object) -> bool:
     return source is None or (isinstance(source, Mapping) and not source)
 
 
-def _tellable(where: str | None, log: EventLog) -> Expression | None:
+def _condition_on_requests(where: str | None, log: EventLog) -> Expression | None:
     """A condition, unless it reads columns that a request cannot have, such as the context: that rules nothing out."""
     schema = log.schema
-    told = {schema.user, schema.item, schema.time, schema.event, *schema.signals}
+    columns = {schema.user, schema.item, schema.time, schema.event, *schema.signals}
     condition = None if where is None else Expression(where)
-    return condition if condition is not None and told.issuperset(condition.columns) else None
+    return condition if condition is not None and columns.issuperset(condition.columns) else None

@@ -47,5 +47,5 @@ def _standardised(scores: Tensor, allowed: Tensor) -> Tensor:
     centred = (scores - scores.sum(1, keepdim=True) / count).masked_fill(~allowed, 0.0)
     std = (centred.square().sum(1, keepdim=True) / count).sqrt()
     # Rounding leaves equal scores with a spread in the last digit, which must not be scaled up to a preference.
-    alike = std <= 1e-6 * scores.abs().sum(1, keepdim=True) / count
-    return torch.where(alike, 0.0, centred / std)
+    constant = std <= 1e-6 * scores.abs().sum(1, keepdim=True) / count
+    return torch.where(constant, 0.0, centred / std)

@@ -150,7 +150,7 @@ class Model(nn.Module):
             One number a task; None for None.
 
         Raises:
-            ConfigError: If the model has no `Preference`, or the weights break a rule of `Preference.told`.
+            ConfigError: If the model has no `Preference`, or the weights break a rule of `Preference.encode`.
         """
         if preference is None:
             return None
@@ -159,7 +159,7 @@ class Model(nn.Module):
                 "the model was built without a Preference and answers by one weighting only; build it with Model(..., "
                 "preference=Preference()) and train it, or leave the preference out"
             )
-        return self.preference.told(preference, self._weights)
+        return self.preference.encode(preference, self._weights)
 
     def prepare(self, train: Columns) -> None:
         """Let towers and tasks measure the training rows before the first step: counts, means, histories.

@@ -51,8 +51,8 @@ class Preference(Configured):
         >>> preference = Preference(spread=10.0)
         >>> preference.build(["rating", "retrieval"], dim=4)
         >>> weights = {"rating": 1.0, "retrieval": 15.0}
-        >>> told = preference.told({"rating": 1.0, "retrieval": 3.0}, weights)
-        >>> preference.factors(told, weights)
+        >>> z = preference.encode({"rating": 1.0, "retrieval": 3.0}, weights)
+        >>> preference.factors(z, weights)
         tensor([1.6667, 0.3333])
     """
 
@@ -92,7 +92,7 @@ class Preference(Configured):
         below = -self.range * torch.rand(len(self.tasks)) * trained
         return below.index_fill(0, trained.multinomial(1), 0.0)
 
-    def told(self, preference: Mapping[str, float], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
+    def encode(self, preference: Mapping[str, float], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
         """The z of a preference.
 
         Args:
@@ -131,32 +131,32 @@ class Preference(Configured):
         z = (z - z.nan_to_num(-math.inf, neginf=-math.inf).max()).clamp(min=-self.range)
         return z.nan_to_num(0.0).float()
 
-    def factors(self, told: Float[Tensor, " tasks"], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
+    def factors(self, z: Float[Tensor, " tasks"], weights: Mapping[str, float]) -> Float[Tensor, " tasks"]:
         """The factor on each task's weight under a preference.
 
         Args:
-            told: The z of the tasks.
+            z: The z of the tasks.
             weights: Of the model.
 
         Returns:
             One factor a task; the mean over the trained tasks is 1, and the others have 0.
         """
-        shares = told.exp() * self._trained(weights).to(told)
+        shares = z.exp() * self._trained(weights).to(z)
         return shares / shares.sum() * sum(weight > 0 for weight in weights.values())
 
     def forward(
-        self, user: Float[Tensor, "batch dim"], told: Float[Tensor, " tasks"] | None
+        self, user: Float[Tensor, "batch dim"], z: Float[Tensor, " tasks"] | None
     ) -> Float[Tensor, "batch dim"]:
         """User vectors under a preference.
 
         Args:
             user: The output of the tower.
-            told: The z of the tasks; None stands for all 0, the model's own weights.
+            z: The z of the tasks; None stands for all 0, the model's own weights.
 
         Returns:
             One vector a row.
         """
-        z = user.new_zeros(len(self.tasks)) if told is None else told.to(user)
+        z = user.new_zeros(len(self.tasks)) if z is None else z.to(user)
         lead = z.softmax(-1) - 1 / len(self.tasks)
         moved: Tensor = self.maps(user).unflatten(1, (len(self.tasks), -1))
         return user + (lead[:, None] * moved).sum(1)

@@ -16,7 +16,7 @@ from motet.artifact.vectors import FILE, Vectors
 from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.pair_features import PairFeatures
-from motet.data.told_events import ToldEvents
+from motet.data.request_events import RequestEvents
 from motet.errors import ConfigError
 from motet.model import Model
 from motet.tasks import CorpusTask, WithContext
@@ -35,14 +35,14 @@ class Askers:
         rows: User rows; 0 for users who are not in the log.
         vectors: The vectors from the tower, before any preference.
         seen: The rows of the items that each user has seen, which are not recommended again.
-        told: The events that the request passes.
+        events: The events that the request passes.
         basis: The basis of each vector, as in `TopK`: "known", "features", "history" or "popularity".
     """
 
     rows: Int[Tensor, " n"]
     vectors: Float[Tensor, "n dim"]
     seen: Sequence[Int[Tensor, " _"]]
-    told: ToldEvents
+    events: RequestEvents
     basis: npt.NDArray[np.object_]
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Askers:
         places = lines.tolist()
         vectors = self.vectors[lines.to(self.vectors.device)]
         seen = [self.seen[place] for place in places]
-        return Askers(self.rows[lines], vectors, seen, self.told.take(lines), self.basis[places])
+        return Askers(self.rows[lines], vectors, seen, self.events.take(lines), self.basis[places])
 
 
 class Scorer:

@@ -21,7 +21,7 @@ class Codes:
     rows: Int[Tensor, " n"]
     vocab: Vocab
 
-    def said(self) -> Bool[Tensor, " n"]:
+    def known(self) -> Bool[Tensor, " n"]:
         """Which rows have a known value."""
         return self.rows > 0
 
@@ -42,7 +42,7 @@ class Bag:
     offsets: Int[Tensor, " n_plus_1"]
     vocab: Vocab
 
-    def said(self) -> Bool[Tensor, " n"]:
+    def known(self) -> Bool[Tensor, " n"]:
         """Which rows have a known value."""
         return self.offsets.diff() > 0
 
@@ -83,7 +83,7 @@ class Numbers:
 
     values: Float[Tensor, " n"]
 
-    def said(self) -> Bool[Tensor, " n"]:
+    def known(self) -> Bool[Tensor, " n"]:
         """Which rows have a known value."""
         return ~self.values.isnan()
 

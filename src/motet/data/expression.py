@@ -168,8 +168,8 @@ class Expression:
             case _:
                 held = self._holds(node, batch)
                 named = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-                untold = [silent[name] for name in silent if name in named]
-                return torch.stack([held if wanted else ~held, *untold]).any(0)
+                unstated = [silent[name] for name in silent if name in named]
+                return torch.stack([held if wanted else ~held, *unstated]).any(0)
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
         """Rows where both sides are known and the comparison holds."""

@@ -46,7 +46,7 @@ class Lists(NamedTuple):
         rows = rows[groups[rows].argsort(stable=True)]
         _, number, sizes = groups[rows].unique_consecutive(return_inverse=True, return_counts=True)
         starts = sizes.cumsum(0) - sizes
-        return cls(rows, number, sizes, _first_alike(number, labels[rows]) - starts[number])
+        return cls(rows, number, sizes, _first_of_run(number, labels[rows]) - starts[number])
 
     def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
         """All pairs of rows of one list with different labels.
@@ -111,16 +111,16 @@ def discounts(
     order = labels.argsort()
     order = order[scores[order].argsort(descending=True, stable=True)]
     order = order[number[order].argsort(stable=True)]
-    ranks = 1 + torch.arange(len(order), device=order.device) - _first_alike(number[order])
+    ranks = 1 + torch.arange(len(order), device=order.device) - _first_of_run(number[order])
     worth = (1 + ranks.double()).log2().reciprocal() * (ranks <= k)
-    _, block, alike = _first_alike(number[order], scores[order], labels[order]).unique_consecutive(
+    _, block, sizes = _first_of_run(number[order], scores[order], labels[order]).unique_consecutive(
         return_inverse=True, return_counts=True
     )
-    means = worth.new_zeros(len(alike)).index_add(0, block, worth) / alike
+    means = worth.new_zeros(len(sizes)).index_add(0, block, worth) / sizes
     return torch.empty_like(worth).index_copy(0, order, means[block])
 
 
-def _first_alike(*columns: Tensor) -> Tensor:
+def _first_of_run(*columns: Tensor) -> Tensor:
     """The first position of each row's run of equal rows; equal rows must be adjacent."""
     differs = torch.stack([column[1:] != column[:-1] for column in columns]).any(0)
     here = torch.arange(1, len(differs) + 1, device=differs.device)

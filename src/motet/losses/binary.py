@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.losses.pointwise import alike
+from motet.losses.pointwise import same_shape
 
 
 def binary_cross_entropy(
@@ -32,7 +32,7 @@ def binary_cross_entropy(
         >>> binary_cross_entropy(torch.zeros(2), torch.tensor([0.0, 1.0]))
         tensor([0.6931, 0.6931])
     """
-    return -positive_weight * alike(labels, logits) * F.logsigmoid(logits) - (1 - labels) * F.logsigmoid(-logits)
+    return -positive_weight * same_shape(labels, logits) * F.logsigmoid(logits) - (1 - labels) * F.logsigmoid(-logits)
 
 
 def focal(
@@ -68,7 +68,7 @@ def focal(
         tensor([0.1733, 0.1733])
     """
     hit, miss = F.logsigmoid(logits), F.logsigmoid(-logits)
-    positive = alike(labels, logits) * (gamma * miss).exp() * hit
+    positive = same_shape(labels, logits) * (gamma * miss).exp() * hit
     return -positive_weight * positive - (1 - labels) * (gamma * hit).exp() * miss
 
 

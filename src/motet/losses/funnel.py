@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.losses.pointwise import alike
+from motet.losses.pointwise import same_shape
 
 
 def cumulative_log_probs(
@@ -64,6 +64,6 @@ def funnel_losses(
         tensor([[0.6931, 0.2877, 0.0000]])
     """
     reached, missed = cumulative_log_probs(logits)
-    known = ~alike(labels, logits).isnan()
+    known = ~same_shape(labels, logits).isnan()
     labels = labels.nan_to_num()
     return (-labels * reached - (1 - labels) * missed).where(known, 0.0)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.losses.pointwise import alike
+from motet.losses.pointwise import same_shape
 
 
 def cumulative_link(
@@ -41,7 +41,7 @@ def cumulative_link(
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
     last = len(thresholds)
-    levels = alike(levels, scores)
+    levels = same_shape(levels, scores)
     below = F.logsigmoid(thresholds[levels.clamp(max=last - 1)] - scores).where(levels < last, 0.0)
     above = F.logsigmoid(scores - thresholds[(levels - 1).clamp(min=0)]).where(levels > 0, 0.0)
     widths = F.pad((-torch.expm1(-thresholds.diff())).log(), (1, 1))  # the lowest and highest levels are open

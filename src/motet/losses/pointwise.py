@@ -26,7 +26,7 @@ def squared(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"
     Raises:
         DataError: If the shapes differ.
     """
-    return F.mse_loss(predictions, alike(labels, predictions), reduction="none")
+    return F.mse_loss(predictions, same_shape(labels, predictions), reduction="none")
 
 
 def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -42,7 +42,7 @@ def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels
     Raises:
         DataError: If the shapes differ.
     """
-    return F.l1_loss(predictions, alike(labels, predictions), reduction="none")
+    return F.l1_loss(predictions, same_shape(labels, predictions), reduction="none")
 
 
 def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -61,7 +61,7 @@ def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"])
     Source:
         Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
     """
-    return F.huber_loss(predictions, alike(labels, predictions), reduction="none")
+    return F.huber_loss(predictions, same_shape(labels, predictions), reduction="none")
 
 
 def pointwise_error(name: str) -> PointwiseError:
@@ -81,7 +81,7 @@ def pointwise_error(name: str) -> PointwiseError:
     return _ERRORS[name]
 
 
-def alike(labels: Shaped[Tensor, "*labels"], predictions: Float[Tensor, "*rows"]) -> Shaped[Tensor, "*labels"]:
+def same_shape(labels: Shaped[Tensor, "*labels"], predictions: Float[Tensor, "*rows"]) -> Shaped[Tensor, "*labels"]:
     """Check that labels have the shape of the predictions, so that nothing broadcasts.
 
     Args:

@@ -69,8 +69,8 @@ class Alike(Retriever):
 
     def _had(self, askers: Askers) -> tuple[Tensor, Tensor]:
         """The distinct items of each line, from the log and the request: line numbers and item rows."""
-        told = askers.told.where(self._condition)
-        return self.history.with_added(askers.rows, told.who, told.items, self.near.items).pairs()
+        events = askers.events.where(self._condition)
+        return self.history.with_added(askers.rows, events.who, events.items, self.near.items).pairs()
 
     def _sums(self, who: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Keys `line * items + neighbour`, and the sum of similarities of each key."""

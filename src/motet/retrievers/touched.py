@@ -39,8 +39,8 @@ class Touched(Retriever):
 
     def find(self, askers: Askers, most: int) -> Found:  # noqa: ARG002  # histories are short
         """All items of these users; see `Retriever.find`."""
-        told = askers.told.where(self._condition)
-        touched = self.history.with_added(askers.rows, told.who, told.items, self._width)
+        events = askers.events.where(self._condition)
+        touched = self.history.with_added(askers.rows, events.who, events.items, self._width)
         return Found.of(*touched.pairs(), len(askers))
 
     def config(self) -> dict[str, Any]:

@@ -73,10 +73,12 @@ def _check_visitors(tower: Tower, batch: Batch) -> None:
     key = tower.entities.key
     rows = batch[key]
     features = {name: tower.entities.features[name].take(rows) for name in tower.reads}
-    twin = tower.over(Visitors(rows, features))
+    twin = tower.for_visitors(Visitors(rows, features))
     same = twin(Batch({key: torch.arange(len(rows))}, batch.user_key, batch.item_key))
     own = tower(Batch({key: rows}, batch.user_key, batch.item_key))
-    assert torch.allclose(same, own, atol=1e-6), "`over` changes the vector of a user whose features are unchanged"
+    assert torch.allclose(same, own, atol=1e-6), (
+        "`for_visitors` changes the vector of a user whose features are unchanged"
+    )
 
 
 def _check_twin(tower: Tower, batch: Batch) -> None:

@@ -54,7 +54,7 @@ class Tower(nn.Module, ABC):
             train: The training log.
         """
 
-    def over(self, visitors: Visitors) -> Self:
+    def for_visitors(self, visitors: Visitors) -> Self:  # noqa: ARG002
         """A twin with the same weights that embeds visitors, with their features and histories as they are now.
 
         Args:
@@ -68,8 +68,8 @@ class Tower(nn.Module, ABC):
                 defaults.
         """
         raise ConfigError(
-            f"a {type(self).__name__} cannot be told of {len(visitors)} users: give the class a method `over`, and "
-            "declare in `reads` and `reads_history` what it reads"
+            f"a {type(self).__name__} cannot embed the users of a request: give the class a method "
+            "`for_visitors`, and declare in `reads` and `reads_history` what it reads"
         )
 
     def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
@@ -79,7 +79,7 @@ class Tower(nn.Module, ABC):
             log: The training log.
 
         Returns:
-            A condition on columns of the log. Events of a request that cannot meet it are not given to `over`.
+            A condition on columns of the log. Events of a request that cannot meet it are not given to `for_visitors`.
         """
         return None
 

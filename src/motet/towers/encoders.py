@@ -19,7 +19,7 @@ from motet.data.schema import Numeric, Timestamp
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, did_you_mean
 from motet.layers import BagEmbedding, BucketEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
-from motet.towers.twin import over, twin
+from motet.towers.twin import twin, with_column
 
 
 class Encoder(nn.Module, ABC):
@@ -148,7 +148,7 @@ class Features(nn.Module):
         for encode in cast(Iterable[Encoder], self.encoders):
             encode.fit(seen)
 
-    def over(self, visitors: Visitors) -> Features:
+    def for_visitors(self, visitors: Visitors) -> Features:
         """The same features of visitors.
 
         Args:
@@ -158,7 +158,9 @@ class Features(nn.Module):
             A twin whose rows are the visitors.
         """
         pairs = zip(cast(Iterable[Encoder], self.encoders), self.names, strict=True)
-        return twin(self, encoders=nn.ModuleList(over(encode, visitors.features[name]) for encode, name in pairs))
+        return twin(
+            self, encoders=nn.ModuleList(with_column(encode, visitors.features[name]) for encode, name in pairs)
+        )
 
     def forward(self, rows: Int[Tensor, " batch"]) -> list[Tensor]:
         """Embed every feature of each entity.

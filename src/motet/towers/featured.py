@@ -13,7 +13,7 @@ from motet.data.visitors import Visitors
 from motet.layers import Embedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Features
-from motet.towers.twin import table, twin
+from motet.towers.twin import twin, with_vectors
 
 
 class FeaturedTower(Tower, ABC):
@@ -46,9 +46,9 @@ class FeaturedTower(Tower, ABC):
         """The mean of some id vectors; see `Tower.mean_id`."""
         return None if self.ids is None else self.ids(rows).mean(0)
 
-    def over(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their ids and features; see `Tower.over`."""
-        copied = twin(self, features=self.features.over(visitors))
+    def for_visitors(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors by their ids and features; see `Tower.for_visitors`."""
+        copied = twin(self, features=self.features.for_visitors(visitors))
         if self.ids is not None:
-            copied.ids = table(self.ids, visitors.ids(self.ids, self.ids.weight.device))
+            copied.ids = with_vectors(self.ids, visitors.ids(self.ids, self.ids.weight.device))
         return copied

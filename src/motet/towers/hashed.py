@@ -18,7 +18,7 @@ from motet.layers import Combine
 from motet.layers.hashed import HashedEmbedding
 from motet.towers.base import Tower
 from motet.towers.encoders import Encoder, chosen, encoder
-from motet.towers.twin import over, twin
+from motet.towers.twin import twin, with_column
 
 PROBES = 2  # two tell most values apart
 
@@ -111,10 +111,12 @@ class HashedTower(Tower):
         mean: Tensor = self.table(rows, 0).mean(0)
         return mean
 
-    def over(self, visitors: Visitors) -> Self:
+    def for_visitors(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by their features and ids."""
         pairs = zip(self.columns, self.reads, strict=True)
-        copied = twin(self, columns=nn.ModuleList(over(column, visitors.features[name]) for column, name in pairs))
+        copied = twin(
+            self, columns=nn.ModuleList(with_column(column, visitors.features[name]) for column, name in pairs)
+        )
         copied.own = visitors.ids(partial(self.table, feature=0), next(self.table.parameters()).device)
         return copied
 

@@ -141,12 +141,12 @@ class HistoryTower(FeaturedTower):
         """The condition it was made with; see `Tower.history_where`."""
         return None if self._condition is None else self._condition.text
 
-    def over(self, visitors: Visitors) -> Self:
+    def for_visitors(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by ids, features, and their history with what is added to it."""
         device = self.had.device
         users, who, added = (rows.to(device) for rows in (visitors.rows, visitors.who, visitors.items))
         starts, had = History(self.starts, self.had).with_added(users, who, added, len(self.others.weight))
-        return twin(super().over(visitors), starts=starts, had=had)
+        return twin(super().for_visitors(visitors), starts=starts, had=had)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`, in training without the other side of the same row.

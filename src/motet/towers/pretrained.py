@@ -151,10 +151,10 @@ class PretrainedTower(FeaturedTower):
         self.map = nn.Parameter(torch.empty(table.shape[1], dim).uniform_(-init_scale, init_scale) / size)
         self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
 
-    def over(self, visitors: Visitors) -> Self:
+    def for_visitors(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by ids and features; a stranger has no pretrained vector."""
         vectors = self.vectors[visitors.rows.to(self.vectors.device)]
-        return twin(super().over(visitors), vectors=vectors)
+        return twin(super().for_visitors(visitors), vectors=vectors)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.

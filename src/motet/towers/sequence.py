@@ -122,7 +122,7 @@ class SequenceTower(Tower):
         where: str | None = log.recents.get(column, {}).get("where")
         return where
 
-    def over(self, visitors: Visitors) -> Self:
+    def for_visitors(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by their last items in the training log, then those that are added."""
         last = self.last[visitors.rows.to(self.last.device)]
         added = torch.bincount(visitors.who, minlength=len(visitors)).tolist()

@@ -37,7 +37,7 @@ def twin(module: M, **parts: Tensor | nn.Module) -> M:
     return copied
 
 
-def table(module: M, vectors: Tensor) -> M:
+def with_vectors(module: M, vectors: Tensor) -> M:
     """The twin of an embedding table that holds other vectors, which are not trained.
 
     Args:
@@ -50,7 +50,7 @@ def table(module: M, vectors: Tensor) -> M:
     return twin(module, weight=nn.Parameter(vectors, requires_grad=False))
 
 
-def over(module: M, column: Column) -> M:
+def with_column(module: M, column: Column) -> M:
     """The twin of an encoder of one feature that reads another column of the same vocabulary.
 
     Args:

@@ -1,4 +1,4 @@
-"""Told: user features passed with a request, encoded as in the training log."""
+"""Features of users that are passed with a request, encoded as in the training log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motet.errors import ConfigError, DataError, did_you_mean
 NAME = "the table of features"
 
 
-def told_features(
+def request_features(
     source: object,
     ids: Sequence[str] | Sequence[int],
     rows: Int[Tensor, " n"],
@@ -45,9 +45,9 @@ def told_features(
             match its declaration.
     """
     features = {name: entities.features[name].take(rows) for name in reads}
-    told = torch.zeros(len(rows), dtype=torch.bool)
+    passed = torch.zeros(len(rows), dtype=torch.bool)
     if source is None or (isinstance(source, Mapping) and not source):
-        return features, told
+        return features, passed
     table = _open(source, ids, entities, reads)
     at = _places(table, ids, entities)
     for name in reads:
@@ -55,11 +55,11 @@ def told_features(
             column, kind = features[name], entities.kinds[name]
             vocab = None if isinstance(column, Numbers) else column.vocab
             new = encode.feature(table.column(name), kind, table.where(name), vocab)
-            known = (at >= 0) & new.said()[at]
+            known = (at >= 0) & new.known()[at]
             both = _joined(column, new)
             features[name] = both.take(torch.where(known, at + len(rows), torch.arange(len(rows))))
-            told |= known
-    return features, told
+            passed |= known
+    return features, passed
 
 
 def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequence[str]) -> Table:

@@ -1,4 +1,4 @@
-"""ToldEvents: events of users that are passed with a request, complete or not."""
+"""RequestEvents: events of users that are passed with a request, complete or not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "the table of histories"
 
 
 @dataclass(frozen=True)
-class ToldEvents:
+class RequestEvents:
     """Events passed with a request, by line: one line per user of the request.
 
     Attributes:
@@ -63,7 +63,7 @@ class ToldEvents:
             _check_asked(given, ids)
             items = [known_rows(log.items, listed(given.get(id, ()))[0], "item") for id in ids]
             who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items]).long())
-            columns, silent = _untold(_told_columns(log), len(who), log)
+            columns, silent = _unstated(_event_columns(log), len(who), log)
             columns[log.schema.item] = torch.cat([*items, who[:0]])
         else:
             who, columns, silent = _read(histories, ids, log)
@@ -113,15 +113,15 @@ class ToldEvents:
         return type(self)(who, self.batch.take(places), {name: silent[places] for name, silent in self.silent.items()})
 
 
-Told = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are not stated
+Stated = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are not stated
 
 
 def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The events of a table, line by line."""
-    schema, told = log.schema, _told_columns(log)
+    schema, named = log.schema, _event_columns(log)
     ids_of = (schema.user, schema.item)
     text = text_columns({}, log.batch().vocabs)
-    table = Table.open(source, NAME, needs=ids_of, wanted=(*ids_of, *told), text=text)
+    table = Table.open(source, NAME, needs=ids_of, wanted=(*ids_of, *named), text=text)
     users = read_ids(table, schema.user)
     log.users.vocab.encode(users)  # refuses ids of another type
     places: dict[Any, list[int]] = {}
@@ -130,16 +130,16 @@ def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, di
     _check_asked(places, ids)
     order = [place for id in ids for place in places.get(id, ())]
     who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(places.get(id, ())) for id in ids]).long())
-    columns, silent = _untold([name for name in told if name not in table], len(who), log)
+    columns, silent = _unstated([name for name in named if name not in table], len(who), log)
     columns[schema.item] = known_rows(log.items, read_ids(table, schema.item).to_list(), "item")[order]
-    for name in told:
+    for name in named:
         if name in table:
             columns[name] = _column(table, name, log)[order]
             silent[name] = _null(table.column(name))[order]
     return who, columns, silent
 
 
-def _untold(names: Sequence[str], events: int, log: EventLog) -> Told:
+def _unstated(names: Sequence[str], events: int, log: EventLog) -> Stated:
     """Columns without a stated value."""
     columns = {
         name: torch.zeros(events, dtype=torch.int64) if name in log.vocabs else torch.full((events,), torch.nan)
@@ -148,7 +148,7 @@ def _untold(names: Sequence[str], events: int, log: EventLog) -> Told:
     return columns, {name: torch.ones(events, dtype=torch.bool) for name in names}
 
 
-def _told_columns(log: EventLog) -> list[str]:
+def _event_columns(log: EventLog) -> list[str]:
     schema = log.schema
     return [name for name in (schema.time, schema.event, *schema.signals) if name is not None]
 
