@@ -259,7 +259,7 @@ class Scorer:
         """The vectors of a tower, block by block.
 
         Args:
-            tower: A tower of the model, or one that `Tower.over` made from it.
+            tower: A tower of the model, or one that `Tower.for_visitors` made from it.
             rows: Rows of its entities.
 
         Returns:

@@ -186,6 +186,17 @@ def test_the_score_mask_drops_pairs_of_rows(log: EventLog) -> None:
     torch.testing.assert_close(row_losses(model, batch), torch.stack(theirs))
 
 
+def test_positives_are_counted_on_the_device_of_the_model(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+    model = model_of(log, Retrieval())
+    task = model.tasks["retrieval"]
+    assert isinstance(task, Retrieval)
+    task.log_temperature = torch.nn.Parameter(torch.zeros((), device="meta"))
+    monkeypatch.setattr(Batch, "to", lambda batch, device: asked.append(device) or batch)
+    task.prepare(log)
+    assert asked == [torch.device("meta")]
+
+
 def test_score_is_the_dot_product_of_query_and_candidate(log: EventLog) -> None:
     for heads in (None, 1, 2):
         model = model_of(log, Retrieval(heads=heads, item_bias=True, temperature=2.0))

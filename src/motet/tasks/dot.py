@@ -95,7 +95,7 @@ class DotTask(CorpusTask):
             train: The training log.
         """
         user, item = self.towers
-        batch = train.batch()
+        batch = train.batch().to(self.log_temperature.device)  # a loop of your own may have moved the model before
         batch = batch.take(self.labelled(batch)) if self.where is not None else batch
         self.prepare_positives(batch, len(user.entities), len(item.entities))
         self.has_seen_positives = True
