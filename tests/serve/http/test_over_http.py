@@ -88,6 +88,13 @@ def test_a_body_without_a_length_is_counted_as_it_comes(port: int) -> None:
     assert error(answer)["message"] == "the body has more than 1,048,576 bytes; send less at a time"
 
 
+@pytest.mark.parametrize(("length", "status"), [(b"0" * 5000 + b"11", b"200 OK"), (b"1" * 19, b"413 ")])
+def test_a_length_of_very_many_digits(port: int, length: bytes, status: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(HEAD + b'Content-Length: %s\r\n\r\n{"user": 3}' % length)
+        assert client.recv(1000).startswith(b"HTTP/1.1 " + status)
+
+
 def test_what_is_no_http(port: int) -> None:
     for said in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELO shop\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:

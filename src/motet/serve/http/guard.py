@@ -89,8 +89,7 @@ class Guard:
             _check_source(headers)
         if scope["path"] in WORK:
             self.gate.check()
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > LARGEST_BODY:
+        if _announced(headers) > LARGEST_BODY:
             raise _too_large()
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -125,6 +124,12 @@ def _check_source(headers: Mapping[bytes, bytes]) -> None:
     if origin and origin.partition("://")[2] != host:
         message = "a page of another site sent this request; without tokens, such requests are refused"
         raise Problem(403, message, code="wrong_origin")
+
+
+def _announced(headers: Mapping[bytes, bytes]) -> int:
+    """Size of the body according to the header, which may be any number of digits, more than `int` takes."""
+    digits = headers.get(b"content-length", b"").lstrip(b"0")
+    return int(digits[:20]) if digits.isdigit() else 0
 
 
 async def _read(receive: Receive) -> bytes:
