@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from motet.errors import ConfigError
+from motet.serve.bodies import MOST_USERS
 from motet.serve.events import database
 from motet.serve.events import store as module
 from motet.serve.events.event import Added, Event, Had
@@ -53,6 +54,35 @@ def test_users_do_not_see_each_other(store: EventStore) -> None:
     assert store.had_by(["b", "a", "nobody"]) == {"b": [Had("i2")], "a": [Had("i1")], "nobody": []}
     assert store.had_by([]) == {}
     assert store.of_user("nobody") == []
+
+
+@pytest.mark.parametrize("others", [[], ["b", "nobody"]])
+def test_of_a_user_with_very_many_events_the_newest_are_read(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch, others: list[str]
+) -> None:
+    monkeypatch.setattr(module, "MOST_HAD", 4)
+    store.add([event(1, "b", time=9.0), *(event(number, time=float(number // 2)) for number in range(2, 9))])
+    store.add([event(9, item="i8", time=4.0), event(10, item="i8", time=4.0, event="buy")])
+    assert store.had_by(["7", *others])["7"] == [Had("i8", "buy"), Had("i8"), Had("i7")]
+    assert store.had_by(["b", *others])["b"] == [Had("i1")]
+
+
+def test_events_of_users_are_read_by_their_index(tmp_path: Path) -> None:
+    store = EventStore(str(tmp_path / "events.db"))
+    for users in (["7"], ["7", "8"]):
+        asked = store._had_by(len(users)).params({f"user_{place}": user for place, user in enumerate(users)})
+        query = asked.compile(store._engine, compile_kwargs={"literal_binds": True})
+        with store._transaction() as connection:
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+        assert sum("SEARCH motet_events USING INDEX motet_events_of_user" in line for line in plan) == len(users), plan
+        assert not any(line.startswith("SCAN motet_events") for line in plan), plan
+    store.close()
+
+
+def test_as_many_users_as_a_request_may_name(store: EventStore) -> None:
+    users = [f"user {number}" for number in range(MOST_USERS)]
+    store.add([event(number, user) for number, user in enumerate(users)])
+    assert store.had_by([*users, *users]) == {user: [Had(f"i{number}")] for number, user in enumerate(users)}
 
 
 def test_more_events_than_one_statement_takes(store: EventStore) -> None:

@@ -6,9 +6,23 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Select, Table, bindparam, false, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    Select,
+    Table,
+    bindparam,
+    false,
+    func,
+    insert,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -17,6 +31,7 @@ from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, 
 from motet.serve.events.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
+MOST_HAD = 10_000  # events of a user that a recommendation reads, so that no user can make it slow
 NUMBERS = text("SELECT nextval(pg_get_serial_sequence(:table, 'number')) FROM generate_series(1, :count)")
 RETRY_S = 1.0  # pause after a database could not be reached, so that requests do not queue up behind it
 
@@ -54,7 +69,7 @@ class EventStore:
         self.name = describe(url)
         self._engine, self._events = connect(url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        self._had_by = _had_by(self._events)
+        self._had_by = cache(lambda users: _had_by(self._events, users))  # to build it takes longer than to run it
         self._locks_rows = self._engine.dialect.name == "postgresql"  # SQLite lets one transaction write at a time
         self._ready = False
         self._making = threading.Lock()
@@ -119,16 +134,19 @@ class EventStore:
             users: Ids of the users.
 
         Returns:
-            For each user, distinct triples of item, kind and value, newest first; an empty list if there are none.
+            For each user, distinct triples of item, kind and value among the newest `MOST_HAD` events, newest first; an
+            empty list if there are none.
 
         Raises:
             StoreError: If the database is down or refuses.
         """
-        found: dict[str, list[Had]] = {user: [] for user in users}
-        with self._transaction() as connection:
-            for user, item, event, value in connection.execute(self._had_by, {"users": users}):
-                found[user].append(Had(item, event, value))
-        return found
+        found: dict[str, dict[Had, None]] = {user: {} for user in users}  # dictionaries keep their order
+        if found:
+            asked = {f"user_{place}": user for place, user in enumerate(found)}
+            with self._transaction() as connection:
+                for user, item, event, value, *_ in connection.execute(self._had_by(len(found)), asked):
+                    found[user][Had(item, event, value)] = None
+        return {user: list(had) for user, had in found.items()}
 
     def count(self) -> int:
         """How many events are stored.
@@ -208,13 +226,20 @@ def _in_lock_order(connection: Connection, rows: Sequence[dict[str, Any]]) -> li
     return sorted(numbered, key=lambda row: str(row["id"]))
 
 
-def _had_by(events: Table) -> Select[str, str, str | None, float | None]:
-    """Built once: every recommendation runs this query, and building it takes longer than running it."""
+def _had_by(events: Table, users: int) -> Select[Any]:
+    """Query for the newest events of each of some users: one round trip to the database, each part read by an index."""
+    parts = [_newest(events, f"user_{place}") for place in range(users)]
+    if users == 1:
+        return parts[0]
+    whole = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return select(whole).order_by(whole.c.time.desc(), whole.c.number.desc())
+
+
+def _newest(events: Table, user: str) -> Select[Any]:
     columns = events.c
-    told = columns.user_id, columns.item_id, columns.event, columns.value
-    newest_first = func.max(columns.time).desc(), func.max(columns.number).desc()
-    asked = select(*told).where(columns.user_id.in_(bindparam("users", expanding=True)))
-    return asked.group_by(*told).order_by(*newest_first)
+    told = columns.user_id, columns.item_id, columns.event, columns.value, columns.time, columns.number
+    newest = select(*told).where(columns.user_id == bindparam(user))
+    return newest.order_by(columns.time.desc(), columns.number.desc()).limit(MOST_HAD)
 
 
 def make_tables(engine: Engine, tables: MetaData) -> None:
