@@ -31,9 +31,9 @@ def reference(log: EventLog, shrinkage: float) -> torch.Tensor:
     return alike.fill_diagonal_(0.0)
 
 
-@pytest.mark.parametrize("block", [4, 512])
+@pytest.mark.parametrize("block", [1, 4, 512])
 def test_similarity_is_the_shrunken_cosine(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(neighbours, "ITEMS", block)
+    monkeypatch.setattr(neighbours, "VALUES", block * len(events().users))
     found = Neighbours.of(events(), shrinkage=3.0)
     item, other = torch.meshgrid(torch.arange(15), torch.arange(15), indexing="ij")
     torch.testing.assert_close(found.similarity(item, other), reference(events(), 3.0))

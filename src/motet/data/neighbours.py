@@ -13,7 +13,7 @@ from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.errors import ConfigError
 
-ITEMS = 512  # items per block: their user vectors take 32 MB for 15,000 users
+VALUES = 1 << 23  # largest matrix of a block of items and all users, or all items: 32 MB
 
 
 class Neighbours(NamedTuple):
@@ -76,13 +76,14 @@ class Neighbours(NamedTuple):
         sizes = torch.bincount(item, minlength=items)
         starts = sizes.cumsum(0) - sizes
         keys, values = [], []
-        for first in range(0, items, ITEMS):
-            block = (item >= first) & (item < first + ITEMS)
-            those = torch.zeros(users, min(ITEMS, items - first))
+        size = max(1, VALUES // max(users, items))
+        for first in range(0, items, size):
+            block = (item >= first) & (item < first + size)
+            those = torch.zeros(users, min(size, items - first))
             those[user[block], item[block] - first] = 1.0
             shared = F.embedding_bag(user, those, starts, mode="sum").T
             shared.diagonal(first).zero_()
-            alike = shared / ((sizes[first : first + ITEMS, None] * sizes).sqrt() + shrinkage).clamp(min=1e-12)
+            alike = shared / ((sizes[first : first + size, None] * sizes).sqrt() + shrinkage).clamp(min=1e-12)
             best, other = alike.topk(min(most, items))
             line, place = (best > 0).nonzero(as_tuple=True)
             keys.append((first + line) * items + other[line, place])
