@@ -15,11 +15,12 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable
-from statistics import mean, median, stdev
+from statistics import median
 from typing import get_args
 
 import polars as pl
 import torch
+from benchmarks.measure import spread
 
 from motet import EventLog, FeatureTower, Model, Schema, datasets, evaluate, fit, split
 from motet.balancers import Balancer, DynamicWeightAverage, Fixed, GradientBalancer, GradNorm, Uncertainty
@@ -131,6 +132,4 @@ if __name__ == "__main__":
             ]
             for seed in seeds
         ]
-        spread = stdev if len(runs) > 1 else lambda _: 0.0
-        cells = [f"{mean(column):.3f} +- {spread(column):.3f}" for column in zip(*runs, strict=True)]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        print(f"| {name} | {' | '.join(map(spread, zip(*runs, strict=True)))} |", flush=True)

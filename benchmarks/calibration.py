@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
+from benchmarks.measure import spread
 from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
@@ -93,8 +94,7 @@ def main(seeds: int) -> None:
     print("|---|---|---|---|---|---|")
     for name in all_of_them[0]:
         error, loss, scores = zip(*(each[name] for each in all_of_them), strict=True)
-        spread = f"{stdev(error):.3f}" if seeds > 1 else "-"
-        print(f"| {name} | {mean(error):.3f} +- {spread} | {mean(loss):.5f} | {mean(scores):,.0f} |", flush=True)
+        print(f"| {name} | {spread(error)} | {mean(loss):.5f} | {mean(scores):,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

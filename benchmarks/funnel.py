@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from statistics import mean, stdev
 
 import torch
+from benchmarks.measure import spread
 from torch import Tensor
 
 from motet import EarlyStopping, FeatureTower, Model, fit, metrics, simulate
@@ -95,9 +95,7 @@ def main(seeds: int = 3) -> None:
     print("|---|---|---|---|---|")
     for name in found[0]:
         columns = zip(*(figures[name] for figures in found), strict=True)
-        print(
-            f"| {name} | {' | '.join(f'{mean(column):.4f} +- {stdev(column):.4f}' for column in columns)} |", flush=True
-        )
+        print(f"| {name} | {' | '.join(spread(column, '.4f') for column in columns)} |", flush=True)
 
 
 if __name__ == "__main__":

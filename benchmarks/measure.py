@@ -6,10 +6,10 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any
 
 # The tutorial's three models: what the rating loss and the retrieval loss count for.
@@ -39,6 +39,14 @@ def median_seconds(call: Callable[[], object], *, repeats: int = 5, warm_up: int
         if number >= warm_up:
             times.append(time.perf_counter() - start)
     return median(times)
+
+
+def spread(values: Sequence[float], form: str = ".3f") -> str:
+    """Mean and standard deviation over seeds; of one seed the value alone, and nothing if there is none."""
+    middle = mean(values)
+    if middle != middle:
+        return ""
+    return f"{middle:{form}}" + (f" +- {stdev(values):{form.lstrip('+')}}" if len(values) > 1 else "")
 
 
 def command(parts: dict[str, Callable[[Path], dict[str, Any]]]) -> None:

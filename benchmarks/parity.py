@@ -6,10 +6,9 @@ Each seed draws its own split, its own initial weights and its own order of rows
 from __future__ import annotations
 
 import sys
-from statistics import mean, stdev
 
 import torch
-from benchmarks.measure import MODELS
+from benchmarks.measure import MODELS, spread
 from benchmarks.tutorial import build
 
 from motet import EventLog, baselines, datasets, evaluate, fit, split
@@ -39,11 +38,6 @@ def figures(log: EventLog, seed: int) -> dict[str, tuple[float, float]]:
         found[name] = (report[RMSE], report[TOP_100])
     popular = evaluate(baselines.Popularity(train), test, train=train, protocols=["all items"])
     return found | {"popularity": (float("nan"), popular["popularity/all items/hit_rate@100"])}
-
-
-def spread(values: tuple[float, ...]) -> str:
-    """Mean and standard deviation, or nothing where the system has no such figure."""
-    return "" if mean(values) != mean(values) else f"{mean(values):.3f} +- {stdev(values):.3f}"
 
 
 if __name__ == "__main__":

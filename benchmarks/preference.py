@@ -13,10 +13,11 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import torch
+from benchmarks.measure import spread
 
 from motet import FeatureTower, Model, Preference, baselines, datasets, evaluate, fit, split
 from motet.compare.pareto import hypervolume
@@ -87,11 +88,6 @@ def volume(points: Sequence[Run], rows: str, reference: Sequence[float], objecti
     return hypervolume(front, rules, lower=LOWER)
 
 
-def spread(values: Sequence[float], digits: int) -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):.{digits}f} +- {stdev(values) if len(values) > 1 else 0:.{digits}f}"
-
-
 def show(done: Mapping[str, Run], seeds: Sequence[int], rules: Sequence[float]) -> None:
     """The two fronts beside each other, and what they cover."""
     separate = [[done[f"{seed} separate {place}"] for place in range(len(WEIGHTINGS))] for seed in seeds]
@@ -102,7 +98,7 @@ def show(done: Mapping[str, Run], seeds: Sequence[int], rules: Sequence[float]) 
     print(f"|---{'|---' * 2 * len(KEYS)}|")
     for place, weights in enumerate(WEIGHTINGS):
         cells = [
-            spread([line[place]["test"][key] for line in lines], 4)
+            spread([line[place]["test"][key] for line in lines], ".4f")
             for lines in (eleven, one)
             for key in range(len(KEYS))
         ]
@@ -112,18 +108,18 @@ def show(done: Mapping[str, Run], seeds: Sequence[int], rules: Sequence[float]) 
     for objective in (1, 2):
         whole = [volume(line, "test", rules, objective) for line in eleven]
         print(f"hypervolume of {KEYS[0]} and {KEYS[objective]} over the two rules")
-        print(f"  of the eleven: {spread(whole, 5)}")
+        print(f"  of the eleven: {spread(whole, '.5f')}")
         for name, lines in (
             ("of the conditioned model", one),
             ("of the best of the eleven alone", [[p] for p in best]),
         ):
             own = [volume(line, "test", rules, objective) for line in lines]
             shares = [mine / theirs for mine, theirs in zip(own, whole, strict=True)]
-            print(f"  {name}: {spread(own, 5)}, {spread(shares, 3)} of theirs (target .98)")
+            print(f"  {name}: {spread(own, '.5f')}, {spread(shares, '.3f')} of theirs (target .98)")
     trainings = [
         run["seconds"] / mean(each["seconds"] for each in line) for run, line in zip(conditioned, separate, strict=True)
     ]
-    print(f"time of the conditioned model: {spread(trainings, 2)} trainings (target 2)")
+    print(f"time of the conditioned model: {spread(trainings, '.2f')} trainings (target 2)")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from statistics import mean, stdev
+
+from benchmarks.measure import spread
 
 from motet import baselines, datasets, evaluate, split
 from motet.data.log import EventLog
@@ -41,11 +42,6 @@ def judged(log: EventLog, seed: int) -> dict[str, list[float]]:
     return found
 
 
-def spread(values: tuple[float, ...], digits: int) -> str:
-    """Mean and standard deviation, or nothing where the system has no such figure."""
-    return "" if mean(values) != mean(values) else f"{mean(values):.{digits}f} +- {stdev(values):.{digits}f}"
-
-
 if __name__ == "__main__":
     splits = range(1, 1 + (int(sys.argv[1]) if len(sys.argv) > 1 else 3))
     log = datasets.movielens("100k", item="title")
@@ -53,6 +49,6 @@ if __name__ == "__main__":
     print(f"| {len(runs)} splits | RMSE | top-100, unseen | top-10, unseen | seconds |\n|---|---|---|---|---|")
     for name in runs[0]:
         columns = zip(*(run[name] for run in runs), strict=True)
-        cells = (spread(column, digits) for column, digits in zip(columns, (4, 4, 4, 1), strict=True))
+        cells = (spread(column, form) for column, form in zip(columns, (".4f", ".4f", ".4f", ".1f"), strict=True))
         print(f"| {name} | {' | '.join(cells)} |")
     print(f"| target | {' | '.join(TARGETS)} |")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from functools import partial
 from itertools import product
-from statistics import mean, stdev
 from typing import NamedTuple
 
 import torch
+from benchmarks.measure import spread
 from torch import Tensor
 
 from motet import EarlyStopping, FeatureTower, Model, fit, metrics, simulate
@@ -100,7 +100,7 @@ def main(seeds: int = 3) -> None:
         found = [judged(rate, conflict, seed) for seed in range(1, seeds + 1)]
         for name in found[0]:
             columns = zip(*(figures[name] for figures in found), strict=True)
-            cells = [f"{mean(column):.3f} +- {stdev(column):.3f}" for column in columns]
+            cells = map(spread, columns)
             print(f"| {conflict:g} | {rate:.1%} | {name} | {' | '.join(cells)} |", flush=True)
 
 

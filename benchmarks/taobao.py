@@ -30,12 +30,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
+from benchmarks.measure import spread
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from torch import Tensor
 
@@ -354,8 +355,7 @@ def main(seeds: int = 3, held_out: str = "test") -> None:
         return
     for name in found[0][0]:
         columns = zip(*(each[name] for each, _ in found), strict=True)
-        cells = [f"{mean(column):.4f}" + (f" +- {stdev(column):.4f}" if seeds > 1 else "") for column in columns]
-        print(f"| {name} | {' | '.join(cells)} |")
+        print(f"| {name} | {' | '.join(spread(column, '.4f') for column in columns)} |")
     print("\n| column | change of the log odds |\n|---|---|")
     for name in found[0][1]:
         print(f"| `{name}` | {mean(each[name] for _, each in found):+.2f} |")

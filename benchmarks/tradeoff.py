@@ -22,7 +22,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from benchmarks.preference import spread
+from benchmarks.measure import spread
 
 from motet import EventLog, FeatureTower, Model, Preference, Schema, evaluate, fit, split
 from motet.compare.pareto import hypervolume
@@ -90,7 +90,7 @@ def volume(front: Sequence[Run], rows: str) -> float:
 def share(fronts: Sequence[Sequence[Run]], others: Sequence[Sequence[Run]], rows: str) -> str:
     """Hypervolumes as a share of others', seed by seed."""
     shares = [volume(a, rows) / volume(b, rows) for a, b in zip(fronts, others, strict=True)]
-    return f"{spread(shares, 2)} ({', '.join(f'{each:.2f}' for each in shares)})"
+    return f"{spread(shares, '.2f')} ({', '.join(f'{each:.2f}' for each in shares)})"
 
 
 def show(done: Sequence[Run], seeds: Sequence[int]) -> None:
@@ -111,13 +111,13 @@ def show(done: Sequence[Run], seeds: Sequence[int]) -> None:
         cells = [share(asked, alone, "test"), share(asked, alone, "validation")]
         cells += [share(wider, alone, "test") if all(wider) else "-", share(best, alone, "test")]
         ratios = [a[0]["seconds"] / mean(each["seconds"] for each in b) for a, b in zip(asked, alone, strict=True)]
-        print(f"| {width} | {' | '.join(cells)} | {spread(ratios, 2)} |")
+        print(f"| {width} | {' | '.join(cells)} | {spread(ratios, '.2f')} |")
     for width in WIDTHS:
         for place, weights in enumerate(WEIGHTINGS):
             own = [each for each in done if each["width"] == width and each["seed"] in seeds]
             alone_here = [each["test"][0] for each in own if each["place"] == place]
             asked_here = [each["test"][place] for each in own if each["place"] is None]
-            cells = [spread([p[k] for p in points], 3) for points in (alone_here, asked_here) for k in range(2)]
+            cells = [spread([p[k] for p in points], ".3f") for points in (alone_here, asked_here) for k in range(2)]
             print(f"| {width} | {weights['like']:.3g} | {' | '.join(cells)} |")
 
 

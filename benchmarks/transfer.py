@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import partial
-from statistics import mean, stdev
 from typing import NamedTuple
 
 import torch
+from benchmarks.measure import spread
 
 from motet import EarlyStopping, EventLog, FeatureTower, Model, baselines, datasets, evaluate, fit, split, tasks
 from motet.towers import HistoryTower
@@ -114,5 +114,5 @@ if __name__ == "__main__":
     for fraction in [float(one) for one in sys.argv[2:]] or FRACTIONS:
         joint, alone, watched, rule = zip(*(errors(log, fraction, seed) for seed in seeds), strict=True)
         gains = [1 - a / b for a, b in zip(joint, alone, strict=True)]
-        cells = [f"{mean(each):.4f} +- {stdev(each):.4f}" for each in (joint, alone, watched, rule)]
-        print(f"| {fraction:.0%} | {' | '.join(cells)} | {mean(gains):.1%} +- {stdev(gains):.1%} |", flush=True)
+        cells = [spread(each, ".4f") for each in (joint, alone, watched, rule)]
+        print(f"| {fraction:.0%} | {' | '.join(cells)} | {spread(gains, '.1%')} |", flush=True)

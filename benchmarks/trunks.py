@@ -16,11 +16,12 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from statistics import mean, stdev
+from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from benchmarks.measure import spread
 from torch import Tensor
 
 from motet import EarlyStopping, Model, fit, simulate, split
@@ -150,11 +151,6 @@ def divergence(truth: Tensor, predicted: Tensor) -> float:
 def variance(truth: Tensor, predicted: Tensor) -> float:
     """Of predicted stars around the true ones."""
     return float((truth - predicted).double().square().mean())
-
-
-def spread(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):{form}} +- {stdev(values):.3f}"
 
 
 def rows(results: Mapping[str, Sequence[Outcome]], conflict: float) -> Iterator[str]:

@@ -11,10 +11,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
+
+from benchmarks.measure import spread
 
 from motet import datasets
 from motet.compare import Tuned, tune
@@ -70,11 +70,6 @@ def run(seed: int, trials: int) -> Run:
     return {**told, "figures": {key: [start[key][1], start[key][0], after[key][0]] for key in KEYS}}
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):.4f}" + (f" +- {stdev(values):.4f}" if len(values) > 1 else "")
-
-
 if __name__ == "__main__":
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     seeds = range(1, 1 + (int(sys.argv[2]) if len(sys.argv) > 2 else 3))
@@ -94,4 +89,4 @@ if __name__ == "__main__":
     for key in KEYS:
         rule, start, after = zip(*(done[seed]["figures"][key] for seed in seeds), strict=True)
         change = [b - a for a, b in zip(start, after, strict=True)]
-        print(f"| {key} | {' | '.join(map(spread, (rule, start, after, change)))} |")
+        print(f"| {key} | {' | '.join(spread(each, '.4f') for each in (rule, start, after, change))} |")
