@@ -171,6 +171,24 @@ def test_what_another_try_does_not_help_is_told_at_once(ask: Ask, status: int, b
     assert len(service.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "allowed_s"),
+    [
+        ("ready", (), 2.0),
+        ("model", (), 2.0),
+        ("serve", (["spring"],), calls.LOADING_S),
+        ("roll_back", (), calls.LOADING_S),
+    ],
+)
+def test_a_change_of_models_may_take_longer_than_other_calls(
+    ask: Ask, name: str, asked: tuple[Any, ...], allowed_s: float
+) -> None:
+    service = Script(httpx.ReadTimeout("slow"))
+    with pytest.raises(ServiceError, match="did not answer in time"):
+        ask(service, name, *asked, settings={"timeout_s": 2.0, "retries": 0})
+    assert service.asked[0].extensions["timeout"] == {"connect": 2.0, "read": allowed_s, "write": 2.0, "pool": 2.0}
+
+
 def test_what_is_served_is_said_as_on_the_command_line(ask: Ask) -> None:
     line_up = {"generation": 2, "models": [{"name": "spring", "version": "1", "share": 0.9, "role": "live"}]}
     service = Script(httpx.Response(200, json=line_up))

@@ -25,7 +25,8 @@ class ServiceClient(ABC, Generic[Transport]):
     Args:
         url: Address of the service.
         token: Sent with every request; needed unless the service runs on this machine without tokens.
-        timeout_s: Seconds until one attempt is given up; the service itself gives up a request after as many.
+        timeout_s: Seconds until one attempt is given up; the service itself gives up a request after as many. `serve`
+            and `roll_back` wait for models to load, and may take ten minutes.
         retries: How often a call may be sent again. Three wait at most .7 s beyond what `Retry-After` asks.
         connections: Connections that may be open at once.
         transport: Takes the place of a socket, such as `httpx.MockTransport` in a test.
@@ -50,6 +51,7 @@ class ServiceClient(ABC, Generic[Transport]):
         import httpx
 
         self.url = url
+        self.timeout_s = timeout_s
         self.retries = retries
         self._failures = (ServiceError, httpx.TransportError)
         self._open(transport=transport, **arguments)

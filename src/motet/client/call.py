@@ -20,6 +20,7 @@ class Call(Generic[T]):
         body: Sent as JSON; None sends no body.
         query: Query parameters.
         repeatable: Whether running the call twice has the same effect as running it once, so that it may be retried.
+        patience_s: Seconds that the answer may take where the client allows fewer.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     repeatable: bool = True
+    patience_s: float = 0.0
 
 
 def given(**fields: Any) -> dict[str, Any]:

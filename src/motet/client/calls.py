@@ -12,6 +12,10 @@ from motet.client.call import Call, given
 from motet.client.event import Event
 from motet.errors import ConfigError, did_you_mean
 
+LOADING_S = (
+    600.0  # a service answers a change once the models are loaded: 4 s for a million items, minutes from a slow disk
+)
+
 
 def recommend(
     user: Id | None = None,
@@ -191,6 +195,8 @@ def serve(
 ) -> Call[answers.Lineup]:
     """Serve these models from now on. New ones are loaded and checked first; no request fails meanwhile.
 
+    The answer comes once the models serve. It may take ten minutes, even if the client allows an answer fewer.
+
     Args:
         models: Names of the models that answer requests.
         shares: Share of the users for each model, by name; models without one divide the rest equally.
@@ -211,16 +217,18 @@ def serve(
             )
     wanted = [{"name": name, **given(share=shares.get(name))} for name in live]
     wanted += [{"name": name, "role": "shadow"} for name in shadows]
-    return Call("POST", "/v1/models", answers.Lineup.model_validate_json, {"models": wanted})
+    body = {"models": wanted}
+    return Call("POST", "/v1/models", answers.Lineup.model_validate_json, body, patience_s=LOADING_S)
 
 
 def roll_back() -> Call[answers.Lineup]:
-    """Undo the last change of what is served.
+    """Undo the last change of what is served. The answer takes as long as that of `serve`.
 
     Returns:
         The call; its token needs the scope `admin`. It is never retried, since sending it twice undoes two changes.
     """
-    return Call("POST", "/v1/models/rollback", answers.Lineup.model_validate_json, repeatable=False)
+    read = answers.Lineup.model_validate_json
+    return Call("POST", "/v1/models/rollback", read, repeatable=False, patience_s=LOADING_S)
 
 
 def report() -> Call[str]:

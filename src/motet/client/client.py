@@ -59,7 +59,7 @@ class Client(ServiceClient["httpx.BaseTransport"]):
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        request, retry = build(self._http.build_request, call), self._retry(call)
+        request, retry = build(self._http.build_request, call, self.timeout_s), self._retry(call)
         while True:
             try:
                 return read(call, self._http.send(request))
@@ -126,7 +126,7 @@ class AsyncClient(ServiceClient["httpx.AsyncBaseTransport"]):
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        request, retry = build(self._http.build_request, call), self._retry(call)
+        request, retry = build(self._http.build_request, call, self.timeout_s), self._retry(call)
         while True:
             try:
                 return read(call, await self._http.send(request))

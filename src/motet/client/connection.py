@@ -53,12 +53,13 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
     return {"base_url": url, "headers": headers, "timeout": timeout_s, "limits": limits}
 
 
-def build(make: Callable[..., httpx.Request], call: Call[Any]) -> httpx.Request:
+def build(make: Callable[..., httpx.Request], call: Call[Any], timeout_s: float) -> httpx.Request:
     """Turn a call into a request.
 
     Args:
         make: `build_request` of an httpx client.
         call: What is asked.
+        timeout_s: As in `settings`.
 
     Returns:
         The request.
@@ -66,9 +67,12 @@ def build(make: Callable[..., httpx.Request], call: Call[Any]) -> httpx.Request:
     Raises:
         ConfigError: If an argument cannot be written as JSON.
     """
+    import httpx
+
+    timeout = httpx.Timeout(timeout_s, read=max(timeout_s, call.patience_s))
     try:
         body = None if call.body is None else json.dumps(call.body, default=_plain, allow_nan=False).encode()
-        return make(call.method, call.path, content=body, params=call.query)
+        return make(call.method, call.path, content=body, params=call.query, timeout=timeout)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"the request cannot be written as JSON: {error}; give text, finite numbers and lists of them"
