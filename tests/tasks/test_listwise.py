@@ -99,7 +99,8 @@ def test_unknown_users_are_not_one_user() -> None:
     log = EventLog.read(events, Schema(signals=("rating",)))
     task = model_of(log, Listwise("rating")).tasks["rating"]
     strangers = pl.DataFrame({"user_id": [1, 1, 8, 9], "item_id": [1, 2, 1, 2], "rating": [1.0, 2.0, 3.0, 4.0]})
-    assert task.training_weights(log.encode(strangers).batch()).tolist() == [1, 1, 0, 0]
+    batch = log.encode(strangers).batch()
+    assert task.training_weights(batch).tolist() == task.row_weights(batch).tolist() == [1, 1, 0, 0]
 
 
 def test_weights_weigh_a_rows_part(log: EventLog) -> None:

@@ -119,6 +119,10 @@ class Listwise(PairTask):
         """Every column of the log it reads."""
         return tuple(dict.fromkeys((*super().columns, *([] if self.by is None else [self.by]))))
 
+    def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """The labelled rows of known users: unknown users are not one user, in training and in evaluation."""
+        return super().labelled(batch) & (batch.users > 0)
+
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """The weight of each row in the loss; 0 if its list holds no other label."""
         return super().training_weights(batch) * self._comparable(batch)
@@ -152,7 +156,7 @@ class Listwise(PairTask):
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """The labelled rows whose list holds another label."""
-        rows = self.labelled(batch) & (batch.users > 0)  # unknown users are not one user
+        rows = self.labelled(batch)
         if self.by is not None and self.by in batch.vocabs:
             rows = rows & (batch[self.by] > 0)  # an unknown category is no list
         labels = batch[self.label].where(rows, torch.nan)
