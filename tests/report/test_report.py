@@ -10,6 +10,7 @@ from motet.artifact import folder as artifact
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.recommender import Recommender
 from motet.report import Record, charts, read_runs, write_report
+from motet.report.page import figures, sections
 
 from .conftest import SCRIPT
 
@@ -44,6 +45,13 @@ def test_what_is_not_there_is_left_out(sweep: Path, tmp_path: Path) -> None:
     assert "The trade-off" in text
     assert "Calibration" not in text
     assert "Ten users" not in text
+
+
+def test_charts_of_folders_with_alike_names_are_told_apart(sweep: Path, tmp_path: Path) -> None:
+    folders = [shutil.copytree(sweep, tmp_path / name) for name in ("a b", "a-b", "a  b")]
+    names = [figure.name for figure in figures(sections(read_runs(folders)))]
+    one = "a-b-front-stars-rmse-retrieval-unseen-ndcg-10"
+    assert names == [one, f"{one}-2", f"{one}-3"]
 
 
 def test_simple_rules_stand_beside_the_front(sweep: Path, page: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from itertools import chain, count
 
 from motet import __version__
 from motet.report import comparison, front, training
@@ -29,7 +30,7 @@ def sections(runs: Runs) -> list[Section]:
     Returns:
         Sections; those without data are left out.
     """
-    return [section for section in _sections(runs) if section.blocks]
+    return list(_distinct(section for section in _sections(runs) if section.blocks))
 
 
 def figures(parts: Sequence[Section]) -> list[Figure]:
@@ -85,6 +86,24 @@ def _sections(runs: Runs) -> Iterator[Section]:
     for name, parts in told:
         for part in parts:
             yield part if len(told) == 1 else replace(part, title=f"{part.title}: {name}")
+
+
+def _distinct(parts: Iterable[Section]) -> Iterator[Section]:
+    """Number charts whose name is taken: levels 1 and -1, or folders `a b` and `a-b`, have the same."""
+    taken: set[str] = set()
+
+    def renamed(figure: Figure) -> Figure:
+        numbered = (f"{figure.name}-{number}" for number in count(2))
+        name = next(each for each in chain([figure.name], numbered) if each not in taken)
+        taken.add(name)
+        return replace(figure, name=name)
+
+    for part in parts:
+        blocks = [
+            Figures([renamed(figure) for figure in block.figures]) if isinstance(block, Figures) else block
+            for block in part.blocks
+        ]
+        yield replace(part, blocks=blocks)
 
 
 def _head(runs: Runs) -> Iterator[tuple[str, Sequence[str]]]:
