@@ -28,7 +28,7 @@ from tests.export.crafted import Files, changed, crafted, manifest
 from motet import EventLog, FeatureTower, Model, Recommender, Schema, calibrate, tasks
 from motet.artifact import vectors
 from motet.artifact.folder import read_folder, write_folder
-from motet.artifact.reading import read_log, reading
+from motet.artifact.reading import EVENTS, SIDES, read_log, reading
 from motet.artifact.sealed import read_document
 from motet.data.schema import Categorical, MultiValued, Numeric, Text
 from motet.errors import ArtifactError, MotetError
@@ -80,7 +80,7 @@ def artifact(place: Path) -> Path:
 
 def flips(path: Path, chance: random.Random) -> Iterator[str]:
     """One bit, anywhere."""
-    names = ["model.json", "model.safetensors", "events.parquet", "serving/user.onnx", "card.md"]
+    names = ["model.json", "model.safetensors", "events.safetensors", "serving/user.onnx", "card.md"]
     sizes = (600, 20_000, 5_000, 3_000, 900)
     files = [(name, chance.randbytes(size)) for name, size in zip(names, sizes, strict=True)]
     write_folder(path, files, lambda _: {"signature": chance.randbytes(64).hex()})
@@ -119,7 +119,7 @@ def alone(path: Path, chance: random.Random) -> Iterator[str]:
             found.search(queries, 3)
 
     readers: dict[str, Callable[[], object]] = {
-        **dict.fromkeys(("users.parquet", "items.parquet", "events.parquet"), lambda: read_log(path, "it", document)),
+        **dict.fromkeys((*SIDES, EVENTS), lambda: read_log(path, "it", document)),
         "model.json": lambda: read_log(path, "it", read_document(path, "model.json", "it")),
         "index.safetensors": index,
         vectors.FILE: item_vectors,

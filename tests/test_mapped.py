@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, content, is_mapped
+from motet.mapped import ALIGNMENT, KINDS, Mapped, aligned, content, is_mapped, let_go
 
 
 def test_tensors_of_every_kind_and_shape(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_pages_that_were_given_back_come_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(aligned("rows", rows, {}))
     mapped = Mapped(tmp_path / "file")
     assert mapped.tensors["rows"].equal(rows)
-    mapped.let_go()
+    let_go([*mapped.tensors.values(), torch.ones(3)])
     assert mapped.tensors["rows"].equal(rows)
 
 

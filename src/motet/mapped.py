@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -63,16 +63,11 @@ class Mapped:
         with file.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
             head = json.loads(stream.read(start - 8))
-            self._memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+            memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
         head.pop("__metadata__", None)
-        self.tensors = {name: _tensor(self._memory, start, about) for name, about in head.items()}
-        first = torch.frombuffer(self._memory, dtype=torch.uint8).data_ptr()
-        _places[self._memory] = (first, first + len(self._memory))
-
-    def let_go(self) -> None:
-        """Release the pages that have been read; later accesses read them again from the system's cache."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._memory.madvise(mmap.MADV_DONTNEED)
+        self.tensors = {name: _tensor(memory, start, about) for name, about in head.items()}
+        first = torch.frombuffer(memory, dtype=torch.uint8).data_ptr()
+        _places[memory] = (first, first + len(memory))
 
 
 def is_mapped(tensor: Tensor) -> bool:
@@ -86,6 +81,18 @@ def is_mapped(tensor: Tensor) -> bool:
     """
     place = tensor.untyped_storage().data_ptr()
     return any(first <= place < behind for first, behind in _places.values())
+
+
+def let_go(tensors: Iterable[Tensor]) -> None:
+    """Release the pages of mapped files; later accesses read them again from the system's cache.
+
+    Args:
+        tensors: Whose files; those that are not mapped stay as they are. What was written to a mapped one is lost.
+    """
+    places = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    for memory, (first, behind) in list(_places.items()):
+        if hasattr(mmap, "MADV_DONTNEED") and any(first <= place < behind for place in places):
+            memory.madvise(mmap.MADV_DONTNEED)
 
 
 def aligned(name: str, tensor: Tensor, told: Mapping[str, str]) -> bytes:

@@ -26,6 +26,7 @@ from motet.fold_in import FoldIn
 from motet.heap import give_back
 from motet.index import ApproximateIndex, ExactIndex, TopK
 from motet.index.cosine import Cosine
+from motet.mapped import let_go
 from motet.model import Model
 from motet.ranker import Ranker, Ranking, Request
 from motet.retrievers import Retriever, stages
@@ -316,6 +317,7 @@ class Recommender:
         with reading(saved.FUSION, where):
             if found.by is not None:
                 recommender.by = found.by
+        let_go(found.log.columns.values())  # loading reads all of them, requests few
         give_back()
         return recommender
 

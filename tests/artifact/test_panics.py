@@ -27,19 +27,19 @@ for bit in range(8 * 63, 8 * 67):  # where the pages of a column begin
     damaged[bit // 8] ^= 1 << bit % 8
     file.write_bytes(damaged)
     try:
-        with reading("events.parquet", "it"):
+        with reading("items.parquet", "it"):
             _table(file)
     except ArtifactError as error:
-        assert str(error).startswith("'events.parquet' in 'it' does not hold what motet writes"), error
+        assert str(error).startswith("'items.parquet' in 'it' does not hold what motet writes"), error
         panics += "Polars cannot make sense of it: " in str(error)
 print(panics)
 """
 
 
 def test_a_damaged_file_is_an_error_and_says_nothing_on_stderr(tmp_path: Path) -> None:
-    pl.DataFrame({"id": range(8), "name": ["a", "b"] * 4}).write_parquet(tmp_path / "events.parquet")
+    pl.DataFrame({"id": range(8), "name": ["a", "b"] * 4}).write_parquet(tmp_path / "items.parquet")
     done = subprocess.run(
-        [sys.executable, "-c", FLIP, str(tmp_path / "events.parquet")], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", FLIP, str(tmp_path / "items.parquet")], capture_output=True, text=True, timeout=300
     )
     assert done.stderr == ""
     assert done.returncode == 0

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from motet.artifact import reading as tables
 from motet.artifact.reading import read_log, reading
@@ -15,6 +17,7 @@ from motet.artifact.sealed import read_document
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, Schema
 from motet.errors import ArtifactError, ConfigError, DataError
+from motet.mapped import is_mapped
 from motet.model import Model
 from motet.tasks import Rating
 from motet.towers import FeatureTower
@@ -50,6 +53,10 @@ def test_reads_what_was_saved(saved: Path) -> None:
     assert log.users.table["job"].to_list() == ["cook", None]
 
 
+def test_events_stay_in_their_file(saved: Path) -> None:
+    assert all(map(is_mapped, read(saved).columns.values()))
+
+
 def test_the_order_of_many_ids_is_checked_across_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "PART", 3)
     for ids in ([], [1], list(range(9)), list(range(10)), list(range(11))):
@@ -68,21 +75,40 @@ def test_the_order_of_many_ids_is_checked_across_parts(monkeypatch: pytest.Monke
         ("users.parquet", {"user_id": [1.0, 2.0]}, "the ids in 'user_id' are not unique and sorted"),
         ("users.parquet", {"job": ["a" * 2_000_000, "b"]}, "bytes unpack to .* more than any log does"),
         ("users.parquet", {"job": [[1], [2]]}, "column 'job' of the table of 'user_id' holds values of type List"),
-        ("events.parquet", {"user_id": [1, 2, 3]}, "column 'user_id' names a row that does not exist; there are 3"),
-        ("events.parquet", {"item_id": [1, -1, 2]}, "column 'item_id' names a row that does not exist; there are 3"),
-        ("events.parquet", {"event": [1, 2, 9]}, "column 'event' names a row that does not exist; there are 3"),
-        ("events.parquet", {"item_id": [1, None, 2]}, "column 'item_id' holds Int64 and 1 nulls"),
-        ("events.parquet", {"stars": [1, 2, 3]}, "column 'stars' holds Int64 and 0 nulls"),
-        ("events.parquet", {"at": [1.0, float("nan"), 3.0]}, "column 'at' holds a time that is not finite"),
-        ("events.parquet", {"at": None}, "ColumnNotFoundError: .*at"),
     ],
 )
-def test_what_motet_does_not_write_is_named(saved: Path, file: str, change: Mapping[str, Any], words: str) -> None:
+def test_a_table_that_motet_does_not_write_is_named(
+    saved: Path, file: str, change: Mapping[str, Any], words: str
+) -> None:
     table = pl.read_parquet(saved / file)
     for name, values in change.items():
         table = table.drop(name) if values is None else table.with_columns(pl.Series(name, values))
     table.write_parquet(saved / file)
     with pytest.raises((ArtifactError, DataError), match=f"'{file}' in 'it'.*{words}"):
+        read(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("user_id", [1, 2, 3], "column 'user_id' names a row that does not exist; there are 3"),
+        ("item_id", [1, -1, 2], "column 'item_id' names a row that does not exist; there are 3"),
+        ("event", [1, 2, 9], "column 'event' names a row that does not exist; there are 3"),
+        ("item_id", [1, 2], "its columns are not equally long"),
+        ("item_id", [[1], [2], [1]], r"column 'item_id' holds numbers of shape \(3, 1\) and kind torch.int64"),
+        ("stars", [1, 2, 3], r"column 'stars' holds numbers of shape \(3,\) and kind torch.int64"),
+        ("at", [1.0, float("nan"), 3.0], "column 'at' holds a time that is not finite"),
+        ("at", None, "KeyError: 'at'"),
+    ],
+)
+def test_events_that_motet_does_not_write_are_named(saved: Path, name: str, values: Any, words: str) -> None:
+    columns = load_file(saved / "events.safetensors")
+    kind = torch.float64 if name == "at" else torch.int64
+    columns |= {name: torch.tensor([] if values is None else values, dtype=kind)}
+    if values is None:
+        del columns[name]
+    save_file(columns, saved / "events.safetensors")
+    with pytest.raises(ArtifactError, match=f"'events.safetensors' in 'it'.*{words}"):
         read(saved)
 
 

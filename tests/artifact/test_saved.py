@@ -171,7 +171,7 @@ def test_saving_twice_writes_the_same_bytes(log: EventLog, tmp_path: Path) -> No
         "model.safetensors",
         "users.parquet",
         "items.parquet",
-        "events.parquet",
+        "events.safetensors",
     ):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

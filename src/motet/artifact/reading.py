@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -21,10 +20,11 @@ from motet.data.schema import Feature, Schema
 from motet.data.sides import build_entities
 from motet.data.vocab import Vocab
 from motet.errors import ArtifactError, MotetError
+from motet.mapped import Mapped
 
 MODEL = "model.json"
 SIDES = ("users.parquet", "items.parquet")
-EVENTS = "events.parquet"
+EVENTS = "events.safetensors"
 PART = 1 << 14  # ids compared at a time
 
 
@@ -72,7 +72,7 @@ def read_log(folder: Path, path: str, document: Mapping[str, Any]) -> EventLog:
         document: Content of `model.json`.
 
     Returns:
-        The log.
+        The log; its events are mapped from their file.
 
     Raises:
         ArtifactError: If a file does not match the schema.
@@ -88,8 +88,10 @@ def read_log(folder: Path, path: str, document: Mapping[str, Any]) -> EventLog:
     with reading(EVENTS, path):
         sizes = {schema.user: len(users), schema.item: len(items)}
         sizes |= {name: len(vocab) for name, vocab in vocabs.items()}
-        table = _table(folder / EVENTS)
-        columns = {name: _column(table[name], sizes.get(name), name == schema.time) for name in schema.columns}
+        held = Mapped(folder / EVENTS).tensors
+        columns = {name: _column(name, held[name], sizes.get(name), name == schema.time) for name in schema.columns}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise ValueError("its columns are not equally long")
         return EventLog(schema, users, items, columns, vocabs, recents=recents)
 
 
@@ -144,14 +146,13 @@ def _characters(column: pl.Series) -> int:
     return int(column.str.len_bytes().sum() or 0) if column.dtype == pl.String else 0
 
 
-def _column(column: pl.Series, size: int | None, moment: bool) -> Tensor:
+def _column(name: str, values: Tensor, size: int | None, moment: bool) -> Tensor:
     """A column of rows below `size`, of times, or of numbers that may be missing."""
-    kinds = (pl.Int64,) if size is not None else (pl.Int64, pl.Float64) if moment else (pl.Float32,)
-    if column.dtype not in kinds or column.null_count():
-        raise ValueError(f"column {column.name!r} holds {column.dtype} and {column.null_count()} nulls")
-    values = torch.from_numpy(np.asarray(column.to_numpy(writable=True)))
+    rows, times = (torch.int64,), (torch.int64, torch.float64)
+    if values.ndim != 1 or values.dtype not in (rows if size is not None else times if moment else (torch.float32,)):
+        raise ValueError(f"column {name!r} holds numbers of shape {tuple(values.shape)} and kind {values.dtype}")
     if size is not None and len(values) and not 0 <= int(values.min()) <= int(values.max()) < size:
-        raise ValueError(f"column {column.name!r} names a row that does not exist; there are {size:,}")
+        raise ValueError(f"column {name!r} names a row that does not exist; there are {size:,}")
     if moment and not values.isfinite().all():
-        raise ValueError(f"column {column.name!r} holds a time that is not finite")
+        raise ValueError(f"column {name!r} holds a time that is not finite")
     return values

@@ -7,7 +7,7 @@
 | `model.safetensors` | parameters and buffers |
 | `vectors.safetensors` | the vector of every item |
 | `users.parquet`, `items.parquet` | ids in the order of their rows, and the tables as they were read |
-| `events.parquet` | user row, item row, time and signals of every training event |
+| `events.safetensors` | user row, item row, time and signals of every training event |
 | `fusion.json` | weight of each task in recommendations; only if it differs from the weight of its loss |
 | `index.safetensors` | the index of the vectors; only if one was built |
 | `report.html` | the report of the training; only if it was included |
@@ -45,6 +45,7 @@ from motet.index.stored import to_bytes
 from motet.layers import BagEmbedding, Embedding
 from motet.layers.hashed import HashedEmbedding
 from motet.mapped import Mapped
+from motet.mapped import content as tensors_to_bytes
 from motet.model import Model
 
 WEIGHTS, VECTORS, INDEX = "model.safetensors", kept_vectors.FILE, "index.safetensors"
@@ -198,8 +199,8 @@ def load(path: str | Path, model: Model | None = None, *, indexed: bool = True) 
         indexed: Whether to read the index, if there is one.
 
     Returns:
-        The content. Embedding tables, item vectors and index are mapped from their files, which processes share;
-        everything else is in memory. If `model` is given, it gets its own copy of the weights.
+        The content. Events, embedding tables, item vectors and index are mapped from their files, which processes
+        share; everything else is in memory. If `model` is given, it gets its own copy of the weights.
 
     Raises:
         ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
@@ -259,8 +260,7 @@ def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     yield WEIGHTS, to_safetensors(state)
     for name, side in zip(SIDES, (log.users, log.items), strict=True):
         yield name, _parquet(side.table)
-    columns = {name: log.columns[name].cpu().numpy() for name in schema.columns}
-    yield EVENTS, _parquet(pl.DataFrame(columns))
+    yield EVENTS, tensors_to_bytes({name: log.columns[name].cpu().contiguous().clone() for name in schema.columns}, {})
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

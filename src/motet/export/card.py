@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from motet import __version__
+from motet.artifact.reading import EVENTS, SIDES
 from motet.artifact.saved import RUN
 from motet.artifact.sealed import read_document
 from motet.calibration import calibrated
@@ -19,7 +20,7 @@ from motet.recommender import Recommender
 CARD, PAGE = "card.json", "card.md"
 FORMAT = 1
 FUSION = "weighted sum of scores standardised over the candidates"
-DATA = ("events.parquet", "users.parquet", "items.parquet")
+DATA = (EVENTS, *SIDES)
 UNKNOWN = "unknown: the model was saved without a record of its training"
 
 

@@ -26,7 +26,7 @@ from motet.index.base import Index
 from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
 from motet.index.rounded import Rounded, suits
-from motet.mapped import Mapped, content
+from motet.mapped import Mapped, content, let_go
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
 CODES = ("cells", "centroids", "cell", "codes")
@@ -127,7 +127,7 @@ def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> Exact
     except (ValueError, KeyError) as error:
         raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
     codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
-    file.let_go()  # codes are read once, to be laid out in another order
+    let_go(file.tensors.values())  # codes are read once, to be laid out in another order
     give_back()
     return _built(told, tensors, codes)
 

@@ -18,6 +18,7 @@ from motet.serve.models.spelling import sort_out
 from motet.serve.models.training_events import TrainingEvents
 
 BLOCK = 1 << 12  # item vectors converted to double precision at a time
+PART = 1 << 16  # counts compared at a time
 
 
 class Catalogue:
@@ -93,7 +94,7 @@ class Catalogue:
             One point per item.
         """
         counts = self.recommender.scorer.counts[1:]
-        rows = best(counts[None], limit)[1][0]
+        rows = _largest(counts, limit)
         ids = self.recommender.items.vocab.decode(rows + 1).to_list()
         points = self._points(rows + 1).tolist()
         columns = zip(ids, points, counts[rows].long().tolist(), strict=True)
@@ -136,6 +137,13 @@ class Catalogue:
         mean, axes = self._axes
         points = (self.recommender.scorer.items[rows].double() - mean) @ axes
         return (points if points.shape[1] == 2 else torch.nn.functional.pad(points, (0, 1))).cpu()
+
+
+def _largest(counts: torch.Tensor, limit: int) -> torch.Tensor:
+    """The places of the largest counts, the first among equals; part by part, since to order all takes much memory."""
+    parts = [best(part[None], limit)[1][0] + PART * number for number, part in enumerate(counts.split(PART))]
+    places = torch.cat(parts).sort().values
+    return places[best(counts[places][None], limit)[1][0]]
 
 
 def _search(table: pl.DataFrame, search: str) -> pl.DataFrame:
