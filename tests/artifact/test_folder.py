@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.artifact import folder
-from motet.artifact.folder import read_folder, write_folder
+from motet.artifact.folder import check_free, read_folder, write_folder
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
@@ -224,7 +224,12 @@ def test_a_newer_format_is_named(saved: Path) -> None:
         read_folder(saved)
 
 
-def test_a_path_that_is_not_there() -> None:
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "log.parquet").write_text("")
+    with pytest.raises(ArtifactError, match=r"no saved model in '.*log.parquet': it is a file, not a folder; check"):
+        read_folder(tmp_path / "log.parquet")
+    with pytest.raises(ArtifactError, match=r"'x+' cannot be read: File name too long; check the path, and who may"):
+        read_folder("x" * 300)
     with pytest.raises(ArtifactError, match=r"there is no saved model in 'nowhere': it has no manifest.json"):
         read_folder("nowhere")
 
@@ -245,6 +250,21 @@ def test_saving_removes_nothing_but_a_model(saved: Path, tmp_path: Path) -> None
         with pytest.raises(ConfigError, match=re.escape(words)):
             write_folder(tmp_path / name, FILES)
     assert (tmp_path / "work" / "thesis.tex").exists()
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for path, words in [
+        (tmp_path / "file" / "a" / "model", r"cannot save to '.*model': '.*file' is a file; choose another folder"),
+        (tmp_path / ("x" * 300), r"cannot save to '.*x': File name too long; choose another folder"),
+    ]:
+        with pytest.raises(ConfigError, match=words):
+            check_free(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as on a disk that is mounted for reading only
+    with pytest.raises(ConfigError, match=r"cannot save to '.*model': '.*' cannot be written; choose another folder"):
+        check_free(tmp_path / "new" / "model")
 
 
 def test_what_cannot_be_read_is_not_replaced(saved: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -32,13 +33,27 @@ def test_help_teaches_by_example(motet: Run, command: str) -> None:
     assert "--json" in ran.out or command == "serve"  # which answers nothing here, but over HTTP
 
 
-def test_a_wrong_option_exits_2(motet: Run) -> None:
-    ran = motet("recommend", "--colour")
-    assert ran.code == 2
-    assert ran.out == ""
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recommend", "--colour"], "No such option: --colour"),
+        (["recommend", "model", 3, "-k", "many"], "Invalid value for '-k': "),
+        (["recommend", "model"], "Missing argument 'USER...'. See motet recommend --help"),
+        (["recomend"], "No such command 'recomend'. Did you mean 'recommend'? See motet --help"),
+    ],
+)
+def test_wrong_arguments_exit_2_with_one_line(motet: Run, arguments: list[object], words: str) -> None:
+    ran = motet(*arguments)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.startswith(f"motet: {words}")
+    assert ran.err.endswith("--help\n")
 
 
-def fail(error: Exception) -> object:
+def test_without_arguments_it_helps(motet: Run) -> None:
+    assert motet() == motet("--help")
+
+
+def fail(error: BaseException) -> object:
     def load(*_: object, **__: object) -> None:
         raise error
 
@@ -50,6 +65,29 @@ def test_our_mistakes_exit_1(motet: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     ran = motet("recommend", "model", 3)
     words = "motet failed, and it is no fault of yours: ZeroDivisionError: division by zero (--debug shows where)\n"
     assert ran == (1, "", words)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "key.pem"), "Permission denied: 'key.pem'"),
+        (MemoryError(), "there is not enough memory; choose a smaller dim or batch size, or use fewer rows"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "there is not enough memory; choose a smaller"),
+    ],
+)
+def test_a_refusal_of_the_system_exits_2(
+    motet: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    monkeypatch.setattr(Recommender, "load", fail(error))
+    ran = motet("recommend", "model", 3)
+    assert ran.code == 2
+    assert ran.err.startswith(f"motet: {words}")
+
+
+def test_an_interrupt_is_one_line(motet: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recommender, "load", fail(KeyboardInterrupt()))
+    assert motet("recommend", "model", 3) == (130, "", "motet: interrupted\n")
 
 
 def test_messages_stay_on_one_line(motet: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,7 @@ def test_refuses_a_feature_that_varies() -> None:
 
 
 def test_refuses_other_files(tmp_path: Path) -> None:
+    (tmp_path / "log.xlsx").write_bytes(b"")
     refuse(r"log.xlsx has the unsupported type '.xlsx'", tmp_path / "log.xlsx")
     refuse("the item table is of type list; give a path", items=[1, 2])
 

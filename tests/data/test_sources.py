@@ -110,10 +110,12 @@ def test_pandas_missing_values_become_null() -> None:
 
 
 def test_refuses_files(tmp_path: Path) -> None:
+    (tmp_path / "log.xlsx").write_bytes(b"")
     with pytest.raises(DataError, match=r"log.xlsx has the unsupported type '.xlsx'; supported: .parquet, .csv, .tsv"):
         open_file(tmp_path / "log.xlsx")
     with pytest.raises(DataError, match=r"there is no file .*log.csv"):
         open_file(tmp_path / "log.csv")
+    (tmp_path / "log.xlsx").unlink()
     with pytest.raises(
         DataError, match=r"the folder .* has no .parquet file in it; give a file, or a folder of Parquet"
     ):

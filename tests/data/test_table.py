@@ -32,6 +32,15 @@ def test_missing_column_gets_a_hint_and_the_list(tmp_path: Path, name: str) -> N
         Table.open(path, "the log", needs=["movie_ids"], wanted=["user_id", "movie_ids"])
 
 
+def test_a_file_with_other_separators_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    for sign in ";\t|":
+        RATINGS.write_csv(path, separator=sign)
+        words = r"Columns: user_id.movie_id.rating.time\. The file separates columns by '.{1,2}': a .csv"
+        with pytest.raises(DataError, match=words):
+            Table.open(path, "the log", needs=["user_id"])
+
+
 def test_missing_column_without_a_likely_name() -> None:
     with pytest.raises(DataError, match=r"^column 'zzz' is not in the log. Columns: user_id, movie_id, rating, time.$"):
         Table.open(RATINGS, "the log", needs=["zzz"])

@@ -192,6 +192,11 @@ def test_what_cannot_be_guessed(tmp_path: Path) -> None:
         declared(tmp_path, "log.parquet", user="usr_id")
 
 
+def test_one_column_cannot_be_both_ids(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"column 'user_id' cannot hold the ids of both users and items; name two"):
+        declared(folder, "wide.parquet", user="user_id", item="user_id")
+
+
 def test_no_file_is_overwritten(folder: Path) -> None:
     declared(folder, "wide.parquet")
     output = folder / "motet.toml"

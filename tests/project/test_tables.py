@@ -17,8 +17,10 @@ def test_files(tmp_path: Path) -> None:
     ):
         read_tables(tmp_path / "shop.toml")
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"folder.toml cannot be read: "):
+    with pytest.raises(ConfigError, match=r"folder.toml is no project file, which is TOML text"):
         read_tables(tmp_path / "folder.toml")
+    with pytest.raises(ConfigError, match=r"x+ cannot be read: .*File name too long"):
+        read_tables(tmp_path / ("x" * 300))
     (tmp_path / "bad.toml").write_text("[data]\nevents = log.csv\n")
     with pytest.raises(ConfigError, match=r"bad.toml is not valid TOML: Invalid value \(at line 2"):
         read_tables(tmp_path / "bad.toml")

@@ -84,8 +84,18 @@ def read_folder(path: str | Path) -> Path:
 
     Raises:
         ArtifactError: If the folder or one of its files is missing, a file was added, shortened or changed, or the
-            format is newer than this motet; the message names the file, the difference and the fix.
+            format is newer than this motet, or it cannot be read; the message names the file, the difference and the
+            fix.
     """
+    try:
+        return _checked(path)
+    except OSError as error:
+        raise ArtifactError(
+            f"{str(path)!r} cannot be read: {error.strerror}; check the path, and who may read it"
+        ) from error
+
+
+def _checked(path: str | Path) -> Path:
     folder = located(path)
     files: dict[str, dict[str, Any]] = _manifest(folder, str(path))["files"]
     read_signature(folder, str(path))
@@ -154,15 +164,35 @@ def fingerprint(path: str | Path) -> str:
 
 
 def check_free(path: str | Path) -> None:
-    """Refuse a path at which saving would remove something other than a saved model; best called before training.
+    """Refuse a path that cannot be saved to, or where saving would remove something other than a saved model.
+
+    Call it before training, which a path that turns out wrong afterwards would waste.
 
     Args:
         path: The path to save a model to.
 
     Raises:
-        ConfigError: If there is a file, or a folder that holds anything but a saved model.
+        ConfigError: If there is a file, or a folder that holds anything but a saved model, or its folder cannot be
+            written.
     """
     target = Path(path).resolve()
+    try:
+        _check_writable(target, str(path))
+        _check_replaceable(target)
+    except OSError as error:
+        raise ConfigError(f"cannot save to {str(path)!r}: {error.strerror}; choose another folder") from error
+
+
+def _check_writable(target: Path, path: str) -> None:
+    """Whether the folder can be made; the nearest one that exists has to be writable."""
+    there = next(folder for folder in target.parents if folder.exists())
+    if not there.is_dir():
+        raise ConfigError(f"cannot save to {path!r}: {str(there)!r} is a file; choose another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"cannot save to {path!r}: {str(there)!r} cannot be written; choose another folder")
+
+
+def _check_replaceable(target: Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
@@ -233,8 +263,9 @@ def _manifest(folder: Path, path: str) -> dict[str, Any]:
         newer = type(version) is int and version > FORMAT
         known = type(version) is int and 1 <= version <= FORMAT
         whole = newer or (known and all(map(_is_entry, manifest["files"].values())))
-    except FileNotFoundError:
-        raise ArtifactError(f"there is no saved model in {path!r}: it has no {MANIFEST}; check the path") from None
+    except (FileNotFoundError, NotADirectoryError):
+        what = f"it has no {MANIFEST}" if folder.is_dir() or not folder.exists() else "it is a file, not a folder"
+        raise ArtifactError(f"there is no saved model in {path!r}: {what}; check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         manifest, version, newer, whole = {}, 0, False, False
     if newer:

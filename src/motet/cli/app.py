@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -23,10 +24,12 @@ from motet.cli.train import train
 from motet.cli.tune import tune
 from motet.errors import MotetError
 
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)  # by disk or system
+
 app = typer.Typer(
     name="motet",
     rich_markup_mode="rich",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="A mistake in what you ask exits with 2 and one line on stderr; a mistake of motet itself exits with 1.",
 )
@@ -73,17 +76,37 @@ def program(
 
 def main() -> None:
     """Run the program; `--debug` may stand anywhere."""
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        app([argument for argument in arguments if argument != "--debug"], prog_name="motet")
+        code = app(
+            [argument for argument in arguments if argument != "--debug"], prog_name="motet", standalone_mode=False
+        )
+    except typer.Abort:
+        code = INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
             raise
-        if isinstance(error, MotetError):
-            _fail(f"motet: {error}", 2)
-        _fail(f"motet failed, and it is no fault of yours: {type(error).__name__}: {error} (--debug shows where)", 1)
+        _fail(*_told(error))
+    if code == INTERRUPTED:
+        _fail("motet: interrupted", INTERRUPTED)
+    sys.exit(code or 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _told(error: Exception) -> tuple[str, int]:
+    """An error in words, and the exit code."""
+    if isinstance(error, MotetError):
+        return f"motet: {error}", 2
+    if hasattr(error, "format_message"):  # of typer: a misspelt command or option, or a value of another type
+        words = error.format_message()
+        where = getattr(getattr(error, "ctx", None), "command_path", "motet")
+        return f"motet: {words}{'' if words.endswith(('.', '?', ')')) else '.'} See {where} --help", 2
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return f"motet: {error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}", 2
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return "motet: there is not enough memory; choose a smaller dim or batch size, or use fewer rows", 2
+    return f"motet failed, and it is no fault of yours: {type(error).__name__}: {error} (--debug shows where)", 1
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(" ".join(message.split()), file=sys.stderr)
     sys.exit(code)

@@ -44,11 +44,11 @@ def open_file(path: Path, text: Collection[str] = (), ids: Collection[str] = ())
     """
     if path.is_dir():
         return _folder(path)
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"{path.name} has the unsupported type {path.suffix!r}; supported: {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
     match suffix:
         case ".parquet":
             return _scanned(pl.scan_parquet(path))

@@ -14,6 +14,8 @@ from motet.data.place import Place
 from motet.data.sources import Source, open_file, open_frame
 from motet.errors import DataError, did_you_mean
 
+SEPARATORS = ";\t|"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -132,4 +134,15 @@ def _require(needs: Sequence[str], source: Source, name: str) -> None:
     for column in needs:
         if column not in source.columns:
             hint = did_you_mean(column, source.columns)
-            raise DataError(f"column {column!r} is not in {name}{hint} Columns: {', '.join(source.columns)}.")
+            raise DataError(
+                f"column {column!r} is not in {name}{hint} Columns: {', '.join(source.columns)}."
+                + _separated(source.columns)
+            )
+
+
+def _separated(columns: Sequence[str]) -> str:
+    """A hint for a file whose only column is several, as in a CSV file that a spreadsheet wrote with semicolons."""
+    between = [sign for sign in SEPARATORS if len(columns) == 1 and sign in columns[0]]
+    if not between:
+        return ""
+    return f" The file separates columns by {between[0]!r}: a .csv file needs commas, a .tsv file tabs."

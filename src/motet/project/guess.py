@@ -112,13 +112,15 @@ def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) 
         The roles.
 
     Raises:
-        ConfigError: If a named column is missing, or no column looks like the ids of users or of items.
+        ConfigError: If a named column is missing or named twice, or no column looks like the ids of users or of items.
     """
     found = Guess({name: Profile.of(events, name) for name in events.columns})
     for side, name in known.items():
         if name not in found.columns:
             hint = did_you_mean(name, found.columns)
             raise ConfigError(f"column {name!r} is not in {events.name}{hint} Columns: {', '.join(events.columns)}.")
+        if name in found.roles.values():
+            raise ConfigError(f"column {name!r} cannot hold the ids of both users and items; name two columns")
         found.take(side, name, "as given")
     _times(found)
     _ids(found, tables, events.name)

@@ -29,7 +29,11 @@ def read_tables(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}; write one with: motet init EVENTS -o {path.name}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (IsADirectoryError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path.name} is no project file, which is TOML text; write one with: motet init EVENTS"
+        ) from error
+    except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
