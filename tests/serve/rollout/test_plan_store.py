@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+from motet.artifact.sealed import seal
 from motet.errors import ArtifactError
 from motet.serve.problem import Problem
 from motet.serve.rollout.plan import NOTHING, Plan, Wanted
@@ -69,8 +70,26 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
     plans.keep(following(NOTHING, "a"))
     file = tmp_path / "00000001.json"
     file.write_text(file.read_text().replace('"a"', '"b"'))
-    with pytest.raises(ArtifactError, match=r"00000001\.json' is damaged; delete it, and name the models to serve"):
+    with pytest.raises(
+        ArtifactError, match=r"00000001\.json' is damaged, or was .*; delete it, and name the models to"
+    ):
         plans.newest()
+
+
+@pytest.mark.parametrize("models", [None, 3, [], [[{"name": "a"}]], [[{"name": "a", "place": 1}]]])
+def test_a_plan_of_another_version_is_refused_by_name(tmp_path: Path, models: object) -> None:
+    document = {"generation": 1} if models is None else {"generation": 1, "models": models}
+    (tmp_path / "00000001.json").write_bytes(seal(document))
+    with pytest.raises(
+        ArtifactError, match=r"00000001\.json' is .* or was written by another version of motet; delete it"
+    ):
+        PlanStore(tmp_path).newest()
+
+
+def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "00000001.json").mkdir()
+    with pytest.raises(ArtifactError, match=r"00000001\.json' cannot be read: Is a directory; check who may read it"):
+        PlanStore(tmp_path).newest()
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from motet.artifact.folder import sync_folder
@@ -42,15 +41,21 @@ class PlanStore:
             The plan; an empty one if none is stored.
 
         Raises:
-            ArtifactError: If its file is damaged.
+            ArtifactError: If its file is damaged, of another version of motet, or cannot be read.
         """
         while generation := self.generation():
             file = self._file(generation)
-            with suppress(FileNotFoundError):  # replaced by a newer one in the meantime
-                try:
-                    return Plan.from_document(unseal(file.read_bytes()))
-                except ValueError:
-                    raise ArtifactError(f"{str(file)!r} is damaged; delete it, and name the models to serve") from None
+            try:
+                return Plan.from_document(unseal(file.read_bytes()))
+            except FileNotFoundError:
+                continue  # replaced by a newer one in the meantime
+            except OSError as error:
+                raise ArtifactError(f"{str(file)!r} cannot be read: {error.strerror}; check who may read it") from error
+            except (ValueError, LookupError, TypeError):
+                raise ArtifactError(
+                    f"{str(file)!r} is damaged, or was written by another version of motet; delete it, and name the "
+                    "models to serve"
+                ) from None
         return NOTHING
 
     def keep(self, plan: Plan) -> None:
