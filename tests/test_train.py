@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,11 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         ConfigError, match="'rating/rsme', which is not a validation metric of this model; did you mean 'rating/rmse'"
     ):
         train(model, log, validation=log, early_stopping=EarlyStopping("rating/rsme"), checkpoint=tmp_path / "none")
+    blank = replace(log, columns={**log.columns, "rating": torch.full((len(log),), torch.nan)})
+    with pytest.raises(
+        ConfigError, match="watches 'rating/rmse', and no validation row is one of task 'rating'; watch"
+    ):
+        train(model, log, validation=blank, early_stopping=EarlyStopping("rating/rmse"))
     assert not (tmp_path / "none").exists()  # refused before the first epoch
     with pytest.raises(DataError, match="task 'stars' reads column 'stars', which is not in the log"):
         train(Model(user=model.user, item=model.item, tasks=[Rating("stars")]), log)

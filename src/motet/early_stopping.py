@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from motet.data.batch import Columns
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation.collect import keys_of
 from motet.metrics.direction import lower_is_better
@@ -31,20 +32,28 @@ class EarlyStopping:
         if self.patience < 1:
             raise ConfigError(f"patience={self.patience}; it must be at least 1 epoch without a new best")
 
-    def check(self, model: Model) -> None:
-        """Check, before training, that the metric is one of the model's.
+    def check(self, model: Model, validation: Columns | None = None) -> None:
+        """Check, before training, that the metric is one of the model's, and that it can be measured.
 
         Args:
             model: About to be trained.
+            validation: The validation rows, if they are known.
 
         Raises:
-            ConfigError: If no task has this metric.
+            ConfigError: If no task has this metric, or no validation row counts in it.
         """
         known = [key for task in model.tasks.values() for key in keys_of(task)]
         if self.metric not in known:
             raise ConfigError(
                 f"early stopping watches {self.metric!r}, which is not a validation metric of this model"
                 f"{did_you_mean(self.metric, known)} Metrics: {', '.join(known)}."
+            )
+        task = next(task for task in model.tasks.values() if self.metric in keys_of(task))
+        batch = None if validation is None else validation.batch()
+        if batch is not None and task.finds(batch) and not task.row_weights(batch).any():
+            raise ConfigError(
+                f"early stopping watches {self.metric!r}, and no validation row is one of task {task.name!r}; watch a "
+                "metric of a task that has validation rows"
             )
 
     def better(self, figure: float, best: float) -> bool:

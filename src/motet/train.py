@@ -88,7 +88,7 @@ def fit(
     if early_stopping is not None:
         if validation is None:
             raise ConfigError("early_stopping needs validation rows to watch; give validation=...")
-        early_stopping.check(model)
+        early_stopping.check(model, validation)
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs a file to continue from; give checkpoint=...")
     if checkpoint is not None and Path(checkpoint).is_dir():

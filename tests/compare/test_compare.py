@@ -82,7 +82,7 @@ def test_probabilities_are_judged_as_training_leaves_them(file: Path) -> None:
     assert trained.report is not None
     assert calibrated(trained.model)["liked"].slope != 1
     rows, model = trained.rows, project.model(trained.rows.train)
-    project.fit(model, rows.train, validation=rows.validation)
+    project.fit(model, rows, validation=rows.validation)
     assert rows.test is not None
     raw = evaluate(model, rows.test, train=rows.train)["liked/ece"]
     joint = contenders(project, model)[0]
@@ -119,7 +119,7 @@ def test_lists_are_those_of_the_product(project: Project, tmp_path: Path) -> Non
     found = compare(asked, folder=tmp_path, **{**FAST, "seeds": 1})
     rows = asked.divide(asked.log())
     model = asked.model(rows.train)
-    asked.fit(model, rows.train)
+    asked.fit(model, rows)
     assert rows.test is not None
     report = evaluate(asked.product(model, rows.train), rows.test, train=rows.train)
     for key in ("served/unseen/recall@9", "served/unseen/ndcg@9"):

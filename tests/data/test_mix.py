@@ -107,6 +107,14 @@ def test_tasks_learn_from_their_own_logs(clicks: EventLog, survey: EventLog) -> 
         assert set(model.losses(batch)) == ({"stars"} if "stars" in batch else {"retrieval"})
 
 
+def test_the_first_rows_of_each_log(clicks: EventLog, survey: EventLog) -> None:
+    first, second = Mix([clicks, survey]).heads(5)
+    assert torch.equal(first["hour"], clicks.columns["hour"][:5])
+    assert torch.equal(second["stars"], survey.columns["stars"][:5])
+    assert second["hour"].isnan().all()
+    assert "event" not in second
+
+
 def test_towers_find_the_context_of_other_logs_unknown(clicks: EventLog, survey: EventLog) -> None:
     torch.manual_seed(0)
     user = ContextTower(clicks.users, dim=4, context={"hour": "numeric"})

@@ -79,7 +79,7 @@ def test_a_log_that_no_task_learns_from_is_left_out(folder: Path, survey: Tables
     alone = mixed(rows.train, found.model(rows.train), [schema.make() for schema in found.schemas], [0.5])
     assert not isinstance(alone, Mix)
     assert alone.columns[ORIGIN].unique().tolist() == [0]
-    assert found.fit(found.model(rows.train), rows.train, epochs=1)["loss/retrieval"].is_finite().all()
+    assert found.fit(found.model(rows.train), rows, epochs=1)["loss/retrieval"].is_finite().all()
 
 
 def test_it_trains_judges_and_is_saved(folder: Path, survey: Tables) -> None:

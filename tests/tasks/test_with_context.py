@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
@@ -100,3 +102,15 @@ def test_categories_are_no_numbers() -> None:
         DataError, match="needs numbers in column 'device', which holds categories such as 'phone'; read it"
     ):
         built(log, WithContext(Event("bought"), ["device"])).prepare(log)
+
+
+def test_a_column_that_no_row_of_the_task_knows() -> None:
+    log = shown(50)
+    blank = {**log.columns, "price": torch.full((50,), torch.nan)}
+    unlabelled = {**log.columns, "bought": torch.full((50,), torch.nan)}
+    task = WithContext(Event("bought"), ["price"])
+    with pytest.raises(
+        DataError, match="task 'bought' reads the context column 'price', which is unknown in all of 50 rows that it"
+    ):
+        built(log, task).prepare(replace(log, columns=blank))
+    built(log, WithContext(Event("bought"), ["price"])).prepare(replace(log, columns=blank | unlabelled))

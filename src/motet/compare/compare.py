@@ -110,7 +110,7 @@ def _entered(project: Project, level: float, draws: int) -> list[Contender]:
         )
     rows = rows_of(project)
     model = project.model(rows.train)
-    model.check(rows.train)
+    model.check(project.mix(model, rows))
     project.product(model, rows.train.take(slice(0, FEW)))
     return contenders(project, model)
 

@@ -57,8 +57,9 @@ class Yardstick:
         rows = project.divide(log)
         assert rows.validation is not None
         model = project.model(rows.train)
-        model.check(rows.train)
-        model.prepare(rows.train)
+        train = project.mix(model, rows)
+        model.check(train)
+        model.prepare(train)
         report = evaluate(model, rows.validation, train=rows.train, about=rows.report)
         return cls(
             tuple(key for key, figure in report.items() if not math.isnan(figure)),

@@ -13,9 +13,10 @@ from motet.errors import ConfigError
 from motet.evaluation.collect import keys_of
 from motet.model import Model
 from motet.project import Project
+from motet.project.settings import settings
 from motet.tasks.base import CorpusTask
 
-SEEDED = ("split", "validation")  # tables whose rows a seed may draw
+SEEDED = ("split", "validation", "pairs")  # tables whose rows a seed may draw
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def seeds(project: Project, count: int) -> list[dict[str, int]]:
         count: How many.
 
     Returns:
-        Settings by `table.key`, a seed each: of the training, and of a split and of validation rows that are drawn.
+        Settings by `table.key`, a seed each: of the training, and of a split, validation rows and pairs that are drawn.
 
     Raises:
         ConfigError: If there is not one.
@@ -88,7 +89,7 @@ def seeds(project: Project, count: int) -> list[dict[str, int]]:
     declared = {"training.seed": project.seed}
     for table in SEEDED:
         part = getattr(project, table)
-        if part is not None and part.target.__name__ == "random":
+        if part is not None and "seed" in settings(part.target):
             declared[f"{table}.seed"] = int(part.given.get("seed", 0))
     return [{key: seed + number for key, seed in declared.items()} for number in range(count)]
 
@@ -116,9 +117,11 @@ def _sources(project: Project, model: Model, task: str) -> list[Any] | None:
 
 
 def _watching(project: Project, model: Model, task: str) -> dict[str, Any]:
-    """Early stopping by a figure of the task's own."""
+    """Early stopping by a figure of the task's own; a task that learns from pairs has none, and does not stop early."""
     stopping = project.training.given.get("early_stopping")
     if stopping is None or str(stopping.given["metric"]).startswith(f"{task}/"):
         return {}
+    if project.pairs is not None and project.pairs.given["label"] in model.tasks[task].needs:
+        return {"training.early_stopping": None}
     own = objectives(keys_of(model.tasks[task]), [task])[0]
     return {"training.early_stopping.metric": own, "training.early_stopping.lower_is_better": None}

@@ -20,7 +20,7 @@ from motet.compare.trial import Trial
 from motet.evaluation import evaluate
 from motet.project import Divided, Project
 
-READING = ("data", "schema", "mix", "split", "validation", "recent")  # tables that determine the rows
+READING = ("data", "schema", "mix", "pairs", "split", "validation", "recent")  # tables that determine the rows
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def judge(trial: Trial, declaration: Declaration, seeds: Sequence[int]) -> Trial
         assert rows.validation is not None
         model = project.model(rows.train)
         watched = rows.validation if "early_stopping" in project.training.given else None
-        project.fit(model, rows.train, validation=watched)
+        project.fit(model, rows, validation=watched)
         for key, figure in evaluate(model, rows.validation, train=rows.train, baselines=False).items():
             found.setdefault(key, []).append(figure)
     known = {key: figures for key, figures in found.items() if not any(map(math.isnan, figures))}
@@ -110,9 +110,7 @@ def race(trial: Trial, declaration: Declaration, score: Score, bars: Mapping[int
     with tempfile.TemporaryDirectory() as folder:
         for epochs, bar in bars.items():
             place = Path(folder) / "checkpoint"
-            history = project.fit(
-                model, rows.train, validation=rows.validation, epochs=epochs, checkpoint=place, resume=True
-            )
+            history = project.fit(model, rows, validation=rows.validation, epochs=epochs, checkpoint=place, resume=True)
             figures = [_validation(row) for row in history.to_dicts()]
             worth = [score.of(each) for each in figures]
             best = max(range(epochs), key=worth.__getitem__)

@@ -68,6 +68,17 @@ class Mix:
         """All rows as one batch; see `Columns`."""
         return self.log.batch()
 
+    def heads(self, size: int) -> list[Batch]:
+        """The first rows of each log, as training would see them.
+
+        Args:
+            size: The largest number of rows of each.
+
+        Returns:
+            One batch per log.
+        """
+        return [log.take(slice(0, size)).batch() for log in self._full()]
+
     def loader(self, *, batch_size: int = 8192, seed: int = 0, device: torch.device | str = "cpu") -> MixLoader:
         """Make the loader that `fit` reads.
 
@@ -79,13 +90,19 @@ class Mix:
         Returns:
             The loader.
         """
-        context = {name for log in self.logs for name in log.schema.context_features}
-        full = [replace(log, columns={**self._missing(log, context), **log.columns}) for log in self.logs]
-        loaders = [Loader(log, batch_size=batch_size, seed=seed, device=device, together=log.together) for log in full]
-        return MixLoader(loaders, self.ratio)
+        each = [
+            Loader(log, batch_size=batch_size, seed=seed, device=device, together=log.together) for log in self._full()
+        ]
+        return MixLoader(each, self.ratio)
 
-    def _missing(self, log: EventLog, names: set[str]) -> dict[str, Tensor]:
-        return {name: self._column(log, name) for name in sorted(names - log.columns.keys())}
+    def _full(self) -> list[EventLog]:
+        """The logs, with the context columns that they lack unknown."""
+        context = {name for log in self.logs for name in log.schema.context_features}
+        return [
+            replace(log, columns={**{name: self._column(log, name) for name in missing}, **log.columns})
+            for log in self.logs
+            for missing in [sorted(context - log.columns.keys())]
+        ]
 
     def _column(self, log: EventLog, name: str) -> Tensor:
         """A column of a log, or unknown values if the log does not have it."""

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from motet.data.entities import Bag, Codes, Column, Entities
 from motet.data.log import EventLog
+from motet.data.mix import Mix
 from motet.data.table import Table
 from motet.errors import MotetError
 from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
 from motet.project.logs import ORIGIN
-from motet.project.project import Divided, Project
+from motet.project.project import Project
+from motet.project.rows import Divided
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
 
@@ -53,9 +55,13 @@ def check(project: Project) -> Findings:
     log = project.log()
     rows = project.divide(log)
     model = project.model(rows.train)
+    train, stopping = project.mix(model, rows), project.training.given.get("early_stopping")
     try:
-        model.check(rows.train)
-        _try(model, rows)
+        project.product(model, rows.train.take(slice(0, SAMPLE)))  # raises its errors first, as training does
+        model.check(train)
+        if stopping is not None:
+            stopping.make().check(model, rows.validation)
+        _try(model, train)
     except MotetError as error:
         told = str(error)
         raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error
@@ -66,8 +72,9 @@ def check(project: Project) -> Findings:
     for side in ("user", "item"):
         _look_at_features(side, getattr(log, f"{side}s"), found)
     _look_at_events(log, found)
+    _look_at_pairs(project, model, rows, found)
     for name in model.tasks:
-        _count(name, model, rows, found)
+        _count(name, model, train, rows, found)
     _look_at_product(project.product(model, rows.train), found)
     found.warnings.extend(telling(rows.train, model.tasks.values()))
     if rows.test is not None:
@@ -76,11 +83,13 @@ def check(project: Project) -> Findings:
     return found
 
 
-def _try(model: Model, rows: Divided) -> None:
-    """One small batch through the model."""
-    model.prepare(rows.train)
+def _try(model: Model, train: EventLog | Mix) -> None:
+    """One small batch of each log through the model."""
+    model.prepare(train)
+    batches = [train.take(slice(0, SAMPLE)).batch()] if isinstance(train, EventLog) else train.heads(SAMPLE)
     with torch.random.fork_rng(), torch.no_grad():
-        model.losses(rows.train.take(slice(0, SAMPLE)).batch())
+        for batch in batches:
+            model.losses(batch)
 
 
 def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:
@@ -95,6 +104,26 @@ def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:
                     f"{unknown:,} of {len(part):,} rows of {further.events} have a {side.key} that does not occur in "
                     f"{project.document.data.events}"
                 )
+
+
+def _look_at_pairs(project: Project, model: Model, rows: Divided, found: Findings) -> None:
+    """How many pairs there are, and which tasks learn from them."""
+    if project.pairs is None or rows.pairs is None:
+        return
+    (label,), pairs = rows.pairs.schema.signals, rows.pairs.batch()
+    found.facts.append(
+        f"{len(pairs):,} pairs of {len(pairs.users.unique()):,} users are made from the training rows by masking "
+        f"{project.pairs.given['event']!r} events; {int(pairs[label].sum()):,} are positive."
+    )
+    tasks = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
+    if not any(label in task.columns for task in tasks.values()):
+        found.warnings.append(f"no task learns from the pairs; add one that reads {label!r}, or leave [pairs] out")
+    for name, task in tasks.items():
+        if label not in task.columns and task.finds(pairs):
+            found.warnings.append(
+                f"task {name!r} reads no column of the events, so it learns from every pair as if it were an event; "
+                "give it positives"
+            )
 
 
 def _look_at_features(side: str, entities: Entities, found: Findings) -> None:
@@ -158,10 +187,10 @@ def _constant(values: Tensor) -> bool:
     return bool(len(values) and (values == values[0]).all())
 
 
-def _count(name: str, model: Model, rows: Divided, found: Findings) -> None:
+def _count(name: str, model: Model, train: EventLog | Mix, rows: Divided, found: Findings) -> None:
     """How many rows a task learns from and is evaluated on."""
     task = model.tasks[name]
-    batch = rows.train.batch()
+    batch = train.batch()
     weights = task.training_weights(batch)
     counts = {"train": int((weights > 0).sum())}
     if rows.validation is not None:

@@ -43,6 +43,18 @@ class Mixed(_Table):
     ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
+class Pairs(_Table):
+    """Labelled pairs made from the training rows: arguments of `masked_pairs`, besides the ratio of the mix.
+
+    Attributes:
+        ratio: Batches of pairs per batch of `data.events`; by default in proportion to their number.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 class Towers(_Table):
     """The towers that turn users and items into vectors.
 
@@ -62,6 +74,8 @@ class Document(_Table):
         data: The data files.
         columns: The role of each column: arguments of `Schema`. The table is called `schema`.
         mix: Further logs, one table each; their batches are interleaved with those of the events.
+        pairs: Labelled pairs made from the training rows, by masking one purchase of each user: arguments of
+            `masked_pairs`, and `ratio` as in `mix`. Their features are those of `recommend.context`. None by default.
         split: The test rows: a function of `split` and its arguments. Without it, all rows are used for training.
         validation: Rows taken from the training rows to evaluate on after each epoch: as `split`. None by default.
         recent: A column with the user's events before each row, for a `SequenceTower`: arguments of `recent`.
@@ -84,6 +98,7 @@ class Document(_Table):
     data: Data
     columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
     mix: list[Mixed] = Field(default_factory=list)
+    pairs: Pairs | None = None
     split: Any = None
     validation: Any = None
     recent: dict[str, Any] | None = None
@@ -109,7 +124,10 @@ RULES = {  # of pydantic, in the words of TOML
     "float_type": "it must be a number",
     "too_short": "it must hold at least one",
 }
-TABLES: dict[tuple[str, ...], type[BaseModel]] = {(): Document, ("data",): Data, ("mix",): Mixed, ("towers",): Towers}
+TABLES: dict[tuple[str, ...], type[BaseModel]] = {
+    **{(): Document, ("data",): Data, ("mix",): Mixed},
+    **{("pairs",): Pairs, ("towers",): Towers},
+}
 
 
 def parse(tables: Mapping[str, Any], name: str) -> Document:

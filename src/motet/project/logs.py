@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from motet.data.log import EventLog
 from motet.data.mix import Mix
@@ -49,16 +51,17 @@ def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
     """Add the counts of each row's user with its item.
 
     Args:
-        rows: Rows of a joined log, or of a single one that has a time.
+        rows: Rows of a joined log, or of a single one.
         features: Counted on the training rows.
 
     Returns:
-        The rows with the columns of counts, each over the rows before it. Without times, the counts of a row of the
-        events would include the row itself, so only the rows of further logs get any.
+        The rows with the columns of counts, each over the rows before it. Without times, the counts of a row that
+        states an event type would include the row itself, so only rows of further logs that state none get any.
     """
     if rows.schema.time is not None:
         return features.add(rows)
-    further = rows.columns[ORIGIN] > 0
+    kinds = rows.columns[str(rows.schema.event)]
+    further = (kinds == 0) & (_origin(rows) > 0)
     known = features.add(rows.take(further))
     columns = dict(rows.columns)
     for name in features.names:
@@ -67,7 +70,12 @@ def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
 
 
 def mixed(
-    rows: EventLog, model: Model, schemas: Sequence[Schema], ratio: Sequence[float | None] = ()
+    rows: EventLog,
+    model: Model,
+    schemas: Sequence[Schema],
+    ratio: Sequence[float | None] = (),
+    *,
+    pairs: EventLog | None = None,
 ) -> EventLog | Mix:
     """Separate a joined log into the logs that training draws batches from.
 
@@ -75,7 +83,9 @@ def mixed(
         rows: Rows of a joined log.
         model: The model; a log that none of its tasks learns from is left out.
         schemas: Schemas of the events and of each further log.
-        ratio: Batches of each further log per batch of the events; None for a share in proportion to its rows.
+        ratio: Batches of each further log per batch of the events, that of the pairs last; None for a share in
+            proportion to its rows.
+        pairs: Pairs that were made from the rows.
 
     Returns:
         A mix; a single log if there is only one, or only one that a task learns from.
@@ -85,20 +95,28 @@ def mixed(
     learning = [task for name, task in model.tasks.items() if model.weights[name] > 0]
     declared = {name for schema in schemas for name in schema.columns}
     features = rows.schema.context_features.keys() - declared  # computed from the events, for rows of any log
+    origin = _origin(rows)
+    logs = [rows.take(origin == number) if len(schemas) > 1 else rows for number in range(len(schemas))]
     own = [{*schema.columns, *features} for schema in schemas]
-    origin = rows.columns[ORIGIN]
-    counts = origin.bincount(minlength=len(schemas)).tolist()
+    if pairs is not None:
+        logs, own = [*logs, pairs], [*own, set(pairs.columns)]
     used = [
         number
         for number, columns in enumerate(own)
-        if counts[number] and any(columns.issuperset(task.columns) for task in learning)
+        if len(logs[number]) and any(columns.issuperset(task.columns) for task in learning)
     ]
     foreign = {name for number in used for name in own[number]}
-    logs = [_without(rows.take(origin == number), foreign - own[number]) for number in used]
-    if len(logs) < 2:
-        return logs[0] if logs else rows
-    shares = [counts[row] / max(counts[0], 1) if share is None else share for row, share in enumerate((None, *ratio))]
-    return Mix(logs, ratio=[shares[number] for number in used])
+    parts = [_without(logs[number], foreign - own[number]) for number in used]
+    if len(parts) < 2:
+        return parts[0] if parts else rows
+    counts = [len(log) / max(len(logs[0]), 1) for log in logs]
+    shares = [count if share is None else share for count, share in zip(counts, (None, *ratio), strict=True)]
+    return Mix(parts, ratio=[shares[number] for number in used])
+
+
+def _origin(rows: EventLog) -> Int[Tensor, " rows"]:
+    """The number of each row's log; 0 throughout if nothing was joined."""
+    return rows.columns.get(ORIGIN, torch.zeros(len(rows), dtype=torch.int64))
 
 
 def _without(log: EventLog, names: set[str]) -> EventLog:

@@ -43,14 +43,14 @@ class Part:
         self.place = place
 
     @classmethod
-    def of(cls, raw: Any, kinds: Mapping[str, Callable[..., Any]], place: str, *, leave: Sequence[str] = ()) -> Part:
+    def of(cls, raw: Any, kinds: Mapping[str, Callable[..., Any]], place: str, *, beside: Sequence[str] = ()) -> Part:
         """Check a table.
 
         Args:
             raw: The table, or just the kind as text.
             kinds: The allowed classes and functions, by name. If there is only one, the kind may be omitted.
             place: The file and the table, for error messages.
-            leave: Arguments that a file may not give.
+            beside: Keys that the table may have besides the settings, read elsewhere; `raw` does not hold them.
 
         Returns:
             The part; nothing is built yet.
@@ -63,13 +63,14 @@ class Part:
             raise ConfigError(f"{place} is {raw!r}; it must be a table with a kind, one of {', '.join(kinds)}")
         kind = _kind(table, kinds, place)
         target = kinds[kind]
-        known = {name: each for name, each in settings(target).items() if name not in leave}
+        known = settings(target)
         written = {name: value for name, value in table.items() if name != "kind" or name in known}
         for name in written:
             if name not in known:
+                allowed = [*known, *beside]
                 raise ConfigError(
-                    f"{place}: {name!r} is not a setting of {kind}{did_you_mean(name, known)} "
-                    f"Settings: {', '.join(known) or 'none'}."
+                    f"{place}: {name!r} is not a setting of {kind}{did_you_mean(name, allowed)} "
+                    f"Settings: {', '.join(allowed) or 'none'}."
                 )
         for name, setting in known.items():
             if setting.required and name not in written:

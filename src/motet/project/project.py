@@ -14,17 +14,19 @@ from motet.balancers import Balancer
 from motet.baselines import Baseline
 from motet.calibration import calibrate
 from motet.data.log import EventLog
+from motet.data.masked_pairs import masked_pairs
+from motet.data.mix import Mix
 from motet.data.recent import recent
 from motet.data.schema import Schema
-from motet.data.split import Split
 from motet.errors import ConfigError, MotetError
 from motet.evaluation import Report, evaluate
 from motet.model import Model
 from motet.preference import Preference
 from motet.project.document import parse
 from motet.project.kinds import SPLITS, offered
-from motet.project.logs import join, mixed, with_features
+from motet.project.logs import join, mixed
 from motet.project.part import Part
+from motet.project.rows import Divided
 from motet.project.settings import settings
 from motet.project.tables import override, read_tables, with_settings
 from motet.recommender import Recommender
@@ -33,24 +35,8 @@ from motet.towers import Tower
 from motet.train import fit
 from motet.trunks import Trunk
 
+Kinds = Mapping[str, Callable[..., Any]]
 FEW = 256  # rows on which a recommender is tried before training
-
-
-@dataclass(frozen=True, eq=False)
-class Divided:
-    """The rows of a log by purpose.
-
-    Attributes:
-        train: Training rows.
-        validation: Rows to evaluate on in training; None if the file declares none.
-        test: Test rows; None if there is no split.
-        report: How they were chosen.
-    """
-
-    train: EventLog
-    validation: EventLog | None
-    test: EventLog | None
-    report: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +88,8 @@ class Project:
         self.document = document = parse(tables, self.name)
         self.schema = self._part(document.columns, {"Schema": Schema}, "schema")
         self.schemas = [self.schema, *(self._further(row, each.columns) for row, each in enumerate(document.mix, 1))]
+        made = None if document.pairs is None else document.pairs.model_extra
+        self.pairs = self._optional(made, {"masked_pairs": masked_pairs}, "pairs", beside=("ratio",))
         self.split = self._optional(document.split, SPLITS, "split")
         self.validation = self._optional(document.validation, SPLITS, "validation")
         self.recent = self._optional(document.recent, {"recent": recent}, "recent")
@@ -128,11 +116,17 @@ class Project:
                 f"{self.training.place}: early_stopping needs validation rows; add a table [validation], such as "
                 'kind = "random", test = 0.1'
             )
-        if self._features is not None and not self.document.mix and "time" not in self.schema.given:
+        if self.pairs is not None and self._features is None:
+            raise ConfigError(
+                f"{self.pairs.place}: the features of pairs are those that requests have; add a table [recommend] with "
+                "context = {}, which counts the events of a user with an item by type"
+            )
+        labelled = self.document.mix or self.pairs is not None
+        if self._features is not None and not labelled and "time" not in self.schema.given:
             raise ConfigError(
                 f"{self._features.place}: the counts of a row would include the row itself; declare the time of the "
-                "events, [schema] time, so that only earlier rows are counted, or put the labels into a log of their "
-                "own, [[mix]]"
+                "events, [schema] time, so that only earlier rows are counted, put the labels into a log of their own, "
+                "[[mix]], or make them from the log, [pairs]"
             )
 
     @classmethod
@@ -220,7 +214,7 @@ class Project:
         return join(events, [events.encode(self.path(log.events), schema=schema.make()) for log, schema in further])
 
     def divide(self, log: EventLog) -> Divided:
-        """Split the rows.
+        """Split the rows, and make pairs from the training rows if the file declares any.
 
         Args:
             log: All rows.
@@ -229,23 +223,13 @@ class Project:
             Training, validation and test rows.
 
         Raises:
-            ConfigError: If a split does not suit the log.
+            MotetError: If a split or the pairs do not suit the log.
         """
-        train, test, validation, reports = log, None, None, []
-        if self.split is not None:
-            split: Split = self.split.make(log)
-            (train, test), reports = split, [split.report]
-        if self.validation is not None:
-            split = self.validation.make(train)
-            (train, validation), reports = split, [*reports, f"Validation rows: {split.report}"]
-        if self.recent is not None:
-            held_out = [None if part is None else self.recent.make(part, before=train) for part in (validation, test)]
-            train, (validation, test) = self.recent.make(train), held_out
-        if self._features is not None:
-            features = self._features.make(log=train)
-            held_out = [None if part is None else with_features(part, features) for part in (validation, test)]
-            train, (validation, test) = with_features(train, features), held_out
-        return Divided(train, validation, test, " ".join(reports))
+        rows = Divided.of(log, split=self.split, validation=self.validation, recent=self.recent)
+        if self._features is None:
+            return rows
+        rows = rows.counted(self._features)
+        return rows if self.pairs is None else rows.paired(self.pairs, self._features)
 
     def model(self, train: EventLog) -> Model:
         """Build the model.
@@ -278,20 +262,35 @@ class Project:
             except MotetError as error:
                 raise type(error)(str(error) if self.file is None else f"{self.name}: {error}") from error
 
+    def mix(self, model: Model, rows: Divided) -> EventLog | Mix:
+        """What `fit` draws batches from: the training rows, log by log, and the pairs.
+
+        Args:
+            model: Built by `model`.
+            rows: The rows.
+
+        Returns:
+            A mix; a single log if there is only one, or only one that a task learns from.
+        """
+        ratio = [log.ratio for log in self.document.mix]
+        if self.document.pairs is not None:
+            ratio.append(self.document.pairs.ratio)
+        return mixed(rows.train, model, [schema.make() for schema in self.schemas], ratio, pairs=rows.pairs)
+
     def fit(
         self,
         model: Model,
-        train: EventLog,
+        rows: Divided,
         *,
         validation: EventLog | None = None,
         progress: bool = False,
         **changes: Any,
     ) -> pl.DataFrame:
-        """Train as declared, with batches of further logs mixed in.
+        """Train as declared, with batches of further logs and of pairs mixed in.
 
         Args:
             model: Built by `model`.
-            train: The training rows.
+            rows: The rows; those of `validation` are the only ones to evaluate on.
             validation: Rows to evaluate on after each epoch.
             progress: Whether to show a progress bar on stderr.
             **changes: Arguments of `fit` that override those of the file.
@@ -302,9 +301,8 @@ class Project:
         Raises:
             MotetError: If training breaks a rule.
         """
-        schemas = [schema.make() for schema in self.schemas]
-        rows = mixed(train, model, schemas, [log.ratio for log in self.document.mix])
-        history: pl.DataFrame = self.training.make(model, rows, validation=validation, progress=progress, **changes)
+        train = self.mix(model, rows)
+        history: pl.DataFrame = self.training.make(model, train, validation=validation, progress=progress, **changes)
         return history
 
     def learn(self, model: Model, rows: Divided, *, progress: bool = False, **changes: Any) -> pl.DataFrame:
@@ -322,7 +320,7 @@ class Project:
         Raises:
             MotetError: If training breaks a rule.
         """
-        history = self.fit(model, rows.train, validation=rows.validation, progress=progress, **changes)
+        history = self.fit(model, rows, validation=rows.validation, progress=progress, **changes)
         if rows.validation is not None:
             calibrate(model, rows.validation)
         return history
@@ -386,8 +384,8 @@ class Project:
         shared = {name: self.schema.given[name] for name in ("user", "item", "time") if name in self.schema.given}
         return Part.of({**shared, **columns}, {"Schema": Schema}, f"{self.name} [[mix]] {row}, schema")
 
-    def _part(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part:
-        return Part.of(raw, kinds, f"{self.name} [{table}]")
+    def _part(self, raw: Any, kinds: Kinds, table: str, *, beside: Sequence[str] = ()) -> Part:
+        return Part.of(raw, kinds, f"{self.name} [{table}]", beside=beside)
 
-    def _optional(self, raw: Any, kinds: Mapping[str, Callable[..., Any]], table: str) -> Part | None:
-        return None if raw is None else self._part(raw, kinds, table)
+    def _optional(self, raw: Any, kinds: Kinds, table: str, *, beside: Sequence[str] = ()) -> Part | None:
+        return None if raw is None else self._part(raw, kinds, table, beside=beside)

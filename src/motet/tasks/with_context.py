@@ -62,7 +62,7 @@ class WithContext(PairTask):
             train: The training log.
 
         Raises:
-            DataError: If a column holds categories.
+            DataError: If a column holds categories, or is unknown in every row that the task learns from.
         """
         batch = train.batch()
         for name in self.context:
@@ -74,6 +74,11 @@ class WithContext(PairTask):
         rows = batch.take(self.labelled(batch))
         for name, number in zip(self.context, self.numbers, strict=True):
             assert isinstance(number, Standardise)
+            if len(rows) and rows[name].isnan().all():
+                raise DataError(
+                    f"task {self.name!r} reads the context column {name!r}, which is unknown in all of {len(rows):,} "
+                    "rows that it learns from; give it values there, or leave it out of the context"
+                )
             number.fit(rows[name])
         self.task.prepare(train)
 
