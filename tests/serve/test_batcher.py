@@ -116,6 +116,16 @@ def test_who_gives_up_takes_nobody_along(work: Work) -> None:
     gate.close()
 
 
+def test_an_answer_for_nobody_is_dropped(work: Work, caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate(threads=1, timeout_s=0.05)
+    with pytest.raises(Problem, match=r"no answer within 0\.05 s"):
+        asyncio.run(Batcher(gate, work).ask("a", 1))
+    work.go.set()  # the loop is closed by now
+    gate.close()
+    assert gate.inside == 0
+    assert not caplog.records
+
+
 def test_one_round_at_a_time(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("motet.serve.batcher.PATIENCE_S", 60.0)
     gate = Gate(threads=3)

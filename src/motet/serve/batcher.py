@@ -98,8 +98,12 @@ class Batcher(Generic[Question, Answer]):
 
 
 def _deliver(work: Future[Answered[Answer]]) -> None:
-    """Hand answers from the thread to the loop, all at once: every call wakes it."""
-    if not work.cancelled() and (answered := work.result()):
+    """Hand answers from the thread to the loop, all at once: every call wakes it.
+
+    If everybody has given up, the loop may be closed already, as when the service stops.
+    """
+    answered = [] if work.cancelled() else [each for each in work.result() if not each[0].done()]
+    if answered:
         answered[0][0].get_loop().call_soon_threadsafe(_settle, answered)
 
 
