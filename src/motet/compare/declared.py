@@ -11,12 +11,12 @@ from motet.project.part import Part
 
 
 def declared(project: Project, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a function of `motet.compare`: those of the project's table of the same name, and the caller's.
+    """The arguments of a function of `motet.compare`, from the project's table of the same name and from the caller.
 
     Args:
-        project: Whose tables.
+        project: The project.
         function: `compare`, `sweep` or `tune`.
-        given: The caller's, which stand above those of the table.
+        given: The caller's arguments, which override those of the table.
 
     Returns:
         Arguments by name.
@@ -30,13 +30,13 @@ def declared(project: Project, function: Callable[..., Any], given: Mapping[str,
 
 
 def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """What is typed of settings to try.
+    """Parse the settings to try from a command line.
 
     Args:
-        texts: Each as `table.key=values`.
+        texts: Texts of the form `table.key=values`.
 
     Returns:
-        Values by key, as typed.
+        Values by key, as text.
 
     Raises:
         ConfigError: If a text has another form.

@@ -103,13 +103,13 @@ class Yardstick:
 
 
 def voice(key: str) -> str:
-    """Whose figure it is: a task's, or that of a part of what a task says.
+    """The task, or the stage of a task, that a metric measures.
 
     Args:
-        key: Of the figure.
+        key: Key of the metric.
 
     Returns:
-        The name of the task; that of the task and its part where it says several things, as a funnel does.
+        Name of the task; of a task with several outputs, such as a funnel, task and stage.
 
     Example:
         >>> voice("find/unseen/mrr"), voice("stars/rmse"), voice("funnel/bought/auc")
@@ -120,15 +120,15 @@ def voice(key: str) -> str:
 
 
 def headlines(keys: Iterable[str], tasks: Iterable[str]) -> dict[str, str]:
-    """The figure that speaks for each task, and for each part of what a task says.
+    """The headline metric of each task, and of each stage of a task.
 
     Args:
-        keys: Of the figures there are.
+        keys: Keys of all metrics.
         tasks: Names of the tasks.
 
     Returns:
-        Keys by `voice`, in the order of the tasks: NDCG of the first ten unseen items, else RMSE, else AUC, else the
-        first there is; tasks without a figure are left out.
+        Keys by `voice`, in the order of the tasks: NDCG@10 of unseen items, else RMSE, else AUC, else the first metric.
+        Tasks without a metric are left out.
 
     Example:
         >>> headlines(["stars/mae", "stars/rmse", "find/unseen/mrr"], ["stars", "find"])
@@ -149,10 +149,10 @@ def headlines(keys: Iterable[str], tasks: Iterable[str]) -> dict[str, str]:
 
 
 def objectives(keys: Iterable[str], tasks: Iterable[str]) -> tuple[str, ...]:
-    """One figure a task: of a task that says several things the last, the purchase of a funnel that ends with it.
+    """One metric per task: its headline metric, for a funnel that of the last stage.
 
     Args:
-        keys: Of the figures there are.
+        keys: Keys of all metrics.
         tasks: Names of the tasks.
 
     Returns:
@@ -166,17 +166,17 @@ def objectives(keys: Iterable[str], tasks: Iterable[str]) -> tuple[str, ...]:
 
 
 def relative_gain(key: str, figure: float, reference: float) -> float:
-    r"""By which part of a reference a figure is better than it.
+    r"""The difference from a reference as a share of it, positive if better.
 
     $$ gain = \pm \frac{x - r}{|r|} $$
 
     Args:
-        key: Of the figure, which says whether less is better.
-        figure: What was reached.
-        reference: What it is held against.
+        key: Key of the metric, which tells whether lower is better.
+        figure: Value of the metric.
+        reference: Value to compare with.
 
     Returns:
-        0.1 for ten percent better, negative where it is worse; NaN where the reference is 0.
+        0.1 if it is better by ten percent, negative if it is worse; NaN if the reference is 0.
 
     Example:
         >>> round(relative_gain("rating/rmse", 0.9, 1.0), 3), round(relative_gain("click/auc", 0.9, 1.0), 3)
@@ -190,29 +190,29 @@ def relative_gain(key: str, figure: float, reference: float) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    r"""What figures are worth as one number, higher is better: the mean gain, unless something is lost.
+    r"""One number for several metrics, higher is better: the mean gain, or the largest loss if a metric is worse.
 
     $$ score = \min_k g_k \text{ if that is below } 0, \text{ else } \frac{1}{K} \sum_k g_k $$
 
-    with g the relative gain of each figure over its reference. So whatever loses in one figure is worth less than the
+    with $g_k$ the relative gain of metric k over its reference. So a trial that is worse in one metric scores below the
     reference itself, however much it gains in another.
 
     Attributes:
-        keys: Of the figures it reads.
-        references: What each is held against. None to take the one figure as it is.
+        keys: Keys of the metrics.
+        references: Reference value of each metric; None to score a single metric by its value.
     """
 
     keys: tuple[str, ...]
     references: Mapping[str, float] | None = None
 
     def of(self, figures: Mapping[str, float]) -> float:
-        """The score of some figures.
+        """Compute the score.
 
         Args:
-            figures: Of validation rows.
+            figures: Validation metrics.
 
         Returns:
-            Minus infinity where one of them is missing, as it is in a training that went astray.
+            The score; minus infinity if one of the metrics is missing, as after a training that diverged.
         """
         found = [figures.get(key, math.nan) for key in self.keys]
         if any(map(math.isnan, found)):

@@ -1,4 +1,4 @@
-"""Systems: the joint model, its specialists and the rules, as changes to one project."""
+"""Systems: the joint model, its specialists and the baselines, as changes to one project."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SEEDED = ("split", "validation", "pairs")  # tables whose rows a seed may draw
 
 @dataclass(frozen=True)
 class Contender:
-    """A system that is about to be trained or fitted.
+    """A system of a comparison, before it is trained or fitted.
 
     Attributes:
-        name: Of the system.
-        kind: What it is.
-        task: The one task of a specialist.
-        changes: What makes it of the project, by `table.key`.
+        name: Name of the system.
+        kind: `"joint"`, `"specialist"` or `"baseline"`.
+        task: The task of a specialist; None for other systems.
+        changes: The settings that differ from the project, by `table.key`.
     """
 
     name: str
@@ -37,22 +37,22 @@ class Contender:
 
 
 def contenders(project: Project, model: Model) -> list[Contender]:
-    """Everything that is compared.
+    """The systems to compare.
 
-    A specialist is the joint model with the weights of the other tasks at 0: towers, rows, epochs and the first weights
-    are the same. What is there for several tasks alone is left out: balancer and preference. Where training stops by
-    the figure of another task, a specialist's stops by its own. Its lists are made as the product's are, with its own
-    task where another is named; one whose task does not rank the catalogue orders every item.
+    A specialist is the joint model with the weights of the other tasks at 0: towers, rows, epochs and initial weights
+    are the same. Balancer and preference, which are for several tasks, are left out. If early stopping watches another
+    task, a specialist watches its own headline metric. Its lists are made like those of the joint model, but with its
+    own task in place of others; if its task does not rank the catalogue, it scores every item.
 
     Args:
-        project: As declared.
-        model: Made from it, untrained.
+        project: The project.
+        model: Its untrained model.
 
     Returns:
-        The joint model, a specialist a task, and the rules.
+        The joint model, a specialist for each task, and the baselines.
 
     Raises:
-        ConfigError: If fewer than two tasks are trained, or a rule is called as a model is.
+        ConfigError: If fewer than two tasks are trained, or a baseline has the name of a model.
     """
     trained = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
     if len(trained) < 2:
@@ -72,17 +72,17 @@ def contenders(project: Project, model: Model) -> list[Contender]:
 
 
 def seeds(project: Project, count: int) -> list[dict[str, int]]:
-    """What differs from seed to seed; the first is the project as it is.
+    """The settings that each seed changes; the first seed is the unchanged project.
 
     Args:
-        project: As declared.
-        count: How many.
+        project: The project.
+        count: Number of seeds.
 
     Returns:
         Settings by `table.key`, a seed each: of the training, and of a split, validation rows and pairs that are drawn.
 
     Raises:
-        ConfigError: If there is not one.
+        ConfigError: If `count` is below 1.
     """
     if count < 1:
         raise ConfigError(f"seeds={count}; at least one training has to be made, and 3 show how far chance goes")
@@ -103,7 +103,7 @@ def _alone(project: Project, model: Model, task: str) -> dict[str, Any]:
 
 
 def _sources(project: Project, model: Model, task: str) -> list[Any] | None:
-    """What finds candidates, with the one task in place of all others; None where it finds none."""
+    """The stages of retrieval with one task in place of all others; None if the task does not retrieve."""
     declared = project.document.recommend.get("retrieve")
     if not isinstance(model.tasks[task], CorpusTask) or declared is None:
         return None

@@ -1,4 +1,4 @@
-"""What a tuning tries, where nothing else is asked for: what the parts of a project take."""
+"""The default search space of `tune`: the settings that the parts of a project accept."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TASK: dict[str, Dimension] = {
     "dropout": Choice((0.0, 0.2, 0.4)),
     "temperature": Range(0.1, 2.0, log=True),
 }
-ADAM = (None, "Adam", "AdamW")  # optimizers whose weight decay is looked for as AdamW's
+ADAM = (None, "Adam", "AdamW")  # optimizers that AdamW replaces, to search for its weight decay
 
 
 def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> tuple[dict[str, Dimension], Settings]:
     """Sizes, rates and regularisation of the declared parts.
 
     Args:
-        project: Whose parts.
-        weights: What each task's loss counts for.
-        rows: How many there are to train on.
+        project: The project.
+        weights: Weight of each task's loss.
+        rows: Number of training rows.
 
     Returns:
-        Dimensions by key; and what holds beside them in every trial.
+        Dimensions by key, and the settings that all trials share.
     """
     found: dict[str, Dimension] = {}
     for name, dimension in TOWER.items():
@@ -51,14 +51,14 @@ def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> t
 
 
 def as_declared(project: Project, dimensions: Mapping[str, Dimension]) -> Settings:
-    """Where a search starts: of everything that is tried, what is nearest to the project as it is.
+    """The start of a search: the project's own settings, or the nearest ones in the search space.
 
     Args:
-        project: Whose settings.
-        dimensions: What is tried, by key.
+        project: The project.
+        dimensions: The search space, by key.
 
     Returns:
-        Settings by key; without those for which the project has nothing that could be tried.
+        Settings by key, without those to which nothing in the search space is near.
     """
     found: Settings = {}
     for key, dimension in dimensions.items():
@@ -80,7 +80,7 @@ def _kind(optimizer: Part | None) -> str | None:
 
 
 def _towers(project: Project) -> Iterator[tuple[str, Any]]:
-    """Kinds of towers that the file leaves unsaid, for a setting of theirs needs a table with a kind."""
+    """The kind of each tower that the file does not declare: a setting of a tower needs a table with a kind."""
     declared = project.tables.get("towers", {})
     for side in ("user", "item"):
         if side not in declared:
