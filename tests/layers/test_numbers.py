@@ -24,6 +24,17 @@ def test_known_values_get_mean_0_and_deviation_1(values: list[float]) -> None:
     assert abs(scaled.std(correction=0).item() - 1) < 1e-2
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
+def test_times_keep_their_distances(dtype: torch.dtype) -> None:
+    standardise = Standardise()
+    times = torch.arange(1_700_000_000, 1_700_003_600, 60, dtype=dtype)
+    standardise.fit(times)
+    scaled = standardise(times)
+    assert scaled.dtype == torch.float32
+    torch.testing.assert_close(scaled.diff(), scaled.diff().mean().expand(59), rtol=1e-4, atol=0)
+    assert abs(scaled.mean().item()) < 1e-5
+
+
 def test_unknown_is_the_mean() -> None:
     standardise = Standardise()
     standardise.fit(torch.tensor([1.0, NAN, 5.0]))

@@ -27,7 +27,8 @@ class Standardise(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
+        # In single precision the mean of times is off by a minute, which is much in a log of an hour.
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("std", torch.ones(()))
         self.register_buffer("final", torch.tensor(False))
 
@@ -56,7 +57,8 @@ class Standardise(nn.Module):
         Returns:
             Standardised numbers, 0 where unknown.
         """
-        return ((values - self.mean) / self.std).nan_to_num(nan=0.0).to(self.mean.dtype)
+        exact = values if values.is_floating_point() else values.double()  # torch would convert them to float32
+        return ((exact - self.mean) / self.std).nan_to_num(nan=0.0).to(self.std.dtype)
 
 
 class NumberEmbedding(nn.Module):
