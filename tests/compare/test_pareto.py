@@ -76,5 +76,7 @@ def test_points_that_do_not_beat_the_reference_add_nothing() -> None:
 
 
 def test_each_objective_needs_a_direction() -> None:
-    with pytest.raises(ConfigError, match="lower has 1 answers for 2 objectives; say of each whether less is better"):
+    with pytest.raises(
+        ConfigError, match="lower has 1 values for 2 objectives; give one each: whether lower is better"
+    ):
         pareto_front(torch.zeros(3, 2), lower=[True])

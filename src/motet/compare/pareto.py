@@ -26,7 +26,7 @@ def pareto_front(points: Float[Tensor, "points objectives"], *, lower: Sequence[
         True for the points on the front.
 
     Raises:
-        ConfigError: If `lower` has not one answer an objective.
+        ConfigError: If `lower` does not have one value per objective.
 
     Example:
         >>> pareto_front(torch.tensor([[0.90, 0.17], [0.92, 0.18], [0.93, 0.17]]), lower=[True, False])
@@ -59,7 +59,7 @@ def hypervolume(
         The volume; 0 if no point beats the reference. Only volumes with the same reference can be compared.
 
     Raises:
-        ConfigError: If `lower` has not one answer an objective.
+        ConfigError: If `lower` does not have one value per objective.
 
     Source:
         Zitzler and Thiele, "Multiobjective Evolutionary Algorithms: A Comparative Case Study and the Strength Pareto
@@ -78,7 +78,7 @@ def hypervolume(
 def _more_is_better(points: Tensor, lower: Sequence[bool]) -> Tensor:
     if len(lower) != points.shape[1]:
         raise ConfigError(
-            f"lower has {len(lower)} answers for {points.shape[1]} objectives; say of each whether less is better"
+            f"lower has {len(lower)} values for {points.shape[1]} objectives; give one each: whether lower is better"
         )
     return points.double() * torch.tensor([-1.0 if each else 1.0 for each in lower], dtype=torch.float64)
 
