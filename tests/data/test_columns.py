@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motet.data.columns import feature, moments, numbers
+from motet.data.columns import feature, numbers, timestamps
 from motet.data.entities import Bag, Codes, Numbers
 from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Text, Timestamp
@@ -87,7 +87,7 @@ def test_refuses_text_and_points_at_what_made_it_text() -> None:
 
 
 def test_whole_seconds_stay_whole() -> None:
-    found = moments(series(881250949, dtype=pl.Int32), WHERE)
+    found = timestamps(series(881250949, dtype=pl.Int32), WHERE)
     assert found.dtype == torch.int64
     assert found.tolist() == [881250949]
 
@@ -107,31 +107,31 @@ MOMENT = datetime(2024, 5, 31, 18, 0, 0, 250_000, tzinfo=UTC)
     ],
 )
 def test_moments_of_any_form(column: pl.Series) -> None:
-    found = moments(column, WHERE)
+    found = timestamps(column, WHERE)
     assert found.dtype == torch.float64
     assert found[0] == MOMENT.timestamp()
     assert found[1].isnan()
 
 
 def test_dates_are_midnight() -> None:
-    assert moments(series(date(1970, 1, 2)), WHERE).tolist() == [86400]
-    assert moments(series("1970-01-02"), WHERE).tolist() == [86400]
+    assert timestamps(series(date(1970, 1, 2)), WHERE).tolist() == [86400]
+    assert timestamps(series("1970-01-02"), WHERE).tolist() == [86400]
 
 
 def test_refuses_what_is_no_moment() -> None:
     with pytest.raises(
         DataError, match=r"'x' of log.csv has 'soon' in row 1 \(counted from 0\), which is not a time; write ISO"
     ):
-        moments(series("2024-01-01", "soon"), WHERE)
+        timestamps(series("2024-01-01", "soon"), WHERE)
     with pytest.raises(
         DataError, match="holds values of type Boolean, but times are needed: seconds since 1970, a dat"
     ):
-        moments(series(True), WHERE)
+        timestamps(series(True), WHERE)
     for late in (series(0, 1_700_000_000_000), series(0.0, -1.7e12), series(0, 2**63 + 1, dtype=pl.UInt64)):
         with pytest.raises(DataError, match=r"has .* in row 1 .*; times are seconds since 1970, and these look like"):
-            moments(late, WHERE)
+            timestamps(late, WHERE)
     with pytest.raises(DataError, match=r"has nan in row 0 .*finite"):
-        moments(series(math.nan), WHERE)
+        timestamps(series(math.nan), WHERE)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_text_without_a_value_is_unknown() -> None:
     """As a CSV file gives a column in which every line is empty."""
     empty = series(None, None, dtype=pl.String)
     assert numbers(empty, WHERE).isnan().all()
-    assert moments(empty, WHERE).isnan().all()
+    assert timestamps(empty, WHERE).isnan().all()
 
 
 @pytest.mark.parametrize("text", ["03/04/2024", "3.4.2024", "1714500000"])
@@ -232,7 +232,7 @@ def test_refuses_dates_that_mean_another_day_elsewhere(text: str) -> None:
     with pytest.raises(
         DataError, match=r"which is not a time; write ISO 8601 such as .* a time zone in all rows or in no"
     ):
-        moments(series("2024-04-03", text, None), WHERE)
+        timestamps(series("2024-04-03", text, None), WHERE)
 
 
 @pytest.mark.parametrize("column", [series(20240531, 20231201), series(20240531.0, None)])
@@ -240,5 +240,5 @@ def test_refuses_calendar_dates_as_numbers(column: pl.Series) -> None:
     with pytest.raises(
         DataError, match=r"numbers such as 20240531, which look like calendar dates; .* to text such as '2024-05-31'"
     ):
-        moments(column, WHERE)
-    assert moments(pl.concat([column, series(20240532, dtype=column.dtype)]), WHERE)[-1] == 20240532  # as seconds
+        timestamps(column, WHERE)
+    assert timestamps(pl.concat([column, series(20240532, dtype=column.dtype)]), WHERE)[-1] == 20240532  # as seconds

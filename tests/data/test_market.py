@@ -74,12 +74,12 @@ def test_one_user_and_one_item() -> None:
 
 def test_intercepts_give_the_rates_asked_for() -> None:
     rates = {"clicked": 0.2, "carted": 0.3, "bought": 0.02, "returned": 0.5}
-    settled = market().settled(np.random.default_rng(3), rates, 5)
-    shown = settled.show(np.random.default_rng(4), np.linspace(0, 1, 40_000, endpoint=False), 5)
-    pairs = settled.pairs(shown.users, shown.items, shown.position)
+    calibrated = market().calibrated(np.random.default_rng(3), rates, 5)
+    shown = calibrated.show(np.random.default_rng(4), np.linspace(0, 1, 40_000, endpoint=False), 5)
+    pairs = calibrated.pairs(shown.users, shown.items, shown.position)
     reached = np.ones(len(shown.users))
     for name, rate in rates.items():
-        chances = settled.chances(name, pairs)
+        chances = calibrated.chances(name, pairs)
         assert np.average(chances, weights=reached) == pytest.approx(rate, rel=0.1), name
         reached *= chances
 

@@ -66,7 +66,7 @@ class Baseline(ABC):
         self.name = name
         self.rows = Rows.of(where)
         batch = train.batch()
-        weights = self.rows.weights(batch) * self.rows.fading(batch)
+        weights = self.rows.weights(batch) * self.rows.decay(batch)
         self.row_weights: Float[Tensor, " rows"] = weights.nan_to_num(0.0).clamp(min=0.0)
         if not self.row_weights.any():
             raise DataError(

@@ -44,7 +44,7 @@ def feature(series: pl.Series, kind: Feature, where: Place, vocab: Vocab | None 
         case Numeric():
             return Numbers(numbers(series, where))
         case Timestamp():
-            return Numbers(moments(series, where).double())
+            return Numbers(timestamps(series, where).double())
 
 
 def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
@@ -69,7 +69,7 @@ def numbers(series: pl.Series, where: Place) -> Float[Tensor, " n"]:
     return _tensor(values.fill_null(float("nan")))
 
 
-def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
+def timestamps(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
     """Encode a column of times.
 
     Args:
@@ -84,7 +84,7 @@ def moments(series: pl.Series, where: Place) -> Num[Tensor, " n"]:
             numbers look like calendar dates, such as 20240531.
     """
     if series.dtype == pl.String:
-        series = _parse_moments(series, where)
+        series = _parse_timestamps(series, where)
     if series.dtype.is_numeric():
         _check_seconds(series, where)
         _check_calendar(series, where)
@@ -134,7 +134,7 @@ def _not_numeric(series: pl.Series, where: Place) -> DataError:
     )
 
 
-def _parse_moments(series: pl.Series, where: Place) -> pl.Series:
+def _parse_timestamps(series: pl.Series, where: Place) -> pl.Series:
     # Polars would also guess at 03/04/2024, which is in March or in April depending on the country.
     dated = series.set(~series.str.contains(ISO_DATE), None)
     parsed = dated.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)

@@ -178,7 +178,7 @@ def _events(log: Table, schema: Schema, vocabs: Mapping[str, Vocab]) -> tuple[di
 
 def _times(log: Table, name: str) -> Tensor:
     where = log.where(name)
-    times = encode.moments(log.column(name), where)
+    times = encode.timestamps(log.column(name), where)
     unknown = times.isnan()
     if unknown.any():
         row = where.row(int(unknown.nonzero()[0]))

@@ -148,7 +148,7 @@ class Market:
             new_items: Share of the items that arrive during the days.
 
         Returns:
-            A market without intercepts; see `settled`.
+            A market without intercepts; see `calibrated`.
         """
         segment, category = rng.integers(len(SEGMENTS), size=users), rng.integers(len(CATEGORIES), size=items)
         old = max(1, round((1 - new_items) * items))
@@ -240,7 +240,7 @@ class Market:
         """
         return sigmoid(self.logits(name, pairs))
 
-    def settled(self, rng: np.random.Generator, rates: Mapping[str, float], positions: int) -> Market:
+    def calibrated(self, rng: np.random.Generator, rates: Mapping[str, float], positions: int) -> Market:
         """Calibrate the intercepts so that the stages have the given rates.
 
         Args:

@@ -159,7 +159,7 @@ def _column(table: Table, name: str, log: EventLog) -> Tensor:
     if column.dtype.is_float():
         column = column.fill_nan(None)
     if name == log.schema.time:
-        return encode.moments(column, where)
+        return encode.timestamps(column, where)
     if name != log.schema.event:
         return encode.numbers(column, where)
     vocab = log.vocabs[name]

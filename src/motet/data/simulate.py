@@ -93,7 +93,7 @@ def shop(
         position_bias=position_bias,
         new_items=new_items,
     )
-    market = market.settled(np.random.default_rng([seed, TRIAL]), rates, positions)
+    market = market.calibrated(np.random.default_rng([seed, TRIAL]), rates, positions)
     return Shop(market, impressions, days, seed, positions, review_rate)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from motet.data.columns import moments
+from motet.data.columns import timestamps
 from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
@@ -199,7 +199,7 @@ def _is_time(column: Profile) -> bool:
 def _readable(column: Profile) -> bool:
     """Whether a log takes these times: not 03/04/2024, for instance, nor the number 20240403."""
     try:
-        moments(column.sample, Place(column.name, "the log"))
+        timestamps(column.sample, Place(column.name, "the log"))
     except DataError:
         return False
     return True

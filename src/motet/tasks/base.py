@@ -157,7 +157,7 @@ class Task(Configured, ABC):
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """The weight of each row in the task's loss: its weight in the metrics, times the decay with age."""
-        return self.row_weights(batch) * self.rows.fading(batch)
+        return self.row_weights(batch) * self.rows.decay(batch)
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
         """The rows that `where` selects and that have every label."""

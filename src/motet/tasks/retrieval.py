@@ -128,7 +128,7 @@ class Retrieval(DotTask):
         weights = super().training_weights(batch)
         if self.pushed is None:
             return weights
-        return weights + self.pushed.weights(batch) * self.pushed.fading(batch)
+        return weights + self.pushed.weights(batch) * self.pushed.decay(batch)
 
     def _pushed(self, batch: Batch, positive: Tensor) -> Tensor:
         """The positions of the negatives; none of them may be a positive."""

@@ -99,7 +99,7 @@ class Rows:
         weights = torch.ones(len(batch), device=batch.users.device) if self.weight is None else batch[self.weight]
         return weights if self._condition is None else weights.where(self.chosen(batch), 0.0)
 
-    def fading(self, batch: Batch) -> Float[Tensor, " batch"] | float:
+    def decay(self, batch: Batch) -> Float[Tensor, " batch"] | float:
         """The decay of each row's weight, with ages relative to the latest row of the batch: a mean needs ratios only.
 
         Args:

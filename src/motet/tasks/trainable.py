@@ -49,7 +49,7 @@ def _check_weights(task: Task, rows: Rows, batch: Batch) -> None:
         )
     if rows is task.rows and not weights.any():
         raise DataError(f"all rows have weight 0 for task {task.name!r}; check column {rows.weight!r}")
-    if rows is task.rows and not (weights * rows.fading(batch)).any():
+    if rows is task.rows and not (weights * rows.decay(batch)).any():
         raise DataError(
             f"all rows have weight 0 for task {task.name!r}: they are too old for "
             f"half_life_days={rows.half_life_days}; give a longer one"
