@@ -23,6 +23,28 @@ def test_what_would_be_trained_on_what(folder: Path, tables: Tables) -> None:
     assert "of the test rows precede a training row of the same user" in later
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("device=gpu", r"device='gpu' is not a device; write 'cpu'"),
+        ("average=1.5", r"decay=1.5; the decay of an average must be in \[0, 1\)"),
+        ("epochs=0", r"epochs=0; training takes at least one"),
+        ("batch_size=0", r"batch_size=0; a batch holds at least one row"),
+        ("clip_norm=-1.0", r"clip_norm=-1.0; it must be above 0"),
+        ("optimizer.lr=nan", r"\[training\], optimizer: AdamW refuses its settings: Invalid learning rate: nan"),
+        (f"seed={2**64}", r"\[training\]: seed = 18446744073709551616; it must be a number of at most 64 bits"),
+    ],
+)
+def test_settings_of_the_training(folder: Path, tables: Tables, change: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check(project(folder, tables, f"training.{change}"))
+
+
+def test_a_check_writes_no_checkpoint(folder: Path, tables: Tables) -> None:
+    check(project(folder, tables, "training.checkpoint=run.safetensors"))
+    assert not (folder / "run.safetensors").exists()
+
+
 def test_features_that_say_nothing(folder: Path, tables: Tables) -> None:
     items = {
         "sku": [f"s{row}" for row in range(20)],

@@ -52,8 +52,15 @@ def test_tables_of_parts() -> None:
 
 def test_an_optimizer_waits_for_the_parameters() -> None:
     kinds = offered(torch.optim.Optimizer)
-    optimizer = Part.of({"kind": "Adam", "lr": 0.5, "betas": [0.8, 0.9]}, kinds, "").make()
-    assert (optimizer.func, optimizer.keywords) == (torch.optim.Adam, {"lr": 0.5, "betas": (0.8, 0.9)})
+    make = Part.of({"kind": "Adam", "lr": 0.5, "betas": [0.8, 0.9]}, kinds, "").make()
+    weights = [torch.nn.Parameter(torch.zeros(2))]
+    optimizer = make(weights)
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert (optimizer.defaults["lr"], optimizer.defaults["betas"]) == (0.5, (0.8, 0.9))
+    wrong = Part.of({"kind": "Adam", "lr": -1.0}, kinds, "shop.toml [training], optimizer").make()
+    words = r"^shop.toml \[training\], optimizer: Adam refuses its settings: Invalid learning rate: -1.0"
+    with pytest.raises(ConfigError, match=words):
+        wrong(weights)
 
 
 def test_what_the_log_knows_is_given() -> None:

@@ -56,7 +56,9 @@ class Expression:
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ConfigError(f"{text!r} cannot be read as a condition ({error}); it takes {LANGUAGE}") from error
+            raise ConfigError(
+                f"{text!r} cannot be read as a condition ({getattr(error, 'msg', error)}); it takes {LANGUAGE}"
+            ) from error
         self._check(self._tree)
         names = [node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)]
         self.columns = tuple(dict.fromkeys(names))

@@ -18,10 +18,10 @@ from motet.model import Model
 from motet.project.logs import ORIGIN
 from motet.project.project import Project
 from motet.project.rows import Divided
+from motet.project.trial import SAMPLE, try_training
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
 
-SAMPLE = 256  # rows of the trial batch
 FEW = 3  # fewer values than this may all differ by chance
 
 
@@ -62,6 +62,7 @@ def check(project: Project) -> Findings:
         if stopping is not None:
             stopping.make().check(model, rows.validation)
         _try(model, train)
+        try_training(project.training, model, train)
     except MotetError as error:
         told = str(error)
         raise type(error)(told if told.startswith(project.name) else f"{project.name}: {told}") from error

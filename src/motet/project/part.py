@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, get_origin
 
 import torch
+from torch.nn import Parameter
 
 from motet.data.entities import Entities
 from motet.data.log import EventLog
@@ -95,7 +95,7 @@ class Part:
         try:
             given = {name: _made(value, log) for name, value in self.given.items()}
             if isinstance(self.target, type) and issubclass(self.target, torch.optim.Optimizer):
-                return partial(self.target, **given)
+                return _optimizer(self.target, given, self.place)
             if log is not None and _is_tower(self.target) and isinstance(given.get("context"), list):
                 given["context"] = context_columns(log, given["context"])
             return self.target(*first, **{**self._supplied(first, log), **given, **more})
@@ -126,6 +126,20 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
     if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)} {listed}")
     return kind
+
+
+def _optimizer(
+    target: type[torch.optim.Optimizer], given: Mapping[str, Any], place: str
+) -> Callable[[Iterable[Parameter]], torch.optim.Optimizer]:
+    """What makes an optimizer; torch checks its settings only when it gets the parameters."""
+
+    def made(parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
+        try:
+            return target(parameters, **given)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{place}: {target.__name__} refuses its settings: {error}") from error
+
+    return made
 
 
 def _is_tower(target: Callable[..., Any]) -> bool:

@@ -110,7 +110,9 @@ class Project:
         self._check_together()
 
     def _check_together(self) -> None:
-        """Refuse a table that needs another."""
+        """Refuse a table that needs another, and a seed that no generator takes."""
+        if not -(2**63) <= self.seed < 2**64:
+            raise ConfigError(f"{self.training.place}: seed = {self.seed}; it must be a number of at most 64 bits")
         if self._early_stopping is not None and self.validation is None:
             raise ConfigError(
                 f"{self.training.place}: early_stopping needs validation rows; add a table [validation], such as "
