@@ -80,6 +80,23 @@ def test_history_has_a_row_an_epoch_with_means_over_rows(log: EventLog) -> None:
     assert history["loss/rating"][0] == pytest.approx(whole, rel=0.05)
 
 
+def test_history_has_means_over_rows_of_a_task_that_sums(log: EventLog) -> None:
+    still = {"optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.0), "batch_size": 100}
+    histories = []
+    for reduction in ("mean", "sum"):
+        task = Rating(hidden=())
+        task.reduction = reduction  # type: ignore[assignment]
+        histories.append(train(model_of(log, tasks=[task]), log, epochs=1, **still)["loss/rating"][0])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-5)
+
+
+def test_history_has_a_figure_that_first_appears_late(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polars would take the columns of a table from its first 100 rows."""
+    figures = iter([{"loss/rating": 1.0}] * 100 + [{"loss/rating": 1.0, "loss/rare": 2.0}])
+    monkeypatch.setattr(training, "_train_epoch", lambda *_: next(figures))
+    assert train(model_of(log), log, epochs=101)["loss/rare"].to_list() == [None] * 100 + [2.0]
+
+
 def test_a_seed_gives_the_same_weights_twice_and_leaves_the_callers_random_state_alone(log: EventLog) -> None:
     models = [model_of(log) for _ in range(3)]
     before = torch.get_rng_state()

@@ -120,7 +120,7 @@ def fit(
                     save_checkpoint(checkpoint, state.as_dict())
         state.settle()
     model.eval()
-    return pl.DataFrame(state.history)
+    return pl.DataFrame(state.history, infer_schema_length=None)  # a figure may first appear in a late epoch
 
 
 class _State:
@@ -290,6 +290,7 @@ def _train_epoch(
     means: dict[str, float] = {}
     pulls = Conflict(state.model.tasks)
     several = sum(weight > 0 for weight in state.model.weights.values()) > 1
+    summed = {name for name, task in state.model.tasks.items() if task.reduction == "sum"}
     for number, batch in enumerate(loader.epoch(epoch)):
         losses = _losses(state.model, batch, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
         counted = _counted(state.model, losses, batch)
@@ -298,7 +299,7 @@ def _train_epoch(
             pulls.update(state.model.weigh(losses), losses.shared, held=held, rows=losses.rows)
         _move(state, losses, clip_norm)
         for name, loss in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * counted[name]
+            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * (1.0 if name in summed else counted[name])
             rows[name] = rows.get(name, 0.0) + counted[name]
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
         told(epoch, means)
