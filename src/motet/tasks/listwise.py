@@ -34,7 +34,8 @@ class Listwise(PairTask):
 
     Args:
         label: Column of the number to order by, and the name of the task; for `"lambda"`, grades of 0 or more.
-        loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`.
+        loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`. The last
+            three hold every pair of a list, so their memory grows with the square of its length: see `sample_lists`.
         by: Column that divides a user's rows into lists (a session, the `list` of `sample_lists`); a row in which it is
             unknown is in no list. By default, and always in evaluation, all rows of a user are one list.
         hidden: Widths of the head's hidden layers; empty for a linear head.
