@@ -321,3 +321,48 @@ def test_both_losses_fall_on_movielens(movielens: EventLog) -> None:
     history = fit(model, rows, epochs=2, validation=test, progress=False)
     for task in ("rating", "retrieval"):
         assert history[f"loss/{task}"][1] < history[f"loss/{task}"][0]
+
+
+def test_products_in_bfloat16(log: EventLog) -> None:
+    models = {precision: model_of(log) for precision in ("float32", "bfloat16")}
+    found = {name: train(model, log, precision=name, validation=log) for name, model in models.items()}
+    again = model_of(log)
+    train(again, log, precision="bfloat16", validation=log)
+    assert same(again, models["bfloat16"])
+    assert not same(*models.values())
+    assert {parameter.dtype for parameter in models["bfloat16"].parameters()} == {torch.float32}
+    for key in ("loss/retrieval", "loss/rating", "validation/rating/rmse"):
+        torch.testing.assert_close(
+            *(torch.tensor(history[key].to_list()) for history in found.values()), rtol=0.02, atol=0
+        )
+
+
+def test_losses_under_autocast_are_float32(log: EventLog) -> None:
+    model = model_of(log, tasks=[Retrieval(heads=2), Rating(hidden=(8,))], trunk=PLE(hidden=(8,)))
+    model.prepare(log)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model.losses(log.batch())
+        scores = model.score(log.batch())
+    assert {each.dtype for each in (*losses.values(), *losses.shared, *scores.values())} == {torch.float32}
+
+
+def test_autocast_around_fit_is_refused(log: EventLog) -> None:
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        pytest.raises(
+            ConfigError, match=r"fit is called under torch.autocast; leave that out and give precision='bflo"
+        ),
+    ):
+        train(model_of(log), log)
+
+
+def test_weights_in_float64_train_and_in_bfloat16_do_not(log: EventLog) -> None:
+    single, double = model_of(log), model_of(log).double()
+    found = [
+        train(model, log, validation=log, optimizer=lambda p: torch.optim.SGD(p, lr=0.1)) for model in (single, double)
+    ]
+    assert {parameter.dtype for parameter in double.parameters()} == {torch.float64}
+    for key in ("loss/rating", "validation/rating/rmse"):
+        assert found[0][key][0] == pytest.approx(found[1][key][0], rel=0.05)
+    with pytest.raises(ConfigError, match="is bfloat16; weights are float32 or float64"):
+        train(model_of(log).bfloat16(), log)

@@ -14,6 +14,7 @@ from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.layers.precision import widened
 from motet.preference import Preference
 from motet.tasks.base import PairTask, Task, pair, pair_width
 from motet.tasks.trainable import check_trainable
@@ -299,7 +300,7 @@ class Model(nn.Module):
         Returns:
             One vector for each row of the batch.
         """
-        vectors: Tensor = self.user(batch)
+        vectors = widened(self.user(batch))
         return vectors if self.preference is None else self.preference(vectors, batch.preference)
 
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
@@ -353,7 +354,8 @@ class Model(nn.Module):
 
     def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
         """The trunk's output for each head; empty without a trunk."""
-        return {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
+        read = {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
+        return {name: widened(vectors) for name, vectors in read.items()}
 
     def _drawn(self, batch: Batch) -> Batch:
         """The batch with a preference drawn for it, if the model trains with a `Preference`."""
@@ -383,12 +385,13 @@ class Model(nn.Module):
         found = []
         for embed, key, distinct in sides:
             apart = key in batch.apart
-            vectors: Tensor = embed(batch if apart else batch.entities(key, distinct.rows))
+            vectors = widened(embed(batch if apart else batch.entities(key, distinct.rows)))
             found.append((vectors, vectors if apart else vectors.index_select(0, distinct.index)))
         return found
 
 
 def _reduce(rows: Tensor, weights: Tensor, reduction: str) -> Tensor:
+    rows = widened(rows)
     weights = weights.to(rows.dtype)
     total = rows.dot(weights)
     if reduction == "sum":

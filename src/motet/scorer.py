@@ -18,6 +18,7 @@ from motet.data.log import EventLog
 from motet.data.pair_features import PairFeatures
 from motet.data.request_events import RequestEvents
 from motet.errors import ConfigError
+from motet.layers.precision import check_weights
 from motet.model import Model
 from motet.tasks import CorpusTask, WithContext
 from motet.towers.base import Tower
@@ -74,7 +75,7 @@ class Scorer:
 
     Raises:
         ConfigError: If the model has no task, a tower needs context that a request does not have, or a task reads
-            columns that `context` does not provide.
+            columns that `context` does not provide; or if its weights are neither float32 nor float64.
         DataError: If the log numbers users or items differently from the model.
         OtherVectorsError: If the vectors are not those of the model.
 
@@ -98,6 +99,7 @@ class Scorer:
             raise ConfigError(
                 f"a {type(model).__name__} without tasks has no scores; give it at least one task: tasks=[...]"
             )
+        check_weights(model)
         model.check_ids(log)
         self.model = model.eval()
         for tower in (model.user, model.item):

@@ -22,6 +22,7 @@ from motet.data.mix import Mix, MixLoader
 from motet.early_stopping import EarlyStopping
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
+from motet.layers.precision import Precision, check_weights, rounding
 from motet.model import Losses, Model
 from motet.optim import WeightAverage
 from motet.progress import Step, training_progress
@@ -43,6 +44,7 @@ def fit(
     early_stopping: EarlyStopping | None = None,
     clip_norm: float | None = None,
     average: float | None = None,
+    precision: Precision = "float32",
     checkpoint: str | Path | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
@@ -63,6 +65,8 @@ def fit(
         clip_norm: Largest norm of the whole gradient; by default there is no limit.
         average: Decay per step of an exponential moving average of the weights. Validation uses the average, and the
             model ends with it; .99 is a good value. By default nothing is averaged.
+        precision: The type in which training multiplies matrices. `"bfloat16"` keeps weights, losses and sums in
+            float32; it pays off in a softmax over many items, on a processor or GPU with units for it.
         checkpoint: File that receives the whole state of training after every epoch.
         resume: Whether to continue from the checkpoint, if there is one, exactly as if training had not stopped.
         device: Where to train; by default on a GPU if there is one.
@@ -94,8 +98,10 @@ def fit(
     if checkpoint is not None and Path(checkpoint).is_dir():
         raise ConfigError(f"checkpoint={str(checkpoint)!r} is a folder; name a file, such as 'run.safetensors' in it")
     log = train.log if isinstance(train, Mix) else train
+    check_weights(model)
     model.check(log)
     where = _device(device)
+    rounded = rounding(precision, model, where)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # unnamed, several GPUs are warned of
         torch.manual_seed(seed)
         model.prepare(log)
@@ -110,7 +116,7 @@ def fit(
                 if state.stopped:
                     break
                 started = time.perf_counter()
-                losses = _train_epoch(state, loader, epoch, clip_norm, told)
+                losses = _train_epoch(state, loader, epoch, clip_norm, rounded, told)
                 figures = _validate(state, validation, log)
                 state.history.append(
                     {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
@@ -278,7 +284,12 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 
 
 def _train_epoch(
-    state: _State, loader: Loader | MixLoader, epoch: int, clip_norm: float | None, told: Step
+    state: _State,
+    loader: Loader | MixLoader,
+    epoch: int,
+    clip_norm: float | None,
+    rounded: torch.autocast,
+    told: Step,
 ) -> dict[str, float]:
     """One pass over the rows: the mean of each loss over its rows, gradient shares and cosines, gate shares."""
     state.model.train()
@@ -292,7 +303,8 @@ def _train_epoch(
     several = sum(weight > 0 for weight in state.model.weights.values()) > 1
     summed = {name for name, task in state.model.tasks.items() if task.reduction == "sum"}
     for number, batch in enumerate(loader.epoch(epoch)):
-        losses = _losses(state.model, batch, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
+        with rounded:
+            losses = _losses(state.model, batch, f"epoch {epoch + 1}, batch {number + 1} of {len(loader)}")
         counted = _counted(state.model, losses, batch)
         if several or len(losses) > 1:
             held = [name for name, count in counted.items() if count]

@@ -184,3 +184,21 @@ def test_errors() -> None:
         in_batch_softmax(q[:1], v, sampling_probability=torch.tensor([0.5]))
     with pytest.raises(ConfigError, match=r"a mask of shape \(1, 1\) for 1 queries and 2 candidates"):
         in_batch_softmax(q[:1], v, mask=torch.ones(1, 1, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("heads", [(), (3,)])
+def test_products_in_bfloat16(heads: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logsumexp, "_BLOCK_SCORES", {"cpu": 0})
+    monkeypatch.setattr(logsumexp, "_ROUNDED_QUERIES", 20)
+    q, v, b = torch.randn(50, *heads, 8), torch.randn(30, 8), torch.randn(30)
+    dropped = Dropped(torch.arange(50), torch.arange(50) % 30)
+    found = []
+    for rounded in (False, True):
+        inputs = [each.clone().requires_grad_() for each in (q, v, b)]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=rounded):
+            values = logsumexp_scores(*inputs, dropped=dropped)
+        assert values.dtype == torch.float32
+        found.append((values.detach(), *torch.autograd.grad(values.square().sum(), inputs)))
+    for exact, near in zip(*found, strict=True):
+        assert float((near - exact).norm() / exact.norm()) < 0.02
+    assert not torch.equal(found[0][1], found[1][1])

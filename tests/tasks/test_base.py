@@ -77,6 +77,21 @@ class Positional(Rating):
         return super().loss(user, item, batch) * torch.arange(len(batch))
 
 
+class Coarse(Rating):
+    """Loses in bfloat16 what it has in float32."""
+
+    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return super().loss(user, item, batch) * (2 if torch.is_autocast_enabled("cpu") else 1)
+
+
+class Forgets(Rating):
+    """Loses its gradient in float64."""
+
+    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        loss = super().loss(user, item, batch)
+        return loss + 0 * user.sum() if user.dtype == torch.float32 else loss.detach() + 0 * (user.sum() + item.sum())
+
+
 class Sloppy(Retrieval):
     """Scores by something else than it retrieves by."""
 
@@ -89,6 +104,8 @@ class Sloppy(Retrieval):
     [
         (Forgetful, "a row without a label has a loss"),
         (Positional, "the order of rows matters"),
+        (Coarse, "under torch.autocast in bfloat16, the loss of the rows is .* of its norm away from float32"),
+        (Forgets, "with weights in float64, the gradient is 1 of its norm away from float32"),
         (Sloppy, "a score is not the dot product"),
     ],
 )

@@ -15,6 +15,7 @@ from motet.data.batch import Batch
 from motet.errors import ConfigError, DataError
 from motet.evaluation.corpus import PROTOCOLS, Corpus
 from motet.evaluation.evidence import Evidence, Metrics
+from motet.layers.precision import check_weights
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.ranks import dot
 from motet.metrics.topk import FactorizedTopK
@@ -75,9 +76,11 @@ def of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | Non
         Evidence of every task that is judged by labels, then of every one that ranks the catalogue.
 
     Raises:
-        ConfigError: If the catalogue has to be ranked, and the item tower reads context.
+        ConfigError: If the catalogue has to be ranked, and the item tower reads context; or the weights are of half
+            precision.
         DataError: If a score is NaN; the message names the task.
     """
+    check_weights(model)
     device = next(model.parameters(), torch.zeros(())).device
     batch, corpus = batch.to(device), corpus.to(device)
     found = _points(model, batch, ks)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from motet.errors import ConfigError
 from motet.layers.dropout import check_dropout
+from motet.layers.precision import add_product, product_dtype, widened
 
 BLOCK = 1 << 19  # values of the widest layer per block: 2 MiB, small enough for the allocator to reuse
 
@@ -90,7 +91,8 @@ class MLP(nn.Module):
         if torch.is_grad_enabled():
             parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
             dropout = self.dropout if self.training else 0.0
-            out: Tensor = _Layers.apply(rows, self.depth, dropout, *parameters)  # type: ignore[no-untyped-call]
+            dtype = product_dtype(next(self.parameters()))
+            out: Tensor = _Layers.apply(rows, self.depth, dropout, dtype, *parameters)  # type: ignore[no-untyped-call]
         else:
             out = torch.cat([self._layer_by_layer(part) for part in rows.split(BLOCK // max(self.widths))])
         return out.view(*x.shape[:-1], self.out_dim)
@@ -100,43 +102,45 @@ class MLP(nn.Module):
             x = layer(x)
             if number < self.depth:
                 x = F.dropout(x.relu_(), self.dropout, self.training) if self.dropout else x.relu_()
-        return x
+        return widened(x)
 
 
 class _Layers(torch.autograd.Function):
     """All layers, block by block."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, depth: int, dropout: float, *parameters: Tensor) -> Tensor:
-        weights, biases = parameters[::2], parameters[1::2]
+    def forward(ctx: Any, x: Tensor, depth: int, dropout: float, dtype: torch.dtype, *parameters: Tensor) -> Tensor:
+        ctx.depth, ctx.dropout, ctx.given, ctx.kept = depth, dropout, x.dtype, parameters[0].dtype
+        x, *rounded = (each.to(dtype) for each in (x, *parameters))
+        weights, biases = rounded[::2], rounded[1::2]
         values = [x, *(x.new_empty(len(x), len(weight)) for weight in weights)]
         for rows in _blocks(values):
             for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
                 out = torch.addmm(bias, values[number][rows], weight.T, out=values[number + 1][rows])
                 if number < depth:
                     F.dropout(out.relu_(), dropout, dropout > 0, inplace=True)
-        ctx.depth, ctx.dropout = depth, dropout
         ctx.save_for_backward(*values[: depth + 1], *weights)
-        return values[-1]
+        return values[-1].to(ctx.kept)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         values, weights = ctx.saved_tensors[: ctx.depth + 1], ctx.saved_tensors[ctx.depth + 1 :]
-        grads = [part for weight in weights for part in (torch.zeros_like(weight), weight.new_zeros(len(weight)))]
+        shapes = [shape for weight in weights for shape in (weight.shape, weight.shape[:1])]
+        grads = [grad.new_zeros(shape) for shape in shapes]
         x_grad = torch.empty_like(values[0])
         for rows in _blocks([*values, grad]):
-            flow = grad[rows]
+            flow = grad[rows].to(x_grad.dtype)
             if ctx.depth == len(weights):
                 flow = _through(flow.clone(), values[-1][rows], ctx.dropout)
             for number in reversed(range(len(weights))):
                 value = values[number][rows]
-                grads[2 * number].addmm_(flow.T, value)
-                grads[2 * number + 1] += flow.sum(0)
+                add_product(grads[2 * number], flow.T, value)
+                grads[2 * number + 1] += flow.sum(0, dtype=grad.dtype)
                 if number:
-                    flow = _through(flow @ weights[number], value, ctx.dropout)
+                    flow = _through(torch.mm(flow, weights[number]), value, ctx.dropout)
             torch.mm(flow, weights[0], out=x_grad[rows])
-        return x_grad, None, None, *grads
+        return x_grad.to(ctx.given), None, None, None, *grads
 
 
 def _through(grad: Tensor, value: Tensor, dropout: float) -> Tensor:

@@ -10,10 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from motet.layers.precision import add_product, product_dtype, widened
+
 # Scores per block. On a CPU a block should stay in cache from the product to the last pass that reads it (8 MB); a GPU
 # prefers a few large kernels.
 _BLOCK_SCORES = {"cpu": 2**21}
 _BLOCK_SCORES_ELSEWHERE = 2**26
+# Rounded operands gain from more queries a block, up to a limit of memory: every block passes once over the candidates.
+_ROUNDED_QUERIES, _ROUNDED_SCORES = 128, 2**24
 
 
 class Dropped(NamedTuple):
@@ -37,18 +41,19 @@ class Dropped(NamedTuple):
         return self.queries[low:high] - start, self.candidates[low:high]
 
 
-def blocks(queries: int, scores_each: int, device: torch.device) -> Iterator[tuple[int, int]]:
+def blocks(queries: int, scores_each: int, device: torch.device, *, least: int = 16) -> Iterator[tuple[int, int]]:
     """Ranges of queries whose scores fit into one block.
 
     Args:
         queries: Number of queries.
         scores_each: Number of scores per query.
         device: The device of the scores.
+        least: Queries of a block even if their scores do not fit.
 
     Yields:
         Start and stop of each range.
     """
-    size = max(16, _BLOCK_SCORES.get(device.type, _BLOCK_SCORES_ELSEWHERE) // max(scores_each, 1))
+    size = max(least, _BLOCK_SCORES.get(device.type, _BLOCK_SCORES_ELSEWHERE) // max(scores_each, 1))
     for start in range(0, queries, size):
         yield start, min(start + size, queries)
 
@@ -67,6 +72,7 @@ def logsumexp_scores(
 
     Scores are computed and consumed block by block. One pass yields the values and, because the gradient of a sum of
     log-sum-exps is a sum of softmax-weighted vectors, also the gradients; memory is linear in queries plus candidates.
+    Under `torch.autocast` the products are computed in its type, and everything else in float32.
 
     Args:
         queries: One vector per query, or several heads, of which the best counts for each candidate.
@@ -80,10 +86,12 @@ def logsumexp_scores(
     Returns:
         One value per query; minus infinity where every candidate is dropped.
     """
+    queries, candidates, bias = (widened(each) for each in (queries, candidates, bias))
     if weights is None:
         weights = queries.new_ones(len(queries))
     heads_given = queries if queries.dim() == 3 else queries[:, None]
-    value: Tensor = _LogSumExpScores.apply(heads_given, candidates, bias, dropped, weights)  # type: ignore[no-untyped-call]
+    dtype = product_dtype(candidates)
+    value: Tensor = _LogSumExpScores.apply(heads_given, candidates, bias, dropped, weights, dtype)  # type: ignore[no-untyped-call]
     return value
 
 
@@ -99,10 +107,16 @@ class _Sweep(NamedTuple):
 class _LogSumExpScores(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, queries: Tensor, candidates: Tensor, bias: Tensor, dropped: Dropped | None, weights: Tensor
+        ctx: Any,
+        queries: Tensor,
+        candidates: Tensor,
+        bias: Tensor,
+        dropped: Dropped | None,
+        weights: Tensor,
+        dtype: torch.dtype,
     ) -> Tensor:
-        sweep = _sweep(queries, candidates, bias, dropped, weights, ctx.needs_input_grad[:3])
-        ctx.dropped = dropped
+        sweep = _sweep(queries, candidates, bias, dropped, weights, dtype, ctx.needs_input_grad[:3])
+        ctx.dropped, ctx.dtype = dropped, dtype
         ctx.save_for_backward(queries, candidates, bias, weights, *sweep[1:])
         return sweep.values
 
@@ -114,9 +128,9 @@ class _LogSumExpScores(torch.autograd.Function):
         if torch.allclose(grad, scale * weights, rtol=1e-6, atol=0):
             candidate_grad, bias_grad = scale * candidate_grad, scale * bias_grad
         else:
-            sweep = _sweep(queries, candidates, bias, ctx.dropped, grad, ctx.needs_input_grad[:3])
+            sweep = _sweep(queries, candidates, bias, ctx.dropped, grad, ctx.dtype, ctx.needs_input_grad[:3])
             candidate_grad, bias_grad = sweep.candidate_grad, sweep.bias_grad
-        return grad[:, None, None] * mean_candidate, candidate_grad, bias_grad, None, None
+        return grad[:, None, None] * mean_candidate, candidate_grad, bias_grad, None, None, None
 
 
 def _sweep(
@@ -125,20 +139,24 @@ def _sweep(
     bias: Tensor,
     dropped: Dropped | None,
     weights: Tensor,
+    dtype: torch.dtype,
     gradients: tuple[bool, bool, bool],
 ) -> _Sweep:
     n, heads, dim = queries.shape
-    transposed = candidates.T.contiguous()
+    rounded = candidates.to(dtype)
+    transposed = (rounded if heads == 1 else candidates).T.contiguous()  # rounded scores of several heads would tie
     values = queries.new_empty(n)
     mean_candidate = torch.empty_like(queries)
     # A last column for the gradient of the bias, which is seldom needed and costs a twelfth of the sweep.
     sums = queries.new_zeros(len(candidates), dim + gradients[2])
-    ranges = list(blocks(n, len(candidates) * heads, queries.device))
-    # One buffer for all blocks (the first is the largest): allocating memory would cost as much as the product.
+    ranges = list(_ranges(n, len(candidates) * heads, queries, dtype))
+    # Buffers for all blocks (the first is the largest): allocating memory would cost as much as the product.
     buffer = queries.new_empty(ranges[0][1] * heads if ranges else 0, len(candidates))
+    operand = buffer if dtype == buffer.dtype else torch.empty_like(buffer, dtype=dtype)
     for start, stop in ranges:
         vectors = queries[start:stop].reshape(-1, dim)
-        exps, best = _best_head(torch.addmm(bias, vectors, transposed, out=buffer[: len(vectors)]), heads)
+        scores = _scores(vectors, transposed, bias, buffer[: len(vectors)], operand[: len(vectors)])
+        exps, best = _best_head(scores, heads)
         if dropped is not None:
             exps[dropped.within(start, stop)] = -torch.inf
         top = exps.amax(1, keepdim=True).clamp_(min=torch.finfo(exps.dtype).min)  # finite where all are dropped
@@ -148,12 +166,26 @@ def _sweep(
             continue
         total.clamp_(min=1)  # the largest term is 1, unless all are dropped and the gradient is 0
         exps = _spread(exps, best, heads)
+        if operand is not buffer:
+            exps = operand[: len(vectors)].copy_(exps)
         total = total.repeat_interleave(heads, 0)
         share = weights[start:stop, None].repeat_interleave(heads, 0) / total
-        mean_candidate[start:stop] = ((exps @ candidates) / total).view(-1, heads, dim)
+        mean_candidate[start:stop] = ((exps @ rounded) / total).view(-1, heads, dim)
         pulls = vectors * share
-        sums.addmm_(exps.T, torch.cat([pulls, share], 1) if gradients[2] else pulls)
+        add_product(sums, exps.T, (torch.cat([pulls, share], 1) if gradients[2] else pulls).to(dtype))
     return _Sweep(values, mean_candidate, sums[:, :dim], sums[:, dim:].sum(1))
+
+
+def _ranges(queries: int, scores_each: int, like: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, int]]:
+    least = 16 if dtype == like.dtype else min(_ROUNDED_QUERIES, max(16, _ROUNDED_SCORES // max(scores_each, 1)))
+    return blocks(queries, scores_each, like.device, least=least)
+
+
+def _scores(vectors: Tensor, transposed: Tensor, bias: Tensor, buffer: Tensor, operand: Tensor) -> Tensor:
+    """Scores in the buffer, by a product in the type of the candidates."""
+    if transposed.dtype == buffer.dtype:
+        return torch.addmm(bias, vectors, transposed, out=buffer)
+    return buffer.copy_(torch.mm(vectors.to(operand.dtype), transposed, out=operand)).add_(bias)
 
 
 def _best_head(scores: Tensor, heads: int) -> tuple[Tensor, Tensor | None]:

@@ -61,7 +61,8 @@ def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"])
     Source:
         Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
     """
-    return F.huber_loss(predictions, same_shape(labels, predictions), reduction="none")
+    labels = same_shape(labels, predictions).to(predictions.dtype)  # unlike the others, it takes one type only
+    return F.huber_loss(predictions, labels, reduction="none")
 
 
 def pointwise_error(name: str) -> PointwiseError:

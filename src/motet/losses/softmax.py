@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motet.data.batch import distinct
 from motet.errors import ConfigError
+from motet.layers.precision import widened
 from motet.losses.logsumexp import Dropped, blocks, logsumexp_scores
 
 
@@ -60,6 +61,7 @@ def softmax_loss(
     """
     if hard_negatives is not None and hard_negatives < 1:
         raise ConfigError(f"hard_negatives is {hard_negatives}; it must be at least 1, or None for all negatives")
+    queries, candidates = widened(queries), widened(candidates)
     rows = torch.arange(len(positives), device=positives.device) if query_of_row is None else query_of_row
     n = torch.ones_like(candidates[:, 0]) if counts is None else counts.to(candidates.dtype)
     b = torch.zeros_like(candidates[:, 0]) if shift is None else shift

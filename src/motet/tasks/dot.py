@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
 from motet.layers.mlp import linear
+from motet.layers.precision import widened
 from motet.losses.softmax import pair_scores
 from motet.metrics.base import Metric
 from motet.metrics.topk import standard_topk
@@ -148,7 +149,7 @@ class DotTask(CorpusTask):
         Returns:
             One query a row, or several `heads` of them.
         """
-        vectors = user if self.project is None else self.project(user)
+        vectors = user if self.project is None else widened(self.project(user))
         if self.heads is not None and self.heads > 1:
             vectors = vectors.unflatten(1, (self.heads, -1))
         vectors = vectors * (-self.log_temperature).exp()

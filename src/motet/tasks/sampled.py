@@ -13,6 +13,7 @@ from torch import Tensor
 from motet.data.batch import Batch
 from motet.data.history import History
 from motet.errors import ConfigError, did_you_mean
+from motet.layers.precision import widened
 from motet.tasks.base import at_rows
 from motet.tasks.dot import DotTask
 from motet.tasks.rows import Rows
@@ -103,7 +104,7 @@ class SampledTask(DotTask):
         negatives = self.candidates(self._embed(some, drawn), batch.entities(batch.item_key, drawn))
         scores = Scores(
             (queries[users.index] * self.candidates(item[rows], some)).sum(1),
-            queries @ negatives.T,
+            widened(queries @ negatives.T),
             users.index,
             self._log_share(),
         )

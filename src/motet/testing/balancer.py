@@ -17,6 +17,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.model import Model
 from motet.tasks import Rating, Retrieval
+from motet.testing.precision import FARTHER
 from motet.towers.feature import FeatureTower
 
 TASKS = ("stars", "mood", "retrieval")
@@ -48,6 +49,7 @@ def check_balancer(build: Callable[[], Balancer], *, seed: int = 0) -> None:
         ):
             _check_gradients(model, batch, what)
             model.balancer.epoch_ended({name: float(loss.detach()) for name, loss in model.losses(batch).items()})
+        _check_rounded(make, build, log.batch(), seed)
         for name in TASKS:
             _check_alone(make(build()), make(Fixed()), log.batch(), name)
         twin = make(type(model.balancer)(**json.loads(json.dumps(model.balancer.config()))))
@@ -88,10 +90,11 @@ def _unlabelled(batch: Batch, column: str) -> Batch:
     return Batch({**batch.columns, column: empty}, batch.user_key, batch.item_key)
 
 
-def _gradients(model: Model, batch: Batch, seed: int = 0) -> dict[str, Tensor]:
+def _gradients(model: Model, batch: Batch, seed: int = 0, *, rounded: bool = False) -> dict[str, Tensor]:
     """The gradients of towers and heads by parameter name, dense."""
     model.zero_grad()
-    losses = model.losses(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=rounded):
+        losses = model.losses(batch)
     torch.manual_seed(seed)
     model.balancer.backward(model.weigh(losses), losses.shared)
     named = {name: p for name, p in model.named_parameters() if not name.startswith("balancer.") and p.requires_grad}
@@ -111,6 +114,16 @@ def _check_gradients(model: Model, batch: Batch, what: str) -> None:
         assert any(gradient.any() for name, gradient in found.items() if name.startswith(side)), (
             f"the gradient of {side[:-1]} tower is 0 in {what}"
         )
+
+
+def _check_rounded(make: Callable[[Balancer], Model], build: Callable[[], Balancer], batch: Batch, seed: int) -> None:
+    """Losses computed under autocast give nearly the same gradient."""
+    found, expected = (
+        torch.cat([gradient.flatten() for gradient in _gradients(make(build()), batch, seed, rounded=rounded).values()])
+        for rounded in (True, False)
+    )
+    off = float((found - expected).norm() / expected.norm())
+    assert off < FARTHER, f"under torch.autocast in bfloat16, the gradient is {off:.2g} of its norm away from float32"
 
 
 def _check_alone(model: Model, plain: Model, batch: Batch, task: str) -> None:

@@ -12,6 +12,7 @@ from motet.data.log import EventLog
 from motet.losses.softmax import pair_scores
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
+from motet.testing.precision import check_precision
 from motet.towers.feature import FeatureTower
 
 
@@ -38,6 +39,7 @@ def check_task(build: Callable[[], Task], log: EventLog) -> None:
     model.eval()
     _check_losses(model, log.batch())
     _check_pair_scores(model, log.batch())
+    check_precision(model, lambda each: {"the loss of the rows": _row_losses(each, log.batch())})
     (task,) = model.tasks.values()
     metrics, fresh = task.metrics(), task.metrics()
     assert metrics, "a task without metrics cannot be evaluated"

@@ -8,6 +8,7 @@ import torch
 
 from motet.data.batch import Batch
 from motet.data.visitors import Visitors
+from motet.testing.precision import check_precision
 from motet.towers.base import Tower
 
 
@@ -40,6 +41,7 @@ def check_tower(tower: Tower, batch: Batch) -> None:
         if type(tower).config is not Tower.config:
             _check_twin(tower, batch)
     _check_gradients(tower, batch)
+    check_precision(tower, lambda each: {"the stack of vectors": each(batch)})
     tower.train(training)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from motet.testing.precision import check_precision
 from motet.trunks.base import Trunk
 
 
@@ -50,6 +51,12 @@ def check_trunk(build: Callable[[], Trunk], *, in_dim: int = 12, seed: int = 0) 
         torch.stack([vectors.square().sum() for vectors in trunk(pairs).values()]).sum().backward()
     for name, parameter in trunk.named_parameters():
         assert parameter.grad is not None or not parameter.requires_grad, f"no gradient reaches {name}"
+    check_precision(trunk, lambda each: _outputs(each, pairs))
+
+
+def _outputs(trunk: Trunk, pairs: Tensor) -> dict[str, Tensor]:
+    dtype = next(trunk.parameters()).dtype
+    return {f"the output for {task}": vectors for task, vectors in trunk(pairs.to(dtype)).items()}
 
 
 def _check_gates(trunk: Trunk, pairs: Tensor) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.errors import ConfigError
+from motet.layers.precision import widened
 from motet.towers.base import Tower
 
 
@@ -75,7 +76,7 @@ class Vectors:
                     "items, and leave out tasks that draw items or read all of them"
                 )
             self._place(places, missing)
-            self.add(self._tower(Batch({key: missing}, user_key=key, item_key=key)), missing)
+            self.add(widened(self._tower(Batch({key: missing}, user_key=key, item_key=key))), missing)
         known = [part for part, held in zip(self.parts, self.rows, strict=True) if held is not None]
         return torch.cat(known).index_select(0, places[rows])
 
