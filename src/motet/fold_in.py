@@ -23,7 +23,7 @@ from motet.scorer import Askers, Scorer
 
 SHRINK = 3.0  # a history counts as if so many typical items were in it: one item alone says little
 SUMMED = 1 << 13  # item vectors that are gathered at once: memory that is used again, which fresh one is slower than
-PAIRS = 1 << 16  # of users of the log and their items, roughly, that are summarized at once: each takes some 80 bytes
+PAIRS = 1 << 14  # of users of the log and their items, roughly, that are summarized at once: each takes some 80 bytes
 RIDGE = 0.1  # share of the mean variance that is added to every direction
 
 

@@ -30,7 +30,7 @@ class Cosine:
 
     def __init__(self, vectors: Float[Tensor, "rows width"]) -> None:
         self.vectors = vectors
-        self.lengths = torch.linalg.vector_norm(vectors, dim=1).clamp(min=SHORTEST)
+        self.lengths = torch.linalg.vector_norm(vectors, dim=1).clamp_(min=SHORTEST)
 
     @torch.no_grad()
     def others(self, rows: Int[Tensor, " n"], k: int) -> Hits:
