@@ -53,3 +53,17 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
                 pages.check(file)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError):
                 continue  # named by what reads the file
+
+
+@pytest.mark.parametrize(
+    ("footer", "words"),
+    [
+        (b"\x18\xff\x7f", "its headers are cut off"),  # a text of 16,383 bytes
+        (b"\x49\x1c\x19\x1c\x3c\x56\x02\x16\x02\x16\x02\x26\xd0\x0f\0\0\0\0", "a header lies outside the file"),
+    ],
+)
+def test_a_footer_that_leads_out_of_the_file_is_refused(tmp_path: Path, footer: bytes, words: str) -> None:
+    file = tmp_path / "table"
+    file.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(ValueError, match=words):
+        pages.check(file)
