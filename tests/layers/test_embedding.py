@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from motet.errors import ConfigError
 from motet.layers import BagEmbedding, Embedding
 
 
@@ -13,6 +17,19 @@ def test_start_is_uniform_within_the_scale() -> None:
     weight = Embedding(2_000, 16, init_scale=0.2).weight
     assert 0.199 < weight.abs().max() <= 0.2
     assert abs(weight.std().item() - 0.2 / 3**0.5) < 2e-3
+
+
+@pytest.mark.parametrize("init_scale", [-0.1, math.nan, math.inf])
+def test_refuses_a_scale_that_is_none(init_scale: float) -> None:
+    with pytest.raises(ConfigError, match=rf"init_scale={init_scale}; the largest initial weight must be 0 or more"):
+        Embedding(3, 2, init_scale=init_scale)
+
+
+def test_refuses_a_width_below_one() -> None:
+    with pytest.raises(
+        ConfigError, match=r"weights of shape \(3, -1\); every width, such as `dim`, must be at least 1"
+    ):
+        Embedding(3, -1)
 
 
 def test_the_global_generator_decides() -> None:

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from motet.errors import ConfigError
+
+
+def uniform(*shape: int, init_scale: float) -> nn.Parameter:
+    """A parameter whose values are drawn uniformly from [-init_scale, init_scale].
+
+    Args:
+        *shape: Its shape.
+        init_scale: Largest absolute initial value.
+
+    Returns:
+        The parameter.
+
+    Raises:
+        ConfigError: If a dimension is below 1, or the scale is negative or not finite.
+    """
+    if min(shape) < 1:
+        raise ConfigError(f"weights of shape {shape}; every width, such as `dim`, must be at least 1")
+    if not 0 <= init_scale < math.inf:
+        raise ConfigError(f"init_scale={init_scale}; the largest initial weight must be 0 or more, and finite")
+    return nn.Parameter(torch.empty(shape).uniform_(-init_scale, init_scale))
 
 
 class Embedding(nn.Module):
@@ -26,7 +50,7 @@ class Embedding(nn.Module):
     def __init__(self, rows: int, dim: int, *, init_scale: float = 0.05, sparse: bool = False) -> None:
         super().__init__()
         self.sparse = sparse
-        self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
+        self.weight = uniform(rows, dim, init_scale=init_scale)
 
     def forward(self, codes: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
         """Look up vectors.
@@ -60,7 +84,7 @@ class BagEmbedding(nn.Module):
     def __init__(self, rows: int, dim: int, *, init_scale: float = 0.05, sparse: bool = False) -> None:
         super().__init__()
         self.sparse = sparse
-        self.weight = nn.Parameter(torch.empty(rows, dim).uniform_(-init_scale, init_scale))
+        self.weight = uniform(rows, dim, init_scale=init_scale)
 
     def forward(self, codes: Int[Tensor, " values"], starts: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
         """Average the vectors of each bag.

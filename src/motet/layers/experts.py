@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from motet.layers.embedding import uniform
+
 
 class Experts(nn.Module):
     r"""Groups of networks of the same shape, computed together by a few batched matrix products.
@@ -130,5 +132,4 @@ def glorot(*shape: int) -> nn.Parameter:
     Returns:
         The parameter.
     """
-    bound = math.sqrt(6 / (shape[-2] + shape[-1]))
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+    return uniform(*shape, init_scale=math.sqrt(6 / (shape[-2] + shape[-1])))

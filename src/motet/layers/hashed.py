@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.errors import ConfigError, did_you_mean
+from motet.layers.embedding import uniform
 
 Probes = Literal["concat", "sum"]
 
@@ -75,7 +76,7 @@ class HashedEmbedding(nn.Module):
         self.combine = combine
         self.sparse = sparse
         width = dim // max(each) if combine == "concat" else dim
-        self.weight = nn.Parameter(torch.empty(sum(sizes), width).uniform_(-init_scale, init_scale))
+        self.weight = uniform(sum(sizes), width, init_scale=init_scale)
 
     def forward(self, codes: Int[Tensor, "*batch"], feature: int = 0) -> Float[Tensor, "*batch dim"]:
         """Look up values.

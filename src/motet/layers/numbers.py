@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from motet.layers.embedding import uniform
+
 
 class Standardise(nn.Module):
     r"""Scales numbers to mean 0 and standard deviation 1 over the fitted values; unknown values become 0.
@@ -79,7 +81,7 @@ class NumberEmbedding(nn.Module):
     def __init__(self, dim: int, *, init_scale: float = 0.05) -> None:
         super().__init__()
         self.standardise = Standardise()
-        self.weight = nn.Parameter(torch.empty(2, dim).uniform_(-init_scale, init_scale))
+        self.weight = uniform(2, dim, init_scale=init_scale)
 
     def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
         """Compute mean and deviation of the known values.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from motet.errors import ConfigError, did_you_mean
 from motet.layers.dropout import check_dropout
+from motet.layers.embedding import uniform
 from motet.layers.mlp import linear
 
 Encoding = Literal["gru", "attention"]
@@ -105,7 +106,7 @@ class AttentionEncoder(SequenceEncoder):
 
     def __init__(self, dim: int, *, length: int, heads: int = 2, layers: int = 2, dropout: float = 0.0) -> None:
         super().__init__()
-        self.places = nn.Parameter(torch.empty(length, dim).uniform_(-0.05, 0.05))
+        self.places = uniform(length, dim, init_scale=0.05)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)

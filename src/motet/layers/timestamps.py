@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from motet.layers.embedding import uniform
 from motet.layers.numbers import Standardise
 
 # Integers, so that the remainder of whole seconds is exact; a year is 365.2425 days.
@@ -34,7 +35,7 @@ class TimestampEmbedding(nn.Module):
     def __init__(self, dim: int, *, init_scale: float = 0.05) -> None:
         super().__init__()
         self.standardise = Standardise()
-        self.weight = nn.Parameter(torch.empty(2 + 2 * len(PERIODS_S), dim).uniform_(-init_scale, init_scale))
+        self.weight = uniform(2 + 2 * len(PERIODS_S), dim, init_scale=init_scale)
 
     def fit(self, values: Real[Tensor, " n"], *, final: bool = True) -> None:
         """Compute mean and deviation of the known times.
