@@ -16,6 +16,7 @@ from motet.data.ids import Ids
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
+from motet.layers.embedding import uniform
 from motet.towers.encoders import Features, chosen
 from motet.towers.featured import FeaturedTower
 from motet.towers.twin import twin
@@ -148,8 +149,8 @@ class PretrainedTower(FeaturedTower):
         self.register_buffer("vectors", table)
         given = table[~table.isnan().any(1)]  # none of them where weights are to be loaded
         size = given.square().sum(1).mean().nan_to_num().sqrt().clamp(min=1e-6)
-        self.map = nn.Parameter(torch.empty(table.shape[1], dim).uniform_(-init_scale, init_scale) / size)
-        self.missing = nn.Parameter(torch.empty(dim).uniform_(-init_scale, init_scale))
+        self.map = nn.Parameter(uniform(table.shape[1], dim, init_scale=init_scale).detach() / size)
+        self.missing = uniform(dim, init_scale=init_scale)
 
     def for_visitors(self, visitors: Visitors) -> Self:
         """A twin that embeds visitors by ids and features; a stranger has no pretrained vector."""
