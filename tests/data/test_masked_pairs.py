@@ -13,8 +13,13 @@ from motet.data.masked_pairs import masked_pairs
 from motet.data.mix import Mix
 from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
+from motet.data.recent import check_recent, latest, recent
 from motet.data.schema import Categorical, Schema
 from motet.errors import ConfigError, DataError
+from motet.model import Model
+from motet.tasks import Event, Retrieval
+from motet.towers import FeatureTower, SequenceTower
+from motet.train import fit
 
 PLAIN, TIMED = Schema(event="event"), Schema(time="time", event="event")
 KINDS = ("view", "view", "cart", "buy")
@@ -159,6 +164,31 @@ def test_they_mix_with_the_log_that_they_came_from() -> None:
     assert mix.columns["bought"][: len(log)].isnan().all()
     assert not mix.columns["event"][len(log) :].any()
     assert set(pairs.schema.context_features) == set(PairFeatures(log).names)
+
+
+@pytest.mark.parametrize("where", [None, "event == 'view'"])
+def test_sequences_end_before_the_masked_event_and_do_not_count_pairs(where: str | None) -> None:
+    log = recent(read(events(), timed=True), 5, where=where)
+    pairs = pairs_of(log, rounds=2)
+    moments = {(row["user_id"], row["time"]): row["recent"] for row in _rows(log)}
+    assert all(row["recent"] == moments[row["user_id"], row["time"]] for row in _rows(pairs))
+    mix = Mix([log, pairs])
+    check_recent(mix)
+    users = len(log.users)
+    assert torch.equal(latest(mix, users, 5), latest(log, users, 5))
+    model = Model(
+        user=SequenceTower(log.users, log.items, dim=4, length=5),
+        item=FeatureTower(log.items, dim=4),
+        tasks=[Retrieval("buy", positives="event == 'buy'"), Event("bought")],
+    )
+    assert fit(model, mix, epochs=1, batch_size=64, progress=False)["loss/bought"].is_finite().all()
+
+
+def _rows(log: EventLog) -> list[dict[str, Any]]:
+    columns = ("user_id", "time", "recent")
+    return [
+        dict(zip(columns, row, strict=True)) for row in zip(*(log.columns[c].tolist() for c in columns), strict=True)
+    ]
 
 
 @pytest.mark.parametrize(

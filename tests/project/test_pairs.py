@@ -171,12 +171,14 @@ def test_the_check_says_how_many_pairs(tmp_path: Path, tables: Tables) -> None:
     assert "no task learns from the pairs; add one that reads 'bought', or leave [pairs] out" in unread
 
 
-def test_times_and_further_logs(tmp_path: Path, tables: Tables) -> None:
+def test_times_sequences_and_further_logs(tmp_path: Path, tables: Tables) -> None:
     log = pl.read_csv(tmp_path / "log.csv").with_row_index("time")
     log.write_csv(tmp_path / "log.csv")
     log.select("customer", "product", "time", stars=pl.col("time") % 5).head(50).write_csv(tmp_path / "stars.csv")
     tables["schema"]["time"] = "time"
     tables["split"] = {"kind": "by_time", "test": 0.2}
+    tables["recent"] = {"length": 5}
+    tables["towers"]["user"] = {"kind": "SequenceTower", "dim": 4, "length": 5}
     tables["mix"] = [{"events": "stars.csv", "schema": {"signals": ["stars"]}}]
     tables["tasks"].append({"kind": "Rating", "label": "stars"})
     made = project(tmp_path, tables)

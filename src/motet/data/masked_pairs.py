@@ -41,8 +41,9 @@ def masked_pairs(
     - if it has, on the events before the masked purchase, which is the time of the pair. Only items that were touched
       before it are pairs.
 
-    An item that a user bought several times is masked as a whole: what counts is the first time. Train on the pairs
-    with `Mix([log, pairs])` and a `WithContext` task, and serve the model with `PairFeatures(log)` of the whole log.
+    An item that a user bought several times is masked as a whole: what counts is the first time. A pair has the recent
+    items of the masked purchase, if the log has such a column. Train on the pairs with `Mix([log, pairs])` and a
+    `WithContext` task, and serve the model with `PairFeatures(log)` of the whole log.
 
     Args:
         log: The training log; its schema names the column of event types.
@@ -178,10 +179,15 @@ def _pairs(
     kept = (masked >= 0) & (touched.times < moment) & (mine | (sold > moment))
     rows = touched.rows[kept]
     columns = {batch.user_key: batch.users[rows], batch.item_key: batch.items[rows], label: mine[kept].float()}
+    at = bought.rows[masked[kept]]
     if log.schema.time is not None:
-        columns[log.schema.time] = batch[log.schema.time][bought.rows[masked[kept]]]
+        columns[log.schema.time] = batch[log.schema.time][at]
+    recents = {name: how for name, how in log.recents.items() if name in batch}
+    for name in recents:  # what the user had before the masked event; the pair itself is no event
+        columns |= {each: batch[each][at] for each in (name, f"{name}_events")}
+        columns[f"{name}_counts"] = torch.zeros(len(at), dtype=torch.bool)
     schema = Schema(batch.user_key, batch.item_key, time=log.schema.time, signals=(label,))
-    return replace(log, schema=schema, columns=columns, vocabs={}, together=1, recents={})
+    return replace(log, schema=schema, columns=columns, vocabs={}, together=1, recents=recents)
 
 
 def _counted(log: EventLog, known: EventLog, near: Near | None) -> PairFeatures:

@@ -26,7 +26,7 @@ def recent(
     fewer than `length` items are padded in front with 0. Unknown users have no past, and unknown items are left out.
 
     Also adds `name_events`, the number of earlier events, which tells `check_recent` whether a log still holds all of
-    them; and, with a condition, `name_counts`: whether the row counts as history for later rows.
+    them; and `name_counts`: whether the row counts as history for later rows.
 
     Args:
         log: Its schema names a time.
@@ -65,9 +65,7 @@ def recent(
     counts = [_counting(past, condition) for past in pasts]
     history = [past.take(counted) for past, counted in zip(pasts, counts, strict=True)]
     found, events = _windows(_events(history, "recent"), batch.users, times, length)
-    columns = {**log.columns, name: found, f"{name}_events": events}
-    if condition is not None:
-        columns[f"{name}_counts"] = counts[-1]
+    columns = {**log.columns, name: found, f"{name}_events": events, f"{name}_counts": counts[-1]}
     return replace(log, columns=columns, recents={**log.recents, name: {"length": length, "where": where}})
 
 
@@ -113,8 +111,10 @@ def latest(log: Columns, users: int, length: int, *, name: str = "recent") -> In
     batch = log.batch()
     times = _times(batch, "latest")
     column = batch[name]
-    history = _events([_counted(batch, name)], "latest")
     everyone = torch.arange(users, device=times.device)
+    if not len(times):
+        return everyone.new_zeros(users, length)
+    history = _events([_counted(batch, name)], "latest")
     own, _ = _windows(history, everyone, (times.max() + 1).expand(users), length)
     # What a user had in an earlier log stands in the first row of that user in this one.
     events = torch.bincount(batch.users, minlength=users)
@@ -148,6 +148,8 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
             f"column {name!r} has shape {tuple(column.shape)} and type {column.dtype}; recent items are item rows of "
             "shape [rows, length], as recent(log, length) makes them"
         )
+    if not len(times):
+        return
     pasts = [batch] if before is None else [before.batch(), batch]
     late = _late(column, batch, pasts)
     if f"{name}_events" in batch:

@@ -99,7 +99,7 @@ def mixed(
     logs = [rows.take(origin == number) if len(schemas) > 1 else rows for number in range(len(schemas))]
     own = [{*schema.columns, *features} for schema in schemas]
     if pairs is not None:
-        logs, own = [*logs, pairs], [*own, set(pairs.columns)]
+        logs, own = [*logs, pairs], [*own, set(pairs.schema.columns)]
     used = [
         number
         for number, columns in enumerate(own)
