@@ -20,7 +20,9 @@ from motet.errors import ConfigError, DataError
 from motet.metrics.base import Metric
 from motet.model import Model
 from motet.recommender import Recommender
+from motet.tasks import Retrieval
 from motet.tasks.base import CorpusTask, Task
+from motet.towers import FeatureTower, PretrainedTower, aligned
 from motet.towers.base import Tower
 
 USERS, ITEMS = 12, 30
@@ -223,6 +225,22 @@ def test_users_without_events_but_with_features_are_known() -> None:
     assert known.tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize(("pretrained", "known"), [(False, [True, False, False]), (True, [True, True, False])])
+def test_features_that_the_tower_does_not_read_make_nobody_known(pretrained: bool, known: list[bool]) -> None:
+    """The vector of an id without events is as it was drawn; a pretrained vector means something without them."""
+    log = EventLog.read(
+        pl.DataFrame({"user_id": ["a", "a"], "item_id": ["x", "y"]}),
+        Schema(user_features={"age": Numeric()}),
+        users=pl.DataFrame({"user_id": ["a", "b", "c"], "age": [30, 40, 50]}),
+    )
+    user: Tower = FeatureTower(log.users, dim=4, features=())
+    if pretrained:
+        user = PretrainedTower(log.users, aligned(log.users, ["b"], torch.ones(1, 3)), dim=4, features=())
+    model = Model(user=user, item=FeatureTower(log.items, dim=4), tasks=[Retrieval()])
+    top = Recommender(model, log).recommend(["a", "b", "c"], 1, exclude_seen=False)
+    assert top.known.tolist() == known
+
+
 def test_without_a_task_that_retrieves_every_item_is_a_candidate(log: EventLog) -> None:
     for model in (make_model(log, tasks=[Stars("stars")]), make_model(log, dot=0.0)):
         top = Recommender(model, log).recommend("u06", 30, candidates=1)
@@ -330,7 +348,7 @@ def test_unknown_items_are_named(recommender: Recommender) -> None:
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("wrong", [None, 1.0])
 def test_what_is_no_id_is_named(recommender: Recommender, wrong: object) -> None:
-    with pytest.raises(DataError, match=f"^{wrong} is a .*, not an id; ids are text or whole numbers"):
+    with pytest.raises(DataError, match=f"^{wrong} is not an id; ids are text or whole numbers"):
         recommender.recommend(wrong)  # type: ignore[arg-type]
 
 

@@ -346,6 +346,11 @@ def test_losses_under_autocast_are_float32(log: EventLog) -> None:
     assert {each.dtype for each in (*losses.values(), *losses.shared, *scores.values())} == {torch.float32}
 
 
+def test_a_seed_of_more_than_64_bits(log: EventLog) -> None:
+    with pytest.raises(ConfigError, match=f"seed={2**64}; a seed is a whole number of at most 64 bits, such as 7"):
+        train(model_of(log), log, seed=2**64)
+
+
 def test_autocast_around_fit_is_refused(log: EventLog) -> None:
     with (
         torch.autocast("cpu", dtype=torch.bfloat16),

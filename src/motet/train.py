@@ -19,6 +19,7 @@ from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
+from motet.data.seed import check_seed
 from motet.early_stopping import EarlyStopping
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
@@ -99,6 +100,7 @@ def fit(
         raise ConfigError(f"checkpoint={str(checkpoint)!r} is a folder; name a file, such as 'run.safetensors' in it")
     log = train.log if isinstance(train, Mix) else train
     check_weights(model)
+    check_seed(seed)
     model.check(log)
     where = _device(device)
     rounded = rounding(precision, model, where)
@@ -111,12 +113,12 @@ def fit(
             state.restore(load_checkpoint(checkpoint))
         loader = _loader(train, batch_size, seed, where)
         done = len(state.history)
-        with training_progress(epochs=epochs, steps=len(loader), done=done, shown=progress) as told:
+        with training_progress(epochs=epochs, steps=len(loader), done=done, shown=progress) as advance:
             for epoch in range(done, epochs):
                 if state.stopped:
                     break
                 started = time.perf_counter()
-                losses = _train_epoch(state, loader, epoch, clip_norm, rounded, told)
+                losses = _train_epoch(state, loader, epoch, clip_norm, rounded, advance)
                 figures = _validate(state, validation, log)
                 state.history.append(
                     {"epoch": epoch + 1, "seconds": time.perf_counter() - started, **losses, **figures}
@@ -289,7 +291,7 @@ def _train_epoch(
     epoch: int,
     clip_norm: float | None,
     rounded: torch.autocast,
-    told: Step,
+    advance: Step,
 ) -> dict[str, float]:
     """One pass over the rows: the mean of each loss over its rows, gradient shares and cosines, gate shares."""
     state.model.train()
@@ -314,7 +316,7 @@ def _train_epoch(
             sums[name] = sums.get(name, 0.0) + float(loss.detach()) * (1.0 if name in summed else counted[name])
             rows[name] = rows.get(name, 0.0) + counted[name]
         means = {name: total / max(rows[name], 1e-12) for name, total in sums.items()}
-        told(epoch, means)
+        advance(epoch, means)
     state.model.balancer.epoch_ended(means)
     gates = {} if trunk is None else trunk.utilisation()
     shares = {f"gate/{task}/{expert}": share for task, each in gates.items() for expert, share in each.items()}

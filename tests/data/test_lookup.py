@@ -25,9 +25,11 @@ def test_one_id_or_many() -> None:
 
 
 @pytest.mark.usefixtures("unchecked_types")
-@pytest.mark.parametrize(("given", "words"), [(None, "None is a NoneType"), (1.0, r"1\.0 is a float")])
-def test_what_is_no_id(given: object, words: str) -> None:
-    with pytest.raises(DataError, match=rf"^{words}, not an id; ids are text or whole numbers: pass one, or a list of"):
+@pytest.mark.parametrize("given", [None, 1.0])
+def test_what_is_no_id(given: object) -> None:
+    with pytest.raises(
+        DataError, match=rf"^{given} is not an id; ids are text or whole numbers: pass one, or a list of"
+    ):
         listed(given)  # type: ignore[arg-type]
 
 

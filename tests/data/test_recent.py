@@ -179,6 +179,12 @@ def test_many_rows_take_no_loop() -> None:
     assert sessions(big, 30).columns["session"].max() > 1
 
 
+def test_nobody_has_a_past_in_an_empty_log() -> None:
+    empty = recent(make().take(torch.zeros(0, dtype=torch.int64)), 3)
+    check_recent(empty)
+    assert torch.equal(latest(empty, 5, 3), torch.zeros(5, 3, dtype=torch.int64))
+
+
 def test_mistakes() -> None:
     log = make()
     timeless = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [2]}), Schema())

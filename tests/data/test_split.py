@@ -158,6 +158,13 @@ def test_random_refuses_sizes(sizes: dict[str, float], words: str) -> None:
         split.random(make([1] * 10), **sizes)  # type: ignore[arg-type]
 
 
+def test_an_empty_log_is_refused() -> None:
+    empty = make([1, 2], [1, 2]).take(torch.zeros(0, dtype=torch.int64))
+    for method in (split.random, split.by_time):
+        with pytest.raises(DataError, match=r"^the log has no rows to split; read one with rows"):
+            method(empty, test=0.5)
+
+
 def test_by_time_refuses_to_take_all() -> None:
     with pytest.raises(ConfigError, match=r"^test=2 takes all 2 rows of the log; leave at least one row to train on"):
         split.by_time(make([1, 1], [1, 2]), test=2)

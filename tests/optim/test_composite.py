@@ -64,6 +64,15 @@ def test_parts_may_be_given_as_parameters_and_may_come_out_empty() -> None:
     assert [type(part) for part in optimizer.optimizers] == [torch.optim.SGD, torch.optim.Adam]
 
 
+def test_a_parameter_of_another_model_is_refused() -> None:
+    other = torch.nn.Linear(5, 2)
+    message = (
+        r"part 2 of a Composite names a parameter of shape \(2, 5\) that is not the model's; take it from this Seq"
+    )
+    with pytest.raises(ConfigError, match=message):
+        Composite(net(), [(adam, None), (sgd, [other.weight])])
+
+
 def test_frozen_parameters_have_no_optimizer() -> None:
     model = net()
     model[2].requires_grad_(False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from motet.baselines.factors import check_sizes
 from motet.baselines.rating import RatingBaseline, products
 from motet.data.log import EventLog
+from motet.data.seed import seeded
 from motet.errors import ConfigError
 from motet.tasks.rows import Rows
 
@@ -67,7 +68,7 @@ class BiasedMF(RatingBaseline):
         rest, weights = (self._labels - self.mean).float(), self._weights.float()
         by_user = _Side.of(self._users, self._items, rest, weights, len(train.users))
         by_item = _Side.of(self._items, self._users, rest, weights, len(train.items))
-        drawn = torch.randn(len(train.items), dim, generator=torch.Generator().manual_seed(seed))
+        drawn = torch.randn(len(train.items), dim, generator=seeded(seed))
         item = torch.cat([drawn / (10 * dim**0.5), torch.zeros(len(train.items), 1)], 1)
         user = torch.zeros(len(train.users), dim + 1)
         for _ in range(PASSES):

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.data.log import EventLog
+from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 
 
@@ -59,7 +60,7 @@ def sample_lists(
             f"no user has {items_per_list} rows, the most are {int(by_user.max())}; ask for shorter lists with "
             "items_per_list="
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     draws = [_one_list_each(users, items_per_list, generator) for _ in range(lists_per_user)]
     rows = torch.stack(draws, 1).flatten()  # user by user: [users, lists, rows of a list]
     number = torch.arange(len(rows) // items_per_list).repeat_interleave(items_per_list)

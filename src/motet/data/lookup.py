@@ -40,9 +40,7 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
         many: Any = ids.tolist()
         return ([many], True) if ids.ndim == 0 else (many, False)
     if not isinstance(ids, Iterable):
-        raise DataError(
-            f"{ids!r} is a {type(ids).__name__}, not an id; ids are text or whole numbers: pass one, or a list of them"
-        )
+        raise DataError(f"{ids!r} is not an id; ids are text or whole numbers: pass one, or a list of them")
     plain: Any = [id.item() if isinstance(id, np.generic) else id for id in ids]
     return plain, False
 

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.data.log import EventLog
+from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 
 
@@ -44,7 +45,9 @@ def random(log: EventLog, *, train: int | float | None = None, test: int | float
         Disjoint parts, each in the order of the log.
 
     Raises:
-        ConfigError: If a count or a fraction is out of range, or the two together exceed the log.
+        ConfigError: If a count or a fraction is out of range, the two together exceed the log, or the seed is not a
+            whole number of at most 64 bits.
+        DataError: If the log has no rows.
     """
     held_out = _count(test, log, "test")
     kept = len(log) - held_out if train is None else _count(train, log, "train")
@@ -55,7 +58,7 @@ def random(log: EventLog, *, train: int | float | None = None, test: int | float
             f"train={train} and test={test} ask for {kept:,} + {held_out:,} rows, but the log has {len(log):,}; "
             "ask for fewer, and leave at least one row to train on"
         )
-    order = torch.randperm(len(log), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(log), generator=seeded(seed))
     return _split(log, order[:kept], order[kept : kept + held_out], f"Random rows, seed {seed}")
 
 
@@ -71,6 +74,7 @@ def by_time(log: EventLog, *, test: int | float) -> Split:
 
     Raises:
         ConfigError: If the schema has no time, or the count or fraction is out of range.
+        DataError: If the log has no rows.
     """
     times = _times(log, "by_time")
     held_out = _count(test, log, "test")
@@ -113,6 +117,8 @@ def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
 
 
 def _count(size: object, log: EventLog, name: str) -> int:
+    if not len(log):
+        raise DataError("the log has no rows to split; read one with rows, or loosen the condition that chose them")
     if isinstance(size, bool) or not isinstance(size, int | float):
         raise ConfigError(f"{name}={size!r} is neither a number of rows (int) nor a fraction of the log (float)")
     if isinstance(size, float):

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.student import student
@@ -53,7 +54,7 @@ def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws u
     Yields:
         How often each user was drawn, a block of samples at a time.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     size = max(1, CELLS // users)
     for start in range(0, draws, size):
         lines = min(size, draws - start)

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.errors import ConfigError
+
 ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
 """Maps the count of each user in every draw to the figure of every draw."""
 
@@ -31,6 +33,19 @@ class Bias(NamedTuple):
             Bounds that cover every combination.
         """
         return Bias(self.least - other.most, self.most - other.least)
+
+
+def check_list_length(k: int | None) -> None:
+    """Refuse a list without items.
+
+    Args:
+        k: Length of a list; None for no limit.
+
+    Raises:
+        ConfigError: If k is below 1.
+    """
+    if k is not None and k < 1:
+        raise ConfigError(f"k={k}; a list holds at least 1 item")
 
 
 class Metric(ABC):

@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.errors import ConfigError
 from motet.layers.lists import Lists, discounts, gains
 from motet.metrics.additive import Additive, sums
-from motet.metrics.base import ListMetric
+from motet.metrics.base import ListMetric, check_list_length
 from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
@@ -44,8 +43,7 @@ class ListNDCG(Additive, ListMetric):
     """
 
     def __init__(self, k: int | None = None) -> None:
-        if k is not None and k < 1:
-            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        check_list_length(k)
         self.k = float("inf") if k is None else k
         self.seen: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 

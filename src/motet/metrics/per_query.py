@@ -12,9 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.batch import distinct
-from motet.errors import ConfigError
 from motet.metrics.additive import Additive, sums
-from motet.metrics.base import CorpusMetric
+from motet.metrics.base import CorpusMetric, check_list_length
 from motet.metrics.mean import counted, joined, same_shape, weighted
 
 
@@ -37,8 +36,7 @@ class PerQuery(Additive, CorpusMetric):
     """
 
     def __init__(self, k: int | None) -> None:
-        if k is not None and k < 1:
-            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        check_list_length(k)
         self.k = float("inf") if k is None else k
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 

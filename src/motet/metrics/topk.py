@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.metrics.additive import RowMean
-from motet.metrics.base import CorpusMetric, Metric
+from motet.metrics.base import CorpusMetric, Metric, check_list_length
 from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
 from motet.metrics.ranks import Ties
@@ -42,8 +42,7 @@ class HitRate(RowMean, CorpusMetric):
     """
 
     def __init__(self, k: int) -> None:
-        if k < 1:
-            raise ConfigError(f"k={k}; a list holds at least 1 item")
+        check_list_length(k)
         super().__init__()
         self.k = k
 

@@ -29,7 +29,7 @@ class Composite(Optimizer):
             parameter name, the parameters themselves, or None for all that no other part takes. A part may be empty.
 
     Raises:
-        ConfigError: If a parameter belongs to two parts or none, or two parts take the rest.
+        ConfigError: If a parameter belongs to two parts or none, or to another model, or two parts take the rest.
 
     Source:
         TensorFlow Recommenders' `CompositeOptimizer`; Cheng et al., "Wide & Deep Learning for Recommender Systems",
@@ -134,7 +134,7 @@ def _divide(model: nn.Module, conditions: Sequence[Which]) -> list[list[nn.Param
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if sum(which is None for which in conditions) > 1:
         raise ConfigError("two parts of a Composite take all that is left; give one of them a condition")
-    taken = [_taken(which, trained) for which in conditions]
+    taken = [_taken(which, number, model, trained) for number, which in enumerate(conditions, 1)]
     for name in trained:
         owners = [number + 1 for number, names in enumerate(taken) if name in names]
         if len(owners) > 1:
@@ -152,12 +152,17 @@ def _divide(model: nn.Module, conditions: Sequence[Which]) -> list[list[nn.Param
     return [[parameter for name, parameter in trained.items() if name in part] for part in names]
 
 
-def _taken(which: Which, trained: dict[str, nn.Parameter]) -> set[str]:
+def _taken(which: Which, number: int, model: nn.Module, trained: dict[str, nn.Parameter]) -> set[str]:
     if which is None:
         return set()
     if callable(which):
         return {name for name in trained if which(name)}
-    given = {id(parameter) for parameter in which}
+    given = {id(parameter): parameter for parameter in which}
+    for stranger in given.keys() - {id(parameter) for parameter in model.parameters()}:
+        raise ConfigError(
+            f"part {number} of a Composite names a parameter of shape {tuple(given[stranger].shape)} that is not the "
+            f"model's; take it from this {type(model).__name__}, or give a condition on its name"
+        )
     return {name for name, parameter in trained.items() if id(parameter) in given}
 
 
