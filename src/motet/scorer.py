@@ -81,7 +81,7 @@ class Scorer:
 
     Attributes:
         counts: The number of training events of each item row.
-        known: Which user rows have training events or features, and so a meaningful vector.
+        known: Which user rows have training events, or features that the tower reads, and so a meaningful vector.
         vectors: The vectors of all item rows, with the columns that `corpus` adds for an index: one copy serves both.
         items: The vectors of all item rows.
         corpus: The first trained task that ranks the whole catalogue, if there is one.
@@ -115,7 +115,7 @@ class Scorer:
         batch = log.batch()
         self.counts: Float[Tensor, " items"] = torch.bincount(batch.items, minlength=len(log.items)).float()
         events = torch.bincount(batch.users, minlength=len(log.users))
-        self.known: Bool[Tensor, " users"] = (events > 0) | bool(log.users.features)
+        self.known: Bool[Tensor, " users"] = (events > 0) | model.user.described()
         self.known[0] = False
         trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
         self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)

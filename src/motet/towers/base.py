@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
@@ -71,6 +72,16 @@ class Tower(nn.Module, ABC):
             f"a {type(self).__name__} cannot embed the users of a request: give the class a method "
             "`for_visitors`, and declare in `reads` and `reads_history` what it reads"
         )
+
+    def described(self) -> Bool[Tensor, " entities"]:
+        """Which rows are embedded by more than their id, so that their vectors mean something without a training event.
+
+        Returns:
+            True for every row if it reads declared features; a class without `for_visitors`, which does not declare in
+            `reads` what it reads, counts as reading all.
+        """
+        undeclared = type(self).for_visitors is Tower.for_visitors and bool(self.entities.features)
+        return torch.full((len(self.entities),), bool(self.reads) or undeclared)
 
     def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
         """The condition that chooses the events of a history it reads; None for all.

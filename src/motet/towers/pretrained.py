@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch
@@ -156,6 +156,10 @@ class PretrainedTower(FeaturedTower):
         """A twin that embeds visitors by ids and features; a stranger has no pretrained vector."""
         vectors = self.vectors[visitors.rows.to(self.vectors.device)]
         return twin(super().for_visitors(visitors), vectors=vectors)
+
+    def described(self) -> Bool[Tensor, " entities"]:
+        """Which rows have a pretrained vector, or features; see `Tower.described`."""
+        return super().described() | ~self.vectors.isnan().any(1).cpu()
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Embed `batch[entities.key]`.
