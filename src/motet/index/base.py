@@ -89,9 +89,9 @@ class TopK:
         ids: The caller's ids, strings or ints; shape [k] or [users, k].
         scores: What the ids are ordered by; higher is better; shape of `ids`.
         tasks: Each task's score in its own unit, by task name; shape of `ids`.
-        basis: What each answer stands on: `"known"`, a user with events or features in the training log; `"history"` or
-            `"features"`, a stranger of whom the question told these; `"popularity"`, one of whom nothing is known.
-            Shape [] or [users].
+        basis: The strongest evidence behind each answer: `"known"`, events in the training log, or features there that
+            the user tower reads; `"history"` or `"features"`, those of the request; `"popularity"` if nothing is
+            known. Shape [] or [users].
     """
 
     ids: npt.NDArray[np.object_]
