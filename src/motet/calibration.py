@@ -70,7 +70,7 @@ def calibrate(model: Model, log: EventLog) -> dict[str, Calibrated]:
     model.eval()
     batch = log.batch().to(next(model.parameters()).device)
     for name, task in model.tasks.items():
-        if task.calibration is not None and task.finds(batch):
+        if task.calibration is not None and task.has_columns(batch):
             _calibrate(task.calibration, *_judged(model, name, batch))
     return calibrated(model)
 

@@ -50,7 +50,7 @@ class EarlyStopping:
             )
         task = next(task for task in model.tasks.values() if self.metric in keys_of(task))
         batch = None if validation is None else validation.batch()
-        if batch is not None and task.finds(batch) and not task.row_weights(batch).any():
+        if batch is not None and task.has_columns(batch) and not task.row_weights(batch).any():
             raise ConfigError(
                 f"early stopping watches {self.metric!r}, and no validation row is one of task {task.name!r}; watch a "
                 "metric of a task that has validation rows"

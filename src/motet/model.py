@@ -172,7 +172,7 @@ class Model(nn.Module):
             tower.prepare(train)
         batch = train.batch()
         for task in self.tasks.values():
-            if task.finds(batch) and task.labelled(batch).any():  # a task of weight 0 may have no rows
+            if task.has_columns(batch) and task.labelled(batch).any():  # a task of weight 0 may have no rows
                 task.prepare(train)
 
     def check(self, log: Columns) -> None:
@@ -249,7 +249,7 @@ class Model(nn.Module):
         found: dict[str, Tensor] = {}
         factors = self._factors(batch)
         for name, task in self.tasks.items():
-            if self._weights[name] > 0 and task.finds(batch):
+            if self._weights[name] > 0 and task.has_columns(batch):
                 if name in pairs and isinstance(task, PairTask):
                     rows = task.head_loss(pairs[name], batch)
                 else:

@@ -120,7 +120,7 @@ def _look_at_pairs(project: Project, model: Model, rows: Divided, found: Finding
     if not any(label in task.columns for task in tasks.values()):
         found.warnings.append(f"no task learns from the pairs; add one that reads {label!r}, or leave [pairs] out")
     for name, task in tasks.items():
-        if label not in task.columns and task.finds(pairs):
+        if label not in task.columns and task.has_columns(pairs):
             found.warnings.append(
                 f"task {name!r} reads no column of the events, so it learns from every pair as if it were an event; "
                 "give it positives"

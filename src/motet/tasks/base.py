@@ -146,7 +146,7 @@ class Task(Configured, ABC):
         """Every column of the log that it reads."""
         return tuple(dict.fromkeys((*self.needs, *(column for rows in self.selections for column in rows.columns))))
 
-    def finds(self, batch: Batch) -> bool:
+    def has_columns(self, batch: Batch) -> bool:
         """Whether the batch has every column that the task reads; the task skips a batch that does not."""
         return all(column in batch for column in self.columns)
 
