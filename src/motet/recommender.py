@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,7 @@ from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Ids, known_rows, listed
 from motet.data.pair_features import PairFeatures
+from motet.data.recent import recent_like
 from motet.errors import ArtifactError, ConfigError, did_you_mean
 from motet.fold_in import FoldIn
 from motet.heap import give_back
@@ -255,6 +257,29 @@ class Recommender:
             ConfigError: If k is 0 or not below the number of users.
         """
         return self._similar(users, k, self.users, "user", self._user_directions)
+
+    def encode(self, source: object) -> EventLog:
+        """Read events that the model was not trained on, with every column that `evaluate` reads.
+
+        Recent items and the counts of a user with an item are those of the training log. A label that its schema does
+        not name, as that of `masked_pairs`, is unknown.
+
+        Args:
+            source: As in `EventLog.read`.
+
+        Returns:
+            A log with the users and items of the training log.
+
+        Raises:
+            DataError: If the source cannot be read, or lacks a column.
+        """
+        schema = replace(self.log.schema, context_features={})
+        log = recent_like(self.log.encode(source, schema=schema), self.log)
+        if self.retrieval.context is not None:
+            log = self.retrieval.context.add(log)
+        labels = [label for task in self.model.tasks.values() for label in task.needs if label not in log.columns]
+        unknown = {label: torch.full((len(log),), torch.nan) for label in labels}
+        return replace(log, columns={**log.columns, **unknown})
 
     def save(self, path: str | Path, *, run: str = "") -> None:
         """Write the recommender, with the index and `by` it was given; a model in that folder is replaced atomically.

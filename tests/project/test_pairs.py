@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from motet.data.neighbours import Neighbours
 from motet.data.pair_features import PairFeatures
 from motet.data.split import random
 from motet.errors import ConfigError, DataError
+from motet.evaluation import evaluate
 from motet.project import Project, check
 from motet.recommender import Recommender
 
@@ -115,6 +117,14 @@ def test_it_trains_and_serves_counts_of_the_whole_training_log(tmp_path: Path, t
     one.recommender.save(tmp_path / "model")
     again, users = Recommender.load(tmp_path / "model"), one.recommender.users.vocab.ids.to_list()
     assert (again.recommend(users, 5).ids == one.recommender.recommend(users, 5).ids).all()
+    held_out = again.encode(tmp_path / "log.csv")
+    assert held_out.columns["bought"].isnan().all()
+    assert torch.equal(
+        held_out.columns["pair_view"], context.columns(held_out.batch().users, held_out.batch().items)["pair_view"]
+    )
+    judged = evaluate(again, held_out, train=again.log)
+    assert judged["buy/unseen/mrr"] > 0
+    assert math.isnan(judged["bought/auc"])
 
 
 def test_a_head_learns_what_people_buy(tmp_path: Path, tables: Tables) -> None:

@@ -56,13 +56,12 @@ def evaluate(
     motet evaluate model/ test.parquet --preference retrieval=.8,rating=.2
     """
     from motet.cli import parse, printing
-    from motet.data.recent import recent_like
     from motet.evaluation import evaluate as judge
     from motet.recommender import Recommender
 
     recommender = Recommender.load(model)
     asked = None if preference is None else parse.as_weights(preference.split(","))
-    held_out = recent_like(recommender.log.encode(test), recommender.log)
+    held_out = recommender.encode(test)
     families = [family.strip() for family in slices.split(",") if family.strip()]
     report = judge(recommender, held_out, train=recommender.log, preference=asked, slices=families, positives=positives)
     level = LEVEL if intervals else None
