@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from motet.errors import ConfigError
 from motet.serve.gate import Gate
@@ -58,6 +59,24 @@ def test_without_a_token_nothing_is_told(kept: Service, token: str | None) -> No
             assert "send the header 'Authorization: Bearer TOKEN'" in answer.json()["error"]["message"]
     for path in ("/healthz", "/readyz", "/openapi.json", "/"):
         assert Caller(app)("GET", path).status_code == 200
+
+
+@pytest.mark.parametrize("authorization", [b"", b"Bearer wrong", b"Basic " + READER.encode()])
+def test_without_a_token_no_body_is_read(kept: Service, authorization: bytes) -> None:
+    """Hundreds of strangers with a megabyte each would fill the memory, and JSON takes time to read."""
+    app, sent = create_app(kept), []
+
+    async def receive() -> Message:
+        raise AssertionError("the body is read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path, status in (("/v1/recommend", 401), ("/v1/nothing", 401), ("/healthz", 405), ("/", 405)):
+        scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "query_string": b""}
+        asyncio.run(app({**scope, "headers": [(b"authorization", authorization)]}, receive, send))
+        assert [message["status"] for message in sent if "status" in message] == [status], path
+        sent.clear()
 
 
 def test_every_route_of_data_asks_for_a_token(kept: Service) -> None:

@@ -38,4 +38,4 @@ def create_app(service: Service) -> ASGIApp:
     answer_problems(app)
     for router in (reading, writing, administering, watching, pages()):
         app.include_router(router)
-    return Guard(app, metrics=service.metrics, gate=service.gate, anybody=service.tokens is None)
+    return Guard(app, metrics=service.metrics, gate=service.gate, tokens=service.tokens)

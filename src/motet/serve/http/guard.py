@@ -14,7 +14,7 @@ from motet.serve.gate import Gate
 from motet.serve.log import log_event
 from motet.serve.metrics import Metrics
 from motet.serve.problem import Problem
-from motet.serve.tokens import is_loopback
+from motet.serve.tokens import Tokens, is_loopback
 
 LARGEST_BODY = 1 << 20
 BODY_TIMEOUT_S = 10.0
@@ -30,6 +30,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+ROUTES = "/v1/"  # all others take no body
 WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
 PORT = re.compile(r":\d+$")
 
@@ -41,15 +42,15 @@ class Guard:
         app: The application.
         metrics: Metrics of requests.
         gate: Limits concurrent work. While it is full, requests for work are refused before their body is read.
-        anybody: Whether requests need no token. If so, only requests addressed to localhost are answered, and
-            cross-origin requests of a browser are refused.
+        tokens: Without a valid one no body is read: a stranger could fill the memory. If None, requests need no token;
+            then only those addressed to localhost are answered, and cross-origin requests of a browser are refused.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, anybody: bool) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, tokens: Tokens | None) -> None:
         self.app = app
         self.metrics = metrics
         self.gate = gate
-        self.anybody = anybody
+        self.tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -85,15 +86,17 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Check the request and read its whole body before the application runs."""
         headers = dict(scope["headers"])
-        if self.anybody:
+        if self.tokens is None:
             _check_source(headers)
+        elif scope["path"].startswith(ROUTES) and not self.tokens.scopes(_bearer(headers)):
+            raise no_token()
         if scope["path"] in WORK:
             self.gate.check()
         if _announced(headers) > LARGEST_BODY:
             raise _too_large()
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await _read(receive)
+                body = await _read(receive) if scope["path"].startswith(ROUTES) else b""
         except TimeoutError:
             raise Problem(408, f"the body was not received within {BODY_TIMEOUT_S:g} s", code="timeout") from None
         given = False
@@ -115,6 +118,16 @@ class Guard:
         log_event("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))
 
 
+def no_token() -> Problem:
+    """The refusal of a request without a valid token.
+
+    Returns:
+        A 401.
+    """
+    message = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+    return Problem(401, message, code="no_token", headers={"WWW-Authenticate": "Bearer"})
+
+
 def _check_source(headers: Mapping[bytes, bytes]) -> None:
     """Refuse requests to another host name (DNS rebinding), and those from pages of another origin."""
     host = headers.get(b"host", b"").decode("latin-1")
@@ -124,6 +137,11 @@ def _check_source(headers: Mapping[bytes, bytes]) -> None:
     if origin and origin.partition("://")[2] != host:
         message = "a page of another site sent this request; without tokens, such requests are refused"
         raise Problem(403, message, code="wrong_origin")
+
+
+def _bearer(headers: Mapping[bytes, bytes]) -> str:
+    scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:

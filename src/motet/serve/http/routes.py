@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from motet.client import answers
 from motet.serve.bodies import EventsBody, ModelsBody, Name, RecommendBody, ScoreBody, SimilarBody
+from motet.serve.http.guard import no_token
 from motet.serve.http.openapi import refusals, text
 from motet.serve.problem import Problem
 from motet.serve.service import Service
@@ -75,12 +76,7 @@ class Scope:
             return
         scopes = service.tokens.scopes(token.credentials) if token else frozenset()
         if not scopes:
-            raise Problem(
-                401,
-                "a token is needed: send the header 'Authorization: Bearer TOKEN'",
-                code="no_token",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise no_token()
         if self.name not in scopes:
             raise Problem(403, f"the token does not have the scope {self.name!r}", code="wrong_scope")
 
