@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
+from motet.evaluation import evaluate
 from motet.metrics.base import Metric
 from motet.model import Model
 from motet.recommender import Recommender
@@ -343,6 +345,26 @@ def test_unknown_items_are_named(recommender: Recommender) -> None:
             call()
     with pytest.raises(DataError, match=r"user 'u99' is not among the 12 known users"):
         recommender.similar_users("u99", 1)
+
+
+def test_it_answers_under_autocast_and_in_float64(recommender: Recommender, log: EventLog) -> None:
+    expected = recommender.predict("u01", ["i01", "i02"])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = Recommender(recommender.model, log).predict("u01", ["i01", "i02"])
+        assert len(recommender.recommend("u01", 3).ids) == 3
+    precise = Recommender(copy.deepcopy(recommender.model).double(), log).predict("u01", ["i01", "i02"])
+    for name, scores in expected.items():
+        assert rounded[name].dtype == scores.dtype
+        assert (rounded[name] - scores).abs().max() < 0.1 * scores.abs().max()
+        assert precise[name].double().numpy() == pytest.approx(scores.double().numpy(), rel=1e-4)
+
+
+def test_weights_of_half_precision_are_refused(recommender: Recommender, log: EventLog) -> None:
+    half = copy.deepcopy(recommender.model).bfloat16()
+    with pytest.raises(ConfigError, match="is bfloat16; weights are float32 or float64: call model"):
+        Recommender(half, log)
+    with pytest.raises(ConfigError, match="is bfloat16; weights are float32 or float64: call model"):
+        evaluate(half, log, train=log)
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -232,3 +232,12 @@ def test_a_built_model_that_does_not_fit_is_refused(log: EventLog, tmp_path: Pat
     words = r"the users of the given model \(2\) are not those of the saved one \(9\); build it from the log"
     with pytest.raises(ConfigError, match=words):
         load(tmp_path / "model", model=model)
+
+
+def test_weights_in_float64_are_not_saved(log: EventLog, tmp_path: Path) -> None:
+    words = (
+        r"parameter 'user.*' is torch.float64, and saved models hold float32; call model.float\(\), and make the Rec"
+    )
+    with pytest.raises(ConfigError, match=words):
+        Recommender(make_model(log).double(), log).save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()

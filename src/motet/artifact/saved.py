@@ -98,9 +98,16 @@ def save(
         more: Names and contents of further files.
 
     Raises:
-        ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
+        ConfigError: If `path` is a file, or a folder that holds anything but a saved model; or the weights are not
+            float32.
         ArtifactError: If the disk is full or not writable.
     """
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise ConfigError(
+                f"parameter {name!r} is {parameter.dtype}, and saved models hold float32; call model.float(), and make "
+                "the Recommender from that"
+            )
     told = [(RUN, run.encode())] if run else []
     if by is not None:
         told.append((FUSION, fusion(by)))
