@@ -133,7 +133,7 @@ class ApproximateIndex(Index):
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""
-        if hits.rows.shape[1] == k and (hits.rows[:, -1] >= 0).all():
+        if hits.rows.shape[1] == k and (len(hits.rows) == 1 or (hits.rows[:, -1] >= 0).all()):
             return hits
         lines = ((hits.rows >= 0).sum(1) < k).nonzero()[:, 0]
         kept = exclude

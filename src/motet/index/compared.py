@@ -20,6 +20,7 @@ Numbers = npt.NDArray[np.int64]
 FRACTION = 8  # where more than one row in eight is to be compared, gathering them takes longer than comparing all
 GATHERED = 1 << 24  # numbers of vectors that are gathered at once, 64 MB
 BLOCK = 1 << 14  # rows that are compared at once
+SORTED = 4  # scores for each row asked for: up to so many are sorted sooner than the best of them are found
 
 
 def compared(
@@ -122,16 +123,15 @@ def _best_among(vectors: Tensor, query: Tensor, rows: Numbers, k: int, banned: N
         places = rows.searchsorted(banned)  # the first of equal ones
         places[places == len(rows)] = 0
         kept[places[rows[places] == banned]] = False
-    found = torch.from_numpy(rows[kept])
-    scores = compared(vectors, query, found[None])[0]
+    rows = rows[kept]
+    scores = compared(vectors, query, torch.from_numpy(rows)[None])[0]
     values = scores.double().numpy()
-    if len(values) > k:
+    if len(values) > SORTED * k:
         (above,) = (values >= np.partition(values, -k)[-k]).nonzero()
         order = above[np.argsort(-values[above], kind="stable")[:k]]
     else:
-        order = np.argsort(-values, kind="stable")
-    chosen = torch.from_numpy(order)
-    return found[chosen], scores[chosen]
+        order = np.argsort(-values, kind="stable")[:k]
+    return torch.from_numpy(rows[order]), scores.index_select(0, torch.from_numpy(order))
 
 
 def _dot(vectors: Tensor, queries: Tensor) -> Tensor:

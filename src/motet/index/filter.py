@@ -45,6 +45,8 @@ class Pairs:
         offsets = [0]
         for line in lines:
             offsets.append(offsets[-1] + len(line))
+        if len(lines) == 1:
+            return cls(lines[0], offsets)
         return cls(torch.cat([*lines]) if len(lines) else torch.zeros(0, dtype=torch.long), offsets)
 
     def longest(self) -> int:
@@ -161,7 +163,9 @@ def inside(name: str, rows: Int[Tensor, " n"], size: int) -> Int[Tensor, " n"]:
     Raises:
         ConfigError: If one is not; the message names the first.
     """
-    if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < size:
-        outside = rows[(rows < 0) | (rows >= size)]
-        raise ConfigError(f"{name!r} names row {int(outside[0])}; the index holds rows 0 to {size - 1}")
+    if len(rows):
+        lowest, highest = map(int, rows.aminmax())
+        if lowest < 0 or highest >= size:
+            outside = rows[(rows < 0) | (rows >= size)]
+            raise ConfigError(f"{name!r} names row {int(outside[0])}; the index holds rows 0 to {size - 1}")
     return rows.long()
