@@ -39,7 +39,7 @@ def _build(kind: str, count: int) -> Recommender:
     items, users = _vectors(kind, count, draw)
     size = max(1, SEEN * count // ITEMS)
     table = pl.DataFrame({"item": [f"item-{row:07}" for row in range(count)], "price": torch.arange(count).numpy()})
-    seen = torch.stack([torch.randperm(count, generator=draw)[:size] for _ in range(USERS)]).flatten()
+    seen = torch.cat([torch.randperm(count, generator=draw)[:size].clone() for _ in range(USERS)])  # 8 MB each
     events = pl.DataFrame(
         {
             "user": [f"user-{row:05}" for row in range(USERS) for _ in range(size)],
