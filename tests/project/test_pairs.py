@@ -167,10 +167,11 @@ def test_the_check_says_how_many_pairs(tmp_path: Path, tables: Tables) -> None:
     positives, users = int(rows.pairs.columns["bought"].sum()), len(rows.pairs.columns["customer"].unique())
     assert (
         f"{len(rows.pairs)} pairs of {users} users are made from the training rows by masking 'purchase' events; "
-        f"{positives} are positive." in found.facts
+        f"{positives} are positive. Held-out rows have no such label: judge what learns from it by the lists."
+        in found.facts
     )
     assert found.rows["bought"] == {"train": len(rows.pairs), "validation": 0, "test": 0}
-    assert "task 'bought' has no test rows: it cannot be evaluated" in found.warnings
+    assert found.warnings == []
     tables["tasks"][0] = {"kind": "Retrieval", "name": "buy"}
     everything = check(project(tmp_path, tables)).warnings
     assert (

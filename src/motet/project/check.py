@@ -115,6 +115,11 @@ def _look_at_pairs(project: Project, model: Model, rows: Divided, found: Finding
     found.facts.append(
         f"{len(pairs):,} pairs of {len(pairs.users.unique()):,} users are made from the training rows by masking "
         f"{project.pairs.given['event']!r} events; {int(pairs[label].sum()):,} are positive."
+        + (
+            " Held-out rows have no such label: judge what learns from it by the lists."
+            if rows.test is not None
+            else ""
+        )
     )
     tasks = {name: task for name, task in model.tasks.items() if model.weights[name] > 0}
     if not any(label in task.columns for task in tasks.values()):
@@ -204,8 +209,9 @@ def _count(name: str, model: Model, train: EventLog | Mix, rows: Divided, found:
     found.facts.append(f"Task {name!r} ({kind}, weight {weight:g}): {told}.")
     if weight == 0:
         found.warnings.append(f"task {name!r} has weight 0: it is not trained")
+    made = () if rows.pairs is None else rows.pairs.schema.signals
     for part, count in counts.items():
-        if not count:
+        if not count and (part == "train" or not set(made) & set(task.needs)):
             found.warnings.append(
                 f"task {name!r} has no {part} rows" + ("" if part == "train" else ": it cannot be evaluated")
             )
