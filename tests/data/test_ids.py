@@ -53,6 +53,14 @@ def test_refuses_a_mixed_sequence_and_a_single_text() -> None:
         as_series("abc", "x")
 
 
+@pytest.mark.parametrize("large", [2**64, 2**200])
+def test_a_number_beyond_64_bits_is_named_among_others(large: int) -> None:
+    with pytest.raises(
+        DataError, match=r"ids has the id \d{20,}, too large for 64-bit integers; convert the column to"
+    ):
+        as_ids(as_series([5, large], "x"), "ids")
+
+
 def test_mixed_skips_nulls() -> None:
     assert "'b' in row 3" in str(mixed([None, 1, None, "b"], "x"))
 

@@ -79,6 +79,13 @@ def test_encode_takes_narrow_numbers_and_categories() -> None:
     assert Vocab.build(["a", "b"], "id").encode(pl.Series(["b"], dtype=pl.Categorical)).tolist() == [2]
 
 
+@pytest.mark.parametrize("copies", [1, 100])
+def test_numbers_beyond_64_bits_are_unknown_however_many_are_asked(copies: int) -> None:
+    vocab = Vocab.build([1, 5], "id")
+    assert vocab.encode([5, 2**64, -(2**200)] * copies).tolist() == [2, 0, 0] * copies
+    assert vocab.encode([2**64] * copies).tolist() == [0] * copies
+
+
 def test_contains() -> None:
     numbers, texts = Vocab.build([7, 9], "id"), Vocab.build(["7"], "id")
     assert 7 in numbers

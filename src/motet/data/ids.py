@@ -11,6 +11,7 @@ import polars as pl
 from motet.errors import DataError
 
 Ids = pl.Series | Sequence[str] | Sequence[int] | npt.NDArray[Any]
+LARGEST = 2**127 - 1  # that Polars holds
 
 
 def as_series(values: Ids, name: str) -> pl.Series:
@@ -32,7 +33,10 @@ def as_series(values: Ids, name: str) -> pl.Series:
         raise DataError(f"ids of {name!r} must be a sequence, but {values!r} is a single id; write [{values!r}]")
     try:
         return pl.Series(name, values, strict=True)
-    except (TypeError, pl.exceptions.PolarsError) as error:
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        if all(value is None or type(value) is int for value in values):  # some of them beyond 64 bits
+            bounded = [None if value is None else max(-LARGEST, min(int(value), LARGEST)) for value in values]
+            return pl.Series(name, bounded, dtype=pl.Int128)
         raise mixed(list(values), f"column {name!r}") from error
 
 

@@ -92,6 +92,8 @@ class Vocab:
         series = as_series(values, self.name)
         if series.dtype == pl.Null or not len(self.ids):
             return torch.zeros(len(series), dtype=torch.int64)
+        if series.dtype.is_integer():
+            series = series.cast(pl.Int64, strict=False)  # a number that does not fit is unknown
         ids = as_ids(series, f"column {self.name!r}")
         if ids.dtype != self.ids.dtype:
             raise DataError(
