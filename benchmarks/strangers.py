@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,54 +21,48 @@ from torch.nn import functional as F
 from motet import demo
 from motet.data import datasets
 from motet.data.log import EventLog
-from motet.data.visitors import Visitors
 from motet.recommender import Recommender
 from motet.scorer import Askers
 
 LEFT_OUT = 100
 TOLD = (1, 5, 20)
-Vectors = Callable[[Recommender, Visitors], Tensor]
+WAYS = ("mean user", "neighbours", "ridge", "linear map")
 
 
-def neighbours(recommender: Recommender, visitors: Visitors) -> Tensor:
+def vectors(recommender: Recommender, askers: Askers, told: Tensor) -> dict[str, Tensor]:
+    """User vectors by every way; `told` has a line a user, 1 for the items that were told."""
+    mean = recommender.scorer.users(askers.rows)
+    found = (mean, neighbours(recommender, told), ridge(recommender.scorer.items, told), askers.vectors)
+    return dict(zip(WAYS, found, strict=True))
+
+
+def neighbours(recommender: Recommender, told: Tensor) -> Tensor:
     """The weighted mean of the 50 known users with the most alike histories, by cosine."""
-    fold = recommender.fold_in
-    known = _matrix(recommender, Visitors(fold._trained))
-    alike, who = (F.normalize(_matrix(recommender, visitors)) @ F.normalize(known).T).topk(50)
+    had = recommender.fold_in.had
+    users = (had.starts.diff() > 0).nonzero()[:, 0]
+    known = torch.zeros(len(users), told.shape[1])
+    known[had.of_users(users)] = 1
+    alike, who = (F.normalize(told) @ F.normalize(known).T).topk(50)
     weights = alike / alike.sum(1, keepdim=True)
-    return (weights[:, :, None] * recommender.scorer.users(fold._trained)[who]).sum(1)
+    return (weights[:, :, None] * recommender.scorer.users(users)[who]).sum(1)
 
 
-def ridge(recommender: Recommender, visitors: Visitors) -> Tensor:
+def ridge(items: Tensor, told: Tensor) -> Tensor:
     """The implicit ALS step for a user: 1 for what they had, 0 for all else."""
-    vectors, had = recommender.scorer.items, _matrix(recommender, visitors)
-    square, alpha = vectors.T @ vectors, 20.0
+    square, alpha = items.T @ items, 20.0
     lines = []
-    for line in had:
-        own = vectors[line > 0]
+    for line in told:
+        own = items[line > 0]
         left = square + alpha * own.T @ own + 10.0 * torch.eye(len(square))
         lines.append(torch.linalg.solve(left, (1 + alpha) * own.sum(0)))
     return torch.stack(lines)
 
 
-def linear(recommender: Recommender, visitors: Visitors) -> Tensor:
-    """What `FoldIn` does."""
-    fold = recommender.fold_in
-    return recommender.scorer.users(visitors.rows) + fold._summary(visitors) @ fold._map
-
-
-def mean(recommender: Recommender, visitors: Visitors) -> Tensor:
-    """The mean user, whatever was told."""
-    return recommender.scorer.users(visitors.rows)
-
-
-WAYS: Mapping[str, Vectors] = {"mean user": mean, "neighbours": neighbours, "ridge": ridge, "linear map": linear}
-
-
-def _matrix(recommender: Recommender, visitors: Visitors) -> Tensor:
-    had = recommender.fold_in._had(visitors)
-    lines = torch.zeros(len(visitors), len(recommender.items))
-    lines[torch.arange(len(visitors)).repeat_interleave(had.starts.diff()), had.items] = 1
+def marked(told: Sequence[Tensor], items: int) -> Tensor:
+    """A line a user, 1 for the items that were told."""
+    lines = torch.zeros(len(told), items)
+    for line, own in zip(lines, told, strict=True):
+        line[own] = 1
     return lines
 
 
@@ -81,10 +76,8 @@ def hit_rate(scores: Tensor, told: list[Tensor], rest: list[Tensor]) -> float:
     return hits / sum(map(len, rest))
 
 
-def scored(recommender: Recommender, vectors: Tensor, rows: Tensor) -> Tensor:
+def scored(recommender: Recommender, askers: Askers) -> Tensor:
     """What the retrieval task says of all items."""
-    nothing = [rows[:0]] * len(rows)
-    askers = Askers(rows, vectors, nothing, nothing, rows.numpy().astype(object))
     return recommender.scorer.queries(askers) @ recommender.scorer.candidates().T
 
 
@@ -96,6 +89,8 @@ def measure(log: EventLog, seed: int, *, validation: bool) -> dict[str, list[flo
     users = drawn[LEFT_OUT:] if validation else drawn[:LEFT_OUT]
     train = log.take(~torch.isin(batch.users, drawn))
     recommender = Recommender(demo.best(train, seed=seed, progress=False), train)
+    ids = log.users.vocab.decode(users).to_list()
+    strangers = [-id for id in ids]  # ids that are in no log
     figures: dict[str, list[float]] = {name: [] for name in ("popularity", *WAYS, "trained")}
     for size in TOLD:
         told, rest = [], []
@@ -104,19 +99,18 @@ def measure(log: EventLog, seed: int, *, validation: bool) -> dict[str, list[flo
             had = had[torch.randperm(len(had), generator=torch.Generator().manual_seed(user))]
             told.append(had[:size])
             rest.append(had[size:])
-        who = torch.arange(len(users)).repeat_interleave(size)
-        visitors = Visitors(torch.zeros_like(users), who=who, items=torch.cat(told))
         popular = recommender.scorer.counts.float().expand(len(users), -1).clone()
         figures["popularity"].append(hit_rate(popular, told, rest))
-        for name, way in WAYS.items():
-            vectors = way(recommender, visitors)
-            figures[name].append(hit_rate(scored(recommender, vectors, visitors.rows), told, rest))
+        histories = {user: log.items.vocab.decode(own).to_list() for user, own in zip(strangers, told, strict=True)}
+        askers = recommender.fold_in(strangers, histories=histories)
+        for name, found in vectors(recommender, askers, marked(told, len(log.items))).items():
+            figures[name].append(hit_rate(scored(recommender, replace(askers, vectors=found)), told, rest))
         if not validation:
             pairs = batch.users * len(log.items) + batch.items
             own = torch.isin(pairs, users.repeat_interleave(size) * len(log.items) + torch.cat(told))
             both = log.take(~torch.isin(batch.users, drawn) | own)
             trained = Recommender(demo.best(both, seed=seed, progress=False), both)
-            figures["trained"].append(hit_rate(scored(trained, trained.scorer.users(users), users), told, rest))
+            figures["trained"].append(hit_rate(scored(trained, trained.fold_in(ids)), told, rest))
     return figures
 
 
