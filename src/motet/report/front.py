@@ -39,7 +39,10 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
     told = f"{len(done)} trials were trained; {len(front)} are on the front" + (f"; {others}" if others else "")
     start = ", ".join(f"{spoken(key)} {number(figure)}" for key, figure in found.reference.items())
     volume = f"The front covers a hypervolume of {number(found.hypervolume)}, counted from {start}."
-    rule = "No other trial beats one on the front in every objective. Dotted lines show what simple rules reach."
+    rule = (
+        "A trial is on the front if no other is at least as good in every objective and better in one. Dotted lines "
+        "show what simple rules reach."
+    )
     yield Text([f"{told}. Metrics are those of validation rows. {rule} {volume}"])
     settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
     columns = ["trial", *(spoken(key) for key in found.objectives), *settings]
