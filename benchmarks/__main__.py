@@ -1,4 +1,8 @@
-"""Every benchmark of motet alone, one after the other: `python -m benchmarks`."""
+"""The benchmarks of motet alone, one after the other: `python -m benchmarks`; hours.
+
+Those that need other programs or data are left out: other libraries, services and PostgreSQL, the data of `taobao`, a
+million items, and the fuzzers.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,12 @@ import sys
 # Each runs as a process of its own, so that none warms up or slows down the next.
 for name in (
     "balancers",
+    "baselines",
+    "calibration",
+    "coarse",
     "compare",
     "funnel",
+    "intervals",
     "masks",
     "parity",
     "preference",
@@ -18,6 +26,8 @@ for name in (
     "shop",
     "simulate",
     "startup",
+    "strangers",
+    "tradeoff",
     "transfer",
     "trunks",
     "tune",

@@ -106,7 +106,7 @@ def judge(study: Study, draws: int, sample: int) -> None:
         print(f"| `{key}` | {true:.4f} | {held[key] / draws:.1%} | {width[key]:.4f} |", flush=True)
 
 
-def main(draws: int = 500, sample: int = 400) -> None:
+def main(draws: int = 500, sample: int = 200) -> None:
     started = time.process_time()
     print("| figure | truth | held by | mean width |\n|---|---|---|---|", flush=True)
     for study in STUDIES:
