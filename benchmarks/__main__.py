@@ -20,6 +20,7 @@ for name in (
     "intervals",
     "masks",
     "parity",
+    "precision",
     "preference",
     "quality",
     "ranks",
