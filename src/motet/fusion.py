@@ -34,18 +34,22 @@ def fuse(
         >>> fuse({"stars": stars, "clicks": clicks}, {"stars": 2.0, "clicks": 1.0}, torch.tensor([[True, True]]))
         tensor([[ 1., -1.]])
     """
+    used = {name: weight for name, weight in weights.items() if weight}
     fused = torch.zeros(allowed.shape, device=allowed.device)
-    for name, weight in weights.items():
-        if weight:
-            fused = fused + weight * _standardised(scores[name], allowed)
-    return fused.masked_fill(~allowed, -math.inf)
+    banned = ~allowed
+    if used:
+        parts = _standardised(torch.stack([scores[name] for name in used]), banned)
+        for weight, part in zip(used.values(), parts, strict=True):
+            fused = fused + weight * part
+    return fused.masked_fill(banned, -math.inf)
 
 
-def _standardised(scores: Tensor, allowed: Tensor) -> Tensor:
-    count = allowed.sum(1, keepdim=True).clamp(min=1)
-    scores = scores.masked_fill(~allowed, 0.0)
-    centred = (scores - scores.sum(1, keepdim=True) / count).masked_fill(~allowed, 0.0)
-    std = (centred.square().sum(1, keepdim=True) / count).sqrt()
+def _standardised(scores: Tensor, banned: Tensor) -> Tensor:
+    """Scores of several tasks, [tasks, users, candidates], in deviations from their means."""
+    count = (banned.shape[1] - banned.sum(1, keepdim=True)).clamp(min=1)
+    scores = scores.masked_fill(banned, 0.0)
+    centred = (scores - scores.sum(2, keepdim=True) / count).masked_fill(banned, 0.0)
+    std = (centred.square().sum(2, keepdim=True) / count).sqrt()
     # Rounding leaves equal scores with a spread in the last digit, which must not be scaled up to a preference.
-    constant = std <= 1e-6 * scores.abs().sum(1, keepdim=True) / count
-    return torch.where(constant, 0.0, centred / std)
+    alike = std <= 1e-6 * scores.abs().sum(2, keepdim=True) / count
+    return (centred / std).masked_fill(alike, 0.0)

@@ -101,15 +101,16 @@ class Ranker:
         Returns:
             One line per user, as wide as the longest answer.
         """
-        nobody = torch.from_numpy(askers.basis == "popularity")
+        nobody = askers.basis == "popularity"
+        size = max(1, PAIRS // self._size(request))
+        if 0 < len(askers) <= size and (nobody == nobody[0]).all():
+            return _trimmed((self._popular if nobody[0] else self._personal)(askers, request))
         blocks = [
             (answer, block)
             for answer, places in ((self._personal, ~nobody), (self._popular, nobody))
-            for block in places.nonzero()[:, 0].split(max(1, PAIRS // self._size(request)))
+            for block in torch.from_numpy(places).nonzero()[:, 0].split(size)
             if len(block)
         ]
-        if len(blocks) == 1:
-            return _trimmed(blocks[0][0](askers, request))
         rows = torch.zeros(len(askers), request.k, dtype=torch.int64)
         scores = torch.full(rows.shape, -math.inf)
         parts = {name: torch.full(rows.shape, math.nan) for name in self.scorer.model.tasks}
@@ -175,7 +176,9 @@ class Ranker:
     def _barred(self, askers: Askers, request: Request) -> Rows:
         """The index rows that must not be recommended."""
         exclude = request.exclude - 1
-        return [torch.cat([exclude, line - 1]) for line in askers.seen] if request.exclude_seen else exclude
+        if not request.exclude_seen:
+            return exclude
+        return [torch.cat([exclude, line - 1]) if len(exclude) else line - 1 for line in askers.seen]
 
     def _size(self, request: Request) -> int:
         return max(request.candidates, request.k) if self.scorer.corpus else len(self.index)

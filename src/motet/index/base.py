@@ -119,11 +119,11 @@ class TopK:
         if self.ids.ndim == 1:
             yield self
             return
-        basis = np.broadcast_to(self.basis, len(self.ids))
         for user, ids in enumerate(self.ids):
             size = sum(id is not None for id in ids)
             tasks = {name: scores[user, :size] for name, scores in self.tasks.items()}
-            yield TopK(ids[:size], self.scores[user, :size], tasks, np.array(basis[user], dtype=object))
+            basis = self.basis[user] if self.basis.ndim else self.basis
+            yield TopK(ids[:size], self.scores[user, :size], tasks, np.array(basis, dtype=object))
 
     def __str__(self) -> str:
         return "\n\n".join(top._table() for top in self.each())
