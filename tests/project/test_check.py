@@ -8,7 +8,7 @@ import pytest
 from motet.errors import ConfigError, DataError
 from motet.project import check
 
-from .conftest import Tables
+from .conftest import Tables, wide
 from .test_project import project
 
 
@@ -104,6 +104,12 @@ def test_a_task_without_rows_in_the_test(folder: Path, tables: Tables) -> None:
     found = check(project(folder, tables))
     assert found.rows["retrieval"] == {"train": 100, "validation": 0, "test": 0}
     assert "task 'retrieval' has no test rows: it cannot be evaluated" in found.warnings
+
+
+def test_a_log_that_is_sorted(folder: Path, tables: Tables) -> None:
+    """The rows of a task may come late."""
+    wide(1200).sort("clicked").write_parquet(folder / "wide.parquet")
+    assert check(project(folder, tables)).rows["retrieval"]["train"] > 0
 
 
 def test_without_a_split(folder: Path, tables: Tables) -> None:

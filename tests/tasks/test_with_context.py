@@ -114,3 +114,6 @@ def test_a_column_that_no_row_of_the_task_knows() -> None:
     ):
         built(log, task).prepare(replace(log, columns=blank))
     built(log, WithContext(Event("bought"), ["price"])).prepare(replace(log, columns=blank | unlabelled))
+    model = built(log, WithContext(Event("bought"), ["price"]))
+    model.prepare(log)
+    model.prepare(replace(log, columns=blank))  # only the first call measures

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
+
 from motet.data.log import EventLog
 from motet.data.mix import Mix
 from motet.model import Model
 from motet.project.part import Part
 
-SAMPLE = 256  # rows of each log
+SAMPLE = 256  # rows of each log, and of each task in it
 
 
 def try_training(training: Part, model: Model, train: EventLog | Mix) -> None:
-    """Train a copy of a model on the first rows of each log; nothing is written.
+    """Train a copy of a model on the first rows of each log, and the first of each task; nothing is written.
 
     Args:
         training: The arguments of `fit`.
@@ -26,10 +28,16 @@ def try_training(training: Part, model: Model, train: EventLog | Mix) -> None:
     """
     changes: dict[str, Any] = {"early_stopping": None, "checkpoint": None, "resume": False, "progress": False}
     epochs = min(1, training.given.get("epochs", 1))
-    training.make(copy.deepcopy(model), _few(train), epochs=epochs, **changes)
+    logs = [_few(log, model) for log in ([train] if isinstance(train, EventLog) else train.logs)]
+    rows = logs[0] if isinstance(train, EventLog) else Mix(logs, ratio=train.ratio)
+    training.make(copy.deepcopy(model), rows, epochs=epochs, **changes)
 
 
-def _few(train: EventLog | Mix) -> EventLog | Mix:
-    if isinstance(train, EventLog):
-        return train.take(slice(0, SAMPLE))
-    return Mix([log.take(slice(0, SAMPLE)) for log in train.logs], ratio=train.ratio)
+def _few(log: EventLog, model: Model) -> EventLog:
+    """Some rows: a log may be sorted by event type, and every task needs a row."""
+    batch, chosen = log.batch(), torch.zeros(len(log), dtype=torch.bool)
+    chosen[:SAMPLE] = True
+    for name, task in model.tasks.items():
+        if model.weights[name] > 0 and task.has_columns(batch):
+            chosen[task.training_weights(batch).nonzero()[:SAMPLE, 0]] = True
+    return log.take(chosen)

@@ -74,7 +74,7 @@ class WithContext(PairTask):
         rows = batch.take(self.labelled(batch))
         for name, number in zip(self.context, self.numbers, strict=True):
             assert isinstance(number, Standardise)
-            if len(rows) and rows[name].isnan().all():
+            if not number.final and len(rows) and rows[name].isnan().all():
                 raise DataError(
                     f"task {self.name!r} reads the context column {name!r}, which is unknown in all of {len(rows):,} "
                     "rows that it learns from; give it values there, or leave it out of the context"
