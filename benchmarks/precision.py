@@ -30,7 +30,7 @@ from motet.towers import FeatureTower
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 KEYS = ("rating/rmse", "retrieval/unseen/hit_rate@100", "retrieval/unseen/hit_rate@10")
 BATCH, ITEMS, USERS, DIM = 8192, 100_000, 200_000, 64
-STEPS = 2  # in turn, after one that is not counted
+STEPS = 5  # in turn, after one that is not counted
 
 
 def judged(log: EventLog, seed: int) -> dict[str, list[float]]:
