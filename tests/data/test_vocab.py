@@ -176,7 +176,7 @@ def test_a_million_rows_take_a_fraction_of_a_second() -> None:
     asked = ids.gather(torch.randint(100_000, (1_000_000,)).numpy())
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         Vocab.build(asked, "id").encode(asked)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1.0  # 0.1 s on one idle core
+        times.append(time.process_time() - start)
+    assert min(times) < 1.0  # of processor time; 0.1 s on one idle core
