@@ -16,8 +16,8 @@ from motet.layers.precision import add_product, product_dtype, widened
 # prefers a few large kernels.
 _BLOCK_SCORES = {"cpu": 2**21}
 _BLOCK_SCORES_ELSEWHERE = 2**26
-# Rounded operands gain from more queries a block, up to a limit of memory: every block passes once over the candidates.
-_ROUNDED_QUERIES, _ROUNDED_SCORES = 128, 2**24
+# Every block passes once over all candidates: rather 128 queries than what a cache holds, up to 64 MB of scores.
+_QUERIES, _MOST_SCORES = 128, 2**24
 
 
 class Dropped(NamedTuple):
@@ -41,19 +41,20 @@ class Dropped(NamedTuple):
         return self.queries[low:high] - start, self.candidates[low:high]
 
 
-def blocks(queries: int, scores_each: int, device: torch.device, *, least: int = 16) -> Iterator[tuple[int, int]]:
-    """Ranges of queries whose scores fit into one block.
+def blocks(queries: int, scores_each: int, device: torch.device) -> Iterator[tuple[int, int]]:
+    """Ranges of queries whose scores are computed together.
 
     Args:
         queries: Number of queries.
         scores_each: Number of scores per query.
         device: The device of the scores.
-        least: Queries of a block even if their scores do not fit.
 
     Yields:
         Start and stop of each range.
     """
-    size = max(least, _BLOCK_SCORES.get(device.type, _BLOCK_SCORES_ELSEWHERE) // max(scores_each, 1))
+    each = max(scores_each, 1)
+    many = min(_QUERIES, max(16, _MOST_SCORES // each))
+    size = max(many, _BLOCK_SCORES.get(device.type, _BLOCK_SCORES_ELSEWHERE) // each)
     for start in range(0, queries, size):
         yield start, min(start + size, queries)
 
@@ -149,7 +150,7 @@ def _sweep(
     mean_candidate = torch.empty_like(queries)
     # A last column for the gradient of the bias, which is seldom needed and costs a twelfth of the sweep.
     sums = queries.new_zeros(len(candidates), dim + gradients[2])
-    ranges = list(_ranges(n, len(candidates) * heads, queries, dtype))
+    ranges = list(blocks(n, len(candidates) * heads, queries.device))
     # Buffers for all blocks (the first is the largest): allocating memory would cost as much as the product.
     buffer = queries.new_empty(ranges[0][1] * heads if ranges else 0, len(candidates))
     operand = buffer if dtype == buffer.dtype else torch.empty_like(buffer, dtype=dtype)
@@ -174,11 +175,6 @@ def _sweep(
         pulls = vectors * share
         add_product(sums, exps.T, (torch.cat([pulls, share], 1) if gradients[2] else pulls).to(dtype))
     return _Sweep(values, mean_candidate, sums[:, :dim], sums[:, dim:].sum(1))
-
-
-def _ranges(queries: int, scores_each: int, like: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, int]]:
-    least = 16 if dtype == like.dtype else min(_ROUNDED_QUERIES, max(16, _ROUNDED_SCORES // max(scores_each, 1)))
-    return blocks(queries, scores_each, like.device, least=least)
 
 
 def _scores(vectors: Tensor, transposed: Tensor, bias: Tensor, buffer: Tensor, operand: Tensor) -> Tensor:
