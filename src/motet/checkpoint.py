@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,28 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     Args:
         path: The file; its folder is made if necessary.
         state: Nested dictionaries and lists of tensors, numbers, strings, booleans and None.
+
+    Raises:
+        ArtifactError: If the disk is full or refuses to be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     document = json.dumps(_take_tensors(state, tensors))
     unfinished = path.with_name(path.name + ".unfinished")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(tensors, unfinished, metadata={"state": document})
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ArtifactError(
+            f"could not write the checkpoint {path}: {error}; the one before is untouched. Free some space, or give "
+            "another file"
+        ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

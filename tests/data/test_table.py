@@ -41,6 +41,12 @@ def test_a_file_with_other_separators_says_which(tmp_path: Path) -> None:
             Table.open(path, "the log", needs=["user_id"])
 
 
+def test_a_file_in_another_encoding_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes("user_id\nJürgen\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"log.csv cannot be read: .*; save the file in UTF-8$"):
+        Table.open(tmp_path / "log.csv", "the log").column("user_id")
+
+
 def test_missing_column_without_a_likely_name() -> None:
     with pytest.raises(DataError, match=r"^column 'zzz' is not in the log. Columns: user_id, movie_id, rating, time.$"):
         Table.open(RATINGS, "the log", needs=["zzz"])

@@ -182,14 +182,17 @@ def test_ids_without_a_telling_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "form"), [("Datum", "%d.%m.%Y %H:%M"), ("date", "%m/%d/%Y"), ("when", "%d-%m-%y")])
-def test_dates_of_a_spreadsheet_are_no_feature(tmp_path: Path, name: str, form: str) -> None:
+def test_dates_and_numbers_of_a_spreadsheet_are_no_features(tmp_path: Path, name: str, form: str) -> None:
     days = [datetime(2024, 1, 13) + timedelta(days=row % 60) for row in range(240)]
     frame = pl.DataFrame({"user_id": [row % 12 for row in range(240)], "item_id": [row % 20 for row in range(240)]})
-    frame.with_columns(pl.Series(name, [day.strftime(form) for day in days])).write_csv(tmp_path / "log.csv")
+    stars = pl.Series("stars", [f"{row % 5},5" for row in range(240)])
+    written = pl.Series(name, [day.strftime(form) for day in days])
+    frame.with_columns(written, stars).write_csv(tmp_path / "log.csv")
     schema = declared(tmp_path, "log.csv")["schema"]
     assert set(schema) == {"user", "item", "signals"}
     told = (tmp_path / "motet.toml").read_text()
     assert f"not used: {name} (dates, but not in ISO 8601: write them like 2024-03-31 or 2024-03-31 14:05)" in told
+    assert "not used: stars (numbers with a decimal comma, it seems: write them like 3.5)" in told
 
 
 def test_what_cannot_be_guessed(tmp_path: Path) -> None:

@@ -157,6 +157,9 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
 def test_does_not_replace_a_model(model: Path, sweep: Path) -> None:
     with pytest.raises(ConfigError, match=r"'.*model' holds a saved model, which a report would replace"):
         write_report(read_runs([sweep]), model)
+    (model.parent / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot save to '.*new': '.*file' is a file; choose another folder"):
+        write_report(read_runs([sweep]), model.parent / "file" / "new")
 
 
 def test_says_what_to_install() -> None:

@@ -60,10 +60,12 @@ def index(
 
 
 def _build(recommender: Recommender, model: Path, k: int, recall: float, of: str) -> None:
+    from motet.artifact.folder import check_free
     from motet.artifact.saved import put_index
     from motet.index import ExactIndex
     from motet.index.check import fitted
 
+    check_free(model)
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
     index = fitted(exact.vectors, _queries(recommender), k, recall=recall, truth=exact)

@@ -127,7 +127,8 @@ def _reading(name: str) -> Iterator[None]:
     except pl.exceptions.NoDataError as error:
         raise DataError(f"{name} is empty: not even column names are in it") from error
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{name} cannot be read: {error}") from error
+        hint = "; save the file in UTF-8" if "utf-8" in str(error).lower() else ""
+        raise DataError(f"{name} cannot be read: {error}{hint}") from error
 
 
 def _require(needs: Sequence[str], source: Source, name: str) -> None:

@@ -27,7 +27,8 @@ ITEMS = (
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
-DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b"  # 31.03.2024, 3/31/24
+DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b"  # 31.03.2024 or 3/31/24
+COMMA = r"^\s*-?\d+,\d+\s*$"
 A_VALUE = 10  # fewest rows per value of a context column, on average: with more values it is an id
 DEEDS = {"view", "click", "purchase", "buy", "cart", "like", "impression", "order", "pageview", "addtocart", "play"}
 CONTEXT = {
@@ -123,6 +124,7 @@ def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) 
         if name in found.roles.values():
             raise ConfigError(f"column {name!r} cannot hold the ids of both users and items; name two columns")
         found.take(side, name, "as given")
+    _local(found)
     _times(found)
     _ids(found, tables, events.name)
     _events(found)
@@ -175,13 +177,20 @@ def _like_ids(column: Profile) -> bool:
     return (column.text or column.dtype.is_integer()) and 1 < column.distinct < column.rows == column.known
 
 
+def _local(found: Guess) -> None:
+    """Leave out dates and numbers as a spreadsheet writes them in some country: as text they are no use."""
+    for column in found.free:
+        if column.dtype != pl.String or not column.known:
+            continue
+        if column.sample.str.contains(DATE).all() and not _readable(column):
+            found.left[column.name] = "dates, but not in ISO 8601: write them like 2024-03-31 or 2024-03-31 14:05"
+        elif column.sample.str.contains(COMMA).all():
+            found.left[column.name] = "numbers with a decimal comma, it seems: write them like 3.5"
+
+
 def _times(found: Guess) -> None:
     typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
     named = [each for name in TIMES for each in found.free if _plain(each.name) in (name, f"event{name}")]
-    for column in found.free:
-        dates = column.dtype == pl.String and column.known and column.sample.str.contains(DATE).all()
-        if dates and not _readable(column):
-            found.left[column.name] = "dates, but not in ISO 8601: write them like 2024-03-31 or 2024-03-31 14:05"
     for column in (*typed, *named):
         if column.known < column.rows:
             found.left[column.name] = "times, but empty in some rows: a log needs the time of every event"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from motet.artifact.folder import MANIFEST, write_folder
+from motet.artifact.folder import MANIFEST, check_free, write_folder
 from motet.errors import ConfigError
 from motet.report.blocks import Section
 from motet.report.charts import package
@@ -42,17 +42,18 @@ def write_report(runs: Runs, output: str | Path) -> Path:
 
 
 def check_output(output: str | Path) -> None:
-    """Refuse to replace a saved model; `write_folder` refuses anything else that is not a report.
+    """Refuse a folder that cannot be written, or that holds anything but a report, before the figures are drawn.
 
     Args:
         output: Folder for the report.
 
     Raises:
-        ConfigError: If the folder holds a saved model.
+        ConfigError: If the folder holds something else or cannot be written.
     """
     folder = Path(output)
     if (folder / MANIFEST).exists() and not (folder / PAGE).exists():
         raise ConfigError(f"{str(output)!r} holds a saved model, which a report would replace; choose another folder")
+    check_free(output)
 
 
 def _files(html: str, parts: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
