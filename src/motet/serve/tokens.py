@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
@@ -100,6 +101,7 @@ class Tokens:
         return allowed
 
 
+@lru_cache(maxsize=16)  # asked for every request, mostly of one host
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address, so that no token is needed.
 

@@ -31,6 +31,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 ROUTES = "/v1/"  # all others take no body
+ENCODED = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
 WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
 PORT = re.compile(r":\d+$")
 
@@ -171,4 +172,4 @@ def _too_large() -> Problem:
 def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Add the default headers that the response does not set itself."""
     own = {name.lower() for name, _ in headers}
-    return [*headers, *((name.encode(), text.encode()) for name, text in HEADERS.items() if name.encode() not in own)]
+    return [*headers, *(header for header in ENCODED if header[0] not in own)]

@@ -62,16 +62,17 @@ class Scope:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def __call__(self, service: Serving, token: Bearer) -> None:
+    async def __call__(self, request: Request, token: Bearer) -> None:
         """Check a request.
 
         Args:
-            service: Has the tokens.
+            request: The request; its service has the tokens.
             token: The request's token, if any.
 
         Raises:
             Problem: If there is no valid token (401), or it lacks the scope (403).
         """
+        service = await service_of(request)  # not a dependency of its own, which would cost more than the check
         if service.tokens is None:
             return
         scopes = service.tokens.scopes(token.credentials) if token else frozenset()
