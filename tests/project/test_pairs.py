@@ -259,7 +259,7 @@ def test_checkpoints_resume(tmp_path: Path, tables: Tables) -> None:
         ("pairs={event='purchase'}", r"^shop.toml \[pairs\]: masked_pairs needs label. Name of the label column"),
         ("pairs.rounds='2'", r"^shop.toml \[pairs\]: rounds = '2'; it must be a whole number"),
         ("pairs=3", r"^shop.toml: pairs = 3; it must be a table"),
-        ("recommend={}", r"\[pairs\]: the features of pairs .*; add a table \[recommend\] with context = {}"),
+        ("recommend={}", r"\[pairs\]: the features of pairs .*; write context = {} in the table \[recommend\], wh"),
     ],
 )
 def test_a_mistake_in_the_file(tmp_path: Path, tables: Tables, change: str, words: str) -> None:

@@ -120,8 +120,8 @@ class Project:
             )
         if self.pairs is not None and self._features is None:
             raise ConfigError(
-                f"{self.pairs.place}: the features of pairs are those that requests have; add a table [recommend] with "
-                "context = {}, which counts the events of a user with an item by type"
+                f"{self.pairs.place}: the features of pairs are those that requests have; write context = {{}} in the "
+                "table [recommend], which counts the events of a user with an item by type"
             )
         labelled = self.document.mix or self.pairs is not None
         if self._features is not None and not labelled and "time" not in self.schema.given:
