@@ -26,12 +26,6 @@ def requirements() -> set[str]:
     return {NAME.match(line)[0] for line in lines} - {"motet"}  # type: ignore[index]
 
 
-def test_import_costs_little_beyond_torch() -> None:
-    program = "import time, torch; start = time.perf_counter(); import motet; print(time.perf_counter() - start)"
-    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)]
-    assert min(map(float, runs)) < 0.150
-
-
 def test_import_does_no_work() -> None:
     program = "import sys, motet; print(sorted({'torch', 'polars', 'rich', 'typer'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"[]\n"
