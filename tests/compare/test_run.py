@@ -135,6 +135,16 @@ def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:
         start(tmp_path, at_work=Stopped())
 
 
+def test_no_run_is_written_into_a_saved_model(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with (
+        pytest.raises(ConfigError, match="holds a saved model, which more files would damage; give another folder"),
+        RunFolder(tmp_path, {}),
+    ):
+        raise AssertionError
+    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+
+
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("999999\n")  # of a process that is gone
     with (

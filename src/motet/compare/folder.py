@@ -13,6 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
+from motet.artifact.folder import MANIFEST
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError
 
@@ -29,7 +30,7 @@ class RunFolder:
         plan: Description of the run, as JSON can hold it.
 
     Raises:
-        ConfigError: On entering: if another process is using the folder, or it holds another run.
+        ConfigError: On entering: if another process is using the folder, or it holds another run or a saved model.
         ArtifactError: If the folder cannot be written; earlier records are kept.
 
     Attributes:
@@ -44,6 +45,8 @@ class RunFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
+        if (self.path / MANIFEST).exists():
+            raise ConfigError(f"{self.path} holds a saved model, which more files would damage; give another folder")
         with _writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
