@@ -387,7 +387,7 @@ def _check(name: str, value: int, most: int | None, things: str) -> None:
 
 def _top(ranking: Ranking, entities: Entities, basis: npt.NDArray[np.object_], single: bool) -> TopK:
     """Rows become the caller's ids; a single user's answer becomes 1-D."""
-    ids = np.array(entities.vocab.decode(ranking.rows.flatten()).to_list(), dtype=object)
+    ids = np.array(entities.vocab.decode_list(ranking.rows.flatten()), dtype=object)
     top = TopK(ids.reshape(ranking.rows.shape), ranking.scores, ranking.tasks, basis)
     if not single:
         return top

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motet.data.vocab import Vocab
+from motet.data.vocab import FEW, Vocab
 from motet.errors import ArtifactError, DataError
 
 TEXTS = st.lists(st.text(max_size=3) | st.none(), max_size=30)
@@ -40,7 +40,9 @@ def test_encode_is_the_place_in_the_sorted_set(known: pl.Series, asked: pl.Serie
 @given(COLUMNS)
 def test_decode_gives_the_ids_back(values: pl.Series) -> None:
     vocab = Vocab.build(values, "id")
-    assert vocab.decode(vocab.encode(values)).to_list() == values.to_list()
+    rows = vocab.encode(values)
+    assert vocab.decode(rows).to_list() == vocab.decode_list(rows) == values.to_list()
+    assert vocab.decode_list(rows.repeat(FEW)) == values.to_list() * FEW
 
 
 @given(COLUMNS, st.randoms(use_true_random=False))

@@ -161,7 +161,7 @@ class Baseline(ABC):
         allowed = scores > -torch.inf
         width = int(allowed.sum(1).max()) if len(scores) else 0
         scores, items, allowed = scores[:, :width], items[:, :width], allowed[:, :width]
-        ids = self.items.vocab.decode(items.masked_fill(~allowed, 0).flatten()).to_list()
+        ids = self.items.vocab.decode_list(items.masked_fill(~allowed, 0).flatten())
         named = np.array(ids, dtype=object).reshape(items.shape)
         own = scores.masked_fill(~allowed, torch.nan)
         basis = np.where(known, "known", "popularity").astype(object)

@@ -102,5 +102,5 @@ def _queries(recommender: Recommender) -> Tensor:
         )
     rows = scorer.known.nonzero()[:, 0]
     some = rows[:: max(1, len(rows) // USERS)][:USERS]
-    askers = recommender.fold_in(recommender.users.vocab.decode(some).to_list())
+    askers = recommender.fold_in(recommender.users.vocab.decode_list(some))
     return scorer.queries(askers)

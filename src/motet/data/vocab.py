@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -157,15 +158,36 @@ class Vocab:
         Raises:
             DataError: If a row is not in the vocabulary.
         """
-        index = torch.as_tensor(rows, dtype=torch.int64).cpu()
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(self):
-            row = int(index[(index < 0) | (index >= len(self))][0])
-            raise DataError(f"row {row} is not in the vocabulary {self.name!r}; rows: 0 to {len(self) - 1}")
-        if len(index) <= FEW:
-            few = [self.ids.item(row - 1) if row else None for row in index.tolist()]
-            return pl.Series(self.name, few, dtype=self.ids.dtype)
+        index = self._inside(rows)
         positions = pl.Series(self.name, index.numpy()) - 1
         return self.ids.gather(positions.set(positions < 0, None)).rename(self.name)
+
+    def decode_list(self, rows: Int[Tensor, " n"] | Sequence[int]) -> list[Any]:
+        """Look up the ids of rows, as a list: a few of them, as in serving, several times as fast as by `decode`.
+
+        Args:
+            rows: As in `decode`.
+
+        Returns:
+            One id a row, None for row 0.
+
+        Raises:
+            DataError: If a row is not in the vocabulary.
+        """
+        index = self._inside(rows)
+        if len(index) > FEW:
+            return self.decode(index).to_list()
+        return [self.ids.item(row - 1) if row else None for row in index.tolist()]
+
+    def _inside(self, rows: Int[Tensor, " n"] | Sequence[int]) -> Int[Tensor, " n"]:
+        """The rows, checked."""
+        index = torch.as_tensor(rows, dtype=torch.int64).cpu()
+        if len(index):
+            lowest, highest = map(int, index.aminmax())
+            if lowest < 0 or highest >= len(self):
+                row = int(index[(index < 0) | (index >= len(self))][0])
+                raise DataError(f"row {row} is not in the vocabulary {self.name!r}; rows: 0 to {len(self) - 1}")
+        return index
 
     def save(self, path: str | Path) -> None:
         """Write the ids as Parquet, in row order.

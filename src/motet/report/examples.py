@@ -35,7 +35,7 @@ def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
     ranking = ranking[events[1:][ranking] > 0]
     places = torch.linspace(0, len(ranking) - 1, min(USERS, len(ranking))).round().long()
     rows = ranking[places] + 1
-    ids = log.users.vocab.decode(rows).to_list()
+    ids = log.users.vocab.decode_list(rows)
     top = recommender.recommend(ids, min(SHOWN, len(log.items) - 1))
     cards: dict[str, Sequence[Text | Table]] = {}
     for row, id, answer in zip(rows.tolist(), ids, top.each(), strict=True):

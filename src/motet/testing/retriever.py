@@ -58,6 +58,6 @@ def check_retriever(build: Callable[[], Retriever], log: EventLog) -> None:
 
 def _askers(users: Tensor, added: list[Tensor], log: EventLog) -> Askers:
     places = range(len(users))
-    items = {place: log.items.vocab.decode(line).to_list() for place, line in zip(places, added, strict=True)}
+    items = {place: log.items.vocab.decode_list(line) for place, line in zip(places, added, strict=True)}
     events = RequestEvents.of(items, [*places], users, log)
     return Askers(users, torch.zeros(len(users), 1), added, events, np.full(len(users), "known", dtype=object))

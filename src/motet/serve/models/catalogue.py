@@ -95,7 +95,7 @@ class Catalogue:
         """
         counts = self.recommender.scorer.counts[1:]
         rows = _largest(counts, limit)
-        ids = self.recommender.items.vocab.decode(rows + 1).to_list()
+        ids = self.recommender.items.vocab.decode_list(rows + 1)
         points = self._points(rows + 1).tolist()
         columns = zip(ids, points, counts[rows].long().tolist(), strict=True)
         return {"items": [{"id": id, "x": x, "y": y, "count": count} for id, (x, y), count in columns]}

@@ -44,7 +44,7 @@ class Reasons:
             return
         found = F.normalize(vectors[vocab.encode([item["id"] for item in items])])
         near = (found @ F.normalize(vectors[had]).T).topk(min(NAMED, len(had)))
-        names = vocab.decode(had).to_list()
+        names = vocab.decode_list(had)
         for item, scores, places in zip(items, near.values.tolist(), near.indices.tolist(), strict=True):
             item["reasons"] = [
                 {"id": names[place], "similarity": score} for place, score in zip(places, scores, strict=True)
