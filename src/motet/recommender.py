@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.artifact import saved
+from motet.artifact.folder import unmixed
 from motet.artifact.reading import reading
 from motet.artifact.vectors import Vectors
 from motet.data.entities import Entities
@@ -322,6 +323,10 @@ class Recommender:
             ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
             ConfigError: If `model` is needed, or does not fit the saved weights, or the index is for other weights.
         """
+        return unmixed(path, lambda: cls._read(path, model, indexed=indexed))
+
+    @classmethod
+    def _read(cls, path: str | Path, model: Model | None, *, indexed: bool) -> Self:
         found, where = saved.load(path, model, indexed=indexed), str(path)
         with reading(RETRIEVAL, where):
             given = read(found.folder, found.log)

@@ -207,6 +207,26 @@ class OwnModel(Model):
     """Someone who outgrew the declarations."""
 
 
+def test_a_model_saved_again_meanwhile_is_read_again(
+    log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender, path = Recommender(make_model(log), log), tmp_path / "model"
+    recommender.save(path)
+    checked = folder.read_folder
+    others = [1]
+
+    def interrupted(path: Path) -> Path:
+        found = checked(path)
+        if others.pop():
+            Recommender(make_model(log, dim=6), log).save(path)
+        return found
+
+    monkeypatch.setattr("motet.artifact.saved.read_folder", interrupted)
+    others[:] = [0, 1]
+    assert Recommender.load(path).model.item.dim == 6
+    assert others == []
+
+
 def test_own_classes_are_saved_and_loaded_into_a_built_model(log: EventLog, tmp_path: Path) -> None:
     recommender = Recommender(make_model(log, OwnModel), log)
     recommender.save(tmp_path / "model")

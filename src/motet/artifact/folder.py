@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from motet import __version__
 from motet.artifact.lock import locked
 from motet.artifact.sealed import seal, unseal
-from motet.errors import ArtifactError, ConfigError
+from motet.errors import ArtifactError, ConfigError, MotetError
+
+Read = TypeVar("Read")
 
 FORMAT = 1  # increases when older versions of motet can no longer read what is written
 MANIFEST = "manifest.json"
@@ -155,12 +157,38 @@ def fingerprint(path: str | Path) -> str:
         path: The path it was saved to.
 
     Returns:
-        The checksum of the manifest; empty if nothing is saved there.
+        A checksum of the manifest and of where and when it was written, so that equal models differ, too; empty if
+        nothing is saved there.
     """
     try:
-        return hashlib.sha256((located(path) / MANIFEST).read_bytes()).hexdigest()
+        folder = located(path)
+        about = folder.stat()
+        place = f"{folder.name} {about.st_ino} {about.st_mtime_ns} ".encode()
+        return hashlib.sha256(place + (folder / MANIFEST).read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+def unmixed(path: str | Path, read: Callable[[], Read]) -> Read:
+    """Read a folder, again if another save replaced its files meanwhile, so that nothing is of both.
+
+    Args:
+        path: The path it was saved to.
+        read: Reads it.
+
+    Returns:
+        What `read` returns.
+    """
+    while True:
+        was = fingerprint(path)
+        try:
+            found = read()
+        except (MotetError, OSError):
+            if fingerprint(path) == was:
+                raise
+            continue
+        if fingerprint(path) in (was, ""):
+            return found
 
 
 def check_free(path: str | Path) -> None:
