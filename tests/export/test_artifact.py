@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from motet.artifact import folder
 from motet.artifact.folder import read_folder
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, ConfigError
+from motet.export import card as cards
 from motet.export import export, verify
 from motet.index import ApproximateIndex
 from motet.recommender import Recommender
@@ -154,6 +156,21 @@ def test_a_full_disk_leaves_the_old_artifact_whole(
         with pytest.raises(ArtifactError, match="No space left on device; what was there before is untouched"):
             export(saved, tmp_path / "artifact", onnx=False)
     assert (read_folder(tmp_path / "artifact") / "manifest.json").read_bytes() == before
+
+
+def test_two_models_are_not_mixed(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Path(shutil.copytree(saved, tmp_path / "model"))
+    other = Recommender.load(model)
+    card = cards.card
+
+    def slowly(*args: Any) -> dict[str, Any]:
+        other.save(model)
+        return card(*args)
+
+    monkeypatch.setattr(cards, "card", slowly)
+    with pytest.raises(ConfigError, match=r"another model was saved to '.*model' while it was exported; export it"):
+        export(model, tmp_path / "new", onnx=False)
+    assert not (tmp_path / "new").exists()
 
 
 def test_does_not_replace_what_it_is_made_of(saved: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from motet.artifact.folder import check_free, read_folder, write_folder
+from motet.artifact.folder import check_free, fingerprint, read_folder, write_folder
 from motet.artifact.saved import FUSION, REPORT, fusion, kept
 from motet.errors import ConfigError
 from motet.export import card as cards
@@ -44,8 +44,8 @@ def export(
 
     Raises:
         ArtifactError: If the saved model is damaged, or the disk is full.
-        ConfigError: If `output` cannot be used, the key file holds no key, `by` names an unknown task, or an extra is
-            missing.
+        ConfigError: If `output` cannot be used, another model was saved to `path` meanwhile, the key file holds no key,
+            `by` names an unknown task, or an extra is missing.
     """
     check_free(output)
     if Path(output).resolve().is_relative_to(Path(path).resolve()):
@@ -53,6 +53,7 @@ def export(
             f"the artifact {str(output)!r} would overwrite the model it is made from; choose another folder"
         )
     made = None if sign is None else signer(sign)
+    was = fingerprint(path)
     recommender = Recommender.load(path, model=model)
     told = {}
     if by is not None:
@@ -61,8 +62,15 @@ def export(
     if report is not None:
         told[REPORT] = report.encode()
     folder = read_folder(path)
-    files = chain(kept(folder, *MADE, *told), told.items(), _added(recommender, folder, onnx=onnx))
+    files = chain(kept(folder, *MADE, *told), told.items(), _added(recommender, folder, onnx=onnx), _nothing(path, was))
     write_folder(output, files, made)
+
+
+def _nothing(path: str | Path, was: str) -> Iterator[tuple[str, bytes]]:
+    """No file, but an error if the files before are not all of one model."""
+    if fingerprint(path) != was:
+        raise ConfigError(f"another model was saved to {str(path)!r} while it was exported; export it again")
+    yield from ()
 
 
 def _added(recommender: Recommender, folder: Path, *, onnx: bool) -> Iterator[tuple[str, bytes]]:
