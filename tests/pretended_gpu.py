@@ -26,7 +26,8 @@ EITHER = "either"  # of tensors that autograd makes from nothing: on a real GPU 
 @contextmanager
 def pretended_gpu() -> Iterator[None]:
     """Pretend that there is one GPU."""
-    with patch("torch.cuda.is_available", lambda: True), _Calls(), _Kernels():
+    found, recording = patch("torch.cuda.is_available", lambda: True), "torch.cuda.is_current_stream_capturing"
+    with found, patch(recording, lambda: False), _Calls(), _Kernels():
         yield
 
 

@@ -26,7 +26,7 @@ def squared(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"
     Raises:
         DataError: If the shapes differ.
     """
-    return F.mse_loss(predictions, same_shape(labels, predictions), reduction="none")
+    return F.mse_loss(predictions, _like(predictions, labels), reduction="none")
 
 
 def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -42,7 +42,7 @@ def absolute(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels
     Raises:
         DataError: If the shapes differ.
     """
-    return F.l1_loss(predictions, same_shape(labels, predictions), reduction="none")
+    return F.l1_loss(predictions, _like(predictions, labels), reduction="none")
 
 
 def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"]) -> Float[Tensor, "*rows"]:
@@ -61,8 +61,7 @@ def huber(predictions: Float[Tensor, "*rows"], labels: Float[Tensor, "*labels"])
     Source:
         Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
     """
-    labels = same_shape(labels, predictions).to(predictions.dtype)  # unlike the others, it takes one type only
-    return F.huber_loss(predictions, labels, reduction="none")
+    return F.huber_loss(predictions, _like(predictions, labels), reduction="none")
 
 
 def pointwise_error(name: str) -> PointwiseError:
@@ -101,6 +100,11 @@ def same_shape(labels: Shaped[Tensor, "*labels"], predictions: Float[Tensor, "*r
             "give both the same shape: squeeze the axis of size 1"
         )
     return labels
+
+
+def _like(predictions: Tensor, labels: Tensor) -> Tensor:
+    """The labels in the type of the predictions: the backward pass of torch 2.11 takes one type only."""
+    return same_shape(labels, predictions).to(predictions.dtype)
 
 
 _ERRORS: dict[str, PointwiseError] = {"squared": squared, "absolute": absolute, "huber": huber}
