@@ -187,6 +187,9 @@ def test_exactly_what_is_allowed(recommender: Recommender, log: EventLog) -> Non
     assert set(recommender.recommend("u02", 30, only=only, exclude=["i29", "i05"]).ids) == set(only) - seen - {"i29"}
     assert recommender.recommend("u02", 30, only=[]).ids.tolist() == []
     assert recommender.recommend("u02", 30, only="i30").ids.tolist() == ["i30"]
+    late = pl.col("item_id") >= "i28"
+    assert set(recommender.recommend("u02", 30, only=late).ids) == {"i28", "i29", "i30"} - seen
+    assert not {"i28", "i29", "i30"} & set(recommender.recommend("u02", 30, exclude=late).ids)
     nothing = recommender.recommend(["u02", "nobody"], 3, exclude=item_ids())
     assert nothing.ids.shape == (2, 0)
 

@@ -21,7 +21,7 @@ from motet.artifact.vectors import Vectors
 from motet.data.entities import Entities
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.lookup import Ids, known_rows, listed
+from motet.data.lookup import Chosen, Ids, chosen_rows, known_rows, listed
 from motet.data.pair_features import PairFeatures
 from motet.data.recent import recent_like
 from motet.errors import ArtifactError, ConfigError, did_you_mean
@@ -122,8 +122,8 @@ class Recommender:
         k: int = 10,
         *,
         exclude_seen: bool = True,
-        exclude: Ids = (),
-        only: Ids | None = None,
+        exclude: Chosen = (),
+        only: Chosen | None = None,
         candidates: int = 500,
         by: Mapping[str, float] | None = None,
         preference: Mapping[str, float] | None = None,
@@ -141,8 +141,8 @@ class Recommender:
             k: The number of items.
             exclude_seen: Whether to leave out the items that the user has seen: in the rows that
                 `Recommender(seen=...)` selects, and in `histories`, except events that this condition rules out.
-            exclude: Items that must not be recommended to anyone.
-            only: Items that may be recommended; by default all.
+            exclude: Items that must not be recommended to anyone: ids, or a condition on the item table.
+            only: Items that may be recommended, such as `pl.col("price") < 20`; by default all.
             candidates: The number of items that each source retrieves for the tasks to rank, at least k. More is slower
                 and comes closer to ranking the whole catalogue; 500 costs milliseconds.
             by: The weight of each task's scores in this call, 0 for a task that is not named. By default the
@@ -164,8 +164,8 @@ class Recommender:
             ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names
                 something else than a task or gives all tasks weight 0, the model takes no preference or reads no
                 features, or `histories` names a user who is not asked for.
-            DataError: If `exclude`, `only` or `histories` names an unknown item, ids have the wrong type, or a feature
-                is not one that the tower reads or not as declared.
+            DataError: If `exclude`, `only` or `histories` names an unknown item or column, ids have the wrong type, or
+                a feature is not one that the tower reads or not as declared.
 
         Source:
             Covington et al., "Deep Neural Networks for YouTube Recommendations", RecSys 2016, for the two stages.
@@ -178,8 +178,8 @@ class Recommender:
             k=k,
             weights=self._checked(next(each for each in (by, preference, self.by) if each is not None)),
             candidates=candidates,
-            exclude=known_rows(self.items, listed(exclude)[0], "item"),
-            only=None if only is None else known_rows(self.items, listed(only)[0], "item"),
+            exclude=chosen_rows(self.items, exclude, "item"),
+            only=None if only is None else chosen_rows(self.items, only, "item"),
             exclude_seen=exclude_seen,
             preference=told,
         )

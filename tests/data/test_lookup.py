@@ -6,12 +6,19 @@ import pytest
 import torch
 
 from motet.data.entities import Entities
-from motet.data.lookup import known_rows, listed
+from motet.data.lookup import chosen_rows, known_rows, listed
 from motet.data.vocab import Vocab
 from motet.errors import DataError
 
 FILMS = Entities("title", Vocab.build(["Alien (1979)", "Aliens (1986)", "Dances with Wolves (1990)"], "title"))
 NUMBERS = Entities("item_id", Vocab.build([3, 1, 9], "item_id"))
+
+
+FOOD = Entities(
+    "id",
+    Vocab.build([1, 2, 3], "id"),
+    table=pl.DataFrame({"id": [1, 2, 3], "price": [1.0, None, 3.0], "tags": [["hot"], [], ["hot", "new"]]}),
+)
 
 
 def test_one_id_or_many() -> None:
@@ -65,3 +72,29 @@ def test_unknown_ids_are_named(entities: Entities, ids: list[str] | list[int], w
 def test_no_id_is_like_none(entities: Entities) -> None:
     with pytest.raises(DataError, match=r"item None is not among the 3 known items\.$"):
         known_rows(entities, [None], "item")  # type: ignore[list-item]
+
+
+def test_rows_by_a_condition_on_the_table() -> None:
+    assert chosen_rows(FOOD, pl.col("price") < 2, "item").tolist() == [1]
+    assert chosen_rows(FOOD, ~(pl.col("price") < 2), "item").tolist() == [3]  # a missing price is neither
+    assert chosen_rows(FOOD, pl.col("tags").list.contains("hot") & (pl.col("id") > 1), "item").tolist() == [3]
+    assert chosen_rows(FOOD, pl.lit(False), "item").tolist() == []
+    assert chosen_rows(FOOD, pl.lit(True), "item").dtype == torch.int64
+
+
+def test_rows_by_ids_too() -> None:
+    assert chosen_rows(FOOD, [3, 1], "item").tolist() == [3, 1]
+    assert chosen_rows(FOOD, 2, "item").tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (pl.col("prize") < 2, r"does not fit the table of items: .*prize.*\. Columns: id, price, tags\."),
+        (pl.col("tags") == 2, "does not fit the table of items"),
+        (pl.col("price"), r"the condition col\(\"price\"\) gives Float64, not true or false; compare it with a value"),
+    ],
+)
+def test_a_condition_that_does_not_fit(condition: pl.Expr, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        chosen_rows(FOOD, condition, "item")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.lookup import Ids, known_rows, listed
+from motet.data.lookup import Chosen, Ids, chosen_rows, known_rows, listed
 from motet.errors import ConfigError, DataError
 from motet.index import TopK
 from motet.index.best import best
@@ -96,7 +96,7 @@ class Baseline(ABC):
         """New metrics for an evaluation, by reported name."""
 
     def recommend(
-        self, users: Ids, k: int = 10, *, exclude_seen: bool = True, exclude: Ids = (), only: Ids | None = None
+        self, users: Ids, k: int = 10, *, exclude_seen: bool = True, exclude: Chosen = (), only: Chosen | None = None
     ) -> TopK:
         """The k best allowed items of each user.
 
@@ -120,8 +120,8 @@ class Baseline(ABC):
         rows = self.users.vocab.encode(ids)
         barred = torch.full((len(self.items),), only is not None)
         if only is not None:
-            barred[known_rows(self.items, listed(only)[0], "item")] = False
-        barred[known_rows(self.items, listed(exclude)[0], "item")] = True
+            barred[chosen_rows(self.items, only, "item")] = False
+        barred[chosen_rows(self.items, exclude, "item")] = True
         barred[0] = True  # the unknown item
         blocks = [self._best(block, k, barred, exclude_seen) for block in rows.split(USERS)]
         scores, items = (torch.cat(part) for part in zip(*blocks, strict=True))

@@ -1,4 +1,4 @@
-"""Lookup: the rows of the ids that a caller asks for, and an error that names unknown ones."""
+"""Lookup: the rows that a caller asks for by ids or by a condition, and an error that names unknown ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from motet.data.entities import Entities
 from motet.errors import DataError, did_you_mean
 
 Ids = str | int | np.generic | Sequence[str | int | np.generic] | npt.NDArray[Any] | pl.Series | Tensor
+Chosen = Ids | pl.Expr
 COMPARED = 5_000  # known ids that a misspelt one is compared with letter by letter, which takes about 0.1 s
 
 
@@ -67,6 +68,44 @@ def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str
         number = f"{side} {names} is" if len(unknown) == 1 else f"{side}s {names}{more} are"
         raise DataError(f"{number} not among the {len(entities) - 1:,} known {side}s{_hint(unknown[0], entities)}")
     return rows
+
+
+def chosen_rows(entities: Entities, chosen: Chosen, side: str) -> Int[Tensor, " n"]:
+    """Look up the rows of ids, or those that meet a condition on the table of users or items.
+
+    Args:
+        entities: The users or the items.
+        chosen: Known ids, or a Polars expression that is true or false for each row of the table; where it is null,
+            the row is not chosen.
+        side: `"user"` or `"item"`, for the error message.
+
+    Returns:
+        One row per id, or the rows that meet the condition, in ascending order.
+
+    Raises:
+        DataError: If an id is unknown, or the condition names a column that the table does not have, compares a column
+            with a value of another type, or is not true or false.
+
+    Example:
+        >>> from motet.data.vocab import Vocab
+        >>> films = pl.DataFrame({"film": ["a", "b", "c"], "year": [1980, 1990, None]})
+        >>> entities = Entities("film", Vocab.build(films["film"], "film"), table=films)
+        >>> chosen_rows(entities, pl.col("year") > 1985, "item"), chosen_rows(entities, ["c", "a"], "item")
+        (tensor([2]), tensor([3, 1]))
+    """
+    if not isinstance(chosen, pl.Expr):
+        return known_rows(entities, listed(chosen)[0], side)
+    table, name = entities.table, "".join(["chosen", *entities.table.columns])  # a name that no column has
+    try:
+        mask = table.with_columns(chosen.alias(name))[name]
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"the condition {chosen} does not fit the table of {side}s: {str(error).splitlines()[0]}. "
+            f"Columns: {', '.join(table.columns)}."
+        ) from error
+    if mask.dtype != pl.Boolean:
+        raise DataError(f"the condition {chosen} gives {mask.dtype}, not true or false; compare it with a value")
+    return mask.fill_null(False).arg_true().cast(pl.Int64).to_torch() + 1
 
 
 def _hint(wrong: str | int, entities: Entities) -> str:

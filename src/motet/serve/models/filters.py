@@ -13,30 +13,28 @@ from motet.serve.bodies import Range
 from motet.serve.problem import Problem
 
 
-def allowed(table: pl.DataFrame, key: str, where: Mapping[str, Any]) -> list[str] | list[int] | None:
-    """Ids of the items whose columns meet all conditions.
+def condition(table: pl.DataFrame, where: Mapping[str, Any]) -> pl.Expr | None:
+    """What is true for the items whose columns meet all conditions.
 
     Args:
         table: The item table.
-        key: Its id column.
         where: Conditions by column: a value, a list of accepted values, or a `Range`. A column of lists matches if one
             of its values does. A missing value meets no condition, except a range without bounds.
 
     Returns:
-        Ids; None if there are no conditions.
+        For `Recommender.recommend(only=...)`; None if there are no conditions.
 
     Raises:
         Problem: If the table has no such column, or the column holds another type.
 
     Example:
         >>> films = pl.DataFrame({"id": [1, 2], "genres": [["war"], ["jazz", "war"]], "year": [1980, 1990]})
-        >>> allowed(films, "id", {"genres": "war", "year": Range(min=1985)})
+        >>> films.filter(condition(films, {"genres": "war", "year": Range(min=1985)}))["id"].to_list()
         [2]
     """
     if not where:
         return None
-    masks = [_mask(table, column, asked) for column, asked in where.items()]
-    return table.lazy().filter(*masks).select(key).collect().to_series().to_list()
+    return pl.all_horizontal([_mask(table, column, asked) for column, asked in where.items()])
 
 
 def _mask(table: pl.DataFrame, column: str, asked: Any) -> pl.Expr:

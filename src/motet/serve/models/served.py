@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import polars as pl
 import torch
 from torch import Tensor
 
 from motet.artifact.folder import located
 from motet.artifact.saved import REPORT
+from motet.data.lookup import Chosen
 from motet.errors import ArtifactError
 from motet.export.card import read_card
 from motet.index import TopK
@@ -20,7 +22,7 @@ from motet.recommender import Recommender
 from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
 from motet.serve.events.event import Had
 from motet.serve.models.catalogue import Catalogue
-from motet.serve.models.filters import allowed
+from motet.serve.models.filters import condition
 from motet.serve.models.reasons import Reasons
 from motet.serve.models.spelling import name_users, sort_out
 from motet.serve.models.stored import Stored, as_histories, known_items
@@ -112,10 +114,11 @@ class ServedModel:
         ignored = {"exclude": unknown, "only": [], "history": sort_out(items.vocab, asked.history)[1]}
         users = name_users(self.recommender.users.vocab, asked.asking)
         had = self._had(asked, asked.asking, users, stored)
-        only = allowed(items.table, items.key, asked.where)
+        where = condition(items.table, asked.where)
+        only: Chosen | None = where
         if asked.only is not None:
             named, ignored["only"] = sort_out(items.vocab, asked.only)
-            only = named if only is None else _both(named, only)
+            only = named if where is None else where & pl.col(items.key).is_in(named)
         top = self.recommender.recommend(
             users,
             min(asked.k, len(items) - 1),
@@ -247,10 +250,6 @@ class ServedModel:
                 404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
             )
         return known
-
-
-def _both(some: Sequence[Any], others: Sequence[Any]) -> list[Any]:
-    return list(set(some).intersection(others))
 
 
 def _items(top: TopK) -> list[dict[str, Any]]:
