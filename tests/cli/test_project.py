@@ -94,7 +94,7 @@ def test_warnings_are_lines(motet: Run, folder: Path) -> None:
             ["init", "log.parquet"],
             "motet: there is a file motet.toml already; give another name with -o, or remove it\n",
         ),
-        (["init", "log.xls", "-o", "b.toml"], "motet: log.xls has the unsupported type '.xls'"),
+        (["init", "log.xls", "-o", "b.toml"], "motet: there is no file log.xls"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(motet: Run, folder: Path, arguments: list[object], words: str) -> None:
