@@ -2,7 +2,7 @@
 
 The fastest of its settings that find enough for the tuning queries: with and without a tree of 2,000 leaves, how many
 of these are searched, how many candidates are compared in full. What was excluded is asked for too and then left out,
-as TFRS's layer does it, and the head is computed by numpy.
+as TFRS's layer does it, and the head is computed by torch, as on motet's side.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scann.scann_ops.py import scann_ops_pybind as scann
 
 inputs, output = map(Path, sys.argv[1:])
@@ -23,7 +24,8 @@ shape = json.loads((inputs / "shape.json").read_text())
 items, queries, tuning, seen, truth = (
     np.load(inputs / f"{name}.npy") for name in ("items", "queries", "tuning", "seen", "truth")
 )
-head = np.load(inputs / "head.npz")
+head = {name: torch.from_numpy(values) for name, values in np.load(inputs / "head.npz").items()}
+torch.set_num_threads(shape["threads"])
 k, more = shape["retrieve"], shape["retrieve"] + shape["seen"]
 LEAVES = (0, 2_000)
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)  # of the leaves
@@ -83,14 +85,16 @@ def main() -> None:
         rows = search(searcher, queries[number], setting, more)
         return rows[~np.isin(rows, seen[number])][:k]
 
+    @torch.inference_mode()
     def answer(number: int) -> np.ndarray[Any, Any]:
         rows = retrieve(number)
-        hidden = np.concatenate([np.broadcast_to(queries[number], (len(rows), shape["dim"])), items[rows]], 1)
+        pairs = np.concatenate([np.broadcast_to(queries[number], (len(rows), shape["dim"])), items[rows]], 1)
+        hidden = torch.from_numpy(pairs)
         for layer in range(3):
-            hidden = hidden @ head[f"w{layer}"].T + head[f"b{layer}"]
-            hidden = np.maximum(hidden, 0) if layer < 2 else hidden
-        best = np.argpartition(-hidden[:, 0], shape["k"])[: shape["k"]]
-        return rows[best[np.argsort(-hidden[best, 0])]]
+            hidden = torch.nn.functional.linear(hidden, head[f"w{layer}"], head[f"b{layer}"])
+            hidden = hidden.relu() if layer < 2 else hidden
+        best: np.ndarray[Any, Any] = rows[hidden[:, 0].topk(shape["k"]).indices.numpy()]
+        return best
 
     (whole, top), (retrieval, rows) = timed(answer), timed(retrieve)
     sides = {"answer": whole, "top": top, "retrieval": retrieval, "rows": rows, "setting": setting}
