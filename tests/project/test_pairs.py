@@ -230,7 +230,7 @@ def test_it_can_be_compared(tmp_path: Path, tables: Tables) -> None:
     assert [each["pairs.seed"] for each in seeds(made, 2)] == [0, 1]
     alone = {each.name: each.changes for each in contenders(made, made.model(made.divide(made.log()).train))}
     assert alone["bought only"]["training.early_stopping"] is None
-    found = compare(made, seeds=1, jobs=1, draws=10, progress=False)
+    found = compare(made, seeds=1, jobs=1, draws=10, folder=tmp_path / "compared", progress=False)
     assert {"joint", "buy only", "bought only"} <= {system.name for system in found.systems}
 
 

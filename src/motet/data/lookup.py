@@ -99,9 +99,9 @@ def chosen_rows(entities: Entities, chosen: Chosen, side: str) -> Int[Tensor, " 
     try:
         mask = table.with_columns(chosen.alias(name))[name]
     except pl.exceptions.PolarsError as error:
+        why = str(error).splitlines()[0].partition("; valid columns")[0]
         raise DataError(
-            f"the condition {chosen} does not fit the table of {side}s: {str(error).splitlines()[0]}. "
-            f"Columns: {', '.join(table.columns)}."
+            f"the condition {chosen} does not fit the table of {side}s: {why}. Columns: {', '.join(table.columns)}."
         ) from error
     if mask.dtype != pl.Boolean:
         raise DataError(f"the condition {chosen} gives {mask.dtype}, not true or false; compare it with a value")
