@@ -3,7 +3,7 @@
 MovieLens 100K. 100 users of at least 40 events are left out of training; 1, 5 and 20 of their items are told as a
 history. Figure: hit_rate@10 over all other items they had, `unseen` (the told ones left out). Beside it popularity, the
 mean user, two other ways to make a vector of a history, and the same users when those items are training rows. Another
-100 users left out are those on which the settings of `FoldIn` were chosen: `--validation` shows them.
+100 users left out are those on which the settings of `HistoryMap` were chosen: `--validation` shows them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def vectors(recommender: Recommender, askers: Askers, told: Tensor) -> dict[str,
 
 def neighbours(recommender: Recommender, told: Tensor) -> Tensor:
     """The weighted mean of the 50 known users with the most alike histories, by cosine."""
-    had = recommender.fold_in.had
+    had = recommender.fold_in.histories
     users = (had.starts.diff() > 0).nonzero()[:, 0]
     known = torch.zeros(len(users), told.shape[1])
     known[had.of_users(users)] = 1

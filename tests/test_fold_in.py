@@ -169,8 +169,8 @@ def test_a_linear_map_stands_in_where_a_tower_reads_no_history(featured: Recomme
     known = vector(featured, 3) - vector(featured, 3, histories={3: had})
     assert known.abs().max() < 1e-6
     items = featured.scorer.items
-    profile = (items[askers.seen[2]] - fold._typical).sum(0) / (len(had) + 3)
-    torch.testing.assert_close(stranger - mean, profile @ fold._map)
+    profile = (items[askers.seen[2]] - fold.history_map.typical).sum(0) / (len(had) + 3)
+    torch.testing.assert_close(stranger - mean, profile @ fold.history_map.weights)
     toward = vector(featured, 3, histories={3: ["a01", "a02"]}) - vector(featured, 3)
     both = vector(featured, 3, features={"age": 60}, histories={3: ["a01", "a02"]})
     torch.testing.assert_close(both - vector(featured, 3, features={"age": 60}), toward)

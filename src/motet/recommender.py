@@ -155,7 +155,7 @@ class Recommender:
                 `{"age": 24, "gender": "F"}`. Null and values that are not in training count as unknown.
             histories: Item ids by user, the oldest first, in addition to the user's items in training; or a table of
                 events with any of the log's columns, such as the kind of event that `seen` reads. A tower that reads
-                histories or sequences embeds them; for other towers `FoldIn` uses a linear map.
+                histories or sequences embeds them; for other towers `HistoryMap` approximates that.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.

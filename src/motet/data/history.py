@@ -92,6 +92,11 @@ class History(NamedTuple):
         known = (users[lines] > 0) & (own > 0)
         return self.of_pairs(torch.cat([lines[known], who]), torch.cat([own[known], had]), len(users), items)
 
+    @property
+    def users(self) -> Int[Tensor, " present"]:
+        """The user rows that have items, ascending."""
+        return self.starts.diff().nonzero()[:, 0]
+
     def pairs(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
         """All pairs of a user and an item, in order.
 

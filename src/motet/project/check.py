@@ -222,7 +222,7 @@ def _count(name: str, model: Model, train: EventLog | Mix, rows: Divided, found:
 
 def _look_at_product(product: Recommender, found: Findings) -> None:
     """What counts as seen, where candidates come from, and which retriever finds only seen items."""
-    rule, had, seen = product.retrieval.seen, product.fold_in.had, product.seen
+    rule, had, seen = product.retrieval.seen, product.fold_in.histories, product.seen
     if rule is not None:
         counts = f"{len(seen.items):,} of {len(had.items):,} pairs of a user and an item count as seen"
         found.facts.append(f"An item counts as seen by {rule}: {counts}.")

@@ -34,7 +34,7 @@ class Reasons:
         """
         recommender = self.recommender
         vocab, vectors = recommender.items.vocab, recommender.scorer.items
-        history: History = recommender.fold_in.had
+        history: History = recommender.fold_in.histories
         trained = history.items[history.starts[row] : history.starts[row + 1]] if row else history.items[:0]
         had = torch.cat([trained, vocab.encode(told)])
         had = had[had > 0].unique()
