@@ -212,6 +212,9 @@ def test_labels_are_checked_against_the_log() -> None:
         model_of(log, tasks=[Rating("stars")]).check(log)
     with pytest.raises(DataError, match="task 'rating' has nothing to learn from: the log has no rows"):
         model_of(log, tasks=[Rating()]).check(log.take(slice(0)))
+    strangers = log.encode(pl.DataFrame({**log.frame().to_dict(as_series=False), "item_id": ["?"] * 4}))
+    with pytest.raises(DataError, match=r"none of 4 rows has an item that the model knows; check column 'item_id'"):
+        model_of(log, tasks=[Retrieval()]).check(strangers)
     with pytest.raises(DataError, match=r"row 2 has weight -1.0 for task 'rating'; .* check column 'weight'"):
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
     with pytest.raises(DataError, match="all rows have weight 0 for task 'rating'; check column 'nothing'"):

@@ -99,6 +99,20 @@ class Sloppy(Retrieval):
         return super().score(user, item, batch) + 1
 
 
+class Gullible(Retrieval):
+    """Learns that an unknown item is a positive."""
+
+    def labelled(self, batch: Batch) -> Tensor:
+        return self.rows.chosen(batch)
+
+
+class Diluted(Retrieval):
+    """Counts rows of unknown items in its mean."""
+
+    def row_weights(self, batch: Batch) -> Tensor:
+        return self.rows.weights(batch)
+
+
 @pytest.mark.parametrize(
     ("build", "complaint"),
     [
@@ -106,6 +120,8 @@ class Sloppy(Retrieval):
         (Positional, "the order of rows matters"),
         (Coarse, "under torch.autocast in bfloat16, the loss of the rows is .* of its norm away from float32"),
         (Forgets, "with weights in float64, the gradient is 1 of its norm away from float32"),
+        (Gullible, "a row with an unknown item has a loss"),
+        (Diluted, "rows with an unknown item change the loss"),
         (Sloppy, "a score is not the dot product"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -320,6 +321,22 @@ def test_only_positives_are_learnt_from_and_compete(log: EventLog) -> None:
     alone = row_losses(model, batch.take(chosen))
     torch.testing.assert_close(losses[chosen], alone)
     torch.testing.assert_close(model.losses(batch), model.losses(batch.take(chosen)))
+
+
+@pytest.mark.parametrize("conditions", [{}, {"positives": "rating >= 4", "negatives": "rating <= 2"}], ids=str)
+@pytest.mark.parametrize("pool", [InBatch, lambda: InBatch(spare="history"), Catalogue])
+def test_rows_of_unknown_items_change_nothing(
+    log: EventLog, pool: Callable[[], Pool], conditions: dict[str, str]
+) -> None:
+    known = torch.arange(len(log)) % 3 > 0
+    partly = replace(log, columns={**log.columns, "item_id": log.columns["item_id"].where(known, 0)})
+    found = []
+    for rows in (partly, log.take(known)):
+        model = model_of(rows, Retrieval(pool=pool(), item_bias=True, **conditions))
+        loss = model.losses(rows.batch())["retrieval"]
+        loss.backward()
+        found.append([loss.detach(), *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+    torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("pool", [InBatch(), Catalogue()], ids=repr)

@@ -96,13 +96,15 @@ def test_draws_follow_their_distribution(log: EventLog) -> None:
         torch.testing.assert_close(found, expected / expected.sum(), atol=0.02, rtol=0)
 
 
-def test_an_unknown_positive_has_a_finite_loss(log: EventLog) -> None:
+def test_a_positive_that_training_has_not_seen_has_a_finite_loss(log: EventLog) -> None:
     task = SampledBinary(by="popularity")
-    model = model_of(log, task)
+    seen = log.take(log.columns["item_id"] != 3)
+    model = model_of(seen, task)
     batch = Batch({"user_id": torch.tensor([1, 2]), "item_id": torch.tensor([0, 3])})
     losses = task.loss(*model(batch), batch)
     losses.sum().backward()
-    assert losses.isfinite().all()
+    assert losses[0] == 0
+    assert 0 < losses[1] < math.inf
     assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.grad is not None)
 
 

@@ -83,7 +83,8 @@ class EventLog:
         """Read further events with the users and items of this log.
 
         Args:
-            source: As in `read`, with the same columns; unknown users and items get row 0.
+            source: As in `read`, with the same columns; unknown users and items get row 0. Tasks that rank the
+                catalogue do not learn from rows of unknown items.
             schema: The schema of the source if its columns differ from this log's: a survey beside clicks, for example.
                 It must name the same user and item columns.
 

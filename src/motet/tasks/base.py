@@ -171,7 +171,16 @@ class CorpusTask(Task, ABC):
     """A task that ranks the whole catalogue by a dot product, so that an index can serve it.
 
     `score` equals the dot product of `queries` and `candidates` (the largest over heads where queries have several).
+    It does not learn from rows with an unknown item, which are no evidence about any item of the catalogue.
     """
+
+    def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """The weight of each row in the task's metrics: as in `Task.row_weights`, and 0 if the item is unknown."""
+        return super().row_weights(batch).where(batch.items > 0, 0.0)
+
+    def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
+        """The rows that `where` selects, that have every label and whose item is known."""
+        return super().labelled(batch) & (batch.items > 0)
 
     @abstractmethod
     def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:

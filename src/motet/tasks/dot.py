@@ -97,7 +97,8 @@ class DotTask(CorpusTask):
         """
         user, item = self.towers
         batch = train.batch().to(self.log_temperature.device)  # a loop of your own may have moved the model before
-        batch = batch.take(self.labelled(batch)) if self.where is not None else batch
+        chosen = self.labelled(batch)
+        batch = batch if chosen.all() else batch.take(chosen)
         self.prepare_positives(batch, len(user.entities), len(item.entities))
         self.has_seen_positives = True
         if self.bias is not None and not self.prepared:

@@ -144,7 +144,7 @@ class Catalogue(Pool):
             embed: Item rows to vectors.
 
         Returns:
-            The items in the order of their rows, the unknown first, so that a row with an unknown item has a positive.
+            The items in the order of their rows, the unknown first.
         """
         rows = torch.arange(self.items, device=item.device)
         return Candidates(rows, embed(rows), batch.items, torch.ones_like(rows))

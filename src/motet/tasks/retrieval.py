@@ -107,9 +107,9 @@ class Retrieval(DotTask):
             One loss a row.
         """
         self.check_prepared()
-        if self.where is None and self.pushed is None:
-            return self._attract(user, item, batch)[0]
         positive = self.labelled(batch)
+        if self.pushed is None and positive.all():
+            return self._attract(user, item, batch)[0]
         rows, pushed = positive.nonzero().squeeze(1), self._pushed(batch, positive)
         found, pool = self._attract(user[rows], item[rows], batch.take(rows))
         losses = at_rows(found, rows, len(batch))
@@ -128,13 +128,13 @@ class Retrieval(DotTask):
         weights = super().training_weights(batch)
         if self.pushed is None:
             return weights
-        return weights + self.pushed.weights(batch) * self.pushed.decay(batch)
+        return weights + self.pushed.weights(batch).where(batch.items > 0, 0.0) * self.pushed.decay(batch)
 
     def _pushed(self, batch: Batch, positive: Tensor) -> Tensor:
         """The positions of the negatives; none of them may be a positive."""
         if self.pushed is None:
             return positive.new_empty(0, dtype=torch.int64)
-        negative = self.pushed.chosen(batch)
+        negative = self.pushed.chosen(batch) & (batch.items > 0)
         both = (positive & negative).nonzero()
         if len(both):
             raise DataError(

@@ -139,5 +139,4 @@ class SampledTask(DotTask):
     def _log_share(self) -> Tensor:
         if self.by == "uniform":
             return torch.zeros_like(self.popularity)
-        share = self.popularity.clamp(min=torch.finfo(self.popularity.dtype).tiny)  # an unknown positive has no share
-        return share.log() + math.log(len(share) - 1)
+        return self.popularity.log() + math.log(len(self.popularity) - 1)

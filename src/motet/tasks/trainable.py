@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from motet.data.batch import Batch
 from motet.errors import DataError, did_you_mean
-from motet.tasks.base import Task
+from motet.tasks.base import CorpusTask, Task
 from motet.tasks.rows import Rows
 
 
@@ -63,6 +63,11 @@ def _why(task: Task, batch: Batch) -> str:
     if not chosen.any():
         return (
             f"{task.rows.where!r} holds for none of {len(batch):,} rows; change the condition, or set its weight to 0"
+        )
+    if isinstance(task, CorpusTask) and not batch.items[chosen].any():
+        return (
+            f"none of {int(chosen.sum()):,} rows has an item that the model knows; check column {batch.item_key!r}, or "
+            "build the model on a log that holds these items"
         )
     return (
         f"none of {int(chosen.sum()):,} rows has a value in {' and '.join(map(repr, task.needs))}; add labels, or "

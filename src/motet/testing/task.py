@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from motet.towers.feature import FeatureTower
 
 def check_task(build: Callable[[], Task], log: EventLog) -> None:
     """Check that a task ignores the order of rows and rows without a label, and that its config rebuilds it.
+
+    A task that ranks the catalogue ignores rows with an unknown item as well.
 
     Args:
         build: Returns a new task.
@@ -65,8 +68,24 @@ def _check_losses(model: Model, batch: Batch) -> None:
         alone = batch.take(labelled)
         some, every = (model.losses(rows)[task.name] for rows in (alone, batch))
         assert torch.allclose(some, every, atol=1e-5), "rows without a label change the loss"
+    if isinstance(task, CorpusTask):
+        _check_unknown_items(model, batch)
     gradients = torch.autograd.grad(losses.sum(), tables, allow_unused=True)
     assert all(gradient is not None for gradient in gradients), "the loss does not reach both towers"
+
+
+def _check_unknown_items(model: Model, batch: Batch) -> None:
+    (task,) = model.tasks.values()
+    known = torch.arange(len(batch)) % 2 > 0
+    partly = replace(batch, columns={**batch.columns, batch.item_key: batch.items.where(known, 0)})
+    assert not _row_losses(model, partly)[~known].any(), "a row with an unknown item has a loss"
+    found = []
+    for rows in (partly, batch.take(known)):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            found.append(model.losses(rows)[task.name])
+    with_unknown, without = found
+    assert torch.allclose(with_unknown, without, atol=1e-5), "rows with an unknown item change the loss"
 
 
 def _row_losses(model: Model, batch: Batch) -> Tensor:
