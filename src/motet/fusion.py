@@ -1,13 +1,20 @@
-"""Fusion: from one score a task to one score an item."""
+"""Fusion: combines the scores of several tasks into one score per item."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from motet.errors import ConfigError, did_you_mean
+
+NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
+LARGEST = 1e30  # bound of a weight, so that its product with any score is finite
 
 
 def fuse(
@@ -24,10 +31,10 @@ def fuse(
     Args:
         scores: By task, in the task's unit.
         weights: By task; 0 for a task that is not named. A negative weight moves items down.
-        allowed: Which entries are candidates; the others take no part in means and deviations.
+        allowed: Which entries are candidates; the others do not count towards means and standard deviations.
 
     Returns:
-        Fused scores; minus infinity for entries that are not allowed.
+        Fused scores; minus infinity for entries that are not candidates.
 
     Example:
         >>> stars, clicks = torch.tensor([[5.0, 3.0]]), torch.tensor([[0.01, 0.03]])
@@ -44,12 +51,40 @@ def fuse(
     return fused.masked_fill(banned, -math.inf)
 
 
+def fusion_weights(by: Mapping[str, Any], tasks: Collection[str]) -> dict[str, float]:
+    """Check the weights of `fuse`, whether they come from a caller, a file or a request.
+
+    Args:
+        by: The weight of each task; 0 for a task that is not named.
+        tasks: The names of the model's tasks.
+
+    Returns:
+        The weights that `by` names, as floats.
+
+    Raises:
+        ConfigError: If a name is not a task, a weight is not a finite number of at most 1e30, or all are 0.
+    """
+    for name, weight in by.items():
+        if name not in tasks:
+            hint = did_you_mean(name, tasks)
+            raise ConfigError(f"by names {name!r}, which is no task of the model{hint} Tasks: {', '.join(tasks)}.")
+        if not isinstance(weight, NUMBERS) or not abs(weight) <= LARGEST:
+            raise ConfigError(
+                f"by gives task {name!r} the weight {weight!r}; it must be a finite number, at most {LARGEST:g}"
+            )
+    if not any(by.values()):
+        raise ConfigError(
+            f"every task has weight 0, so all items are equal; give one of {', '.join(tasks)} another weight"
+        )
+    return {name: float(weight) for name, weight in by.items()}
+
+
 def _standardised(scores: Tensor, banned: Tensor) -> Tensor:
-    """Scores of several tasks, [tasks, users, candidates], in deviations from their means."""
+    """Scores of shape [tasks, users, candidates], each line with mean 0 and standard deviation 1."""
     count = (banned.shape[1] - banned.sum(1, keepdim=True)).clamp(min=1)
     scores = scores.masked_fill(banned, 0.0)
     centred = (scores - scores.sum(2, keepdim=True) / count).masked_fill(banned, 0.0)
     std = (centred.square().sum(2, keepdim=True) / count).sqrt()
-    # Rounding leaves equal scores with a spread in the last digit, which must not be scaled up to a preference.
+    # Rounding makes equal scores differ in the last digit, which must not be scaled up to a standard deviation of 1.
     alike = std <= 1e-6 * scores.abs().sum(2, keepdim=True) / count
     return (centred / std).masked_fill(alike, 0.0)

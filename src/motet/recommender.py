@@ -1,4 +1,9 @@
-"""Recommender: retrieve, filter, rank, fuse; and what else a trained model can be asked."""
+"""Recommender: a trained model that answers requests, with ids in and ids out.
+
+A request passes three parts: `FoldIn` turns user ids, features and histories into user vectors; `Ranker` retrieves,
+filters, ranks and fuses on rows; and the recommender turns the rows back into ids. Similar items and users, saving and
+loading are here too.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,53 +22,50 @@ from motet.artifact import saved
 from motet.artifact.folder import unmixed
 from motet.artifact.reading import reading
 from motet.artifact.vectors import Vectors
-from motet.data.entities import Entities
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.lookup import Chosen, Ids, chosen_rows, known_rows, listed
+from motet.data.lookup import Chosen, Ids, check_k, chosen_rows, known_rows, listed, paired
 from motet.data.pair_features import PairFeatures
 from motet.data.recent import recent_like
-from motet.errors import ArtifactError, ConfigError, did_you_mean
+from motet.errors import ArtifactError, ConfigError
 from motet.fold_in import FoldIn
+from motet.fusion import fusion_weights
 from motet.heap import give_back
 from motet.index import ApproximateIndex, ExactIndex, TopK
-from motet.index.cosine import Cosine
 from motet.mapped import let_go
 from motet.model import Model
-from motet.ranker import Ranker, Ranking, Request
+from motet.ranker import Ranker, Request
 from motet.retrievers import Retriever, stages
 from motet.retrievers.saved import FILE as RETRIEVAL
 from motet.retrievers.saved import Retrieval, files, read
 from motet.scorer import OtherVectorsError, Scorer
-
-NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
-LARGEST = 1e30  # weight of a task: with it a score of any size is still a number
+from motet.similar import Similar
 
 
 class Recommender:
-    """A trained model as a product: ids in, ids out.
+    """Recommends items, predicts scores and finds similar items with a trained model.
 
-    It holds the vectors of all items, so build it after training, and again after further training.
+    It computes the vectors of all items once, so build it after training, and again after further training.
 
     Args:
         model: A trained model; it is put in evaluation mode.
-        log: The training log: its items can be recommended, and its rows are what users have seen.
-        index: Finds the candidates; by default an exact index. `motet index` adds one to a saved model.
+        log: The training log. Its items can be recommended, and its rows say what users have seen.
+        index: The index that finds candidates; by default an exact one. `motet index` adds one to a saved model.
         by: The default weight of each task's scores in recommendations, 0 for a task that is not named. By default the
-            model's weights, which are those of its losses.
+            weights of the model's losses.
         seen: The rows of the log that exclude an item from a user's recommendations, such as `"event == 'buy'"` if
             items that were only viewed may be recommended. By default all rows. Events of a request count as seen
             unless this condition rules them out.
         retrieve: The sources of candidates, stage by stage: the name of a task that ranks the catalogue, a
             `retrievers.Touched` or `Alike`, or a list of these as one stage. Items from an earlier stage come first.
             By default the first trained task that ranks the catalogue; without one, every item is a candidate.
-        context: The columns that `WithContext` tasks read of a user with an item: the counts of `log`.
-        vectors: The vectors of all items, if they were kept with the model; by default its tower makes them.
+        context: Computes the columns that `WithContext` tasks read, from the events of `log`.
+        vectors: The vectors of all items, if they were saved; by default the item tower computes them.
 
     Raises:
         ConfigError: If the model has no task, a tower or a task needs context that a request does not have, the index
-            is not of the model's items, `by` names something else than a task or gives all tasks weight 0, or
-            `retrieve` breaks a rule.
+            does not hold the model's items, `by` is invalid (see `fusion_weights`), or `retrieve` is (see
+            `retrievers.stages`).
         DataError: If the log numbers users or items differently from the model.
     """
 
@@ -102,16 +103,16 @@ class Recommender:
 
     @by.setter
     def by(self, by: Mapping[str, float]) -> None:
-        self._by = self._checked(by)
+        self._by = fusion_weights(by, self.model.tasks)
 
     @property
     def seen(self) -> History:
-        """The items that each user has seen, and that are not recommended again."""
+        """The items that each user has seen and that are not recommended again."""
         return self.fold_in.seen
 
     @property
     def retrieves(self) -> list[str]:
-        """The tasks that find candidates; none if every item is a candidate."""
+        """The tasks that retrieve candidates; empty if every item is a candidate."""
         named = [source for stage in self.retrieval.stages for source in stage if isinstance(source, str)]
         corpus = self.scorer.corpus
         return named or ([] if corpus is None else [corpus.name])
@@ -130,61 +131,66 @@ class Recommender:
         features: object = None,
         histories: object = None,
     ) -> TopK:
-        """The k items that the tasks together rank first for each user.
+        """Recommend the k best items to each user.
 
-        The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` adds the scores up,
-        unless a source has an order of its own. A user of whom neither training nor this request knows anything gets
-        the items with the most training events, scored by that number.
+        The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` combines the scores
+        into one, unless a source has an order of its own. If nothing is known about a user, neither from training nor
+        from the request, the answer is the items with the most training events, and their scores are these counts.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.
             k: The number of items.
             exclude_seen: Whether to leave out the items that the user has seen: in the rows that
                 `Recommender(seen=...)` selects, and in `histories`, except events that this condition rules out.
-            exclude: Items that must not be recommended to anyone: ids, or a condition on the item table.
+            exclude: Items that must not be recommended: ids, or a condition on the item table.
             only: Items that may be recommended, such as `pl.col("price") < 20`; by default all.
-            candidates: The number of items that each source retrieves for the tasks to rank, at least k. More is slower
-                and comes closer to ranking the whole catalogue; 500 costs milliseconds.
+            candidates: The number of items that each source retrieves for the tasks to rank; k if that is more. A
+                larger number is slower and comes closer to ranking the whole catalogue; 500 costs milliseconds.
             by: The weight of each task's scores in this call, 0 for a task that is not named. By default the
-                preference, or else `Recommender.by`.
-            preference: The weighting that a model with a `Preference` answers by, as if it had been trained with it; 0
-                for a task that is not named. It changes vectors and scores, whereas `by` only weights the scores. By
-                default the weights of the model.
-            features: Declared features that the users' tower reads, for users who are not in the log, or in place of
-                the log's: a table with one row a user and their id column, or a mapping for a single user, such as
+                preference if there is one, else `Recommender.by`.
+            preference: Task weights, 0 for a task that is not named: a model with a `Preference` answers as if it had
+                been trained with them. They change vectors and scores, whereas `by` only weights the scores. By default
+                the weights of the model.
+            features: Features that the user tower reads, for strangers or in place of those of the log: a table with
+                one row per user and the user id column, or a mapping for a single user, such as
                 `{"age": 24, "gender": "F"}`. Null and values that are not in training count as unknown.
-            histories: Item ids by user, the oldest first, in addition to the user's items in training; or a table of
-                events with any of the log's columns, such as the kind of event that `seen` reads. A tower that reads
-                histories or sequences embeds them; for other towers `HistoryMap` approximates that.
+            histories: Item ids by user, oldest first, which are added to the user's items in training; or a table of
+                events with any columns of the log, such as the event type that `seen` reads. Towers that read histories
+                or sequences embed them; for other towers `HistoryMap` approximates that.
 
         Returns:
             min(k, allowed) items for each user, with fused scores and each task's score in its own unit.
 
         Raises:
-            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` names
-                something else than a task or gives all tasks weight 0, the model takes no preference or reads no
-                features, or `histories` names a user who is not asked for.
+            ConfigError: If k is 0 or above the number of items, `candidates` is below 1, `by` or `preference` is
+                invalid, the model takes no preference or reads no features, or `histories` names a user who is not in
+                `users`.
             DataError: If `exclude`, `only` or `histories` names an unknown item or column, ids have the wrong type, or
-                a feature is not one that the tower reads or not as declared.
+                the tower does not read a feature or it does not match its declaration.
 
         Source:
             Covington et al., "Deep Neural Networks for YouTube Recommendations", RecSys 2016, for the two stages.
         """
-        _check("k", k, len(self.items) - 1, "items")
-        _check("candidates", candidates, None, "items")
-        told = self.model.prefer(preference)
+        check_k(k, len(self.items) - 1, "items")
+        if candidates < 1:
+            raise ConfigError(f"candidates={candidates}; it must be at least 1")
+        encoded = self.model.prefer(preference)
         ids, single = listed(users)
+        by = next(weights for weights in (by, preference, self.by) if weights is not None)
         request = Request(
             k=k,
-            weights=self._checked(next(each for each in (by, preference, self.by) if each is not None)),
+            weights=fusion_weights(by, self.model.tasks),
             candidates=candidates,
             exclude=chosen_rows(self.items, exclude, "item"),
             only=None if only is None else chosen_rows(self.items, only, "item"),
             exclude_seen=exclude_seen,
-            preference=told,
+            preference=encoded,
         )
         askers = self.fold_in(ids, features=features, histories=histories)
-        return _top(self.ranker.rank(askers, request), self.items, askers.basis, single)
+        rows, scores, tasks = self.ranker.rank(askers, request)
+        names = np.array(self.items.vocab.decode_list(rows.flatten()), dtype=object)
+        top = TopK(names.reshape(rows.shape), scores, tasks, askers.basis)
+        return next(top.each()) if single else top
 
     def predict(
         self,
@@ -195,81 +201,77 @@ class Recommender:
         features: object = None,
         histories: object = None,
     ) -> dict[str, Float[Tensor, " *pairs"]]:
-        """Every task's score of pairs of user and item.
+        """Every task's score for pairs of a user and an item.
 
         Args:
             users: One id or many.
-            items: One id or many; one is paired with each of the other side, many are paired in order.
+            items: One id or many. A single id is paired with each id of the other side, many are paired in order.
             preference: As in `recommend`.
             features: As in `recommend`.
             histories: As in `recommend`.
 
         Returns:
-            Scores by task, in the task's unit: one number for two single ids, else one a pair. An unknown user is
-            scored as the mean of all users.
+            Scores by task, in the task's unit: one number for two single ids, else one per pair. The vector of an
+            unknown user is the mean of all users.
 
         Raises:
-            DataError: If an item is unknown, or a feature breaks a rule.
+            DataError: If an item is unknown, or a feature is invalid.
             ConfigError: If there are many users and a different number of items, or the preference, features or
-                histories break a rule.
+                histories are invalid.
         """
-        told = self.model.prefer(preference)
-        (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
-        if not (one_user or one_item) and len(user_ids) != len(item_ids):
-            raise ConfigError(
-                f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
-            )
+        encoded = self.model.prefer(preference)
+        user_ids, item_ids, single = paired(users, items)
         pairs = max(len(user_ids), len(item_ids)) if user_ids and item_ids else 0
         askers = self.fold_in(user_ids, features=features, histories=histories)
         if len(askers) != pairs:
             askers = askers.take(torch.zeros(pairs, dtype=torch.int64))
         item_rows = known_rows(self.items, item_ids, "item").expand(pairs)
-        scores = self.scorer.scores(askers, item_rows[:, None], told)
-        return {name: score.cpu().view(() if one_user and one_item else -1) for name, score in scores.items()}
+        scores = self.scorer.scores(askers, item_rows[:, None], encoded)
+        return {name: score.cpu().view(() if single else -1) for name, score in scores.items()}
 
     def similar_items(self, items: Ids, k: int = 10) -> TopK:
-        """The items whose vectors point the same way, by cosine; never the item itself.
+        """Find the k items with the most similar vectors, by cosine, other than the item itself.
 
         Args:
             items: One id, for a 1-D answer, or many, for a 2-D one.
-            k: How many.
+            k: The number of similar items.
 
         Returns:
-            k items each, scored by cosine.
+            k items for each, with the cosine as the score.
 
         Raises:
             DataError: If an item is unknown.
             ConfigError: If k is 0 or not below the number of items.
         """
-        return self._similar(items, k, self.items, "item", self._item_directions)
+        return self._similar_items.to(items, k)
 
     def similar_users(self, users: Ids, k: int = 10) -> TopK:
-        """The users whose vectors point the same way, by cosine; never the user itself.
+        """Find the k users with the most similar vectors, by cosine, other than the user itself.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.
-            k: How many.
+            k: The number of similar users.
 
         Returns:
-            k users each, scored by cosine.
+            k users for each, with the cosine as the score.
 
         Raises:
             DataError: If a user is unknown.
             ConfigError: If k is 0 or not below the number of users.
         """
-        return self._similar(users, k, self.users, "user", self._user_directions)
+        return self._similar_users.to(users, k)
 
     def encode(self, source: object) -> EventLog:
-        """Read events that the model was not trained on, with every column that `evaluate` reads.
+        """Read new events, and add every column that `evaluate` reads.
 
-        Recent items and the counts of a user with an item are those of the training log. A label that its schema does
-        not name, as that of `masked_pairs`, is unknown.
+        Recent items and pair features are those of the training log. A label that the log's schema does not name, such
+        as that of `masked_pairs`, is unknown in every row.
 
         Args:
             source: As in `EventLog.read`.
 
         Returns:
-            A log with the users and items of the training log.
+            A log that numbers users and items as the training log does.
 
         Raises:
             DataError: If the source cannot be read, or lacks a column.
@@ -283,45 +285,45 @@ class Recommender:
         return replace(log, columns={**log.columns, **unknown})
 
     def save(self, path: str | Path, *, run: str = "") -> None:
-        """Write the recommender, with the index and `by` it was given; a model in that folder is replaced atomically.
+        """Save the recommender with its index and `by`; a saved model at `path` is replaced atomically.
 
         Args:
-            path: A new or empty folder, or a saved model to replace.
+            path: A new or empty folder, or that of a saved model.
             run: A record of the training run for `motet report`, from `motet.report.Record.to_json`.
 
         Raises:
             ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
-            ArtifactError: If the disk is full or refuses to be written.
+            ArtifactError: If the disk is full or not writable.
         """
-        more = files(self.retrieval)
         own = self.ranker.index
-        quick = isinstance(own, ExactIndex) and own.rounded is not None  # to round a million vectors takes seconds
+        rounded = isinstance(own, ExactIndex) and own.rounded is not None  # rounding a million vectors takes seconds
         saved.save(
             path,
             self.model,
             self.log,
             run,
             vectors=self.scorer.vectors,
-            index=own if quick else self._index,
+            index=own if rounded else self._index,
             by=self._by,
-            more=more,
+            more=files(self.retrieval),
         )
 
     @classmethod
     def load(cls, path: str | Path, *, model: Model | None = None, indexed: bool = True) -> Self:
-        """Read a saved recommender; it gives the same answers bit for bit, by its index if one was saved.
+        """Load a saved recommender; its answers are the same, bit for bit.
 
         Args:
             path: The folder.
-            model: Receives the saved weights; needed if the model, a tower or a task is of a class that is not motet's.
-            indexed: Whether to search by the saved index; if not, the search is exact.
+            model: Receives the saved weights; needed if the class of the model, a tower or a task is not part of motet.
+            indexed: Whether to search the saved index, if there is one; otherwise the search is exact.
 
         Returns:
             The recommender.
 
         Raises:
-            ArtifactError: If the folder is damaged, incomplete, changed, or from a newer motet.
-            ConfigError: If `model` is needed, or does not fit the saved weights, or the index is for other weights.
+            ArtifactError: If the folder is damaged, incomplete, modified, or from a newer version of motet; or if the
+                vectors or the index belong to other weights.
+            ConfigError: If `model` is needed but missing, or does not match the saved weights.
         """
         return unmixed(path, lambda: cls._read(path, model, indexed=indexed))
 
@@ -330,9 +332,8 @@ class Recommender:
         found, where = saved.load(path, model, indexed=indexed), str(path)
         with reading(RETRIEVAL, where):
             given = read(found.folder, found.log)
-        held = saved.WEIGHTS if found.vectors is None else saved.VECTORS
         try:
-            with reading(held, where, but=OtherVectorsError):
+            with reading(saved.WEIGHTS if found.vectors is None else saved.VECTORS, where, but=OtherVectorsError):
                 recommender = cls(
                     found.model,
                     found.log,
@@ -347,54 +348,14 @@ class Recommender:
         with reading(saved.FUSION, where):
             if found.by is not None:
                 recommender.by = found.by
-        let_go(found.log.columns.values())  # loading reads all of them, requests few
+        let_go(found.log.columns.values())  # loading reads all rows, a request few of them
         give_back()
         return recommender
 
-    def _checked(self, by: Mapping[str, Any]) -> dict[str, float]:
-        tasks = self.model.tasks
-        for name, weight in by.items():  # of any type, where a file says it
-            if name not in tasks:
-                hint = did_you_mean(name, tasks)
-                raise ConfigError(f"by names {name!r}, which is no task of the model{hint} Tasks: {', '.join(tasks)}.")
-            if not isinstance(weight, NUMBERS) or not abs(weight) <= LARGEST:
-                raise ConfigError(
-                    f"by gives task {name!r} the weight {weight!r}; it must be a finite number, at most {LARGEST:g}"
-                )
-        if not any(by.values()):
-            raise ConfigError(
-                f"every task has weight 0, so all items are equal; give one of {', '.join(tasks)} another weight"
-            )
-        return {name: float(weight) for name, weight in by.items()}
-
-    def _similar(self, ids: Ids, k: int, entities: Entities, side: str, cosine: Cosine) -> TopK:
-        _check("k", k, len(entities) - 2, f"other {side}s")
-        many, single = listed(ids)
-        rows = known_rows(entities, many, side)
-        hits = cosine.others(rows.to(cosine.vectors.device) - 1, k)
-        basis = np.full(len(rows), "known", dtype=object)
-        return _top(Ranking(hits.rows.cpu() + 1, hits.scores.cpu(), {}), entities, basis, single)
+    @cached_property
+    def _similar_items(self) -> Similar:
+        return Similar(self.items, self.scorer.items[1:], "item")
 
     @cached_property
-    def _item_directions(self) -> Cosine:
-        return Cosine(self.scorer.items[1:])
-
-    @cached_property
-    def _user_directions(self) -> Cosine:
-        return Cosine(self.scorer.preferring(self.scorer.everyone)[1:])
-
-
-def _check(name: str, value: int, most: int | None, things: str) -> None:
-    if not 1 <= value <= (value if most is None else most):
-        limit = "" if most is None else f" and at most {most:,}, the number of {things}"
-        raise ConfigError(f"{name}={value!r}; it must be at least 1{limit}")
-
-
-def _top(ranking: Ranking, entities: Entities, basis: npt.NDArray[np.object_], single: bool) -> TopK:
-    """Rows become the caller's ids; a single user's answer becomes 1-D."""
-    ids = np.array(entities.vocab.decode_list(ranking.rows.flatten()), dtype=object)
-    top = TopK(ids.reshape(ranking.rows.shape), ranking.scores, ranking.tasks, basis)
-    if not single:
-        return top
-    tasks = {name: scores[0] for name, scores in top.tasks.items()}
-    return TopK(top.ids[0], top.scores[0], tasks, np.array(basis[0], dtype=object))
+    def _similar_users(self) -> Similar:
+        return Similar(self.users, self.scorer.preferring(self.scorer.everyone)[1:], "user")

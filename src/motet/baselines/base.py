@@ -14,8 +14,8 @@ from torch import Tensor
 
 from motet.data.history import History
 from motet.data.log import EventLog
-from motet.data.lookup import Chosen, Ids, chosen_rows, known_rows, listed
-from motet.errors import ConfigError, DataError
+from motet.data.lookup import Chosen, Ids, check_k, chosen_rows, known_rows, listed, paired
+from motet.errors import DataError
 from motet.index import TopK
 from motet.index.best import best
 from motet.metrics.base import Metric
@@ -114,8 +114,7 @@ class Baseline(ABC):
             ConfigError: If k is 0 or above the number of items.
             DataError: If `exclude` or `only` names an unknown item.
         """
-        if not 1 <= k < len(self.items):
-            raise ConfigError(f"k={k}; it must be at least 1 and at most {len(self.items) - 1:,}, the number of items")
+        check_k(k, len(self.items) - 1, "items")
         ids, single = listed(users)
         rows = self.users.vocab.encode(ids)
         barred = torch.full((len(self.items),), only is not None)
@@ -141,13 +140,9 @@ class Baseline(ABC):
             DataError: If an item is unknown.
             ConfigError: If there are many users and a different number of items.
         """
-        (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
-        if not (one_user or one_item) and len(user_ids) != len(item_ids):
-            raise ConfigError(
-                f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
-            )
+        user_ids, item_ids, single = paired(users, items)
         scores = self.scores(self.users.vocab.encode(user_ids), known_rows(self.items, item_ids, "item"))
-        return {self.name: scores[0] if one_user and one_item else scores}
+        return {self.name: scores[0] if single else scores}
 
     def _best(self, users: Tensor, k: int, barred: Tensor, exclude_seen: bool) -> tuple[Tensor, Tensor]:
         """Scores and item rows of the k best; scores are -inf if fewer are allowed."""

@@ -1,4 +1,4 @@
-"""Lookup: the rows that a caller asks for by ids or by a condition, and an error that names unknown ones."""
+"""Lookup: turns the ids, conditions and numbers of a call into rows, and reports what is wrong with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.data.entities import Entities
-from motet.errors import DataError, did_you_mean
+from motet.errors import ConfigError, DataError, did_you_mean
 
 Ids = str | int | np.generic | Sequence[str | int | np.generic] | npt.NDArray[Any] | pl.Series | Tensor
 Chosen = Ids | pl.Expr
@@ -44,6 +44,28 @@ def listed(ids: Ids) -> tuple[list[str] | list[int], bool]:
         raise DataError(f"{ids!r} is not an id; ids are text or whole numbers: pass one, or a list of them")
     plain: Any = [id.item() if isinstance(id, np.generic) else id for id in ids]
     return plain, False
+
+
+def paired(users: Ids, items: Ids) -> tuple[list[str] | list[int], list[str] | list[int], bool]:
+    """Convert the users and items of pairs to lists.
+
+    Args:
+        users: One id or many.
+        items: One id or many. A single id is paired with each id of the other side, many are paired in order.
+
+    Returns:
+        The users, the items, and whether both are a single id that was passed on its own.
+
+    Raises:
+        ConfigError: If there are many users and a different number of items.
+        DataError: If either is neither an id nor a collection of them.
+    """
+    (user_ids, one_user), (item_ids, one_item) = listed(users), listed(items)
+    if not (one_user or one_item) and len(user_ids) != len(item_ids):
+        raise ConfigError(
+            f"{len(user_ids)} users and {len(item_ids)} items make no pairs; give as many of both, or one of either"
+        )
+    return user_ids, item_ids, one_user and one_item
 
 
 def known_rows(entities: Entities, ids: Sequence[str] | Sequence[int], side: str) -> Int[Tensor, " n"]:
@@ -106,6 +128,21 @@ def chosen_rows(entities: Entities, chosen: Chosen, side: str) -> Int[Tensor, " 
     if mask.dtype != pl.Boolean:
         raise DataError(f"the condition {chosen} gives {mask.dtype}, not true or false; compare it with a value")
     return mask.fill_null(False).arg_true().cast(pl.Int64).to_torch() + 1
+
+
+def check_k(k: int, most: int, things: str) -> None:
+    """Check the number of items or users that a caller wants.
+
+    Args:
+        k: The number.
+        most: The number of items or users that exist.
+        things: What they are, for the error message.
+
+    Raises:
+        ConfigError: If k is below 1 or above `most`.
+    """
+    if not 1 <= k <= most:
+        raise ConfigError(f"k={k!r}; it must be at least 1 and at most {most:,}, the number of {things}")
 
 
 def _hint(wrong: str | int, entities: Entities) -> str:
