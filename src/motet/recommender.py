@@ -354,8 +354,8 @@ class Recommender:
 
     @cached_property
     def _similar_items(self) -> Similar:
-        return Similar(self.items, self.scorer.items[1:], "item")
+        return Similar(self.items, self.scorer.items[1:], side="item")
 
     @cached_property
     def _similar_users(self) -> Similar:
-        return Similar(self.users, self.scorer.preferring(self.scorer.everyone)[1:], "user")
+        return Similar(self.users, self.scorer.preferring(self.scorer.everyone)[1:], side="user")

@@ -21,7 +21,7 @@ class Similar:
         side: `"user"` or `"item"`, for error messages.
     """
 
-    def __init__(self, entities: Entities, vectors: Float[Tensor, "known dim"], side: str) -> None:
+    def __init__(self, entities: Entities, vectors: Float[Tensor, "known dim"], *, side: str) -> None:
         self.entities = entities
         self.cosine = Cosine(vectors)
         self.side = side
