@@ -29,7 +29,7 @@ def test_tells_whose_it_is(saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "artifact"
     export(saved, path, onnx=False, sign=private)
     assert f"signed with the key of {str(public)!r}" in verify(path, key=public)
-    assert len(verify(path)) == 3  # whose it is was not asked
+    assert "the signature was not checked: no key was given" in verify(path)
     with pytest.raises(
         ArtifactError, match=r"'.*artifact' was not signed with the key of '.*theirs.pub.pem'; do not use"
     ):

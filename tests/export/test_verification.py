@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ def test_says_what_holds(saved: Path, artifact: Path) -> None:
     assert verify(artifact) == [
         "no file is missing, added or changed",
         "the weights match the declaration",
+        "ids, vectors and seen items for serving are those of the model",
         "the programs agree with the model within 1e-5",
     ]
     assert verify(saved)[-1] == "there are no programs"
@@ -51,6 +54,39 @@ def test_a_program_of_another_model_is_refused(artifact: Path, tmp_path: Path) -
     write_folder(tmp_path / "a", (files | {"serving/user.onnx": user[:-300]}).items())
     with pytest.raises(ArtifactError, match=r"'serving/user.onnx' does not run: .+; export again"):
         verify(tmp_path / "a")
+
+
+def test_other_files_for_serving_are_refused(artifact: Path, tmp_path: Path) -> None:
+    names = json.loads((artifact / "manifest.json").read_bytes())["files"]
+    files = {name: (artifact / name).read_bytes() for name in names}
+    stream = io.BytesIO()
+    np.save(stream, np.array([{}]), allow_pickle=True)
+    ids = json.loads(files["serving/ids.json"])
+    others = {
+        "serving/candidates.npy": files["serving/vectors.npy"],
+        "serving/seen.npy": stream.getvalue(),
+        "serving/vectors.npy": b"",
+        "serving/seen_ends.npy": files["serving/seen.npy"],
+        "serving/ids.json": json.dumps({**ids, "items": ids["items"][::-1]}).encode(),
+        "serving/serving.json": b"{}",
+    }
+    for name, content in others.items():
+        write_folder(tmp_path / "a", (files | {name: content}).items())
+        with pytest.raises(ArtifactError, match=f"'{name}' in '.*' is not what an export of this model writes; export"):
+            verify(tmp_path / "a")
+    for name in (*others, "serving/user.onnx", "serving/rank.onnx"):
+        write_folder(tmp_path / "a", ((each, content) for each, content in files.items() if each != name))
+        with pytest.raises(ArtifactError, match=f"'{name}' in '.*' is missing; export again"):
+            verify(tmp_path / "a")
+
+
+def test_a_file_that_the_manifest_does_not_list_either_is_missed(artifact: Path, tmp_path: Path) -> None:
+    names = json.loads((artifact / "manifest.json").read_bytes())["files"]
+    for gone in ("model.json", "model.safetensors", "events.safetensors", "users.parquet", "items.parquet"):
+        left = ((name, (artifact / name).read_bytes()) for name in names if name != gone)
+        write_folder(tmp_path / "a", left)
+        with pytest.raises(ArtifactError, match=f"'{gone}' in '.*' is missing; restore it from a copy"):
+            verify(tmp_path / "a")
 
 
 def test_what_is_not_there_is_not_run(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,12 @@ from torch import Tensor
 
 from motet.artifact import vectors as kept_vectors
 from motet.artifact.declaration import Within, describe, rebuild
-from motet.artifact.folder import MANIFEST, SIGNATURE, fingerprint, read_folder, write_folder
+from motet.artifact.folder import FIX, MANIFEST, SIGNATURE, fingerprint, read_folder, write_folder
 from motet.artifact.reading import EVENTS, MODEL, SIDES, read_log, reading
 from motet.artifact.sealed import read_document
 from motet.artifact.vectors import Vectors
 from motet.data.log import EventLog
-from motet.errors import ConfigError
+from motet.errors import ArtifactError, ConfigError
 from motet.index import ApproximateIndex, ExactIndex
 from motet.index import load as load_index
 from motet.index.stored import to_bytes
@@ -214,6 +214,9 @@ def load(path: str | Path, model: Model | None = None, *, indexed: bool = True) 
         ConfigError: If `model` is needed and not given, or has other users, items or parts.
     """
     folder, where = read_folder(path), str(path)
+    for name in (MODEL, WEIGHTS, EVENTS, *SIDES):
+        if not (folder / name).exists():  # its manifest does not list it either: a stranger wrote both
+            raise ArtifactError(f"{name!r} in {where!r} is missing; {FIX}")
     document = read_document(folder, MODEL, where)
     log = read_log(folder, where, document)
     if model is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,7 +20,8 @@ from motet.export.programs import programs
 from motet.recommender import Recommender
 from motet.scorer import Scorer
 
-USER, RANK = "serving/user.onnx", "serving/rank.onnx"
+USER, RANK, ABOUT = "serving/user.onnx", "serving/rank.onnx", "serving/serving.json"
+USER_IS = "user"  # key of `ABOUT` that says whether the user program runs the tower or looks vectors up
 PAIR = ("user_vector", "item_vector", "user", "item")
 FILES = {
     USER: "program from user rows to vectors and queries",
@@ -29,7 +31,7 @@ FILES = {
     "serving/seen.npy": "rows of the items seen by each user, one user after the other",
     "serving/seen_ends.npy": "end of each user's items in seen.npy, by row",
     "serving/ids.json": "ids of users and items, from row 1 on",
-    "serving/serving.json": "names of outputs, fusion weights, tasks of a preference",
+    ABOUT: "names of outputs, fusion weights, tasks of a preference",
 }
 
 
@@ -68,19 +70,50 @@ def files(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
     given = ["vector"] if scorer.corpus is None else ["vector", "query"]
     yield USER, to_onnx(traced.user, asked, given)
     yield RANK, to_onnx(traced.rank, PAIR, score_names(scorer))
+    for name, values in arrays(recommender):
+        stream = io.BytesIO()
+        np.save(stream, values, allow_pickle=False)
+        yield name, stream.getvalue()
+    told = documents(recommender)
+    told[ABOUT][USER_IS] = traced.table or "tower"
+    for name, document in told.items():
+        yield name, json.dumps(document).encode()
+
+
+def arrays(recommender: Recommender) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Make the arrays of `serving/`.
+
+    Args:
+        recommender: The model and its log.
+
+    Yields:
+        Names and arrays.
+    """
+    scorer, seen = recommender.scorer, recommender.fold_in.seen
     yield "serving/vectors.npy", _array(scorer.items)
     if scorer.corpus is not None:
         yield "serving/candidates.npy", _array(scorer.candidates())
-    yield from _seen(recommender)
-    ids = {"users": recommender.users.vocab.ids.to_list(), "items": recommender.items.vocab.ids.to_list()}
-    yield "serving/ids.json", json.dumps(ids).encode()
+    yield "serving/seen.npy", _array(seen.items)
+    yield "serving/seen_ends.npy", _array(seen.starts[1:])
+
+
+def documents(recommender: Recommender) -> dict[str, dict[str, Any]]:
+    """Make the documents of `serving/`, without what `ABOUT` says about the user program.
+
+    Args:
+        recommender: The model and its log.
+
+    Returns:
+        Documents by name.
+    """
+    model = recommender.model
     about = {
-        "scores": dict(zip(model.tasks, score_names(scorer), strict=True)),
-        "fusion": {"method": FUSION, "weights": recommender.by},
+        "scores": dict(zip(model.tasks, score_names(recommender.scorer), strict=True)),
+        "fusion": {"method": FUSION, "weights": dict(recommender.by)},
         "preference": None if model.preference is None else list(model.tasks),
-        "user": traced.table or "tower",
     }
-    yield "serving/serving.json", json.dumps(about, indent=2).encode()
+    ids = {"users": recommender.users.vocab.ids.to_list(), "items": recommender.items.vocab.ids.to_list()}
+    return {"serving/ids.json": ids, ABOUT: about}
 
 
 @torch.no_grad()
@@ -120,14 +153,6 @@ def scored(scorer: Scorer, vectors: Tensor, rows: Tensor, items: Tensor) -> dict
     return dict(zip(score_names(scorer), found.values(), strict=True))
 
 
-def _seen(recommender: Recommender) -> Iterator[tuple[str, bytes]]:
-    seen = recommender.fold_in.seen
-    yield "serving/seen.npy", _array(seen.items)
-    yield "serving/seen_ends.npy", _array(seen.starts[1:])
-
-
-def _array(values: Tensor) -> bytes:
-    stream = io.BytesIO()
-    array: np.ndarray[Any, Any] = values.detach().cpu().numpy()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
+def _array(values: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = values.detach().cpu().numpy()
+    return array

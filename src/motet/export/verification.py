@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from motet.artifact.folder import read_folder
-from motet.errors import ConfigError
+from motet.artifact.folder import SIGNATURE, read_folder
+from motet.artifact.sealed import read_document
+from motet.errors import ArtifactError, ConfigError
 from motet.export import serving
-from motet.export.onnx import check_equal, run
+from motet.export.onnx import TOLERANCE, check_equal, run
 from motet.export.signing import check_signature
 from motet.model import Model
 from motet.recommender import Recommender
@@ -32,8 +36,8 @@ def verify(path: str | Path, *, key: str | Path | None = None, model: Model | No
 
     Raises:
         ArtifactError: If a file was changed, added or removed, the format is newer, the weights do not match the
-            declaration, the signature is missing or made with another key, or a program differs from the model by more
-            than 1e-5.
+            declaration, the signature is missing or made with another key, or the files for serving without torch are
+            incomplete or differ from the model, numbers by more than 1e-5.
         ConfigError: If the key file holds no key, or an extra is missing.
     """
     folder = read_folder(path)
@@ -41,6 +45,8 @@ def verify(path: str | Path, *, key: str | Path | None = None, model: Model | No
     if key is not None:
         check_signature(folder, path, key)
         found.append(f"signed with the key of {str(key)!r}")
+    elif (folder / SIGNATURE).exists():
+        found.append("the signature was not checked: no key was given")
     try:
         recommender = Recommender.load(path, model=model)
     except ConfigError as error:
@@ -48,8 +54,14 @@ def verify(path: str | Path, *, key: str | Path | None = None, model: Model | No
             raise
         return [*found, "the weights were not checked: the model uses a class that is not part of motet"]
     found.append("the weights match the declaration")
-    if not (folder / serving.USER).exists():
+    if not any((folder / name).exists() for name in serving.FILES):
         return [*found, "there are no programs"]
+    for name in (serving.USER, serving.RANK):
+        if not (folder / name).exists():
+            raise _missing(name, path)
+    _check_arrays(recommender, folder, path)
+    _check_documents(recommender, folder, path)
+    found.append("ids, vectors and seen items for serving are those of the model")
     if find_spec("onnxruntime") is None:
         return [*found, "the programs were not run: pip install 'motet[onnx]'"]
     _compare(recommender, folder, seed)
@@ -71,3 +83,43 @@ def _compare(recommender: Recommender, folder: Path, seed: int) -> None:
     feeds = {name: values.numpy() for name, values in zip(serving.PAIR, pairs, strict=True)}
     scores = run(serving.RANK, (folder / serving.RANK).read_bytes(), feeds)
     check_equal(serving.RANK, scores, serving.scored(scorer, eager["vector"], rows, items).items())
+
+
+def _check_arrays(recommender: Recommender, folder: Path, path: str | Path) -> None:
+    """Compare the arrays with those that an export of the model writes."""
+    for name, expected in serving.arrays(recommender):
+        try:
+            here = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+            same = here.dtype == expected.dtype and (np.array_equal(here, expected) or _close(here, expected))
+        except FileNotFoundError:
+            raise _missing(name, path) from None
+        except (ValueError, OSError, EOFError):  # not an array, or one of objects, which only unpickling would read
+            same = False
+        if not same:
+            raise _of_another(name, path)
+
+
+def _close(here: npt.NDArray[Any], expected: npt.NDArray[Any]) -> bool:
+    """Whether vectors are equal but for the rounding of another processor."""
+    alike = expected.dtype.kind == "f" and here.shape == expected.shape
+    return alike and np.allclose(here, expected, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+
+
+def _check_documents(recommender: Recommender, folder: Path, path: str | Path) -> None:
+    """Compare the documents with those that an export of the model writes."""
+    for name, expected in serving.documents(recommender).items():
+        if not (folder / name).exists():
+            raise _missing(name, path)
+        here = read_document(folder, name, str(path))
+        if name == serving.ABOUT:
+            here.pop(serving.USER_IS, None)
+        if here != expected:
+            raise _of_another(name, path)
+
+
+def _missing(name: str, path: str | Path) -> ArtifactError:
+    return ArtifactError(f"{name!r} in {str(path)!r} is missing; export again")
+
+
+def _of_another(name: str, path: str | Path) -> ArtifactError:
+    return ArtifactError(f"{name!r} in {str(path)!r} is not what an export of this model writes; export again")
