@@ -241,7 +241,7 @@ def test_what_json_cannot_hold_is_refused_before_it_is_sent(ask: Ask, asked: dic
 
 @pytest.mark.parametrize("user", ["a b", "a/b", "..", "ü?#%2F", 7])
 def test_any_id_fits_into_a_path(ask: Ask, user: str | int) -> None:
-    service = Script(httpx.Response(200, json={"user": str(user), "known": False, "items": []}))
+    service = Script(httpx.Response(200, json={"user": str(user), "known": False, "items": [], "events": True}))
     ask(service, "history", user, limit=3)
     url = service.asked[0].url
     assert url.path == f"/motet/v1/users/{user}/history"

@@ -234,9 +234,16 @@ class History(Answer):
     """Whether the model was trained on this user."""
     items: list[Did]
     """From the training log and since, newest first."""
+    events: bool
+    """Whether events since training are among them; false while their database is down."""
 
     model_config = shown(
-        {"user": "1", "known": True, "items": [{"id": "Alien", "event": "watch", "value": 4.0, "time": 1764091620.0}]}
+        {
+            "user": "1",
+            "known": True,
+            "items": [{"id": "Alien", "event": "watch", "value": 4.0, "time": 1764091620.0}],
+            "events": True,
+        }
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
@@ -22,6 +22,8 @@ from motet.serve.rollout.lineup import Lineup
 from motet.serve.rollout.plan import Wanted
 from motet.serve.rollout.shadow import Shadow
 from motet.serve.tokens import Tokens
+
+Found = TypeVar("Found")
 
 
 class Service:
@@ -160,14 +162,10 @@ class Service:
             limit: Largest number of events.
 
         Returns:
-            What JSON can hold.
+            What JSON can hold; `events` says whether stored events are among the items.
         """
-        try:
-            stored = self.store.of_user(user, limit) if self.store else []
-        except StoreError:
-            self.metrics.without_events.inc()
-            stored = []
-        return self.model.catalogue.history(user, stored, limit)
+        stored, considered = self._read(lambda store: store.of_user(user, limit), [])
+        return {**self.model.catalogue.history(user, stored, limit), "events": considered}
 
     def change(self, asked: ModelsBody) -> dict[str, Any]:
         """Answer `POST /v1/models` after the models are in use.
@@ -212,14 +210,18 @@ class Service:
         return [to_json({**whole, "model": line["model"], "results": [line]}) for line in whole["results"]]
 
     def _stored(self, users: Sequence[str | int]) -> tuple[Stored, bool]:
-        """Items since training; none while the database is down, because an older answer is better than an error."""
+        """Items since training, and whether they could be read."""
+        return self._read(lambda store: store.had_by([str(user) for user in users]), {})
+
+    def _read(self, read: Callable[[EventStore], Found], nothing: Found) -> tuple[Found, bool]:
+        """What is stored; nothing while the database is down, because an older answer is better than an error."""
         if self.store is None:
-            return {}, False
+            return nothing, False
         try:
-            return self.store.had_by([str(user) for user in users]), True
+            return read(self.store), True
         except StoreError:
             self.metrics.without_events.inc()
-            return {}, False
+            return nothing, False
 
     def _opened(self) -> EventStore:
         if self.store is None:

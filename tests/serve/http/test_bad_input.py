@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -183,12 +184,17 @@ def test_without_its_database_a_service_serves_and_takes_no_events(served: Serve
     answer = ask.post("/v1/recommend", {"user": 3})
     assert answer["events"] is False
     assert len(answer["results"][0]["items"]) > 0
-    assert ask.get("/v1/users/3/history")["known"] is True
+    history = ask.get("/v1/users/3/history")
+    assert history["known"] is True
+    assert history["events"] is False
     (tmp_path / "missing").mkdir()
     assert service.store is not None
     service.store._closed_until = 0.0  # the second until it tries again is over
     assert ask.get("/readyz")["status"] == "ready"
     assert ask.post("/v1/events", body) == {"accepted": 1, "duplicates": 0}
+    later = ask.get("/v1/users/3/history")
+    assert later["events"] is True
+    assert later["items"] == [{"id": "Film 1", "event": None, "value": None, "time": ANY}, *history["items"]]
     service.gate.close()
     service.store.close()
 
@@ -200,5 +206,6 @@ def test_a_service_that_keeps_no_events(served: ServedModel) -> None:
     assert error["message"] == "this service stores no events; start it with --events"
     assert ask.get("/readyz")["events"] == "none"
     assert ask.post("/v1/recommend", {"user": 3})["events"] is False
-    assert ask.get("/v1/users/3/history")["known"] is True
+    history = ask.get("/v1/users/3/history")
+    assert (history["known"], history["events"]) == (True, False)
     service.gate.close()

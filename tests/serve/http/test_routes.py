@@ -124,7 +124,12 @@ def test_history_of_the_log_and_since(ask: Caller, recommender: Recommender) -> 
     assert [line["value"] for line in answer["items"][4:]] == trained["stars"].to_list()
     assert answer["items"][4]["event"] == "stars"
     assert len(ask.get("/v1/users/3/history?limit=5")["items"]) == 5
-    assert ask.get("/v1/users/no%20body/history") == {"user": "no body", "known": False, "items": []}
+    assert ask.get("/v1/users/no%20body/history") == {
+        "user": "no body",
+        "known": False,
+        "items": [],
+        "events": True,
+    }
 
 
 def test_score(ask: Caller, recommender: Recommender) -> None:

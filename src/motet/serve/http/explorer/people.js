@@ -115,9 +115,10 @@ function historyPanel() {
     return answer;
   }
 
-  function fill({ known, items }) {
+  function fill({ known, items, events }) {
     const many = items.length === EVENTS ? `The newest ${EVENTS} events` : plural(items.length, "event");
-    note.textContent = known ? many : "The model does not know this user.";
+    const who = known ? many : "The model does not know this user.";
+    note.textContent = events ? who : `${who} (without events since training)`;
     list.replaceChildren(...items.slice(0, SHOWN).map(event));
     const rest = items.length - SHOWN;
     box.replaceChildren(items.length ? list : empty("No events yet."));
