@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.data.batch import Batch
-from motet.data.expression import Expression
+from motet.data.expression import Expression, column_name
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, Schema
 from motet.errors import ConfigError, DataError
@@ -107,6 +107,27 @@ def test_whole_numbers_keep_their_precision_beside_a_float() -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="it takes columns, numbers and 'texts'"):
         Expression(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["event type", "is-click", "return", "1st", "a.b", "it's", 'say "', "x\ny", "column_0", "ﬁlm"]
+)
+def test_a_column_of_any_name_can_be_named(name: str) -> None:
+    said = column_name(name)
+    batch = Batch({"user_id": torch.zeros(3).long(), name: torch.tensor([1.0, 2.0, torch.nan])})
+    condition = Expression(f"{said}==1 or not {said} < 3 and {said} in [2]")
+    assert condition.columns == (name,)
+    assert condition(batch).tolist() == [True, False, False]
+
+
+def test_backticks_within_a_text_are_text(batch: Batch) -> None:
+    with pytest.raises(DataError, match="compares 'event' with '`view`', which it never is"):
+        Expression("event == '`view`'")(batch)
+    assert Expression("`event` == 'view' and rating == 1")(batch).tolist() == [False, False, False, False, True]
+    with pytest.raises(DataError, match="reads column 'event typ', which is not in the log"):
+        Expression("`event typ` == 'view'")(batch)
+    with pytest.raises(ConfigError, match="goes in backticks: `event type` == 'buy'"):
+        Expression("event type == 'view'")
 
 
 @given(

@@ -219,6 +219,26 @@ def test_no_file_is_overwritten(folder: Path) -> None:
         init(folder / "wide.parquet", output, tables={}, known={})
 
 
+def test_what_speaks_against_an_item_is_no_positive(tmp_path: Path) -> None:
+    users, items = [row % 9 for row in range(90)], [row % 11 for row in range(90)]
+    frame = pl.DataFrame({"user_id": users, "item_id": items})
+    for columns, positives, negatives in (
+        ({"disliked": [row // 3 % 2 for row in range(90)]}, "not (disliked == 1)", "disliked == 1"),
+        ({"score": [row // 3 % 3 - 1 for row in range(90)]}, "not (score < 0)", "score < 0"),
+        (
+            {"score": [2 * (row % 2) - 1 for row in items], "buy-now": [row % 2 for row in users]},
+            "`buy-now` == 1 and not (score < 0)",
+            "score < 0",
+        ),
+        ({"action": ["shown", "skip"] * 45}, "action == 'shown'", "action == 'skip'"),
+    ):
+        frame.with_columns(**{name: pl.Series(values) for name, values in columns.items()}).write_parquet(
+            tmp_path / "log.parquet"
+        )
+        (task,) = [task for task in declared(tmp_path, "log.parquet")["tasks"] if task["kind"] == "Retrieval"]
+        assert (task["positives"], task["negatives"]) == (positives, negatives)
+
+
 def test_a_log_of_unwanted_events_alone_and_one_that_only_says_yes(tmp_path: Path) -> None:
     frame = long().with_columns(
         event=pl.when(pl.col("event") == "view").then(pl.lit("return")).otherwise(pl.lit("skip"))

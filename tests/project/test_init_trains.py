@@ -72,7 +72,7 @@ def last() -> pl.DataFrame:
 
 
 def odd() -> pl.DataFrame:
-    """Names that no condition can speak of, and truths as booleans."""
+    """Names that go in backticks, and truths as booleans."""
     return pl.DataFrame(
         {
             "User ID": choose([*range(9)], 120),
@@ -109,7 +109,9 @@ def test_what_init_writes_trains(tmp_path: Path, name: str) -> None:
 
 def tables(tmp_path: Path, frame: pl.DataFrame) -> dict[str, Any]:
     frame.write_parquet(tmp_path / "log.parquet")
-    return tomllib.loads(init(tmp_path / "log.parquet", tmp_path / "motet.toml", tables={}, known={}))
+    text = init(tmp_path / "log.parquet", tmp_path / "motet.toml", tables={}, known={})
+    (tmp_path / "written.toml").write_text(text)
+    return tomllib.loads(text)
 
 
 def test_a_funnel_and_its_context(tmp_path: Path) -> None:
@@ -135,6 +137,36 @@ def test_labels_of_some_kinds_of_events(tmp_path: Path) -> None:
 def test_names_of_tasks_differ(tmp_path: Path) -> None:
     names = [task.get("name", task.get("label")) for task in tables(tmp_path, clashing())["tasks"]]
     assert sorted(names) == ["add_to_cart", "find_add_to_cart", "find_rating", "it_s", "rating", "value"][: len(names)]
+
+
+def test_kinds_of_events_in_a_column_of_any_name(tmp_path: Path) -> None:
+    named = tables(tmp_path, long().rename({"event": "event type"}))
+    assert named["schema"]["event"] == "event type"
+    found = {task.get("name", task.get("label")): task for task in named["tasks"]}
+    assert found["purchase"]["positives"] == "`event type` == 'purchase'"
+    assert found["purchase"]["negatives"] == "`event type` == 'return'"
+    assert found["value"]["where"] == "`event type` == 'review'"
+
+
+def test_kinds_of_events_in_codes(tmp_path: Path) -> None:
+    codes = long().with_columns(behavior_type=pl.col("event").rank("dense").cast(pl.Int64)).drop("event")
+    found = {task.get("name", task.get("label")): task for task in tables(tmp_path, codes)["tasks"]}
+    assert found["behavior_type_6"]["positives"] == "behavior_type == 6"
+    assert found["value"]["where"] == "behavior_type == 5"
+
+
+def test_no_name_of_a_task_is_refused(tmp_path: Path) -> None:
+    frame = long().with_columns(
+        pl.col("event").replace("view", "served"),
+        (pl.int_range(pl.len()) // 8 % 4).alias("served"),
+        pl.col("value").alias("stars/5"),
+    )
+    found = tables(tmp_path, frame)
+    assert {"find_served", "value"} <= {task.get("name", task.get("label")) for task in found["tasks"]}
+    text = (tmp_path / "written.toml").read_text()
+    for name in ("served", "stars/5"):
+        assert f"# not used: {name} (no task can have this name, which would be that of its label: rename the" in text
+    assert {"served", "stars/5"}.isdisjoint(found["schema"]["signals"])
 
 
 @pytest.mark.parametrize("frame", [late, last])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
+from keyword import iskeyword
 from typing import Any
+from unicodedata import normalize
 
 import polars as pl
 import torch
@@ -25,7 +28,11 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 EQUALITY = (ast.Eq, ast.NotEq)
-LANGUAGE = "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets"
+LANGUAGE = (
+    "columns, numbers and 'texts', compared by == != < <= > >= in, joined by and, or, not and brackets; a column whose "
+    "name is no plain word goes in backticks: `event type` == 'buy'"
+)
+QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?P<column>[^`]+)`""")  # a backtick in a text is text
 SHOWN = 10  # how many values of a column an error message lists
 SEARCHED = 5_000  # how many values it searches for the one that was meant
 LARGEST = 2**63  # no number in a column is larger
@@ -35,7 +42,8 @@ class Expression:
     """A condition that each row meets or not; a comparison with an unknown value is false.
 
     Args:
-        text: Such as `"event == 'purchase'"`, `"rating >= 4 and device in ['tv', 'phone']"`.
+        text: Such as `"event == 'purchase'"`, `"rating >= 4 and device in ['tv', 'phone']"`. A column whose name is not
+            an identifier, or is a keyword of Python, goes in backticks.
 
     Raises:
         ConfigError: If the text is not in the language.
@@ -53,12 +61,16 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        plain, quoted = _without_backticks(text)
         try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
+            self._tree = ast.parse(plain.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ConfigError(
                 f"{text!r} cannot be read as a condition ({getattr(error, 'msg', error)}); it takes {LANGUAGE}"
             ) from error
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Name):
+                node.id = quoted.get(node.id, node.id)
         self._check(self._tree)
         names = [node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)]
         self.columns = tuple(dict.fromkeys(names))
@@ -238,6 +250,40 @@ class Expression:
             if column.is_floating_point()
             else column == column
         )
+
+
+def column_name(name: str) -> str:
+    """A column as a condition names it: in backticks, unless its name is an identifier.
+
+    Args:
+        name: Its name.
+
+    Returns:
+        The text to write in a condition.
+
+    Example:
+        >>> column_name("rating"), column_name("event type"), column_name("return")
+        ('rating', '`event type`', '`return`')
+    """
+    plain = name.isidentifier() and not iskeyword(name) and normalize("NFKC", name) == name  # the parser normalises
+    return name if plain else f"`{name}`"
+
+
+def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
+    """The text with an identifier in place of every name in backticks, and these names by identifier."""
+    names: dict[str, str] = {}
+
+    def stand_in(found: re.Match[str]) -> str:
+        column = found["column"]
+        if column is None:
+            return found[0]
+        word = f"column_{len(names)}"
+        while word in text:
+            word += "_"
+        names[word] = column
+        return f" {word} "
+
+    return QUOTED.sub(stand_in, text), names
 
 
 def _constant(node: ast.expr) -> str | float | None:

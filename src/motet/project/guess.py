@@ -26,6 +26,7 @@ ITEMS = (
 )
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
+CODED = ("eventtype", "eventcode", "behaviortype", "behaviourtype", "actiontype", "interactiontype")
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
 DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b"  # 31.03.2024 or 3/31/24
 COMMA = r"^\s*-?\d+,\d+\s*$"
@@ -220,12 +221,14 @@ def _readable(column: Profile) -> bool:
 
 
 def _events(found: Guess) -> None:
-    """The kind of each event: a text column with few values, whose name or values say so."""
+    """The kind of each event: a column of text with few values, whose name or values say so, or of codes."""
     for column in found.free:
         values = {_plain(str(value)) for value in column.values}
-        fitting = column.text and len(values) > 1 and column.known == column.rows and column.sayable
-        if fitting and (_plain(column.name) in EVENTS or values & DEEDS):
-            found.take("event", column.name, "by its name" if _plain(column.name) in EVENTS else "by its values")
+        coded = column.dtype.is_integer() and not column.binary and _plain(column.name) in CODED
+        fitting = (column.text or coded) and len(values) > 1 and column.known == column.rows and column.sayable
+        named = coded or _plain(column.name) in EVENTS
+        if fitting and (named or values & DEEDS):
+            found.take("event", column.name, "by its name" if named else "by its values")
             return
 
 
@@ -257,6 +260,8 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
         elif not named and _like_context(column):
             _feature(found, "context", column)
             found.why[column.name] += f"; {column.told()}. Check that it is known before the event"
+        elif "/" in column.name or column.name == "served":
+            found.left[column.name] = "no task can have this name, which would be that of its label: rename the column"
         elif named or (column.number and column.values):
             found.signals.append(column.name)
             found.why[column.name] = f"{'by its name' if named else 'few numbers'}; {column.told()}"

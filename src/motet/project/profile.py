@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from keyword import iskeyword
 from typing import Any
 
 import polars as pl
@@ -80,9 +79,14 @@ class Profile:
         return self.number and set(self.values) <= {0, 1} and bool(self.values)
 
     @property
+    def against(self) -> bool:
+        """Whether it holds few numbers, some of them below 0, as of thumbs up and down."""
+        return self.number and bool((pl.Series(self.values, dtype=pl.Float64, strict=False) < 0).any())
+
+    @property
     def sayable(self) -> bool:
-        """Whether a condition can name it: its name is an identifier and not a keyword of Python."""
-        return self.name.isidentifier() and not iskeyword(self.name)
+        """Whether a condition can name it: in backticks, it can name every column without one."""
+        return "`" not in self.name
 
     @property
     def constant(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from motet.data.expression import column_name
 from motet.data.schema import Feature
 from motet.data.table import Table
 from motet.project.guess import Guess
@@ -104,24 +105,27 @@ def _tasks(found: Guess, events: Table) -> Iterator[Tables]:
                 yield {"kind": "Event", "label": column.name, **({} if where is None else {"where": where})}
         return
     named = [column for column in columns if column.sayable]
-    yield from _of_signals([column for column in named if column.binary and 1 in column.values], events)
+    against = [f"{column_name(column.name)} < 0" for column in named if column.against]
+    yield from _of_signals([column for column in named if column.binary and 1 in column.values], against, events)
     yield from (_rating(column, None) for column in columns if _many(column))
 
 
 def _of_events(event: str, events: Table) -> Iterator[Tables]:
     """Retrieval for the most frequent kinds of positive events; negative kinds, such as returns, are its negatives."""
-    counts = dict(events.column(event).cast(pl.String).value_counts(sort=True).iter_rows())
-    unwanted = [value for value in counts if UNWANTED.search(value.lower())]
-    wanted = [value for value in counts if value not in unwanted and not SHOWN.search(value.lower())]
-    if not wanted:
-        wanted, unwanted = list(counts), []
+    series = events.column(event)
+    coded = series.dtype.is_integer()
+    counts = dict((series if coded else series.cast(pl.String)).value_counts(sort=True).iter_rows())
+    unwanted = [value for value in counts if UNWANTED.search(str(value).lower())]
+    rest = [value for value in counts if value not in unwanted]
+    wanted = [value for value in rest if not SHOWN.search(str(value).lower())] or rest or list(counts)
+    unwanted = [value for value in unwanted if value not in wanted]
     frequent = [value for value in wanted if counts[value] >= ENOUGH] or wanted[:1]
-    kept = sorted(frequent, key=lambda value: not STRONG.search(value.lower()))[:MOST]
-    strongest = next((value for value in kept if STRONG.search(value.lower())), min(kept, key=counts.__getitem__))
+    kept = sorted(frequent, key=lambda value: not STRONG.search(str(value).lower()))[:MOST]
+    strongest = next((value for value in kept if STRONG.search(str(value).lower())), min(kept, key=counts.__getitem__))
     for value in (each for each in frequent if each in kept):
-        task = _retrieval(_name(value), f"{event} == {value!r}")
+        task = _retrieval(_name(f"{event} {value}" if coded else value), f"{column_name(event)} == {value!r}")
         if value == strongest and unwanted:
-            task["negatives"] = " or ".join(f"{event} == {each!r}" for each in unwanted)
+            task["negatives"] = " or ".join(f"{column_name(event)} == {each!r}" for each in unwanted)
         yield task
 
 
@@ -136,19 +140,20 @@ def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
     return {"recommend": {"seen": strongest["positives"], "retrieve": [first, strongest["name"]]}}
 
 
-def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:
-    """Retrieval for each binary signal, and its probability where both values occur: as a funnel if they form one."""
+def _of_signals(signals: list[Profile], against: list[str], events: Table) -> Iterator[Tables]:
+    """Retrieval for each binary signal, and its probability where both values occur: as a funnel if they form one.
+
+    Rows of an unwanted signal, and rows that meet a condition of `against`, are never positives of the strongest one.
+    """
     unwanted = [column.name for column in signals if UNWANTED.search(column.name.lower())]
     wanted = [column for column in signals if column.name not in unwanted]
-    if not wanted:
-        yield _retrieval("retrieval", None)
+    against = [*(f"{column_name(name)} == 1" for name in unwanted), *against]
     strongest = next((each for each in wanted if STRONG.search(each.name.lower())), wanted[-1] if wanted else None)
+    if not wanted:
+        yield _apart(_retrieval("retrieval", None), against)
     for column in wanted:
-        task = _retrieval(f"find_{_name(column.name)}", f"{column.name} == 1")
-        if column is strongest and unwanted:
-            task["negatives"] = " or ".join(f"{name} == 1" for name in unwanted)
-            task["positives"] += "".join(f" and not ({name} == 1)" for name in unwanted)  # nothing pulls and pushes
-        yield task
+        task = _retrieval(f"find_{_name(column.name)}", f"{column_name(column.name)} == 1")
+        yield _apart(task, against) if column is strongest else task
     answered = [column.name for column in signals if len(column.values) > 1]
     chain = _chain(answered, events)
     if chain:
@@ -156,6 +161,14 @@ def _of_signals(signals: list[Profile], events: Table) -> Iterator[Tables]:
         stage = {"stage": last[0]} if last and last != chain[-1:] else {}
         yield {"kind": "Funnel", "name": "funnel", "stages": chain, **stage}
     yield from ({"kind": "Event", "label": name} for name in answered if name not in chain)
+
+
+def _apart(task: Tables, against: list[str]) -> Tables:
+    """A retrieval with the rows that speak against an item as negatives; no row pulls and pushes."""
+    if not against:
+        return task
+    positives = [*([task["positives"]] if "positives" in task else []), *(f"not ({each})" for each in against)]
+    return {**task, "positives": " and ".join(positives), "negatives": " or ".join(against)}
 
 
 def _chain(names: list[str], events: Table) -> list[str]:
@@ -172,8 +185,8 @@ def _chain(names: list[str], events: Table) -> list[str]:
 
 
 def _distinct(tasks: list[Tables]) -> list[Tables]:
-    """Tasks with distinct names: a task whose name clashes with a label or an earlier task is renamed."""
-    taken = {task["label"] for task in tasks if "label" in task}
+    """Tasks with distinct names: a task whose name is taken by a label, an earlier task or a report is renamed."""
+    taken = {"served", *(task["label"] for task in tasks if "label" in task)}
     for task in tasks:
         if "name" in task:
             wanted, number = task["name"], 1
@@ -202,10 +215,10 @@ def _many(column: Profile) -> bool:
 def _where(event: str, column: Profile, events: Table) -> str | None:
     """A condition for the kinds of events that have a signal; None if all have it."""
     known = events.frame.group_by(event).agg(pl.col(column.name).is_not_null().any().alias("known")).collect()
-    kinds = sorted(known.filter("known")[event].cast(pl.String).to_list())
+    kinds = sorted(known.filter("known")[event].to_list())
     if len(kinds) == len(known):
         return None
-    return f"{event} == {kinds[0]!r}" if len(kinds) == 1 else f"{event} in {kinds!r}"
+    return f"{column_name(event)} == {kinds[0]!r}" if len(kinds) == 1 else f"{column_name(event)} in {kinds!r}"
 
 
 def _name(value: str) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motet.data.expression import column_name
 from motet.errors import DataError
 
 
@@ -56,7 +57,8 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
         raise DataError(
             f"task {task!r}: in {int(beyond.any(1).sum()):,} of {len(labels):,} rows a later stage is set where an "
             f"earlier one is not, in row {row} first: {late_name!r} is {is_now:g} and {early!r} is {was:g}; set "
-            f'{early!r} as well, or drop such rows: where="not ({early} == 0 and {late_name} == 1)"'
+            f'{early!r} as well, or drop such rows: where="not ({column_name(early)} == 0 and '
+            f'{column_name(late_name)} == 1)"'
         )
     for (early, before), (late_name, after) in pairwise(zip(stages, labels.T, strict=True)):
         nothing = before == 0
