@@ -164,7 +164,8 @@ class Service:
         Returns:
             What JSON can hold; `events` says whether stored events are among the items.
         """
-        stored, considered = self._read(lambda store: store.of_user(user, limit), [])
+        none: list[Event] = []
+        stored, considered = self._read(lambda store: store.of_user(user, limit), none)
         return {**self.model.catalogue.history(user, stored, limit), "events": considered}
 
     def change(self, asked: ModelsBody) -> dict[str, Any]:
@@ -211,7 +212,8 @@ class Service:
 
     def _stored(self, users: Sequence[str | int]) -> tuple[Stored, bool]:
         """Items since training, and whether they could be read."""
-        return self._read(lambda store: store.had_by([str(user) for user in users]), {})
+        none: Stored = {}
+        return self._read(lambda store: store.had_by([str(user) for user in users]), none)
 
     def _read(self, read: Callable[[EventStore], Found], nothing: Found) -> tuple[Found, bool]:
         """What is stored; nothing while the database is down, because an older answer is better than an error."""
