@@ -1,4 +1,9 @@
-"""Model: a user tower, an item tower, and the tasks that meet at their outputs."""
+"""Model: a user tower, an item tower, and tasks that read the vectors of both.
+
+In a training step the towers embed each distinct user and item of a batch once, every task computes a loss per row from
+these vectors, and the mean over a task's rows, times its weight, is its part of the objective. Tasks with a head read
+the vectors through the trunk, if there is one. For a prediction each task computes scores in the same way.
+"""
 
 from __future__ import annotations
 
@@ -12,42 +17,21 @@ from torch import Tensor, nn
 
 from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
+from motet.balancers.losses import Losses
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, DataError, did_you_mean
+from motet.errors import ConfigError, did_you_mean
 from motet.layers.precision import widened
 from motet.preference import Preference
-from motet.tasks.base import PairTask, Task, pair, pair_width
+from motet.tasks.base import Task
+from motet.tasks.pair import PairTask, pair_vectors, pair_width
 from motet.tasks.trainable import check_trainable
-from motet.towers.base import Tower
+from motet.towers.base import Tower, check_ids
 from motet.towers.vectors import Vectors
 from motet.trunks.base import Trunk
 
 
-class Losses(dict[str, Tensor]):
-    """The losses of one batch by task, with the vectors that the tasks share.
-
-    Args:
-        losses: One number a task.
-        shared: The tower outputs that the tasks read, each distinct vector once: users, items, and items outside the
-            batch that a task sampled. The gradients at these vectors show how strongly each task pulls, and in which
-            direction.
-        rows: The user or item rows of each of the shared tensors; None if its vectors belong to single batch rows.
-    """
-
-    def __init__(
-        self,
-        losses: Mapping[str, Tensor] | None = None,
-        *,
-        shared: Sequence[Tensor] = (),
-        rows: Sequence[Tensor | None] = (),
-    ) -> None:
-        super().__init__(losses or {})
-        self.shared = tuple(shared)
-        self.rows = tuple(rows)
-
-
 class Model(nn.Module):
-    r"""A user tower, an item tower, tasks that read both, and optionally a trunk that their heads share.
+    r"""Two towers, the tasks that are trained on their vectors, and optionally a trunk that the tasks' heads share.
 
     $$ L = \sum_t w_t \, L_t $$
 
@@ -56,17 +40,16 @@ class Model(nn.Module):
     Args:
         user: Embeds users.
         item: Embeds items.
-        tasks: The objectives, each with a name of its own.
+        tasks: The objectives, each with a different name.
         weights: The weight of each task's loss, by name; the default is 1. A task of weight 0 is not trained.
-        trunk: Layers shared by the heads of all tasks that read the pair of vectors. Without one, each head reads the
-            pair itself.
+        trunk: Layers that the heads of all `PairTask`s share. Without one, each head reads the pair of vectors itself.
         balancer: Turns the weighted losses into gradients; by default it adds them up (`Fixed`).
         preference: Trains one model for every weighting around `weights`. Without one, the model is trained for
             `weights` alone.
 
     Raises:
-        ConfigError: If two tasks share a name; a weight names no task, is negative or not finite; all weights are 0;
-            or there is a trunk and no task reads it.
+        ConfigError: If two tasks have the same name; a weight is negative, not finite or not that of a task; all
+            weights are 0; or there is a trunk and no task reads it.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -85,44 +68,43 @@ class Model(nn.Module):
         preference: Preference | None = None,
     ) -> None:
         super().__init__()
-        names = [task.name for task in tasks]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"two tasks are called {name!r}; give one of them another name")
-            if not name or "/" in name or name == "served":  # keys of metrics start with it
-                raise ConfigError(f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served'")
+        _check_names([task.name for task in tasks])
         self.user = user
         self.item = item
         self._tasks = nn.ModuleList(tasks)
         self.weights = weights or {}
         self.trunk = trunk
         self.balancer = Fixed() if balancer is None else balancer
+        self.preference = preference
+        self._build(tasks)
+
+    def _build(self, tasks: Sequence[Task]) -> None:
+        """Create the parameters whose shapes depend on the towers and the tasks."""
+        names = [task.name for task in tasks]
         self.balancer.build(names)
-        heads = [task for task in tasks if isinstance(task, PairTask)] if trunk is not None else []
-        if trunk is not None:
+        if self.trunk is not None:
+            heads = [task.name for task in tasks if isinstance(task, PairTask)]
             if not heads:
                 raise ConfigError(
                     "no task reads the trunk; add a task with a head, such as Rating, or leave the trunk out"
                 )
-            width = pair_width(user, item, product=trunk.product, of="the trunk")
-            trunk.build(width, [task.name for task in heads])
+            self.trunk.build(pair_width(self.user, self.item, product=self.trunk.product, of="the trunk"), heads)
         for task in tasks:
-            if trunk is not None and isinstance(task, PairTask):
-                task.build_head(trunk.out_dim, user, item)
+            if self.trunk is not None and isinstance(task, PairTask):
+                task.build_head(self.trunk.out_dim, self.user, self.item)
             else:
-                task.build(user, item)
-        self.preference = preference
-        if preference is not None:
-            preference.build(names, user.dim)
+                task.build(self.user, self.item)
+        if self.preference is not None:
+            self.preference.build(names, self.user.dim)
 
     @property
     def tasks(self) -> dict[str, Task]:
-        """The tasks by name, in the order they were given."""
+        """The tasks by name, in the order of the constructor."""
         return {task.name: task for task in self._tasks if isinstance(task, Task)}
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of each task's loss. Assign a mapping to change them; a task it does not name gets 1."""
+        """The weight of each task's loss. Assign a mapping to change them; a task that it does not name gets 1."""
         return dict(self._weights)
 
     @weights.setter
@@ -144,14 +126,13 @@ class Model(nn.Module):
         """Encode a preference as `Batch.preference` carries it.
 
         Args:
-            preference: Task weights in the unit of `weights`; only their ratios count, and a task that is not named
-                has weight 0.
+            preference: Task weights on the scale of `weights`, 0 for a task that is not named. Only their ratios count.
 
         Returns:
-            One number a task; None for None.
+            One number per task; None for None.
 
         Raises:
-            ConfigError: If the model has no `Preference`, or the weights break a rule of `Preference.encode`.
+            ConfigError: If the model has no `Preference`, or the weights are invalid; see `Preference.encode`.
         """
         if preference is None:
             return None
@@ -163,7 +144,7 @@ class Model(nn.Module):
         return self.preference.encode(preference, self._weights)
 
     def prepare(self, train: Columns) -> None:
-        """Let towers and tasks measure the training rows before the first step: counts, means, histories.
+        """Let towers and tasks collect statistics of the training rows before the first step.
 
         Args:
             train: The training log.
@@ -176,14 +157,14 @@ class Model(nn.Module):
                 task.prepare(train)
 
     def check(self, log: Columns) -> None:
-        """Check, before training, that the log has what the trained tasks read.
+        """Check, before training, that the trained tasks can learn from a log.
 
         Args:
             log: The rows to train on.
 
         Raises:
-            DataError: If the log numbers users or items differently, or a task cannot learn from these rows; see
-                `check_ids` and `check_trainable`.
+            DataError: If the log numbers users or items differently (see `check_ids`), or a task cannot learn from
+                these rows (see `check_trainable`).
         """
         self.check_ids(log)
         batch = log.batch()
@@ -192,70 +173,59 @@ class Model(nn.Module):
                 check_trainable(task, batch)
 
     def check_ids(self, log: Columns) -> None:
-        """Check that a log and the towers number ids alike: otherwise an id would get the vector of another.
+        """Check that the log and the towers number ids alike: otherwise an id would get the vector of another id.
 
         Args:
             log: Any rows.
 
         Raises:
-            DataError: If a tower embeds another column, or numbers its ids differently.
+            DataError: If a tower embeds a column of another name, or numbers its ids differently.
         """
         batch = log.batch()
-        for side, tower, key in (("user", self.user, batch.user_key), ("item", self.item, batch.item_key)):
-            if tower.entities.key != key:
-                raise DataError(
-                    f"the {side} tower embeds {tower.entities.key!r}, and the {side}s of the log are {key!r}; build "
-                    f"it from log.{side}s"
-                )
-            if batch.vocabs.get(key, tower.entities.vocab) != tower.entities.vocab:
-                raise DataError(
-                    f"the model knows {len(tower.entities) - 1:,} {side}s, and the log numbers its "
-                    f"{len(batch.vocabs[key].ids):,} differently; read it with encode(...) of the log that the model "
-                    "was built on"
-                )
+        check_ids(self.user, "user", batch.user_key, batch.vocabs)
+        check_ids(self.item, "item", batch.item_key, batch.vocabs)
 
     def forward(self, batch: Batch) -> tuple[Float[Tensor, "batch user_dim"], Float[Tensor, "batch item_dim"]]:
         """Embed the user and the item of every row.
 
-        An id that occurs several times is embedded once, unless its tower reads context.
+        An id that occurs in several rows is embedded once, unless its tower reads context.
 
         Args:
             batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
-            User vectors and item vectors.
+            User vectors and item vectors, one of each per row.
         """
         (_, user), (_, item) = self._embed(self._separate(batch))
         return user, item
 
     def losses(self, batch: Batch) -> Losses:
-        """The loss of each trained task, over the rows it learns from.
+        """The loss of each trained task over the rows that it learns from, before its weight.
 
-        In training mode a model with a `Preference` draws one for a batch that carries none, and multiplies each loss
-        by the factor that it applies to the task's weight, which is 1 on average.
+        In training mode, a model with a `Preference` draws one for a batch that has none. It multiplies each loss by
+        the factor that the preference applies to the task's weight, which is 1 on average.
 
         Args:
-            batch: Rows with labels. A task whose columns are missing from it is left out.
+            batch: Rows with labels. A task whose columns are not in it is left out.
 
         Returns:
-            One number for each task of positive weight, and the vectors that the tasks share.
+            One scalar for each task of positive weight, and the vectors that the tasks share.
         """
-        of_items = Vectors(self.item)
-        batch = replace(self._drawn(self._separate(batch)), embed={batch.item_key: of_items})
+        item_vectors = Vectors(self.item)
+        batch = replace(self._with_preference(self._separate(batch)), embed={batch.item_key: item_vectors})
         (users, user), (items, item) = self._embed(batch)
         user_rows = None if batch.user_key in batch.apart else batch.distinct_users.rows
-        of_items.add(items, None if batch.item_key in batch.apart else batch.distinct_items.rows)
-        pairs = self._pairs(user, item)
-        found: dict[str, Tensor] = {}
-        factors = self._factors(batch)
+        item_vectors.add(items, None if batch.item_key in batch.apart else batch.distinct_items.rows)
+        outputs, factors = self._trunk_outputs(user, item), self._factors(batch)
+        losses: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
             if self._weights[name] > 0 and task.has_columns(batch):
-                if name in pairs and isinstance(task, PairTask):
-                    rows = task.head_loss(pairs[name], batch)
+                if name in outputs and isinstance(task, PairTask):
+                    rows = task.head_loss(outputs[name], batch)
                 else:
                     rows = task.loss(user, item, batch)
-                found[name] = factors.get(name, 1.0) * _reduce(rows, task.training_weights(batch), task.reduction)
-        return Losses(found, shared=(users, *of_items.parts), rows=(user_rows, *of_items.rows))
+                losses[name] = factors.get(name, 1.0) * task.reduce(rows, batch)
+        return Losses(losses, shared=(users, *item_vectors.parts), rows=(user_rows, *item_vectors.rows))
 
     def compute_loss(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]] | Float[Tensor, ""]:
         """The loss that `fit` minimises; override it for an objective that tasks and weights cannot express.
@@ -264,8 +234,8 @@ class Model(nn.Module):
             batch: Rows with labels.
 
         Returns:
-            Losses by name, whose sum weighted by `weights` is minimised (a name that is not a task has weight 1); or a
-            single number.
+            Losses by name, of which `fit` minimises the sum weighted by `weights` (a name that is not a task has
+            weight 1); or a single number.
         """
         return self.losses(batch)
 
@@ -273,44 +243,44 @@ class Model(nn.Module):
         """Multiply each loss by its weight; a name that is not a task has weight 1.
 
         Args:
-            losses: By name, as `losses` or `compute_loss` returns them.
+            losses: Losses by name, from `losses` or `compute_loss`.
 
         Returns:
-            The weighted losses, as the balancer receives them.
+            The weighted losses, which the balancer receives.
         """
         return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-        """The weighted sum of the losses, for a training loop of your own to minimise.
+        """The weighted sum of the losses: what to minimise in your own training loop.
 
         Args:
-            losses: By name.
+            losses: Losses by name.
 
         Returns:
-            The number whose gradient trains the model, unless a balancer combines the losses otherwise.
+            A scalar. Its gradient trains the model, unless a balancer combines the losses in another way.
         """
         return torch.stack(list(self.weigh(losses).values())).sum()
 
     def embed_users(self, batch: Batch) -> Float[Tensor, "batch user_dim"]:
-        """User vectors, adjusted to the preference of the batch if it carries one.
+        """User vectors, adjusted to the preference of the batch if it has one.
 
         Args:
-            batch: Needs the users' id column, and the context columns that their tower reads.
+            batch: Needs the user id column, and the context columns that the user tower reads.
 
         Returns:
-            One vector for each row of the batch.
+            One vector per row.
         """
         vectors = widened(self.user(batch))
         return vectors if self.preference is None else self.preference(vectors, batch.preference)
 
     def score(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
-        """Every task's score of each row's user and item, in the task's own unit.
+        """Every task's score for the user and item of each row, in the task's own unit.
 
         Args:
             batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
-            One score a row, by task.
+            One score per row, by task.
         """
         user, item = self(batch)
         return self.score_vectors(user, item, batch)
@@ -318,47 +288,49 @@ class Model(nn.Module):
     def score_vectors(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> dict[str, Float[Tensor, " batch"]]:
-        """As `score`, from vectors that are already computed.
+        """Compute the scores of `score` from vectors that the towers have already computed.
 
         Args:
             user: User vectors.
             item: Item vectors.
-            batch: The rows they belong to.
+            batch: The rows of the vectors.
 
         Returns:
-            One score a row, by task.
+            One score per row, by task.
         """
-        pairs = self._pairs(user, item)
+        outputs = self._trunk_outputs(user, item)
         return {
-            name: task.head_score(pairs[name], batch)
-            if name in pairs and isinstance(task, PairTask)
+            name: task.head_score(outputs[name], batch)
+            if name in outputs and isinstance(task, PairTask)
             else task.score(user, item, batch)
             for name, task in self.tasks.items()
         }
 
     def score_parts(self, name: str, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """Every part of one task's prediction for each row: for a funnel, the probability of each stage.
+        """Every part of one task's prediction: for a funnel, the probability of each stage.
 
         Args:
             name: The task's name.
             batch: Needs both id columns, and the context columns that the towers read.
 
         Returns:
-            One score a row, by part; a task with a single score has it under `""`.
+            One score per row, by part; a task with a single score has the part `""`.
         """
         user, item = self(batch)
-        pairs, task = self._pairs(user, item), self.tasks[name]
-        if name in pairs and isinstance(task, PairTask):
-            return task.head_parts(pairs[name], batch)
+        outputs, task = self._trunk_outputs(user, item), self.tasks[name]
+        if name in outputs and isinstance(task, PairTask):
+            return task.head_parts(outputs[name], batch)
         return task.parts(user, item, batch)
 
-    def _pairs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
-        """The trunk's output for each head; empty without a trunk."""
-        read = {} if self.trunk is None else self.trunk(pair(user, item, product=self.trunk.product))
-        return {name: widened(vectors) for name, vectors in read.items()}
+    def _trunk_outputs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
+        """What each head reads instead of the pair of vectors; empty without a trunk."""
+        if self.trunk is None:
+            return {}
+        outputs = self.trunk(pair_vectors(user, item, product=self.trunk.product))
+        return {name: widened(output) for name, output in outputs.items()}
 
-    def _drawn(self, batch: Batch) -> Batch:
-        """The batch with a preference drawn for it, if the model trains with a `Preference`."""
+    def _with_preference(self, batch: Batch) -> Batch:
+        """Draw a preference for a training batch that has none, if the model has a `Preference`."""
         if self.preference is None or not self.training or batch.preference is not None:
             return batch
         return replace(batch, preference=self.preference.draw(self._weights))
@@ -377,7 +349,7 @@ class Model(nn.Module):
         return batch if keys <= batch.apart else batch.separate(*keys)
 
     def _embed(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """For users and items: the distinct vectors, and the vector of every row."""
+        """For users, then items: the vectors of the distinct entities, and the vector of every row."""
         sides = (
             (self.embed_users, batch.user_key, batch.distinct_users),
             (self.item, batch.item_key, batch.distinct_items),
@@ -390,10 +362,9 @@ class Model(nn.Module):
         return found
 
 
-def _reduce(rows: Tensor, weights: Tensor, reduction: str) -> Tensor:
-    rows = widened(rows)
-    weights = weights.to(rows.dtype)
-    total = rows.dot(weights)
-    if reduction == "sum":
-        return total
-    return total / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)  # 0 where no row has a label
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two tasks are called {name!r}; give one of them another name")
+        if not name or "/" in name or name == "served":  # metrics are reported as <task>/<metric> and served/<metric>
+            raise ConfigError(f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served'")

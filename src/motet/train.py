@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from motet.balancers.conflict import Conflict
+from motet.balancers.losses import Losses
 from motet.checkpoint import load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
@@ -24,7 +25,7 @@ from motet.early_stopping import EarlyStopping
 from motet.errors import ConfigError, DataError, TrainingError
 from motet.evaluation import evaluate
 from motet.layers.precision import Precision, check_weights, rounding
-from motet.model import Losses, Model
+from motet.model import Model
 from motet.optim import WeightAverage
 from motet.progress import Step, training_progress
 

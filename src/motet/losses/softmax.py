@@ -142,13 +142,13 @@ def in_batch_softmax(
         counts=pool.counts,
         shift=None if sampling_probability is None else -sampling_probability[pool.first].clamp(1e-6, 1).log(),
         remove_accidental_hits=remove_accidental_hits,
-        dropped=None if mask is None else masked_pairs(mask, ids if remove_accidental_hits else None),
+        dropped=None if mask is None else dropped_by_mask(mask, ids if remove_accidental_hits else None),
         hard_negatives=hard_negatives,
     )
 
 
-def masked_pairs(mask: Bool[Tensor, "rows candidates"], same: Int[Tensor, " candidates"] | None = None) -> Dropped:
-    """Convert a mask to dropped pairs; these include the positive, candidate r of row r, which then counts once.
+def dropped_by_mask(mask: Bool[Tensor, "rows candidates"], same: Int[Tensor, " candidates"] | None = None) -> Dropped:
+    """Convert a mask to dropped pairs. They include the positive of each row, which the softmax adds back once.
 
     Args:
         mask: False where a candidate is not a negative of a row.

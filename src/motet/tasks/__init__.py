@@ -1,13 +1,16 @@
 """Tasks: the objectives of a joint model."""
 
-from motet.tasks.base import CorpusTask, PairTask, Task
+from motet.tasks.base import CorpusTask, Task
 from motet.tasks.bpr import BPR
+from motet.tasks.catalogue import Catalogue
 from motet.tasks.dot import DotTask
 from motet.tasks.event import Event
 from motet.tasks.funnel import Funnel
+from motet.tasks.in_batch import InBatch
 from motet.tasks.listwise import Listwise
 from motet.tasks.ordinal import Ordinal
-from motet.tasks.pool import Catalogue, InBatch, Pool
+from motet.tasks.pair import PairTask
+from motet.tasks.pool import Pool
 from motet.tasks.rating import Rating
 from motet.tasks.retrieval import Retrieval
 from motet.tasks.rows import Rows

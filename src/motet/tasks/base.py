@@ -1,4 +1,9 @@
-"""Task: one objective of a joint model, with its head, loss, metrics and score."""
+"""Task: one objective of a joint model.
+
+A task selects the rows it learns from, computes one loss per row from the user and item vectors, and predicts a score
+in its own unit, which its metrics judge. A `CorpusTask` ranks the whole catalogue by a dot product; a task with a head
+over both vectors is a `PairTask`, in `pair.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError
 from motet.layers.configured import Configured
 from motet.layers.platt import Platt
+from motet.layers.precision import widened
 from motet.metrics.base import Metric
 from motet.tasks.rows import Rows
 from motet.tasks.unit import RELEVANCE, Unit
@@ -21,7 +27,7 @@ from motet.towers.base import Tower
 
 
 class Task(Configured, ABC):
-    """One objective.
+    """One objective of a joint model.
 
     A constructor keeps each of its arguments as an attribute of the same name: see `Configured`.
 
@@ -30,10 +36,10 @@ class Task(Configured, ABC):
         needs: Label columns that it reads, checked against the data before training.
         where: The rows it learns from: a condition such as `"event == 'purchase'"`, or `Rows` with weights. By default
             every row with a label.
-        reduction: How row losses become one number: their (weighted) `"mean"` or `"sum"` over the task's rows.
+        reduction: How the losses of the rows become one number: their weighted `"mean"` or `"sum"`.
 
     Raises:
-        ConfigError: If the reduction is neither.
+        ConfigError: If the reduction is neither `"mean"` nor `"sum"`.
     """
 
     prepared: Tensor
@@ -54,11 +60,13 @@ class Task(Configured, ABC):
         self.where = where
         self.rows = Rows.of(where)
         self.reduction = reduction
-        self.register_buffer("prepared", torch.tensor(False))  # saved, so that loaded parameters are not set again
+        self.register_buffer(
+            "prepared", torch.tensor(False)
+        )  # saved, so that loaded parameters are not initialised again
 
     @abstractmethod
     def build(self, user: Tower, item: Tower) -> None:
-        """Make the parameters whose shapes depend on the towers; `Model` calls this once.
+        """Create the parameters whose shapes depend on the towers; `Model` calls this once.
 
         Args:
             user: The user tower.
@@ -66,7 +74,7 @@ class Task(Configured, ABC):
         """
 
     def prepare(self, train: Columns) -> None:
-        """Measure the training rows before the first step: counts, means.
+        """Collect statistics of the training rows before the first step, such as counts and means.
 
         Args:
             train: The training log.
@@ -76,12 +84,12 @@ class Task(Configured, ABC):
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """One loss a row; a row without a label gets 0 and has weight 0.
+        """Compute one loss per row: 0 for a row without a label, which also has weight 0.
 
         Args:
             user: User vectors.
             item: Item vectors.
-            batch: The rows the vectors belong to.
+            batch: The rows of the vectors.
 
         Returns:
             The loss of each row.
@@ -91,24 +99,24 @@ class Task(Configured, ABC):
     def score(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """The task's score of each pair of user and item, in its own unit; higher is better.
+        """Compute the task's score of each row's user and item, in its own unit; higher is better.
 
         Args:
             user: User vectors.
             item: Item vectors.
-            batch: The rows the vectors belong to; holds at least the user and item columns.
+            batch: The rows of the vectors, with at least the user and item columns.
 
         Returns:
-            One score a pair.
+            One score per row.
         """
 
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
-        """Fresh metrics for an evaluation, by the name they are reported under."""
+        """New metrics for an evaluation, by reported name."""
 
     @property
     def unit(self) -> Unit:
-        """What its score is measured in."""
+        """The unit of its score."""
         return RELEVANCE
 
     @property
@@ -118,32 +126,32 @@ class Task(Configured, ABC):
 
     @property
     def judged(self) -> Mapping[str, str]:
-        """The label column that point metrics compare with, by the part of a metric's name before the `/`."""
+        """The label column that point metrics compare each part with; `stage/auc` judges the part `stage`."""
         return {"": self.needs[0]} if self.needs else {}
 
     def parts(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Mapping[str, Float[Tensor, " batch"]]:
-        """What point metrics judge, by the keys of `judged`: the score, or several where a task predicts several.
+        """Compute the predictions that point metrics compare with labels: the score, or one for each key of `judged`.
 
         Args:
             user: User vectors.
             item: Item vectors.
-            batch: The rows the vectors belong to.
+            batch: The rows of the vectors.
 
         Returns:
-            One score a pair, by part.
+            One score per row, by part.
         """
         return {"": self.score(user, item, batch)}
 
     @property
     def selections(self) -> tuple[Rows, ...]:
-        """Each selection of rows that it learns from, with its weights."""
+        """The selections of rows that it learns from, with their weights."""
         return (self.rows,)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the log that it reads."""
+        """The columns of the log that it reads."""
         return tuple(dict.fromkeys((*self.needs, *(column for rows in self.selections for column in rows.columns))))
 
     def has_columns(self, batch: Batch) -> bool:
@@ -166,12 +174,29 @@ class Task(Configured, ABC):
             rows &= ~batch[column].isnan()
         return rows
 
+    def reduce(self, losses: Float[Tensor, " batch"], batch: Batch) -> Float[Tensor, ""]:
+        """Reduce the losses of rows to the task's loss.
+
+        Args:
+            losses: The loss of each row.
+            batch: The rows.
+
+        Returns:
+            The mean or sum, weighted by `training_weights`; 0 if no row has a label.
+        """
+        losses = widened(losses)
+        weights = self.training_weights(batch).to(losses.dtype)
+        total = losses.dot(weights)
+        if self.reduction == "sum":
+            return total
+        return total / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
 
 class CorpusTask(Task, ABC):
     """A task that ranks the whole catalogue by a dot product, so that an index can serve it.
 
-    `score` equals the dot product of `queries` and `candidates` (the largest over heads where queries have several).
-    It does not learn from rows with an unknown item, which are no evidence about any item of the catalogue.
+    `score` equals the dot product of `queries` and `candidates`, or the largest one if a user has several queries. The
+    task does not learn from rows with an unknown item, which are no evidence about any item of the catalogue.
     """
 
     def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
@@ -184,170 +209,38 @@ class CorpusTask(Task, ABC):
 
     @abstractmethod
     def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:
-        """User vectors as an index is queried with.
+        """Compute the queries of an index from user vectors.
 
         Args:
             user: User vectors.
-            batch: The rows they belong to.
+            batch: The rows of the vectors.
 
         Returns:
-            One query a row, or several, `[n, heads, width]`.
+            One query per row, or several, `[n, heads, width]`.
         """
 
     @abstractmethod
     def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
-        """Item vectors as an index holds them.
+        """Compute the vectors that an index holds from item vectors.
 
         Args:
             item: Item vectors.
-            batch: The rows they belong to.
+            batch: The rows of the vectors.
 
         Returns:
-            One vector a row.
+            One vector per row.
         """
-
-
-class PairTask(Task):
-    """A task whose head reads the pair of vectors, or the output of a shared trunk.
-
-    Args:
-        name: The key of its loss, metrics, score and weight.
-        needs: Label columns that it reads.
-        where: The rows it learns from.
-        product: Whether the pair includes the elementwise product of the vectors. A trunk has its own setting.
-    """
-
-    def __init__(
-        self, name: str, *, needs: tuple[str, ...] = (), where: str | Rows | None = None, product: bool = False
-    ) -> None:
-        super().__init__(name, needs=needs, where=where)
-        self.product = product
-
-    def build(self, user: Tower, item: Tower) -> None:
-        """Make the head over the pair of vectors.
-
-        Args:
-            user: The user tower.
-            item: The item tower.
-
-        Raises:
-            ConfigError: If `product` is set and the vectors have different widths.
-        """
-        self.build_head(pair_width(user, item, product=self.product, of=f"task {self.name!r}"), user, item)
-
-    @abstractmethod
-    def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make the head.
-
-        Args:
-            width: The width of its input.
-            user: The user tower.
-            item: The item tower.
-        """
-
-    @abstractmethod
-    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """One loss a row; 0 where a label is missing.
-
-        Args:
-            pairs: The head's input.
-            batch: The rows.
-
-        Returns:
-            The loss of each row.
-        """
-
-    @abstractmethod
-    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
-        """The task's score of each pair.
-
-        Args:
-            pairs: The head's input.
-            batch: The rows.
-
-        Returns:
-            One score a row.
-        """
-
-    def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """What point metrics judge; see `Task.parts`.
-
-        Args:
-            pairs: The head's input.
-            batch: The rows.
-
-        Returns:
-            One score a row, by part.
-        """
-        return {"": self.head_score(pairs, batch)}
-
-    def loss(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
-        """The loss of each row, without a trunk; see `Task.loss`."""
-        return self.head_loss(pair(user, item, product=self.product), batch)
-
-    def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
-        """The score of each pair, without a trunk; see `Task.score`."""
-        return self.head_score(pair(user, item, product=self.product), batch)
-
-    def parts(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Mapping[str, Float[Tensor, " batch"]]:
-        """What point metrics judge, without a trunk; see `Task.parts`."""
-        return self.head_parts(pair(user, item, product=self.product), batch)
 
 
 def at_rows(values: Float[Tensor, " some"], rows: Int[Tensor, " some"], size: int) -> Float[Tensor, " size"]:
-    """Put values at some rows and 0 at all others, as `Task.loss` needs for rows that it does not learn from.
+    """Scatter values to their rows, with 0 in all others: for a `Task.loss` that computes only some rows.
 
     Args:
-        values: One for each of the rows.
-        rows: Their positions, each at most once.
-        size: The number of rows in all.
+        values: The values.
+        rows: The row of each value, without repetition.
+        size: The number of rows.
 
     Returns:
-        One number a row, differentiable even if `rows` is empty.
+        One number per row, differentiable even if `rows` is empty.
     """
     return values.new_zeros(size).index_add(0, rows, values)
-
-
-def pair(
-    user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], *, product: bool
-) -> Float[Tensor, "batch width"]:
-    """Concatenate both vectors, and their product if asked for.
-
-    Args:
-        user: User vectors.
-        item: Item vectors.
-        product: Whether to add the elementwise product.
-
-    Returns:
-        One vector a row.
-    """
-    return torch.cat([user, item, user * item] if product else [user, item], 1)
-
-
-def pair_width(user: Tower, item: Tower, *, product: bool, of: str) -> int:
-    """The width of `pair`.
-
-    Args:
-        user: The user tower.
-        item: The item tower.
-        product: Whether it includes the product.
-        of: The caller, for the error message.
-
-    Returns:
-        The width.
-
-    Raises:
-        ConfigError: If the product is asked for and the widths differ.
-    """
-    if product and user.dim != item.dim:
-        raise ConfigError(
-            f"{of} multiplies user and item vectors, and their widths differ: {user.dim} and {item.dim}; give both "
-            "towers the same dim, or product=False"
-        )
-    return user.dim + item.dim + (user.dim if product else 0)

@@ -17,7 +17,8 @@ from motet.layers.mlp import MLP
 from motet.losses.listwise import against_chance
 from motet.metrics.base import Metric
 from motet.metrics.list_ndcg import ListNDCG
-from motet.tasks.base import PairTask, at_rows
+from motet.tasks.base import at_rows
+from motet.tasks.pair import PairTask
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
 
@@ -128,16 +129,16 @@ class Listwise(PairTask):
         """The weight of each row in the loss; 0 if its list holds no other label."""
         return super().training_weights(batch) * self._comparable(batch)
 
-    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """Each row's part of its list's loss; see `PairTask.head_loss`."""
         rows = self._comparable(batch).nonzero().squeeze(1)
         some = batch.take(rows)
-        losses = self.list_loss(self.head_score(pairs[rows], some), some[self.label], self._lists(some))
+        losses = self.list_loss(self.head_score(inputs[rows], some), some[self.label], self._lists(some))
         return at_rows(losses, rows, len(batch))
 
-    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """A score that orders the rows of a list, without a unit; see `PairTask.head_score`."""
-        scores = self.head(pairs)
+        scores = self.head(inputs)
         if self.item_bias is not None:
             scores = scores + self.item_bias(batch.items)
         flat: Tensor = scores.squeeze(1)

@@ -17,7 +17,8 @@ from motet.losses.logsumexp import logsumexp_scores
 from motet.losses.softmax import softmax_loss
 from motet.tasks.base import at_rows
 from motet.tasks.dot import DotTask
-from motet.tasks.pool import Candidates, InBatch, Pool
+from motet.tasks.in_batch import InBatch
+from motet.tasks.pool import Candidates, Pool
 from motet.tasks.rows import Rows
 
 

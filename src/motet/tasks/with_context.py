@@ -1,4 +1,9 @@
-"""WithContext: a task whose head also reads numbers of the row."""
+"""WithContext: a task whose head also reads numeric columns of the row.
+
+A row may carry numbers that belong to neither the user nor the item alone, such as the price that was shown, or how
+often this user viewed this item (`PairFeatures`). `WithContext` wraps a task with a head and appends such columns,
+standardised, to the head's input. All else is left to the wrapped task.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +18,25 @@ from motet.errors import ConfigError, DataError
 from motet.layers.numbers import Standardise
 from motet.layers.platt import Platt
 from motet.metrics.base import Metric
-from motet.tasks.base import PairTask
+from motet.tasks.pair import PairTask
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
 
 class WithContext(PairTask):
-    """A task whose head also reads numeric columns of the row, such as the price that was shown, or counts.
+    """Wraps a task with a head, and lets the head read numeric columns of the row as well.
 
-    The towers do not see these columns, so each user and each item keeps one vector and the catalogue can be ranked.
-    Numbers are standardised on the rows that the task learns from; unknown ones are replaced by the mean. Rows to be
-    scored need the columns too.
+    The towers do not read these columns, so each user and each item keeps one vector and the catalogue can be ranked.
+    The columns are standardised with the mean and deviation of the rows that the task learns from; an unknown number
+    is replaced by the mean. Rows to be scored need the columns too.
 
-    If another task trains the vectors on the very events that are labels here, the vectors contain these labels, and a
-    head that reads them learns to look the answer up. With `vectors=False` it reads only the columns.
+    If another task trains the vectors on the events that are labels here, the vectors leak the labels to the head.
+    With `vectors=False` the head reads only the columns.
 
     Args:
-        task: Any task with a head, such as `Event("bought")`; its name is the name of this one.
+        task: A task with a head, such as `Event("bought")`, which also gives its name.
         context: Numeric columns.
-        vectors: Whether the head also reads the pair of vectors, or the output of a trunk.
+        vectors: Whether the head reads its usual input, the pair of vectors or the output of a trunk, too.
 
     Raises:
         ConfigError: If there are no columns.
@@ -52,11 +57,11 @@ class WithContext(PairTask):
         self.numbers = nn.ModuleList(Standardise() for _ in self.context)
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make the head of the task, wide enough for the columns; see `PairTask.build_head`."""
+        """Create the task's head, wide enough for the columns; see `PairTask.build_head`."""
         self.task.build_head(width * self.vectors + len(self.context), user, item)
 
     def prepare(self, train: Columns) -> None:
-        """Measure the columns on the task's rows, and prepare the task; only the first call measures.
+        """Fit the standardisation on the task's rows, unless a previous call did, and prepare the task.
 
         Args:
             train: The training log.
@@ -65,15 +70,14 @@ class WithContext(PairTask):
             DataError: If a column holds categories, or is unknown in every row that the task learns from.
         """
         batch = train.batch()
-        for name in self.context:
+        rows = batch.take(self.labelled(batch))
+        for name, number in zip(self.context, self.numbers, strict=True):
+            assert isinstance(number, Standardise)
             if name in batch.vocabs:
                 raise DataError(
                     f"task {self.name!r} needs numbers in column {name!r}, which holds categories such as "
                     f"{batch.vocabs[name].ids.first()!r}; read it with a ContextTower, or declare it Numeric()"
                 )
-        rows = batch.take(self.labelled(batch))
-        for name, number in zip(self.context, self.numbers, strict=True):
-            assert isinstance(number, Standardise)
             if not number.final and len(rows) and rows[name].isnan().all():
                 raise DataError(
                     f"task {self.name!r} reads the context column {name!r}, which is unknown in all of {len(rows):,} "
@@ -84,12 +88,12 @@ class WithContext(PairTask):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the log it reads."""
+        """The columns of the log that it reads."""
         return tuple(dict.fromkeys((*self.task.columns, *self.context)))
 
     @property
     def unit(self) -> Unit:
-        """The unit of the task."""
+        """The unit of the task's score."""
         return self.task.unit
 
     @property
@@ -99,7 +103,7 @@ class WithContext(PairTask):
 
     @property
     def judged(self) -> Mapping[str, str]:
-        """What the task's metrics compare with; see `Task.judged`."""
+        """The labels that the task's metrics compare with; see `Task.judged`."""
         return self.task.judged
 
     def metrics(self) -> Mapping[str, Metric]:
@@ -114,20 +118,20 @@ class WithContext(PairTask):
         """The weight of each row in the task's loss; see `Task.training_weights`."""
         return self.task.training_weights(batch)
 
-    def head_loss(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The task's loss of each row; see `PairTask.head_loss`."""
-        return self.task.head_loss(self._beside(pairs, batch), batch)
+        return self.task.head_loss(self._with_columns(inputs, batch), batch)
 
-    def head_score(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
         """The task's score of each row; see `PairTask.head_score`."""
-        return self.task.head_score(self._beside(pairs, batch), batch)
+        return self.task.head_score(self._with_columns(inputs, batch), batch)
 
-    def head_parts(self, pairs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """The parts of the task's score; see `PairTask.head_parts`."""
-        return self.task.head_parts(self._beside(pairs, batch), batch)
+    def head_parts(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """The parts of the task's prediction; see `PairTask.head_parts`."""
+        return self.task.head_parts(self._with_columns(inputs, batch), batch)
 
-    def _beside(self, pairs: Tensor, batch: Batch) -> Float[Tensor, "batch wider"]:
-        """The pairs and the columns, or the columns alone."""
+    def _with_columns(self, inputs: Tensor, batch: Batch) -> Float[Tensor, "batch task_width"]:
+        """The input of the task's head: `inputs` and the columns, or the columns alone."""
         absent = [name for name in self.context if name not in batch]
         if absent:
             raise DataError(
@@ -135,4 +139,4 @@ class WithContext(PairTask):
                 f"of {', '.join(self.context)}, NaN where unknown"
             )
         columns = [number(batch[name])[:, None] for name, number in zip(self.context, self.numbers, strict=True)]
-        return torch.cat([pairs, *columns] if self.vectors else columns, 1)
+        return torch.cat([inputs, *columns] if self.vectors else columns, 1)

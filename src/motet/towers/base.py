@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -13,7 +14,8 @@ from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.visitors import Visitors
-from motet.errors import ConfigError
+from motet.data.vocab import Vocab
+from motet.errors import ConfigError, DataError
 
 
 class Tower(nn.Module, ABC):
@@ -118,4 +120,29 @@ class Tower(nn.Module, ABC):
         raise ConfigError(
             f"a {type(self).__name__} cannot be saved: give the class a method `config` that returns the arguments "
             "its constructor needs besides the entities"
+        )
+
+
+def check_ids(tower: Tower, side: str, key: str, vocabs: Mapping[str, Vocab]) -> None:
+    """Check that a log numbers ids as a tower does.
+
+    Args:
+        tower: The tower.
+        side: `"user"` or `"item"`, for the error message.
+        key: The id column of that side in the log.
+        vocabs: The vocabularies of the log; one that is absent is not checked.
+
+    Raises:
+        DataError: If the tower embeds a column of another name, or numbers its ids differently.
+    """
+    entities = tower.entities
+    if entities.key != key:
+        raise DataError(
+            f"the {side} tower embeds {entities.key!r}, and the {side}s of the log are {key!r}; build it from "
+            f"log.{side}s"
+        )
+    if vocabs.get(key, entities.vocab) != entities.vocab:
+        raise DataError(
+            f"the model knows {len(entities) - 1:,} {side}s, and the log numbers its {len(vocabs[key].ids):,} "
+            "differently; read it with encode(...) of the log that the model was built on"
         )
