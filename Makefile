@@ -63,7 +63,12 @@ bench-tfrs: $(VENV)/.dev .venv-tfrs/.tfrs ## beside TensorFlow Recommenders, som
 	.venv-scann/bin/python -m pip install --disable-pip-version-check --quiet -r $<
 	@touch $@
 
-bench-index: $(VENV)/.dev .venv-tfrs/.tfrs .venv-scann/.scann ## one request among a million items, beside TFRS and ScaNN; DIR=folder for what is built, .bench-index
+.venv-tfrs-scann/.scann: benchmarks/tfrs/scann-requirements.txt
+	$(PYTHON) -m venv .venv-tfrs-scann
+	.venv-tfrs-scann/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	@touch $@
+
+bench-index: $(VENV)/.dev .venv-tfrs/.tfrs .venv-tfrs-scann/.scann .venv-scann/.scann ## one request among a million items, beside TFRS and ScaNN; DIR=folder for what is built, .bench-index
 	$(BIN)/python -m benchmarks.index $(or $(DIR),.bench-index)
 
 EVALUATORS := ranx rectools recbole recometrics

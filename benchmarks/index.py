@@ -1,9 +1,9 @@
 """One request in process: retrieve 500 of a million, rank, exclude 200 seen, k = 20: `python -m benchmarks.index DIR`.
 
-Beside TensorFlow Recommenders' `BruteForce` and ScaNN on the same vectors and head (`make bench-tfrs` and `make
-bench-index` make their environments), each side in a process of its own, on two cores. What is built lies in DIR and is
-kept: a second run only measures. `gaussian`: independent normal numbers, the hardest case for any index. `clusters`:
-2,000 normal centres with noise of .6 around them, where queries lie as items do.
+Beside TensorFlow Recommenders' `BruteForce` and `ScaNN`, and beside ScaNN's own searcher, on the same vectors and head
+(`make bench-index` makes their environments), each side in a process of its own, on two cores. What is built lies in
+DIR and is kept: a second run only measures. `gaussian`: independent normal numbers, the hardest case for any index.
+`clusters`: 2,000 normal centres with noise of .6 around them, where queries lie as items do.
 
 Memory is told as a multiple of that of the vectors, pages of mapped files included.
 """
@@ -24,7 +24,8 @@ import numpy as np
 
 OTHERS = {
     "TFRS `BruteForce`": (os.environ.get("TFRS_PYTHON", ".venv-tfrs/bin/python"), "benchmarks.tfrs.index_side"),
-    "ScaNN": (os.environ.get("SCANN_PYTHON", ".venv-scann/bin/python"), "benchmarks.scann.index_side"),
+    "TFRS `ScaNN`": (os.environ.get("TFRS_SCANN_PYTHON", ".venv-tfrs-scann/bin/python"), "benchmarks.tfrs.scann_side"),
+    "ScaNN without TFRS": (os.environ.get("SCANN_PYTHON", ".venv-scann/bin/python"), "benchmarks.scann.index_side"),
 }
 SHAPE = {
     "items": 1_000_000,
@@ -178,8 +179,6 @@ def row(kind: str, name: str, side: Side, truth: Side) -> str:
     times = [1e3 * float(value) for part in ("retrieval", "answer") for value in np.quantile(side[part], [0.5, 0.99])]
     recall, shared = (
         np.mean([len({*a} & {*b}) / len(b) for a, b in zip(side[part], truth[part], strict=True)])
-        if part in side
-        else 1
         for part in ("rows", "top")
     )
     return f"| {kind} | {name} | {' | '.join(f'{value:.2f}' for value in times)} | {recall:.3f} | {shared:.3f} |"
@@ -202,7 +201,8 @@ def main() -> None:
         for label, side in sides.items():
             if side is not None:
                 print(row(kind, label, side, sides["exact"]), flush=True)
-        print(f"ScaNN: {(folder / 'scann.json').read_text()}" if sides["ScaNN"] else "", file=sys.stderr)
+            if side and "setting" in side:
+                print(f"{label}: {side['setting']}", file=sys.stderr)
     print("\n| index | loaded and asked in, s | vectors, MB | own memory | mapped | both | most |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in ("exact", "approximate"):
