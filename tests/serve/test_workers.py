@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from motet.errors import ConfigError
+from motet.serve.metrics import Metrics
 from motet.serve.workers import Say, Workers
 
 if TYPE_CHECKING:  # the processes that are started here do without torch
@@ -30,8 +32,8 @@ SERVE = [sys.executable, "-c", "from motet.cli import main; main()", "serve"]
 
 
 @pytest.fixture
-def address(recommender: Recommender, tmp_path: Path) -> Iterator[str]:
-    """Of two workers that serve old and may serve new."""
+def service(recommender: Recommender, tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """The address and the process of a service with two workers that serve old and may serve new."""
     for name in ("old", "new"):
         recommender.save(tmp_path / "models" / name)
     program = [*SERVE, str(tmp_path / "models" / "old"), "--models", str(tmp_path / "models"), "--workers", "2"]
@@ -43,7 +45,7 @@ def address(recommender: Recommender, tmp_path: Path) -> Iterator[str]:
     found = re.search(r"motet serves old at (http://127\.0\.0\.1:\d+)/", said)
     try:
         assert found, said + process.stderr.read()
-        yield found[1]
+        yield found[1], process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
@@ -58,9 +60,15 @@ def ask(address: str, path: str, body: object = None) -> httpx.Response:
 
 
 def generations(address: str) -> dict[int, int]:
-    """What each worker has followed, by its process."""
+    """What each worker has followed, by its number."""
     lines = re.findall(r'motet_generation\{pid="(\d+)"\} (\d+)', ask(address, "/metrics").text)
     return {int(pid): int(generation) for pid, generation in lines}
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes of the workers of a service."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -70,8 +78,9 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_workers_follow_a_swap_and_one_that_dies_is_replaced(address: str, tmp_path: Path) -> None:
-    assert list(generations(address).values()) == [1, 1]
+def test_workers_follow_a_swap_and_one_that_dies_is_replaced(service: tuple[str, int], tmp_path: Path) -> None:
+    address, pid = service
+    assert generations(address) == {0: 1, 1: 1}
     ask(address, "/v1/models", {"models": [{"name": "new"}]})
     until(lambda: set(generations(address).values()) == {2})
     event = {"id": "1", "user": 3, "item": "Film 1"}
@@ -85,11 +94,11 @@ def test_workers_follow_a_swap_and_one_that_dies_is_replaced(address: str, tmp_p
     counted = re.search(r'requests_total\{method="POST",route="/v1/recommend".*\} (.*)', ask(address, "/metrics").text)
     assert counted is not None
     assert float(counted[1]) == 6
-    first, second = generations(address)
+    first, second = workers_of(pid)
     os.kill(first, signal.SIGKILL)
-    until(lambda: len(generations(address)) == 2 and first not in generations(address))
-    assert second in generations(address)
-    assert set(generations(address).values()) == {2}
+    until(lambda: len(workers_of(pid)) == 2 and first not in workers_of(pid))
+    assert second in workers_of(pid)
+    until(lambda: generations(address) == {0: 2, 1: 2})
 
 
 def refuse(_listening: socket.socket, _ready: Say, _beat: Say) -> None:
@@ -116,7 +125,8 @@ def test_a_worker_that_cannot_begin_ends_them_all(
 
 
 def tell_number(listening: socket.socket, ready: Say, beat: Say) -> None:
-    """Tell everybody who comes the number of this process; whoever says wait makes it wait for ever then."""
+    """Tell everybody who comes the number of this process, and count them; whoever says wait makes it wait for ever."""
+    came = Metrics().events.labels("accepted")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     listening.settimeout(0.05)
     ready()
@@ -129,6 +139,7 @@ def tell_number(listening: socket.socket, ready: Say, beat: Say) -> None:
         with caller:
             caller.settimeout(10)
             word = caller.recv(1)
+            came.inc()
             caller.sendall(str(os.getpid()).encode())
         if word == b"w":
             threading.Event().wait()
@@ -144,7 +155,7 @@ def pids() -> set[int | None]:
     return {process.pid for process in multiprocessing.active_children()}
 
 
-def test_a_worker_that_hangs_is_replaced_while_others_answer(
+def test_a_worker_that_hangs_is_replaced_and_counts_on_while_others_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
@@ -170,3 +181,6 @@ def test_a_worker_that_hangs_is_replaced_while_others_answer(
         watching[0].result()
     said = [json.loads(record.message) for record in caplog.records]
     assert set(hung) <= {line["hangs"] for line in said if "hangs" in line}  # a busy machine may delay others as long
+    assert {path.name for path in tmp_path.glob("counter_*")} == {"counter_0.db", "counter_1.db"}
+    (events,) = [each for each in MultiProcessCollector(None, str(tmp_path)).collect() if each.name == "motet_events"]
+    assert [sample.value for sample in events.samples] == [4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -16,7 +16,7 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imp
 class Metrics:
     """The metrics of one service; no label contains an id of a user or an item.
 
-    Processes started with `PROMETHEUS_MULTIPROC_DIR` count together, in files in that folder.
+    Processes started with `PROMETHEUS_MULTIPROC_DIR` count together, in files in that folder; see `count_as`.
     """
 
     def __init__(self) -> None:
@@ -90,11 +90,23 @@ class Metrics:
         )
 
 
-def forget_process(pid: int | None, folder: str) -> None:
-    """Remove a process from the gauges of live processes; its counters stay.
+def count_as(place: int) -> None:
+    """Make this process continue the counters of the process that had its place before.
+
+    By default prometheus_client writes files for each process id and keeps the counters of processes that ended, so
+    that the files would grow in number with every worker that is replaced.
 
     Args:
-        pid: Id of the process.
+        place: Number of the worker; no other process that runs has the same.
+    """
+    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+
+
+def forget_process(place: int, folder: str) -> None:
+    """Remove a process that ended from the gauges of live processes; its counters stay.
+
+    Args:
+        place: Number of the worker.
         folder: The folder in which the processes count together.
     """
-    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+    mark_process_dead(place, folder)  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from typing import Any
 
 from motet.errors import ConfigError, MotetError
 from motet.serve.log import log_event
-from motet.serve.metrics import SHARED, forget_process
+from motet.serve.metrics import SHARED, count_as, forget_process
 
 POLL_S = 0.2
 RETRY_S = 1.0  # before a worker that died during its start is started again: the reason may persist
@@ -50,7 +50,7 @@ class Workers:
         self.silent_s = silent_s
         self._work = work
         self._listening = listening
-        self._workers = [_Worker(work, listening) for _ in range(count)]
+        self._workers = [_Worker(work, listening, place) for place in range(count)]
 
     def run(self, ready: Callable[[], None]) -> None:
         """Keep all workers alive until this process gets SIGTERM or SIGINT; then let them finish and stop them.
@@ -88,14 +88,14 @@ class Workers:
         for place, worker in enumerate(self._workers):
             if worker.process.is_alive():
                 continue
-            forget_process(worker.process.pid, self.folder)
+            forget_process(place, self.folder)
             started = worker.is_ready()
             log_event("worker", ended=worker.process.exitcode, reason=worker.reason)
             if not started:
                 stopping.wait(RETRY_S)
             if not stopping.is_set():
                 worker.line.close()
-                self._workers[place] = _Worker(self._work, self._listening)
+                self._workers[place] = _Worker(self._work, self._listening, place)
 
     def _kill_hung(self, passed_s: float) -> None:
         """Kill workers that have been silent for too long; the next look finds them dead."""
@@ -117,7 +117,7 @@ class Workers:
 class _Worker:
     """One process, and a pipe to it: the process reports that it is ready, and ends when the other end is closed."""
 
-    def __init__(self, work: Work, listening: socket.socket) -> None:
+    def __init__(self, work: Work, listening: socket.socket, place: int) -> None:
         processes = multiprocessing.get_context("spawn")
         self.line, its = processes.Pipe()
         self.ready = False
@@ -125,7 +125,8 @@ class _Worker:
         self.silent_s = 0.0
         self._beats = processes.RawValue("Q")  # shared memory: unlike a pipe, it never blocks the writer
         self._heard = 0
-        self.process = processes.Process(target=_begin, args=(work, listening, its, self._beats), name="motet-worker")
+        told = (work, listening, its, self._beats, place)
+        self.process = processes.Process(target=_begin, args=told, name="motet-worker")
         self.process.start()
         its.close()
 
@@ -147,8 +148,9 @@ class _Worker:
         return self.silent_s
 
 
-def _begin(work: Work, listening: socket.socket, line: Connection, beats: Any) -> None:
+def _begin(work: Work, listening: socket.socket, line: Connection, beats: Any, place: int) -> None:
     """The main function of a worker."""
+    count_as(place)
     ready = threading.Event()
 
     def beat() -> None:
