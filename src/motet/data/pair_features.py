@@ -1,44 +1,47 @@
-"""PairFeatures: counts of a user's events with an item, as columns for a head to read."""
+"""PairFeatures: what a user did with an item so far, as numeric columns that a head can read.
+
+A user vector and an item vector do not tell whether this user viewed this very item. These columns do, for every event
+type: whether the pair occurred, how often its user and its item did, and how similar the item is to the user's others.
+A `WithContext` task reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from motet.data.batch import Batch
-from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
+from motet.data.pair_counts import PairCounts
 from motet.data.schema import Numeric
 from motet.errors import ConfigError, did_you_mean
 
-PAIRS = 1 << 17  # pairs per block, to bound memory
+PAIRS = 1 << 17  # pairs per block, to bound the memory for the items of their users
 
 
 class PairFeatures:
-    """Counts of events by type, for any pairs of a user and an item.
+    """Computes features of user-item pairs from the events of a log.
 
     For each event type, say `view`:
 
-    - `pair_view`: whether the user viewed the item;
-    - `user_view`, `item_view`: log(1 + n) of the number of items that the user viewed, and of users who viewed the
+    - `pair_view`: 1 if the user viewed the item, else 0;
+    - `user_view`, `item_view`: log(1 + n) for the number of items that the user viewed, and of users who viewed the
       item. From logarithms of counts a head can form ratios, such as the share of views that lead to a purchase;
-    - `near_view`, `nearest_view`: the sum and the maximum of the item's similarities to all items that the user viewed,
+    - `near_view`, `nearest_view`: the sum and the maximum of the item's similarities to the items that the user viewed,
       if neighbours are given for that type.
 
-    Labels must not be counted. If the log has a time, `add` counts only events before each row, so no row sees itself
-    or its consequences; otherwise, count a log that does not contain the rows passed to `add`. `masked_pairs` makes
-    labelled rows from the log itself.
+    Labels must not be counted. If the log has a time, `add` counts only the events before each row, so that no row
+    counts itself or its consequences. Otherwise the log must not contain the rows that `add` receives. `masked_pairs`
+    makes labelled rows from the log itself.
 
     Args:
-        log: The events to count; its schema names the event column.
-        near: By event type, the neighbours to look for among the user's items of that type. They may come from another
-            type: `{"buy": neighbours_by_views}` compares the item with what the user bought, by shared viewers.
+        log: The events to count; its schema names the column of event types.
+        near: By event type, the neighbours that give the similarities. They may come from another type:
+            `{"buy": neighbours_by_views}` compares the item with those that the user bought, by shared viewers.
 
     Raises:
         ConfigError: If the schema names no event column, or `near` names an event type that is not in the log.
@@ -68,19 +71,19 @@ class PairFeatures:
                     f"near={kind!r} is not an event type in the log{did_you_mean(kind, kinds)} "
                     f"Types: {', '.join(kinds)}."
                 )
-        self.sizes = (len(log.users), len(log.items))
-        batch = log.batch()
-        rows = {kind: batch[event] == codes[kind] for kind in kinds}
-        self._time = log.schema.time
+        batch, self._time = log.batch(), log.schema.time
         times = torch.zeros(len(log)) if self._time is None else batch[self._time]
-        self._counts = {
-            kind: _Counts.of(batch.take(chosen), times[chosen].double(), self.sizes) for kind, chosen in rows.items()
-        }
+        self._counts: dict[str, PairCounts] = {}
+        for kind in kinds:
+            rows = batch[event] == codes[kind]
+            counted = PairCounts.of(batch.take(rows), times[rows].double(), users=len(log.users), items=len(log.items))
+            self._counts[kind] = counted
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of its columns."""
-        return tuple(name for kind in self._counts for name in _names(kind, near=kind in self.near))
+        """The names of the columns."""
+        counts, near = ("pair", "user", "item"), ("near", "nearest")
+        return tuple(f"{what}_{kind}" for kind in self._counts for what in counts + near * (kind in self.near))
 
     def columns(
         self,
@@ -94,28 +97,38 @@ class PairFeatures:
         Args:
             users: User rows.
             items: Item rows.
-            before: Times in seconds; only earlier events are counted. By default the whole log is.
+            before: The time of each pair in seconds; only earlier events count. By default the whole log counts.
 
         Returns:
             One number per pair, by column.
         """
-        moments = torch.full(users.shape, torch.inf) if before is None else before
+        times = torch.full(users.shape, torch.inf) if before is None else before
+        parts = zip(users.split(PAIRS), items.split(PAIRS), times.double().split(PAIRS), strict=True)
+        blocks = [self._block(*part) for part in parts]
+        return {name: torch.cat([block[name] for block in blocks]) for name in self.names}
+
+    def _block(self, users: Tensor, items: Tensor, before: Tensor) -> dict[str, Tensor]:
+        """The features of one block of pairs, by column."""
         found: dict[str, Tensor] = {}
         for kind, counts in self._counts.items():
-            near = self.near.get(kind)
-            blocks = zip(users.split(PAIRS), items.split(PAIRS), moments.double().split(PAIRS), strict=True)
-            parts = torch.cat([torch.stack(counts.of_pairs(*each, near=near)) for each in blocks], 1)
-            found |= zip(_names(kind, near=kind in self.near), parts, strict=True)
+            found[f"pair_{kind}"] = counts.occurred(users, items, before).float()
+            found[f"user_{kind}"] = counts.of_users(users, before).float().log1p()
+            found[f"item_{kind}"] = counts.of_items(items, before).float().log1p()
+            if kind in self.near:
+                which, others, earlier = counts.earlier_items(users, before)
+                similarity = self.near[kind].similarity(items[which], others) * earlier
+                found[f"near_{kind}"] = torch.zeros(len(users)).index_add(0, which, similarity)
+                found[f"nearest_{kind}"] = torch.zeros(len(users)).scatter_reduce(0, which, similarity, "amax")
         return found
 
     def add(self, log: EventLog) -> EventLog:
-        """Add the features to a log as context.
+        """Add the features to a log as context columns.
 
         Args:
-            log: Rows of the same users and items; without times, they must not be among those counted.
+            log: Rows with the same users and items; if it has no times, none of them may be among the counted events.
 
         Returns:
-            A log whose schema declares the columns as numeric context features.
+            The log with the columns, which its schema declares as numeric context features.
 
         Raises:
             ConfigError: If the log already has a column of that name.
@@ -128,58 +141,3 @@ class PairFeatures:
         before = None if self._time is None or log.schema.time is None else batch[log.schema.time]
         columns = {**log.columns, **self.columns(batch.users, batch.items, before=before)}
         return replace(log, schema=replace(log.schema, context_features=context), columns=columns)
-
-
-def _names(kind: str, *, near: bool) -> list[str]:
-    found = [f"pair_{kind}", f"user_{kind}", f"item_{kind}"]
-    return [*found, f"near_{kind}", f"nearest_{kind}"] if near else found
-
-
-class _Counts(NamedTuple):
-    """The distinct pairs of one event type, each at its first time, ready to be counted up to any time."""
-
-    history: History
-    pairs: Int[Tensor, " pairs"]  # `user * items + item`, ascending, as in the history
-    first: Float[Tensor, " pairs"]  # time of each pair
-    moments: Float[Tensor, " pairs"]  # the same times, ascending
-    by_user: Int[Tensor, " pairs"]  # `user * (pairs + 1) + position in moments`, ascending
-    by_item: Int[Tensor, " pairs"]
-    items: int
-
-    @classmethod
-    def of(cls, batch: Batch, times: Float[Tensor, " rows"], sizes: tuple[int, int]) -> Self:
-        pairs, which = (batch.users * sizes[1] + batch.items).unique(return_inverse=True)
-        first = times.new_full((len(pairs),), torch.inf).scatter_reduce(0, which, times, "amin")
-        moments, order = first.sort()
-        place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
-        by_user, by_item = (
-            (rows * (len(pairs) + 1) + place).sort().values for rows in (pairs // sizes[1], pairs % sizes[1])
-        )
-        return cls(History.of(batch, *sizes), pairs, first, moments, by_user, by_item, sizes[1])
-
-    def of_pairs(self, users: Tensor, items: Tensor, before: Tensor, *, near: Neighbours | None) -> list[Tensor]:
-        """The columns of `_names` for some pairs."""
-        place = torch.searchsorted(self.moments, before)  # the number of earlier pairs
-        found = [self._among(users * self.items + items, before)]
-        found += [self._earlier(self.by_user, users, place), self._earlier(self.by_item, items, place)]
-        return found if near is None else [*found, *self._alike(users, items, before, near)]
-
-    def _among(self, keys: Tensor, before: Tensor) -> Tensor:
-        """1 for each pair that occurred before the given time."""
-        if not len(self.pairs):
-            return torch.zeros(len(keys))
-        at = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
-        return ((self.pairs[at] == keys) & (self.first[at] < before)).float()
-
-    def _earlier(self, keys: Tensor, rows: Tensor, place: Tensor) -> Tensor:
-        """log(1 + n) of each user's, or each item's, number of pairs among the first `place` ones."""
-        low = rows * (len(keys) + 1)
-        return (torch.searchsorted(keys, low + place) - torch.searchsorted(keys, low)).float().log1p()
-
-    def _alike(self, users: Tensor, items: Tensor, before: Tensor, near: Neighbours) -> list[Tensor]:
-        """Sum and maximum of the similarities to what the user had before."""
-        which, own = self.history.of_users(users)
-        at = torch.searchsorted(self.pairs, users[which] * self.items + own)
-        similarity = near.similarity(items[which], own) * (self.first[at] < before[which])
-        total = torch.zeros(len(users)).index_add(0, which, similarity)
-        return [total, torch.zeros(len(users)).scatter_reduce(0, which, similarity, "amax")]
