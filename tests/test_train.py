@@ -265,6 +265,11 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
             train(model, log, clip_norm=norm)
     with pytest.raises(ConfigError, match="has sparse gradients, which the default optimizer, Adam, does not take"):
         train(model_of(log, sparse=True), log)
+    for optimizer in (torch.optim.AdamW, torch.optim.SparseAdam):
+        with pytest.raises(
+            ConfigError, match=rf"{optimizer.__name__} cannot train this model \(.*: towers with sparse=True"
+        ):
+            train(model_of(log, sparse=True), log, optimizer=optimizer)
     with pytest.raises(ConfigError, match="device='nope' is not a device; write 'cpu', 'cuda'"):
         train(model, log, device="nope")
     if not torch.cuda.is_available():

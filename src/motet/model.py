@@ -365,6 +365,12 @@ class Model(nn.Module):
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"two tasks are called {name!r}; give one of them another name")
+            raise ConfigError(
+                f"two tasks are called {name!r}; give one of them another name or, if it is called as its label, a copy "
+                "of the column under another name"
+            )
         if not name or "/" in name or name == "served":  # metrics are reported as <task>/<metric> and served/<metric>
-            raise ConfigError(f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served'")
+            raise ConfigError(
+                f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served': if it is that of "
+                "the label, rename the column"
+            )

@@ -27,6 +27,7 @@ from motet.evaluation import evaluate
 from motet.layers.precision import Precision, check_weights, rounding
 from motet.model import Model
 from motet.optim import WeightAverage
+from motet.optim.step import step
 from motet.progress import Step, training_progress
 
 Optimizer = torch.optim.Optimizer
@@ -369,7 +370,7 @@ def _move(state: _State, losses: Losses, clip_norm: float | None) -> None:
     state.model.balancer.backward(state.model.weigh(losses), losses.shared)
     if clip_norm is not None:
         _clip(state.model, clip_norm)
-    state.optimizer.step()
+    step(state.optimizer)
     if state.average is not None:
         state.average.update()
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from motet.balancers import Balancer
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Schema
 from motet.errors import ConfigError
@@ -105,6 +106,13 @@ def test_what_the_log_knows_is_given() -> None:
 def test_mistakes_name_file_table_and_key(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         task(**table)
+
+
+def test_a_setting_in_place_of_a_kind() -> None:
+    with pytest.raises(
+        ConfigError, match=r"'PC-Grad'; did you mean kind = \"GradientBalancer\", method = \"pcgrad\"\? K"
+    ):
+        Part.of("PC-Grad", offered(Balancer), "[balancer]")
 
 
 def test_a_setting_without_default_is_needed() -> None:

@@ -141,7 +141,10 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
     """
     batch = log.batch()
     if name not in batch:
-        raise DataError(f"the log has no column {name!r} of recent items; add it: recent(log, length, name={name!r})")
+        raise DataError(
+            f"the log has no column {name!r} of recent items; add it: recent(log, length, name={name!r}), or in a "
+            "project file as a table [recent]"
+        )
     column, times = batch[name], _times(batch, "check_recent")
     if column.ndim != 2 or column.is_floating_point():
         raise DataError(

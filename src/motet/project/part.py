@@ -124,8 +124,24 @@ def _kind(table: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]], pla
     if kind is None:
         raise ConfigError(f"{place} has no kind. {listed}")
     if not isinstance(kind, str) or kind not in kinds:
-        raise ConfigError(f"{place}: there is no kind {kind!r}{did_you_mean(kind, kinds)} {listed}")
+        raise ConfigError(f"{place}: there is no kind {kind!r}{_choice(kind, kinds)} {listed}")
     return kind
+
+
+def _choice(kind: object, kinds: Mapping[str, Callable[..., Any]]) -> str:
+    """The end of a sentence: the kind that was meant, or the kind of which it is a setting, as `upgrad` is."""
+    meant = did_you_mean(kind, kinds)
+    plain = _plain(str(kind))
+    for name, target in kinds.items() if meant == "." else ():
+        for key, setting in settings(target).items():
+            for choice in choices(setting.hint):
+                if _plain(choice) == plain:
+                    return f'; did you mean kind = "{name}", {key} = "{choice}"?'
+    return meant
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _optimizer(
