@@ -1,4 +1,9 @@
-"""masked_pairs: labelled pairs made from the log itself; which of the items that a user touched is the masked one?"""
+"""masked_pairs: training rows for a re-ranker, made from the log itself by masking purchases.
+
+For each user, one purchase is masked. The items that the user viewed before are the candidates, and the label says
+which of them is the masked purchase. The features of the candidates are counted as if the purchase had not happened, as
+they will be when the model serves the user.
+"""
 
 from __future__ import annotations
 
@@ -31,28 +36,27 @@ def masked_pairs(
     seed: int = 0,
     near: Near | None = None,
 ) -> EventLog:
-    """Mask one purchase of each user, and ask which of the items that the user viewed or carted it was.
+    """Mask one purchase of each user, and label the items that the user viewed or carted before.
 
-    A pair is a user and an item that the user touched by an event of the candidate types and has not bought yet. Its
-    label is 1 for the masked purchase and 0 for all others; a user who never touched the masked item has no 1, and a
-    user without a purchase has no pairs. Its context are `PairFeatures`, counted as if the purchase had not happened:
+    A row is a user and a candidate: an item with an earlier event of the candidate types that the user has not bought
+    yet. The label is 1 for the masked purchase and 0 for every other candidate. Users whose masked item is not a
+    candidate have no 1, and users without a purchase have no rows. The context columns are `PairFeatures`:
 
-    - if the log has no time, on the log without the masked purchases of all users;
-    - if it has, on the events before the masked purchase, which is the time of the pair. Only items that were touched
-      before it are pairs.
+    - if the log has no time, they count the log without the masked purchases of all users;
+    - if it has, they count the events before the masked purchase, whose time is the time of the row.
 
-    An item that a user bought several times is masked as a whole: what counts is the first time. A pair has the recent
-    items of the masked purchase, if the log has such a column. Train on the pairs with `Mix([log, pairs])` and a
-    `WithContext` task, and serve the model with `PairFeatures(log)` of the whole log.
+    If a user bought an item several times, all of these purchases are masked, and the first gives the time. A row has
+    the recent items of the masked purchase if the log has a column of recent items. Train on the rows with
+    `Mix([log, pairs])` and a `WithContext` task, and serve the model with `PairFeatures(log)` of the whole log.
 
     Args:
         log: The training log; its schema names the column of event types.
-        event: The event type that is masked, such as `"purchase"`.
+        event: The event type to mask, such as `"purchase"`.
         label: Name of the label column.
         candidates: The event types that make an item a candidate; by default all others.
-        rounds: How often to mask one purchase of each user, at random each time. More rounds give more positives.
-        seed: The same seed gives the same pairs.
-        near: Finds the neighbours for `PairFeatures` in the log without the masked purchases, so that they do not
+        rounds: How many times one random purchase of each user is masked. More rounds give more positives.
+        seed: The same seed gives the same rows.
+        near: Computes the neighbours for `PairFeatures` from the log without the masked purchases, so that these do not
             count in the similarities either: `lambda known: {"purchase": Neighbours.of(known)}`.
 
     Returns:
@@ -71,40 +75,41 @@ def masked_pairs(
         >>> pairs.frame().select("user_id", "item_id", "bought", "pair_view", "pair_buy").rows()
         [(1, 'cup', 0.0, 1.0, 0.0), (1, 'pan', 1.0, 1.0, 0.0)]
     """
-    masked, touching = _codes(log, event, candidates)
+    bought_code, candidate_codes = _codes(log, event, candidates)
     if label in log.columns:
         raise ConfigError(f"label={label!r}: the log already has a column of that name; give the label another one")
     if rounds < 1:
         raise ConfigError(f"rounds={rounds}; mask a purchase of each user at least once")
     batch, kinds = log.batch(), log.columns[str(log.schema.event)]
     keys = batch.users * len(log.items) + batch.items
-    # Without times, whatever was touched was touched before everything that was bought.
-    times = (kinds == masked).double() if log.schema.time is None else batch[log.schema.time].double()
+    is_bought, is_candidate = kinds == bought_code, torch.isin(kinds, candidate_codes)
+    # Without times, every candidate event precedes every purchase.
+    times = is_bought.double() if log.schema.time is None else batch[log.schema.time].double()
     known = (batch.users > 0) & (batch.items > 0)
-    bought = _Pairs.of(keys, times, known & (kinds == masked))
-    touched = _Pairs.of(keys, times, known & torch.isin(kinds, touching))
+    bought = _FirstEvents.of(keys, times, known & is_bought)
+    viewed = _FirstEvents.of(keys, times, known & is_candidate)
     if not len(bought.rows):
         raise DataError(f"no known user has an event {event!r} with a known item, so there is none to mask")
-    parts, sold = [], bought.times_of(touched.keys)
+    parts = []
     for turn in range(rounds):
-        own = _drawn(log, bought, seed * rounds + turn)
-        pairs = _pairs(log, touched, sold, bought, own, label)
+        masked = _drawn(log, bought, seed * rounds + turn)
+        pairs = _labelled(log, viewed, bought, masked, label)
         if len(pairs):
-            hidden = torch.isin(keys, bought.keys[own[own >= 0]]) & (kinds == masked)
-            parts.append(_counted(log, log.take(~hidden), near).add(pairs))
+            hidden = torch.isin(keys, bought.keys[masked[masked >= 0]]) & is_bought
+            parts.append(_features(log, log.take(~hidden), near).add(pairs))
     if not parts:
         raise DataError(
             f"no user has a candidate for the masked {event!r}: an item that was touched, and not bought, before it; "
-            f"name other event types with candidates=[...]; now {', '.join(_named(log, touching))}"
+            f"name other event types with candidates=[...]; now {', '.join(_names(log, candidate_codes))}"
         )
     columns = {name: torch.cat([part.columns[name] for part in parts]) for name in parts[0].columns}
     return replace(parts[0], columns=columns)
 
 
-class _Pairs(NamedTuple):
-    """The distinct pairs in some rows, each at its first time, in the order of these times."""
+class _FirstEvents(NamedTuple):
+    """The first event of each user-item pair among some rows of the log, in the order of times."""
 
-    rows: Int[Tensor, " pairs"]  # of the log
+    rows: Int[Tensor, " pairs"]  # the row of the event in the log
     keys: Int[Tensor, " pairs"]  # `user * items + item`
     times: Float[Tensor, " pairs"]
 
@@ -116,14 +121,14 @@ class _Pairs(NamedTuple):
         return cls(rows, keys[rows], times[rows])
 
     def times_of(self, keys: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The time of each key; infinity for a key that is not here."""
+        """The time of each pair; infinity for a pair without an event."""
         ordered, order = self.keys.sort()
         at = torch.searchsorted(ordered, keys).clamp(max=len(ordered) - 1)
         return self.times[order][at].where(ordered[at] == keys, torch.inf)
 
 
 def _codes(log: EventLog, event: str, candidates: Sequence[str] | None) -> tuple[int, Int[Tensor, " candidates"]]:
-    """The code of the masked event type, and those of the candidates'."""
+    """The code of the masked event type, and those of the candidate types."""
     if log.schema.event is None:
         raise ConfigError("masked_pairs masks events of one type: name the column of event types, Schema(event=...)")
     codes = {str(kind): code for code, kind in enumerate(log.vocabs[log.schema.event].ids, start=1)}
@@ -150,46 +155,41 @@ def _check_types(known: Iterable[str], **given: Sequence[str]) -> None:
                 )
 
 
-def _named(log: EventLog, codes: Int[Tensor, " n"]) -> list[str]:
+def _names(log: EventLog, codes: Int[Tensor, " n"]) -> list[str]:
     return [str(kind) for kind in log.vocabs[str(log.schema.event)].decode(codes)]
 
 
-def _drawn(log: EventLog, bought: _Pairs, seed: int) -> Int[Tensor, " users"]:
-    """One pair of each user: its position by user row, -1 without any."""
-    drawn = pl.int_range(len(bought.rows), eager=True).sample(fraction=1.0, shuffle=True, seed=seed % 2**63)
-    order = drawn.to_torch()
+def _drawn(log: EventLog, bought: _FirstEvents, seed: int) -> Int[Tensor, " users"]:
+    """A random purchase of each user, as its position in `bought` by user row; -1 for a user without a purchase."""
+    shuffled = pl.int_range(len(bought.rows), eager=True).sample(fraction=1.0, shuffle=True, seed=seed % 2**63)
+    order = shuffled.to_torch()
     users = log.batch().users[bought.rows[order]]
     first = distinct(users).first
     return torch.full((len(log.users),), -1).scatter_(0, users[first], order[first])
 
 
-def _pairs(
-    log: EventLog,
-    touched: _Pairs,
-    sold: Float[Tensor, " pairs"],
-    bought: _Pairs,
-    own: Int[Tensor, " users"],
-    label: str,
+def _labelled(
+    log: EventLog, viewed: _FirstEvents, bought: _FirstEvents, masked: Int[Tensor, " users"], label: str
 ) -> EventLog:
-    """The pairs of one round, without features; `sold` is when each touched pair was bought."""
+    """The rows of one round without features: the candidates of each user with a masked purchase, and their labels."""
     batch = log.batch()
-    masked = own[batch.users[touched.rows]]  # -1 reads the last pair below, and is left out
-    mine = touched.keys == bought.keys[masked]
-    moment = bought.times[masked]
-    kept = (masked >= 0) & (touched.times < moment) & (mine | (sold > moment))
-    rows = touched.rows[kept]
-    columns = {batch.user_key: batch.users[rows], batch.item_key: batch.items[rows], label: mine[kept].float()}
-    at = bought.rows[masked[kept]]
+    purchase = masked[batch.users[viewed.rows]]  # of the candidate's user; -1 reads the last one below, and is dropped
+    is_masked = viewed.keys == bought.keys[purchase]
+    moment = bought.times[purchase]
+    not_bought_yet = bought.times_of(viewed.keys) > moment
+    kept = (purchase >= 0) & (viewed.times < moment) & (is_masked | not_bought_yet)
+    rows, events = viewed.rows[kept], bought.rows[purchase[kept]]
+    columns = {batch.user_key: batch.users[rows], batch.item_key: batch.items[rows], label: is_masked[kept].float()}
     if log.schema.time is not None:
-        columns[log.schema.time] = batch[log.schema.time][at]
+        columns[log.schema.time] = batch[log.schema.time][events]
     recents = {name: how for name, how in log.recents.items() if name in batch}
-    for name in recents:  # what the user had before the masked event; the pair itself is no event
-        columns |= {each: batch[each][at] for each in (name, f"{name}_events")}
-        columns[f"{name}_counts"] = torch.zeros(len(at), dtype=torch.bool)
+    for name in recents:  # the recent items of the masked purchase; the row itself is no event
+        columns |= {each: batch[each][events] for each in (name, f"{name}_events")}
+        columns[f"{name}_counts"] = torch.zeros(len(events), dtype=torch.bool)
     schema = Schema(batch.user_key, batch.item_key, time=log.schema.time, signals=(label,))
     return replace(log, schema=schema, columns=columns, vocabs={}, together=1, recents=recents)
 
 
-def _counted(log: EventLog, known: EventLog, near: Near | None) -> PairFeatures:
-    """What the features are counted on; with times, other users' masked purchases count where they came before."""
+def _features(log: EventLog, known: EventLog, near: Near | None) -> PairFeatures:
+    """The features of one round; with times, the masked purchases of other users count where they came before."""
     return PairFeatures(known if log.schema.time is None else log, near=None if near is None else near(known))
