@@ -97,6 +97,31 @@ def test_events_that_say_nothing(folder: Path, tables: Tables) -> None:
     ]
 
 
+def test_rows_that_contradict_each_other(folder: Path, tables: Tables) -> None:
+    """At one moment a user cannot both click and not click; on one day they can."""
+    frame = pl.read_parquet(folder / "wide.parquet")
+    twice = frame.head(7).with_columns(clicked=1 - pl.col("clicked"), stars=4.5)
+    both = pl.concat([frame, twice], how="vertical_relaxed").with_columns(day=pl.col("day") * 3600)
+    both.write_parquet(folder / "wide.parquet")
+    told = [warning for warning in check(project(folder, tables)).warnings if "contradict" in warning]
+    assert told == [
+        "14 rows contradict each other in 'clicked': user 0 has item 's0' with 0 and 1 at one time, for example; keep "
+        "one row of each user, item and time",
+        "6 rows contradict each other in 'stars': user 0 has item 's0' with 1 and 4.5 at one time, for example; keep "
+        "one row of each user, item and time",
+    ]
+    both.with_columns(day=pl.col("day") * 24).write_parquet(folder / "wide.parquet")
+    assert not [warning for warning in check(project(folder, tables)).warnings if "contradict" in warning]
+
+
+def test_negatives_that_no_row_meets(folder: Path, tables: Tables) -> None:
+    tables["tasks"][0]["negatives"] = "stars < 0"
+    told = "task 'retrieval' has no negatives to learn from: no training row meets 'stars < 0' with a weight above 0"
+    assert told in check(project(folder, tables)).warnings
+    tables["tasks"][0]["negatives"] = "clicked == 0"
+    assert not [warning for warning in check(project(folder, tables)).warnings if "negatives" in warning]
+
+
 def test_a_task_without_rows_in_the_test(folder: Path, tables: Tables) -> None:
     tables["split"] = {"kind": "by_time", "test": 0.1}
     tables["validation"] = {"kind": "by_time", "test": 0.1}

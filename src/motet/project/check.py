@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -21,7 +22,9 @@ from motet.project.rows import Divided
 from motet.project.trial import SAMPLE, try_training
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
+from motet.tasks.rows import DAY_S
 
+ROW = "number of the row"
 FEW = 3  # fewer values than this may all differ by chance
 
 
@@ -187,6 +190,30 @@ def _look_at_events(log: EventLog, found: Findings) -> None:
             told = "is the same for every event: it says nothing"
         if told:
             found.warnings.append(f"column {name!r} {told}")
+    for name in schema.signals:
+        _look_at_contradictions(name, log, found)
+
+
+def _look_at_contradictions(name: str, log: EventLog, found: Findings) -> None:
+    """Rows of one user, item and moment with different values of a signal: one of them must be wrong."""
+    schema = log.schema
+    if schema.time is None or not (log.columns[schema.time] % DAY_S).any():  # on one day, values may well differ
+        return
+    keys = [key for key in (schema.user, schema.item, schema.time, schema.event) if key is not None]
+    columns = {key: log.columns[key].numpy() for key in (*keys, name)}
+    rows = (
+        pl.DataFrame(columns).with_row_index(ROW).filter(~pl.col(name).is_nan(), *(pl.col(key) > 0 for key in keys[:2]))
+    )
+    several = rows.group_by(keys).agg(pl.col(ROW), pl.col(name)).filter(pl.col(name).list.n_unique() > 1)
+    if not len(several):
+        return
+    first = several.sort(pl.col(ROW).list.first()).row(0, named=True)
+    user, item = (side.vocab.decode([first[side.key]])[0] for side in (log.users, log.items))
+    values = " and ".join(f"{value:g}" for value in sorted(set(first[name])))
+    found.warnings.append(
+        f"{int(several[ROW].list.len().sum()):,} rows contradict each other in {name!r}: user {user!r} has item "
+        f"{item!r} with {values} at one time, for example; keep one row of each user, item and time"
+    )
 
 
 def _constant(values: Tensor) -> bool:
@@ -214,6 +241,12 @@ def _count(name: str, model: Model, train: EventLog | Mix, rows: Divided, found:
         if not count and (part == "train" or not set(made) & set(task.needs)):
             found.warnings.append(
                 f"task {name!r} has no {part} rows" + ("" if part == "train" else ": it cannot be evaluated")
+            )
+    for rows_of in task.selections:
+        if rows_of is not task.rows and not rows_of.weights(batch).any():
+            found.warnings.append(
+                f"task {name!r} has no negatives to learn from: no training row meets {str(rows_of.where)!r} with a "
+                "weight above 0"
             )
     for label in task.needs:
         if label in batch and counts["train"] and _constant(batch[label][weights > 0]):
