@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from motet.errors import ConfigError
 from motet.serve.bodies import MOST_USERS
 from motet.serve.events import database
+from motet.serve.events import postgresql as timed
 from motet.serve.events import store as module
 from motet.serve.events.event import Added, Event, Had
 from motet.serve.events.store import EventStore, StoreError
@@ -165,6 +166,81 @@ def test_a_database_that_is_down_is_said_at_once_and_tried_again(
     (tmp_path / "missing").mkdir()
     monkeypatch.setattr(time, "monotonic", lambda: store._closed_until + 1)
     assert store.add([event(1)]) == Added(1, 0)
+    store.close()
+
+
+def test_a_database_that_refuses_writes_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "TIMEOUT_S", 0.01)
+    store, now = EventStore(str(tmp_path / "events.db")), time.monotonic()
+    store.add([event(1)])
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="database is locked"):
+            store.add([event(2)])
+        with pytest.raises(StoreError, match="could not be reached a moment ago; it is tried again every 1 s"):
+            store.add([event(2)])  # without another wait for the lock
+        assert store.had_by(["7"]) == {"7": [Had("i1")]}
+        with pytest.raises(StoreError, match="refused to store events a moment ago"):
+            store.ping()
+    now += 1
+    assert store.add([event(2)]) == Added(1, 0)
+    store.ping()
+    store.close()
+
+
+def test_a_full_disk_refuses_writes(tmp_path: Path) -> None:
+    store = EventStore(str(tmp_path / "events.db"))
+    store.add([event(1)])
+    with store._transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 5")  # of this connection, which is the only one
+    with pytest.raises(StoreError, match="database or disk is full"):
+        store.add([event(number, "x" * 1000) for number in range(2, 99)])
+    assert store.count() == 1
+    store.close()
+
+
+def test_a_file_that_is_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
+    backup = EventStore(str(tmp_path / "backup.db"))
+    backup.add([event(7)])
+    backup.close()
+    path, store = tmp_path / "events.db", EventStore(str(tmp_path / "events.db"))
+    store.add([event(1)])
+    for _ in range(2):
+        for file in tmp_path.glob("events.db*"):
+            file.unlink()
+        with pytest.raises(StoreError, match="no such table"):  # of the new file, for a moment
+            store.add([event(2)])
+        store._closed_until = 0.0
+        assert store.add([event(2)]) == Added(1, 0)
+        assert path.exists()
+    for file in tmp_path.glob("events.db-*"):
+        file.unlink()
+    (tmp_path / "backup.db").rename(path)
+    assert store.had_by(["7"]) == {"7": [Had("i7")]}
+    store.close()
+
+
+def test_tables_that_are_dropped_are_missed_and_made_again(store: EventStore) -> None:
+    store.add([event(1)])
+    with store._transaction() as connection:
+        connection.exec_driver_sql("DROP TABLE motet_events")
+    with pytest.raises(StoreError, match="does not answer"):
+        store.ping()
+    store._closed_until = 0.0
+    store.ping()
+    assert store.add([event(1)]) == Added(1, 0)
+
+
+def test_a_postgres_that_no_longer_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timed, "ANSWER_TIMEOUT_S", 0.3)
+    store = EventStore(empty_postgres())
+    store.add([event(1)])
+    said = r"does not answer: the server did not answer within 0\.3 s"
+    with pytest.raises(StoreError, match=said), store._transaction() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(2)")
+    store._closed_until = 0.0
+    assert store.add([event(2)]) == Added(1, 0)
     store.close()
 
 

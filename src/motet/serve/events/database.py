@@ -22,7 +22,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from motet.errors import ConfigError
 
@@ -34,6 +34,8 @@ KNOWN = "the path of a SQLite file, or postgresql://user@host/database"
 # Errors that waiting does not fix: no such folder, a folder instead of a file, no permission, not a database.
 LASTING_SQLITE = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
 LASTING_STATES = ("28", "3D", "42", "25006")  # SQL: authentication, no database, permissions and tables, read-only
+WRITES_SQLITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_LOCKED")
+WRITES_STATES = ("25006", "53100", "55P03")  # SQL: read-only, disk full, lock not available
 # Errors before there is a connection have no state: unknown host, invalid address, or a refused user, unless the server
 # is only starting, stopping or full.
 LASTING_WORDS = re.compile(
@@ -93,6 +95,24 @@ def lasts(error: BaseException | None) -> bool:
     return state.startswith(LASTING_STATES) if state else LASTING_WORDS.search(str(error)) is not None
 
 
+def refuses_writes(error: BaseException | None) -> bool:
+    """Whether only writing fails: the disk is full, the database is read-only, or another writer holds a lock.
+
+    Args:
+        error: An error of `sqlite3` or `psycopg`, met while writing.
+
+    Returns:
+        True if reading may still work.
+
+    Example:
+        >>> refuses_writes(sqlite3.OperationalError("disk I/O error"))
+        False
+    """
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorname", "").startswith(WRITES_SQLITE)
+    return getattr(error, "sqlstate", None) in WRITES_STATES
+
+
 def rolled_back(error: BaseException | None) -> bool:
     """Whether PostgreSQL rolled a transaction back because of another one, as in a deadlock; trying again helps.
 
@@ -129,17 +149,33 @@ def _sqlite(url: URL) -> Engine:
             os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL, 0o600))
 
     @event.listens_for(engine, "connect")
-    def settings(connection: sqlite3.Connection, _record: Any) -> None:
+    def settings(connection: sqlite3.Connection, record: Any) -> None:
         # With a write-ahead log readers and the writer do not wait for each other; FULL syncs it at every commit.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        record.info["file"] = _identity(url)
+
+    @event.listens_for(engine, "checkout")
+    def unmoved(_connection: Any, record: Any, _proxy: Any) -> None:
+        # If the file was deleted or replaced, the connection still has the old one, whose events nobody would find.
+        if record.info["file"] != _identity(url):
+            raise DisconnectionError  # the pool opens a new connection
 
     return engine
 
 
+def _identity(url: URL) -> tuple[int, int] | None:
+    """What tells a file from another one at the same path; None if there is none."""
+    try:
+        found = os.stat(str(url.database))
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _postgresql(url: URL) -> Engine:
     options = f"-c synchronous_commit=on -c statement_timeout={TIMEOUT_S * 1000} -c lock_timeout={TIMEOUT_S * 1000}"
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,  # a connection may have died with a restart of the server
         pool_timeout=TIMEOUT_S,
@@ -150,6 +186,14 @@ def _postgresql(url: URL) -> Engine:
             "application_name": "motet",
         },
     )
+
+    @event.listens_for(engine, "do_connect")
+    def timed(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        from motet.serve.events.postgresql import TimedConnection
+
+        return TimedConnection.connect(*arguments, **options)
+
+    return engine
 
 
 def _events() -> Table:

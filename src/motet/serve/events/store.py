@@ -24,15 +24,17 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from motet.errors import ConfigError, MotetError
-from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, lasts, rolled_back
+from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, lasts, refuses_writes, rolled_back
 from motet.serve.events.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
 MOST_HAD = 10_000  # events of a user that a recommendation reads, so that no user can make it slow
 NUMBERS = text("SELECT nextval(pg_get_serial_sequence(:table, 'number')) FROM generate_series(1, :count)")
+REFUSED_S = 60.0  # for which `ping` says that writes are refused, if none has succeeded since
 RETRY_S = 1.0  # pause after a database could not be reached, so that requests do not queue up behind it
 
 
@@ -74,6 +76,9 @@ class EventStore:
         self._ready = False
         self._making = threading.Lock()
         self._closed_until = 0.0
+        self._refused = -REFUSED_S  # when the database last refused to write, in monotonic seconds
+        # A new connection may be to another database: one restored from a backup, or a file that was replaced.
+        listen(self._engine, "connect", self._check_tables)
 
     def add(self, events: Sequence[Event]) -> Added:
         """Store events, all or none of them. When this returns they survive a crash and a power failure.
@@ -99,7 +104,7 @@ class EventStore:
             }
             for event in events
         ]
-        with self._transaction() as connection:
+        with self._transaction(writing=True) as connection:
             if self._locks_rows and len(rows) > 1:
                 rows = _in_lock_order(connection, rows)
             for start in range(0, len(rows), AT_ONCE):
@@ -161,13 +166,15 @@ class EventStore:
             return int(connection.execute(select(func.count()).select_from(self._events)).scalar_one())
 
     def ping(self) -> None:
-        """Check that the database answers.
+        """Check that the database has the events, and did not refuse those of the last minute.
 
         Raises:
-            StoreError: If it does not.
+            StoreError: If it has not, or did.
         """
         with self._transaction() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(select(self._events.c.number).limit(1))
+        if time.monotonic() < self._refused + REFUSED_S:
+            raise StoreError(f"{self.name} refused to store events a moment ago")
 
     def check(self) -> None:
         """Check that events can be written, without writing any.
@@ -192,18 +199,26 @@ class EventStore:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        if time.monotonic() < self._closed_until:
+    def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
+        if time.monotonic() < max(self._closed_until, self._refused + RETRY_S if writing else 0):
             raise StoreError(f"{self.name} could not be reached a moment ago; it is tried again every {RETRY_S:g} s")
         try:
             self._make()
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            if not isinstance(error, DBAPIError) or _unreachable(error):
+            self._check_tables()  # the database may have been replaced while it was away
+            if writing and refuses_writes(getattr(error, "orig", None)):
+                self._refused = time.monotonic()
+            elif not isinstance(error, DBAPIError) or _unreachable(error):
                 self._closed_until = time.monotonic() + RETRY_S
-                self._ready = False  # the database may have been replaced while it was away
             raise StoreError(f"{self.name} does not answer: {_reason(error)}") from error
+        if writing:
+            self._refused = -REFUSED_S
+
+    def _check_tables(self, *_connecting: object) -> None:
+        """Have the next call create the table if there is none."""
+        self._ready = False
 
     def _make(self) -> None:
         """Create the table where there is none."""
