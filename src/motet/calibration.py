@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.data.log import EventLog
+from motet.errors import check_types
 from motet.layers.platt import Platt
 from motet.losses.funnel import cumulative_log_probs, funnel_losses
 from motet.metrics.calibration import ECE
@@ -60,6 +61,9 @@ def calibrate(model: Model, log: EventLog) -> dict[str, Calibrated]:
         The calibrations by task, or by `task/stage` for a funnel; none for tasks that predict no probability or have no
         row here.
 
+    Raises:
+        ConfigError: If the model or the log is something else.
+
     Source:
         Platt, "Probabilistic Outputs for Support Vector Machines", 1999; Guo et al., "On Calibration of Modern Neural
         Networks", ICML 2017, who find that more elaborate maps do no better.
@@ -67,6 +71,8 @@ def calibrate(model: Model, log: EventLog) -> dict[str, Calibrated]:
     Example:
         >>> calibrate(model, validation)["click"].after  # doctest: +SKIP
     """
+    check_types(Model, model=model)
+    check_types(EventLog, log=log)
     model.eval()
     batch = log.batch().to(next(model.parameters()).device)
     for name, task in model.tasks.items():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Iterator
+from types import NoneType, UnionType
+from typing import get_args
 
 LONGEST = 200  # letters of the longest name to look up: the search takes quadratic time
 
@@ -84,3 +87,72 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
         return "."
     close = difflib.get_close_matches(written, list(map(str, options)), n=1)
     return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def check_types(kind: type | UnionType, fix: str = "", /, **arguments: object) -> None:
+    """Refuse arguments of a wrong type, such as the name or the class of a part in place of the part.
+
+    Args:
+        kind: The type, or a union of types; with None if the argument may be left out.
+        fix: What to pass instead; by default, what makes an object of the type, or of the classes of motet derived
+            from it.
+        **arguments: Values by the names of the arguments.
+
+    Raises:
+        ConfigError: If a value has another type.
+
+    Example:
+        >>> from motet.tasks import Catalogue, Pool
+        >>> check_types(Pool, pool=Catalogue())
+        >>> check_types(Pool, pool="catalogue")
+        Traceback (most recent call last):
+        motet.errors.ConfigError: pool='catalogue' must be of type Pool; write pool=Catalogue()
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, kind):
+            kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
+            raise ConfigError(_wrong_type(name, value, kinds, fix))
+
+
+def _wrong_type(name: str, value: object, kinds: list[type], fix: str) -> str:
+    made = {each.__name__: _call(each) for kind in kinds for each in _concrete(kind)}
+    if isinstance(value, type) and value.__name__ in made:
+        return f"{name} is the class {value.__name__}; write {name}={made[value.__name__]}"
+    types = " or ".join(kind.__name__ for kind in kinds)
+    return f"{name}={_shown(value)} must be of type {types}; {fix or _one_of(made, name, value)}"
+
+
+def _one_of(made: dict[str, str], name: str, value: object) -> str:
+    """The object whose class a text names, or else all of them."""
+    small = {each.lower(): each for each in made}
+    close = difflib.get_close_matches(value[:LONGEST].lower(), small, n=1) if isinstance(value, str) else []
+    if close:
+        return f"write {name}={made[small[close[0]]]}"
+    return f"pass {'one of ' if len(made) > 1 else ''}{', '.join(sorted(made.values()))}"
+
+
+def _shown(value: object) -> str:
+    """A value in a few words: a model or a table would fill pages."""
+    if isinstance(value, type):
+        return value.__name__
+    return repr(value)[:LONGEST] if isinstance(value, str | int | float | None) else f"{type(value).__name__}(...)"
+
+
+def _call(kind: type) -> str:
+    """What makes an object of a class."""
+    if hasattr(kind, "read"):
+        return f"{kind.__name__}.read(...)"
+    arguments = inspect.signature(kind).parameters.values()
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of classes without a constructor
+    needed = [each for each in arguments if each.default is each.empty and each.kind not in starred]
+    return f"{kind.__name__}({'...' if needed else ''})"
+
+
+def _concrete(kind: type) -> Iterator[type]:
+    """The class and those of motet derived from it, without abstract ones."""
+    derived: list[type] = kind.__subclasses__()
+    if not inspect.isabstract(kind):
+        yield kind
+    for each in derived:
+        if each.__module__.startswith("motet."):
+            yield from _concrete(each)

@@ -19,7 +19,7 @@ from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.balancers.losses import Losses
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, check_types, did_you_mean
 from motet.layers.precision import widened
 from motet.preference import Preference
 from motet.tasks.base import Task
@@ -48,8 +48,8 @@ class Model(nn.Module):
             `weights` alone.
 
     Raises:
-        ConfigError: If two tasks have the same name; a weight is negative, not finite or not that of a task; all
-            weights are 0; or there is a trunk and no task reads it.
+        ConfigError: If a part is of a wrong type; two tasks have the same name; a weight is negative, not finite or not
+            that of a task; all weights are 0; or there is a trunk and no task reads it.
 
     Source:
         Caruana, "Multitask Learning", Machine Learning 1997; Covington et al., "Deep Neural Networks for YouTube
@@ -68,6 +68,12 @@ class Model(nn.Module):
         preference: Preference | None = None,
     ) -> None:
         super().__init__()
+        check_types(Tower, user=user, item=item)
+        check_types(list | tuple, "write a list, such as tasks=[Rating(), Retrieval()]", tasks=tasks)
+        check_types(Task, **{f"tasks[{number}]": task for number, task in enumerate(tasks)})
+        check_types(Trunk | None, trunk=trunk)
+        check_types(Balancer | None, balancer=balancer)
+        check_types(Preference | None, preference=preference)
         _check_names([task.name for task in tasks])
         self.user = user
         self.item = item
@@ -110,6 +116,7 @@ class Model(nn.Module):
     @weights.setter
     def weights(self, weights: Mapping[str, float]) -> None:
         tasks = self.tasks
+        check_types(Mapping, "name the tasks, as in weights={'rating': 2.0}", weights=weights)
         for name, weight in weights.items():
             if name not in tasks:
                 raise ConfigError(

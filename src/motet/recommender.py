@@ -27,7 +27,7 @@ from motet.data.log import EventLog
 from motet.data.lookup import Chosen, Ids, check_k, chosen_rows, known_rows, listed, paired
 from motet.data.pair_features import PairFeatures
 from motet.data.recent import recent_like
-from motet.errors import ArtifactError, ConfigError
+from motet.errors import ArtifactError, ConfigError, check_types
 from motet.fold_in import FoldIn
 from motet.fusion import fusion_weights
 from motet.heap import give_back
@@ -63,9 +63,9 @@ class Recommender:
         vectors: The vectors of all items, if they were saved; by default the item tower computes them.
 
     Raises:
-        ConfigError: If the model has no task, a tower or a task needs context that a request does not have, the index
-            does not hold the model's items, `by` is invalid (see `fusion_weights`), or `retrieve` is (see
-            `retrievers.stages`).
+        ConfigError: If the model, the log or the index is something else, the model has no task, a tower or a task
+            needs context that a request does not have, the index does not hold the model's items, `by` is invalid (see
+            `fusion_weights`), or `retrieve` is (see `retrievers.stages`).
         DataError: If the log numbers users or items differently from the model.
     """
 
@@ -81,6 +81,9 @@ class Recommender:
         context: PairFeatures | None = None,
         vectors: Vectors | None = None,
     ) -> None:
+        check_types(Model, model=model)
+        check_types(EventLog, log=log)
+        check_types(ExactIndex | ApproximateIndex | None, index=index)
         self.model = model
         self.log = log
         self.users = log.users

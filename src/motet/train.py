@@ -22,7 +22,7 @@ from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
 from motet.data.seed import check_seed
 from motet.early_stopping import EarlyStopping
-from motet.errors import ConfigError, DataError, TrainingError
+from motet.errors import ConfigError, DataError, TrainingError, check_types
 from motet.evaluation import evaluate
 from motet.layers.precision import Precision, check_weights, rounding
 from motet.model import Model
@@ -88,6 +88,11 @@ def fit(
     Example:
         >>> history = fit(model, train, epochs=3, seed=7)  # doctest: +SKIP
     """
+    check_types(Model, model=model)
+    check_types(EventLog | Mix, train=train)
+    check_types(EventLog | None, validation=validation)
+    check_types(EarlyStopping | None, early_stopping=early_stopping)
+    check_types(Optimizer | Callable | None, "pass what makes one, such as torch.optim.Adam", optimizer=optimizer)
     if epochs < 1:
         raise ConfigError(f"epochs={epochs}; training takes at least one")
     if clip_norm is not None and not clip_norm > 0:

@@ -16,7 +16,7 @@ from motet.data.schema import Categorical, Feature, Schema
 from motet.data.sides import read_ids, read_side, text_columns
 from motet.data.table import Table
 from motet.data.vocab import Vocab
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError, DataError, check_types
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +67,9 @@ class EventLog:
             DataError: If a column is missing or does not match the schema, an id is null or appears twice in its table,
                 a number is NaN or infinite, or there are no rows. (In pandas NaN means a missing value, and is read as
                 null.)
+            ConfigError: If the schema is something else.
         """
+        check_types(Schema, schema=schema)
         features = {**schema.user_features, **schema.item_features}
         text = text_columns({**features, **schema.context_features})
         wanted = (*schema.columns, *features)

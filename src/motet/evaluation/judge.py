@@ -13,18 +13,18 @@ import torch
 
 from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
-from motet.errors import ConfigError, DataError, did_you_mean
-from motet.evaluation.beside import kinds, of_rules
-from motet.evaluation.collect import metrics_of, of_baseline, of_model
+from motet.errors import ConfigError, DataError, check_types, did_you_mean
+from motet.evaluation.collect import evidence_of_baseline, evidence_of_model, metrics_of
 from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
-from motet.evaluation.curves import of_levels, of_probabilities
-from motet.evaluation.described import TwoStage
+from motet.evaluation.curves import level_curves, probability_curves
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.leaks import absent, interleaved, telling, too_good
-from motet.evaluation.notes import said
+from motet.evaluation.notes import ranking_notes
 from motet.evaluation.report import Report
-from motet.evaluation.served import Product, product
+from motet.evaluation.rules import evidence_of_rules, metric_kinds
+from motet.evaluation.served import ServedResults, evaluate_lists
 from motet.evaluation.slices import masks
+from motet.evaluation.two_stage import TwoStage
 from motet.metrics.ranks import Ties
 from motet.metrics.reliability import ReliabilityCurve
 from motet.model import Model
@@ -73,9 +73,9 @@ def evaluate(
         Metrics by `task/metric`, `task/protocol/metric` and `served/unseen/metric`; NaN if no row has the label.
 
     Raises:
-        ConfigError: If a protocol, the tie rule or a slice is unknown; a list length exceeds the number of items; the
-            item tower reads context; a preference is given for a system that takes none; or `positives` is given for
-            a system without lists, or holds for no row.
+        ConfigError: If a log is something else; a protocol, the tie rule or a slice is unknown; a list length exceeds
+            the number of items; the item tower reads context; a preference is given for a system that takes none; or
+            `positives` is given for a system without lists, or holds for no row.
         DataError: If there are no rows, a label or context column is missing, the model, the test and the training
             rows number their users and items differently, or a score is NaN.
 
@@ -103,10 +103,10 @@ def evaluate(
     else:
         found = _Found() if model is None else _of_model(model, asked, baselines=baselines)
     found.notes += [about] if about else []
-    found.notes += [*corpus.notes(test), *_asked_for(preference), *said(found.evidence, test, corpus)]
+    found.notes += [*corpus.notes(test), *_asked_for(preference), *ranking_notes(found.evidence, test, corpus)]
     if isinstance(system, Recommends) and serves:
         rules = _serving(system, train) if baselines and not isinstance(system, Baseline) else {}
-        found.add(product(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
+        found.add(evaluate_lists(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
     report = found.report()
     parts = masks(slices, test, train).items()
     return replace(
@@ -138,7 +138,7 @@ class _Found:
     curves: dict[str, ReliabilityCurve] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, lists: Product) -> None:
+    def add(self, lists: ServedResults) -> None:
         """Add the served lists."""
         self.evidence.append(lists.own.evidence)
         self.beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
@@ -161,8 +161,8 @@ def _of_baseline(system: Baseline, asked: _Asked) -> _Found:
     if asked.preference is not None:
         raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
     _check_labels(system.name, () if system.label is None else (system.label,), asked.test)
-    metrics = partial(metrics_of, system, asked.ks, kinds(system))
-    return _Found(of_baseline(system, metrics, asked.test.batch(), asked.corpus))
+    metrics = partial(metrics_of, system, asked.ks, metric_kinds(system))
+    return _Found(evidence_of_baseline(system, metrics, asked.test.batch(), asked.corpus))
 
 
 def _of_model(model: Model, asked: _Asked, *, baselines: bool) -> _Found:
@@ -170,11 +170,11 @@ def _of_model(model: Model, asked: _Asked, *, baselines: bool) -> _Found:
         _check_labels(name, task.needs, asked.test)
     with _evaluating(model):
         batch = replace(asked.test.batch(), preference=model.prefer(asked.preference))
-        found = _Found(of_model(model, batch, asked.corpus, asked.ks))
+        found = _Found(evidence_of_model(model, batch, asked.corpus, asked.ks))
         if asked.thorough:
-            found.curves = {**of_probabilities(found.evidence), **of_levels(model, batch)}
+            found.curves = {**probability_curves(found.evidence), **level_curves(model, batch)}
     if baselines:
-        found.beside = of_rules(model, asked.test.batch(), asked.train, asked.corpus, asked.ks)
+        found.beside = evidence_of_rules(model, asked.test.batch(), asked.train, asked.corpus, asked.ks)
     return found
 
 
@@ -234,6 +234,7 @@ def _evaluating(model: Model) -> Iterator[None]:
 
 
 def _check(test: EventLog, train: EventLog, protocols: Sequence[str], ks: Sequence[int] | None) -> None:
+    check_types(EventLog, test=test, train=train)
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             hint = did_you_mean(protocol, PROTOCOLS)

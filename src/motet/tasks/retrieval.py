@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motet.data.batch import Batch, Columns
-from motet.errors import DataError
+from motet.errors import DataError, check_types
 from motet.losses.logsumexp import logsumexp_scores
 from motet.losses.softmax import softmax_loss
 from motet.tasks.base import at_rows
@@ -47,7 +47,8 @@ class Retrieval(DotTask):
         reduction: How row losses become one number: their `"mean"`, or their `"sum"` as in TFRS.
 
     Raises:
-        ConfigError: If `heads` is below 1, the temperature is not above 0 and finite, or the reduction is unknown.
+        ConfigError: If `heads` is below 1, the temperature is not above 0 and finite, the reduction is unknown, or
+            `pool` is no `Pool`.
 
     Source:
         Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019.
@@ -65,6 +66,7 @@ class Retrieval(DotTask):
         item_bias: bool = False,
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
+        check_types(Pool | None, pool=pool)
         super().__init__(
             name,
             positives=positives,

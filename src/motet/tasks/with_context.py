@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError, DataError, check_types
 from motet.layers.numbers import Standardise
 from motet.layers.platt import Platt
 from motet.metrics.base import Metric
@@ -39,7 +39,7 @@ class WithContext(PairTask):
         vectors: Whether the head reads its usual input, the pair of vectors or the output of a trunk, too.
 
     Raises:
-        ConfigError: If there are no columns.
+        ConfigError: If the task is no `PairTask`, or there are no columns.
 
     Example:
         >>> from motet.tasks import Event
@@ -48,6 +48,7 @@ class WithContext(PairTask):
     """
 
     def __init__(self, task: PairTask, context: Sequence[str], *, vectors: bool = True) -> None:
+        check_types(PairTask, task=task)
         super().__init__(task.name, needs=task.needs, where=task.where, product=task.product)
         if not context:
             raise ConfigError(f"WithContext({task.name!r}) has no columns; name at least one, or use the task itself")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from motet.data.entities import Bag, Codes, Entities, Numbers, gather_bags
 from motet.data.schema import Numeric, Timestamp
 from motet.data.visitors import Visitors
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, check_types, did_you_mean
 from motet.layers import BagEmbedding, BucketEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
 from motet.towers.twin import twin, with_column
 
@@ -211,8 +211,9 @@ def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
         The names, in the order given or declared.
 
     Raises:
-        ConfigError: If a name is not a declared feature, or is given twice.
+        ConfigError: If the entities are something else, or a name is not a declared feature or is given twice.
     """
+    check_types(Entities, "pass log.users or log.items", entities=entities)
     declared = list(entities.features)
     if features is None:
         return declared
