@@ -16,6 +16,8 @@ from motet.data.lookup import Ids
 from motet.data.schema import Categorical, MultiValued, Schema, Text
 from motet.errors import ConfigError
 from motet.evaluation import served
+from motet.evaluation.demand import Demand
+from motet.evaluation.item_attributes import item_attributes
 from motet.index import TopK
 from motet.tasks import Rating, Retrieval
 
@@ -88,7 +90,7 @@ def test_what_does_not_count_as_seen_may_be_served(parts: split.Split) -> None:
     }
     liked = train.frame().filter(pl.col("stars") >= 4)
     for seen, barred in ((None, pairs["train"]), ("stars >= 4", set(zip(*liked["user_id", "item_id"], strict=True)))):
-        found = served.product(
+        found = served.evaluate_lists(
             Recommender(model, train, seen=seen), {}, test, train=train, ks=(25,), chosen=None, preference=None
         )
         assert len(found.own.evidence.users) == len(pairs["test"] - barred)
@@ -97,10 +99,10 @@ def test_what_does_not_count_as_seen_may_be_served(parts: split.Split) -> None:
 
 def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
     train, test = parts
-    demand = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
+    demand = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
     shelf: Recommends = Shelf(train, order(train))
-    lists = served.serve(shelf, demand, train, 7)
-    found = served.evidence(lists, demand, [3, 7]).figures()
+    lists = served.served_lists(shelf, demand, train, 7)
+    found = served.list_evidence(lists, demand, [3, 7]).figures()
 
     had = {user: set(rows["item_id"]) for (user,), rows in train.frame().group_by("user_id")}
     wanted = {u: set(rows["item_id"]) - had.get(u, set()) for (u,), rows in test.frame().group_by("user_id")}
@@ -124,21 +126,21 @@ def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
 
 def test_users_are_asked_for_in_blocks(parts: split.Split, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = parts
-    demand = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
-    whole = served.serve(Popularity(train), demand, train, 5)
+    demand = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
+    whole = served.served_lists(Popularity(train), demand, train, 5)
     monkeypatch.setattr(served, "USERS", 3)
-    assert torch.equal(served.serve(Popularity(train), demand, train, 5), whole)
+    assert torch.equal(served.served_lists(Popularity(train), demand, train, 5), whole)
 
 
 def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> None:
     train, test = parts
     strangers = train.encode(test.frame().with_columns(user_id=pl.lit("nobody")).head(5))
-    nobody = served.Demand.of(strangers, train, torch.ones(5, dtype=torch.bool))
+    nobody = Demand.of(strangers, train, torch.ones(5, dtype=torch.bool))
     assert (len(nobody.users), nobody.unknown) == (0, 5)
-    lists = served.serve(Popularity(train), nobody, train, 4)
-    figures = served.evidence(lists, nobody, [4]).figures() | served.beyond_accuracy(lists, nobody, [4])
+    lists = served.served_lists(Popularity(train), nobody, train, 4)
+    figures = served.list_evidence(lists, nobody, [4]).figures() | served.beyond_accuracy(lists, nobody, [4])
     assert all(math.isnan(figure) for figure in figures.values())
-    notes = served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).notes(4, None)
+    notes = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).notes(4, None)
     assert "held-out pairs of a user and an item were seen in training and cannot be served" in notes[1]
     assert "5 held-out rows have an unknown user or item" in nobody.notes(4, None)[1]
 
@@ -147,11 +149,11 @@ def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> N
     from motet import evaluate
 
     train, test = parts
-    first = test.take(served.Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).rows)
+    first = test.take(Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).rows)
     model = Model(user=FeatureTower(train.users, dim=4), item=FeatureTower(train.items, dim=4), tasks=[Retrieval()])
-    demand = served.Demand.of(first, train, torch.ones(len(first), dtype=torch.bool))
-    lists = served.serve(Recommender(model, train), demand, train, 10)
-    found = served.evidence(lists, demand, [10]).figures()
+    demand = Demand.of(first, train, torch.ones(len(first), dtype=torch.bool))
+    lists = served.served_lists(Recommender(model, train), demand, train, 10)
+    found = served.list_evidence(lists, demand, [10]).figures()
     ranked = evaluate(model, first, train=train, baselines=False)
     for name in ("hit_rate@10", "recall@10", "ndcg@10"):
         assert found[f"served/unseen/{name}"] == pytest.approx(ranked[f"retrieval/unseen/{name}"])
@@ -159,27 +161,27 @@ def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> N
 
 def test_items_are_what_is_declared_of_them(parts: split.Split) -> None:
     train, _ = parts
-    described = served.describe(Popularity(train), train)
-    assert described is not None
-    assert described.by == "the items' genres, maker"
+    attributes = item_attributes(Popularity(train), train)
+    assert attributes is not None
+    assert attributes.name == "the items' genres, maker"
     for row, id in enumerate(train.items.vocab.ids.to_list(), 1):
         number = int(id[1:])
         values = {f"g{number % 4}", f"g{number % 3}"} | ({f"m{number % 6}"} if number % 5 else set())
-        assert int(described.items.starts.diff()[row]) == len(values)
+        assert int(attributes.items.starts.diff()[row]) == len(values)
     lengths = torch.zeros(ITEMS + 1).index_add_(
-        0, torch.repeat_interleave(described.items.starts.diff()), described.items.values.float().square()
+        0, torch.repeat_interleave(attributes.items.starts.diff()), attributes.items.values.float().square()
     )
     assert lengths[1:].tolist() == pytest.approx([1.0] * ITEMS)
 
 
 def test_without_features_items_are_the_vectors_of_the_model() -> None:
     log = EventLog.read(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 2]}), Schema())
-    assert served.describe(Popularity(log), log) is None
+    assert item_attributes(Popularity(log), log) is None
     model = Model(user=FeatureTower(log.users, dim=3), item=FeatureTower(log.items, dim=3), tasks=[Retrieval()])
-    described = served.describe(Recommender(model, log), log)
-    assert described is not None
-    assert "item vectors of the model" in described.by
-    assert described.items.starts.tolist() == [0, 0, 3, 6]
+    attributes = item_attributes(Recommender(model, log), log)
+    assert attributes is not None
+    assert "item vectors of the model" in attributes.name
+    assert attributes.items.starts.tolist() == [0, 0, 3, 6]
 
 
 def test_which_rows_are_positives(parts: split.Split) -> None:

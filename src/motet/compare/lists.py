@@ -9,7 +9,8 @@ from motet.baselines import Baseline
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.evaluation import Report
-from motet.evaluation.served import LENGTH, Demand, evidence, positives, serve
+from motet.evaluation.demand import Demand
+from motet.evaluation.served import LENGTH, list_evidence, positives, served_lists
 from motet.project import Divided, Project
 from motet.recommender import Recommender
 
@@ -60,5 +61,5 @@ class Lists:
         """
         if isinstance(system, Baseline):
             system.seen = self.seen
-        lists = serve(system, self.demand, self.train, self.length)
-        return Report.of([evidence(lists, self.demand, [self.length])])
+        lists = served_lists(system, self.demand, self.train, self.length)
+        return Report.of([list_evidence(lists, self.demand, [self.length])])

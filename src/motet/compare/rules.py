@@ -12,7 +12,7 @@ from motet.baselines import Baseline, GlobalMean, ItemKNN, Popularity, UserItemB
 from motet.data.log import EventLog
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation import Report
-from motet.evaluation.collect import metrics_of, of_baseline
+from motet.evaluation.collect import evidence_of_baseline, metrics_of
 from motet.evaluation.corpus import PROTOCOLS, Corpus
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.model import Model
@@ -93,7 +93,7 @@ def judged(fitted: Sequence[tuple[Place, Baseline]], model: Model, test: EventLo
         task = model.tasks[place.task]
         metrics = partial(metrics_of, task, None, LISTS if place.part is None else LABELS, place.part)
         weights = task.row_weights(batch)
-        evidence += of_baseline(rule, metrics, batch, corpus, name=place.task, weights=weights)
+        evidence += evidence_of_baseline(rule, metrics, batch, corpus, name=place.task, weights=weights)
     return Report.of(evidence)
 
 

@@ -1,4 +1,7 @@
-"""Scores and ranks of the test rows, collected as evidence: every row is scored and every query ranked once."""
+"""Collect evidence: score every test row once, and rank the catalogue for every query once.
+
+All metrics of a report, on all rows, on slices and on bootstrap samples, are computed from this evidence.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ ROWS = 1 << 16  # rows embedded or scored at once
 def metrics_of(
     of: Task | Baseline, ks: Sequence[int] | None, kinds: tuple[type[Metric], ...], part: str | None = None
 ) -> dict[str, Metric]:
-    """Fresh metrics.
+    """Create the metrics of a task or a baseline.
 
     Args:
         of: The task or baseline.
         ks: List lengths for hit rates; by default those of the metrics.
-        kinds: The kinds of metrics wanted.
-        part: One part of the task's output, such as `buy` for `buy/auc`; by default all.
+        kinds: The kinds of metrics to create.
+        part: The part of the task's prediction to judge, such as `buy` for `buy/auc`; by default all parts.
 
     Returns:
         Metrics by name.
@@ -47,13 +50,13 @@ def metrics_of(
 
 
 def keys_of(task: Task) -> list[str]:
-    """The keys of a task's metrics, before anything is measured.
+    """The keys of a task's metrics in the report of `evaluate`.
 
     Args:
-        task: Trained or not.
+        task: The task, trained or not.
 
     Returns:
-        What `evaluate` calls them under both protocols.
+        The keys under both protocols.
     """
     return [
         f"{task.name}/{protocol}{key}"
@@ -63,27 +66,27 @@ def keys_of(task: Task) -> list[str]:
     ]
 
 
-def of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | None) -> list[Evidence]:
-    """What a model's tasks say.
+def evidence_of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | None) -> list[Evidence]:
+    """Score and rank the test rows with the tasks of a model.
 
     Args:
-        model: In evaluation mode.
+        model: The model, in evaluation mode.
         batch: The test rows.
         corpus: The positives among them.
-        ks: As in `metrics_of`.
+        ks: List lengths, as in `metrics_of`.
 
     Returns:
-        Evidence of every task that is judged by labels, then of every one that ranks the catalogue.
+        Evidence of every task that is judged by labels, then of every task that ranks the catalogue.
 
     Raises:
-        ConfigError: If the catalogue has to be ranked, and the item tower reads context; or the weights are of half
-            precision.
+        ConfigError: If a task ranks the catalogue and the item tower reads context; or the weights are neither float32
+            nor float64.
         DataError: If a score is NaN; the message names the task.
     """
     check_weights(model)
     device = next(model.parameters(), torch.zeros(())).device
     batch, corpus = batch.to(device), corpus.to(device)
-    found = _points(model, batch, ks)
+    found = _scored(model, batch, ks)
     ranked = {name: task for name, task in model.tasks.items() if isinstance(task, CorpusTask)}
     vectors = _catalogue(model, batch, corpus.catalogue) if ranked else None
     for name, task in ranked.items():
@@ -93,7 +96,7 @@ def of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[int] | Non
     return [part.cpu() for part in found]
 
 
-def of_baseline(
+def evidence_of_baseline(
     baseline: Baseline,
     metrics: Metrics,
     batch: Batch,
@@ -102,18 +105,18 @@ def of_baseline(
     name: str | None = None,
     weights: Float[Tensor, " rows"] | None = None,
 ) -> list[Evidence]:
-    """What a baseline says.
+    """Score or rank the test rows with a baseline.
 
     Args:
-        baseline: Asked as the model is.
-        metrics: Makes fresh ones.
+        baseline: The baseline.
+        metrics: Creates the metrics.
         batch: The test rows.
         corpus: The positives among them.
-        name: The task it stands beside; its own name where not given.
-        weights: What each test row counts for; where not given, what it does by the baseline's own choice of rows.
+        name: The task that it is compared with, which names the evidence; by default the baseline itself.
+        weights: The weight of each test row; by default 0 for rows that the baseline's `where` does not select.
 
     Returns:
-        Evidence, under the name.
+        Evidence of scores, or of ranks under every protocol.
 
     Raises:
         DataError: If a score is NaN; the message names the baseline.
@@ -134,7 +137,7 @@ def of_baseline(
         )
 
 
-def _points(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Evidence]:
+def _scored(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Evidence]:
     """Evidence of the tasks whose scores are compared with labels."""
     kinds = (PointMetric, ListMetric)
     judged = {name: task for name, task in model.tasks.items() if metrics_of(task, ks, kinds)}
@@ -153,7 +156,7 @@ def _points(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Eviden
 
 
 def _scores(model: Model, judged: Mapping[str, Task], batch: Batch) -> dict[tuple[str, str], Tensor]:
-    """The scores of all rows, by task and part of what it says."""
+    """The scores of all rows, by task and part of its prediction."""
     blocks: dict[tuple[str, str], list[Tensor]] = {}
     for start in range(0, len(batch), ROWS):
         rows = batch.take(slice(start, start + ROWS))
@@ -166,7 +169,7 @@ def _scores(model: Model, judged: Mapping[str, Task], batch: Batch) -> dict[tupl
 
 
 def _labelled(name: str, metrics: Metrics, scores: Tensor, label: str, batch: Batch, weights: Tensor) -> Evidence:
-    """Scores beside the labels of their rows."""
+    """Evidence of scores: those of the rows with a label and a weight."""
     labels = batch[label]
     rows = ((weights != 0) & ~labels.isnan()).nonzero()[:, 0]
     unknown = rows[scores[rows].isnan()]
@@ -179,18 +182,18 @@ def _labelled(name: str, metrics: Metrics, scores: Tensor, label: str, batch: Ba
 def _ranked(
     model: Model, task: CorpusTask, metrics: Metrics, vectors: Tensor, batch: Batch, corpus: Corpus
 ) -> list[Evidence]:
-    """Evidence that holds ranks: one query a user, or one a row where a user's vector depends on the row."""
+    """Evidence of ranks, with one query per user, or one per row if a user's vector depends on the row."""
     rows = batch.take(corpus.rows)
     queries = corpus.queries()
-    asked = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
+    users = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
     items = batch.entities(batch.item_key, torch.arange(1, corpus.catalogue + 1, device=rows.users.device))
-    users = _embed(model.embed_users, asked) if len(rows) else vectors[:0]
-    scorer = dot(task.queries(users, asked), task.candidates(vectors, items))
+    user_vectors = _embed(model.embed_users, users) if len(rows) else vectors[:0]
+    scorer = dot(task.queries(user_vectors, users), task.candidates(vectors, items))
     return corpus.evidence(scorer, queries, metrics, task.row_weights(rows), task.name)
 
 
 def _catalogue(model: Model, batch: Batch, size: int) -> Float[Tensor, "items dim"]:
-    """Vectors of all items that have an id."""
+    """The vectors of all items except the unknown one."""
     if model.item.context:
         raise ConfigError(
             f"the item tower reads the context {', '.join(model.item.context)}, so that items have no vector before "
@@ -205,7 +208,7 @@ def _embed(embed: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
 
 @contextmanager
 def _naming(system: str) -> Iterator[None]:
-    """Say whose scores an error is about."""
+    """Prefix data errors with the system whose scores they are about."""
     try:
         yield
     except DataError as error:

@@ -16,8 +16,8 @@ from motet.tasks.ordinal import Ordinal
 ROWS = 1 << 16  # rows scored at once
 
 
-def of_probabilities(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve]:
-    """The curves of scores that are probabilities, which are those with a calibration error.
+def probability_curves(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve]:
+    """Compute the curves of all scores that are probabilities: those with a calibration error among their metrics.
 
     Args:
         evidence: Scored rows; other scores are skipped.
@@ -35,11 +35,11 @@ def of_probabilities(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve
     return found
 
 
-def of_levels(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
-    """The curves of the probability of reaching each level, for every `Ordinal` task.
+def level_curves(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
+    """Compute the curves of the probabilities of reaching each level, for every `Ordinal` task.
 
     Args:
-        model: In evaluation mode, without gradients.
+        model: The model, in evaluation mode.
         batch: The test rows.
 
     Returns:

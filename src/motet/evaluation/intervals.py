@@ -13,7 +13,7 @@ from torch import Tensor
 from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.student import student
+from motet.evaluation.student_t import critical_value
 from motet.metrics.base import Bias
 
 CELLS = 1 << 22  # draws x users held at once: 32 MB
@@ -157,5 +157,5 @@ def interval(
     if not total > 0:
         return Interval(low + total, high + total)  # certain, or not known at all
     lost = within**2 / (users - 1) + (between**2 / (seeds - 1) if between else 0.0)
-    reach = student(level, total**2 / lost) * math.sqrt(total)
+    reach = critical_value(level, total**2 / lost) * math.sqrt(total)
     return Interval(low - reach, high + reach)

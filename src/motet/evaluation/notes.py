@@ -1,4 +1,4 @@
-"""Notes below a report: who was left out of a ranking, and which lists are too long."""
+"""Notes of a report on its rankings: the users who are left out, and lists that are longer than the catalogue."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from motet.evaluation.corpus import Corpus
 from motet.evaluation.evidence import Evidence
 
 
-def said(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) -> list[str]:
-    """Who was left out of a ranking, and which lists are longer than the catalogue.
+def ranking_notes(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) -> list[str]:
+    """Count the users who are left out of a ranking, and name the lists that are longer than the catalogue.
 
     Args:
         evidence: Evidence of the system.
         test: The test log.
-        corpus: Its positives.
+        corpus: The positives of the test log.
 
     Returns:
-        Sentences.
+        Sentences for a report.
     """
     ranked = [part for part in evidence if part.labels is None]
     return [*_without_positives(ranked, test), *_too_long(ranked, corpus.catalogue)]

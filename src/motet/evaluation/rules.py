@@ -1,4 +1,4 @@
-"""Beside: simple rules on the rows that a system is evaluated on."""
+"""Simple rules that are evaluated on the same rows as a model, for comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from motet.baselines import Baseline, GlobalMean, Popularity, UserItemBias
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.evaluation.collect import metrics_of, of_baseline
+from motet.evaluation.collect import evidence_of_baseline, metrics_of
 from motet.evaluation.corpus import Corpus
 from motet.evaluation.evidence import Evidence
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
@@ -17,10 +17,10 @@ from motet.model import Model
 from motet.tasks.base import Task
 
 
-def of_rules(
+def evidence_of_rules(
     model: Model, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
 ) -> dict[str, list[Evidence]]:
-    """Evaluate simple rules in place of a model's tasks.
+    """Score or rank the test rows by a simple rule for each task of a model.
 
     Args:
         model: The model.
@@ -30,23 +30,25 @@ def of_rules(
         ks: List lengths, as in `metrics_of`.
 
     Returns:
-        Evidence by rule: popularity for tasks that rank the catalogue, the global mean for those that predict a label,
-        the mean of each item for those that order a user's rows.
+        Evidence by rule: popularity for tasks that rank the catalogue, the global mean for tasks that predict a label,
+        the item mean for tasks that order the rows of a user.
     """
     found: dict[str, list[Evidence]] = {}
     for name, task in model.tasks.items():
         for part, baseline in _rules(task, train):
-            metrics = partial(metrics_of, task, ks, kinds(baseline), part)
-            evidence = of_baseline(baseline, metrics, batch, corpus, name=name, weights=task.row_weights(batch))
+            metrics = partial(metrics_of, task, ks, metric_kinds(baseline), part)
+            evidence = evidence_of_baseline(
+                baseline, metrics, batch, corpus, name=name, weights=task.row_weights(batch)
+            )
             found.setdefault(baseline.name, []).extend(evidence)
     return found
 
 
-def kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
+def metric_kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
     """The metrics that apply to a baseline.
 
     Args:
-        baseline: Any.
+        baseline: The baseline.
 
     Returns:
         Metrics of ranks, or metrics of labels.
