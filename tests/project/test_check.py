@@ -97,6 +97,23 @@ def test_events_that_say_nothing(folder: Path, tables: Tables) -> None:
     ]
 
 
+def test_times_that_look_like_days(folder: Path, tables: Tables) -> None:
+    frame = pl.read_parquet(folder / "wide.parquet").with_columns(pl.col("day") + 45292, shown=20_000.5)
+    frame.write_parquet(folder / "wide.parquet")
+    made = [None, *range(30_001, 30_020)]
+    pl.DataFrame({"sku": [f"s{row}" for row in range(20)], "made": made}).write_parquet(folder / "items.parquet")
+    tables["data"]["items"] = "items.parquet"
+    tables["schema"]["context_features"] = {"shown": "Timestamp"}
+    tables["schema"]["item_features"] = {"made": "Timestamp"}
+    found = [line for line in check(project(folder, tables)).warnings if "days" in line]
+    assert found[0] == (
+        "column 'day' is read as seconds since 1970, and holds what looks like days, such as 45292, which is 2024-01-01"
+        " in Excel: convert them with pl.date(1899, 12, 30) + pl.duration(days=...); if it counts seconds or steps, all "
+        "is well"
+    )
+    assert [line.split()[1] for line in found] == ["'day'", "'shown'", "'made'"]
+
+
 def test_rows_that_contradict_each_other(folder: Path, tables: Tables) -> None:
     """At one moment a user cannot both click and not click; on one day they can."""
     frame = pl.read_parquet(folder / "wide.parquet")

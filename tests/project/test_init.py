@@ -169,6 +169,9 @@ def test_times(tmp_path: Path) -> None:
     frame.with_columns(pl.col("ts") * 1000).write_parquet(tmp_path / "log.parquet")
     declared(tmp_path, "log.parquet")
     assert "ts (times in milliseconds, or not in ISO 8601" in (tmp_path / "motet.toml").read_text()
+    frame.with_columns(ts=45292 + pl.int_range(pl.len())).write_parquet(tmp_path / "log.parquet")
+    assert declared(tmp_path, "log.parquet")["schema"]["time"] == "ts"
+    assert "by its name, though its numbers look like days instead" in (tmp_path / "motet.toml").read_text()
 
 
 def test_ids_without_a_telling_name(tmp_path: Path) -> None:

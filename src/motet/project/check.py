@@ -9,13 +9,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from motet.data.entities import Bag, Codes, Column, Entities
+from motet.data.entities import Bag, Codes, Column, Entities, Numbers
 from motet.data.log import EventLog
 from motet.data.mix import Mix
+from motet.data.schema import Timestamp
 from motet.data.table import Table
 from motet.errors import MotetError
 from motet.evaluation.leaks import absent, interleaved, telling
 from motet.model import Model
+from motet.project.days import as_days
 from motet.project.logs import ORIGIN
 from motet.project.project import Project
 from motet.project.rows import Divided
@@ -75,6 +77,7 @@ def check(project: Project) -> Findings:
     _look_at_mix(project, log, found)
     for side in ("user", "item"):
         _look_at_features(side, getattr(log, f"{side}s"), found)
+    _look_at_times(log, found)
     _look_at_events(log, found)
     _look_at_pairs(project, model, rows, found)
     for name in model.tasks:
@@ -172,6 +175,22 @@ def _odd_codes(codes: Tensor, what: str) -> str:
     if different == len(known) >= FEW:
         return f"is different for every {what}: it says no more than the id"
     return ""
+
+
+def _look_at_times(log: EventLog, found: Findings) -> None:
+    """Times that look like days, and would all be in one night of 1970."""
+    schema = log.schema
+    own = [name for name, kind in schema.context_features.items() if isinstance(kind, Timestamp)]
+    times = {name: log.columns[name] for name in (schema.time, *own) if name is not None}
+    for side in (log.users, log.items):
+        features = {name: side.features[name] for name, kind in side.kinds.items() if isinstance(kind, Timestamp)}
+        times |= {name: column.values for name, column in features.items() if isinstance(column, Numbers)}
+    for name, values in times.items():
+        if told := as_days(values[~values.isnan()]):
+            found.warnings.append(
+                f"column {name!r} is read as seconds since 1970, and holds what looks like days, {told}; if it counts "
+                "seconds or steps, all is well"
+            )
 
 
 def _look_at_events(log: EventLog, found: Findings) -> None:

@@ -13,6 +13,7 @@ from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.project.days import as_days
 from motet.project.profile import Profile
 
 USERS = (
@@ -201,8 +202,13 @@ def _times(found: Guess) -> None:
                     "times in milliseconds, or not in ISO 8601: a log needs seconds since 1970 or dates"
                 )
             else:
-                found.take("time", column.name, "by its type" if column in typed else "by its name")
+                found.take("time", column.name, "by its type" if column in typed else "by its name" + _days(column))
                 return
+
+
+def _days(column: Profile) -> str:
+    told = as_days(column.sample.cast(pl.Float64).to_torch()) if column.dtype.is_numeric() else ""
+    return f", though its numbers look like days instead of seconds, {told}" if told else ""
 
 
 def _is_time(column: Profile) -> bool:
