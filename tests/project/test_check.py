@@ -108,8 +108,8 @@ def test_times_that_look_like_days(folder: Path, tables: Tables) -> None:
     found = [line for line in check(project(folder, tables)).warnings if "days" in line]
     assert found[0] == (
         "column 'day' is read as seconds since 1970, and holds what looks like days, such as 45292, which is 2024-01-01"
-        " in Excel: convert them with pl.date(1899, 12, 30) + pl.duration(days=...); if it counts seconds or steps, all "
-        "is well"
+        " in Excel: convert them with pl.date(1899, 12, 30) + pl.duration(days=...); if it counts seconds or steps, "
+        "all is well"
     )
     assert [line.split()[1] for line in found] == ["'day'", "'shown'", "'made'"]
 
