@@ -307,6 +307,15 @@ def test_two_models_side_by_side(visit: Open, recommender: Recommender) -> None:
     expect(page.locator(".ranking")).to_have_count(1)
 
 
+def test_the_model_that_is_shown_is_the_one_that_answered(visit: Open) -> None:
+    def others(route: Route) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json={**answer, "model": {"name": "other", "version": "1"}})
+
+    page = visit("#user=3", model=two_models, recommend=others)
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("other")
+
+
 def test_a_model_of_every_weighting_can_be_asked_again(visit: Open, recommender: Recommender) -> None:
     asked: list[Any] = []
 
@@ -374,17 +383,20 @@ def test_a_failure_is_told_and_can_be_tried_again(visit: Open, path: str) -> Non
 
 def test_a_token_is_asked_for_and_sent(visit: Open) -> None:
     def guarded(route: Route) -> None:
-        if route.request.headers.get("authorization") == "Bearer right":
+        token = route.request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token == "right":
             route.continue_()
         else:
-            route.fulfill(status=401, json={"error": {"code": "no_token", "message": "", "field": None}})
+            status, code = (403, "wrong_scope") if token == "writer" else (401, "no_token")
+            route.fulfill(status=status, json={"error": {"code": code, "message": "", "field": None}})
 
     page = visit("#user=3", fails=True, **{"**": guarded})
-    for token in ("wrong", "right"):
+    said = {"wrong": "That token was not accepted.", "writer": "That token lacks the scope read.", "right": None}
+    for token, words in said.items():
         page.get_by_label("Token", exact=True).fill(token)
         page.get_by_role("button", name="Continue").click()
-        if token == "wrong":
-            expect(page.get_by_text("That token was not accepted.")).to_be_visible()
+        if words is not None:
+            expect(page.get_by_text(words)).to_be_visible()
     expect(page.locator(".pick")).not_to_have_count(0)
 
 

@@ -9,11 +9,10 @@ export class ServiceError extends Error {
     super(message ?? `The service answered ${status}.`);
     Object.assign(this, { status, code, field });
     if (status === 503) this.title = "The service is busy. ";
-    if (status === 403) this.title = "This token does not allow that. ";
   }
 }
 
-/** `ask()` resolves to a token; it is called when the service requires one. */
+/** `ask(why)` resolves to a token; it is called when the service requires one, or another one. */
 export function onTokenWanted(ask) {
   askForToken = ask;
 }
@@ -25,12 +24,18 @@ async function call(path, { body, signal, raw } = {}) {
   if (body) headers["Content-Type"] = "application/json";
   if (token()) headers.Authorization = `Bearer ${token()}`;
   const answer = await reach(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
-  if (answer.status === 401 && askForToken) {
-    sessionStorage.setItem(TOKEN, await askForToken(Boolean(token())));
-    return call(path, { body, signal, raw });
-  }
-  if (!answer.ok) throw new ServiceError(answer.status, (await answer.json().catch(() => ({}))).error);
-  return raw ? answer.blob() : answer.json();
+  if (answer.ok) return raw ? answer.blob() : answer.json();
+  const { error } = await answer.json().catch(() => ({}));
+  const why = refused(answer.status, error?.code);
+  if (why === null || !askForToken) throw new ServiceError(answer.status, error);
+  sessionStorage.setItem(TOKEN, await askForToken(why));
+  return call(path, { body, signal, raw });
+}
+
+/** Why another token is needed; null if it is not. */
+function refused(status, code) {
+  if (status === 401) return token() ? "That token was not accepted. " : "";
+  return code === "wrong_scope" ? "That token lacks the scope read. " : null;
 }
 
 async function reach(path, request) {

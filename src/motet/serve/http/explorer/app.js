@@ -121,7 +121,7 @@ function theme(button) {
 let asking = null;
 
 /** Opens one dialog, even if several requests get 401 at once. */
-function askForToken(wrong) {
+function askForToken(why) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("token");
     const input = h("input", { id: "token-input", type: "password", autocomplete: "off", required: true });
@@ -129,7 +129,7 @@ function askForToken(wrong) {
       "form",
       { onsubmit: (event) => { event.preventDefault(); dialog.close(); asking = null; resolve(input.value.trim()); } },
       h("h2", { id: "token-title" }, "This service requires a token"),
-      h("p", { class: "note" }, wrong ? "That token was not accepted. " : "", "The token stays in this tab and is sent only to this service."),
+      h("p", { class: "note" }, why, "The token stays in this tab and is sent only to this service."),
       h("label", { for: "token-input" }, "Token"),
       input,
       h("div", { class: "tools" }, h("button", { class: "main" }, "Continue")),

@@ -215,6 +215,7 @@ function picksPanel(model, mark) {
       const beside = answers.length > 1 ? orders[1 - at] : null;
       ranking.draw(lists.get(key), items, { tasks: tasks ?? model.tasks, ends, before, beside, onlook: mark });
     });
+    pickers?.answered(answers[0].model.name);
     note.textContent = words(answers, orders);
     const first = answers[0].items[0];
     announce(first ? `${plural(answers[0].items.length, "recommendation")}; first ${catalogue.title(first.id)}` : "Nothing to recommend");
@@ -261,8 +262,12 @@ function pick(models) {
   const other = h("select", { "aria-label": "Compare with", onchange: () => state.set({ beside: other.value || null }) }, h("option", { value: "" }, "no comparison"), options());
   return {
     element: h("span", { class: "models" }, main, h("span", { class: "faint" }, "compared with"), other),
+    /** The model that answered: which one it is, the service decides by the user. */
+    answered(name) {
+      main.value = name;
+    },
     update(current) {
-      main.value = current.model ?? models[0].name;
+      if (current.model) main.value = current.model;
       other.value = current.beside ?? "";
     },
   };
