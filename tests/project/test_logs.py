@@ -12,6 +12,7 @@ import torch
 from motet import Recommender
 from motet.compare.fingerprint import fingerprints
 from motet.data.mix import Mix
+from motet.data.recent import sessions
 from motet.errors import ConfigError, DataError
 from motet.project import Project, check
 from motet.project.logs import ORIGIN, mixed
@@ -80,6 +81,29 @@ def test_a_log_that_no_task_learns_from_is_left_out(folder: Path, survey: Tables
     assert not isinstance(alone, Mix)
     assert alone.columns[ORIGIN].unique().tolist() == [0]
     assert found.fit(found.model(rows.train), rows, epochs=1)["loss/retrieval"].is_finite().all()
+
+
+def test_sessions_of_all_logs_together(folder: Path, survey: Tables) -> None:
+    """A list is a session, a condition reads its number, and only the logs with the label learn from it."""
+    frame = pl.read_parquet(folder / "wide.parquet").with_columns(clicked=pl.int_range(pl.len()) // 12 % 2)
+    frame.with_columns(day=pl.int_range(pl.len()) // 48).write_parquet(folder / "wide.parquet")
+    survey["sessions"] = {"gap_minutes": 0}
+    survey["tasks"] += [{"kind": "Listwise", "label": "clicked", "by": "session", "where": "session > 1"}]
+    found = project(folder, survey)
+    log = found.log()
+    assert torch.equal(
+        log.columns["session"], sessions(project(folder, {**survey, "sessions": None}).log(), 0).columns["session"]
+    )
+    rows = found.divide(log)
+    mix = found.mix(model := found.model(rows.train), rows)
+    assert isinstance(mix, Mix)
+    assert all("session" in part.columns for part in mix.logs)
+    assert [model.tasks["clicked"].has_columns(part.batch()) for part in mix.logs] == [True, False]
+    assert found.fit(model, rows, epochs=1)["loss/clicked"].is_finite().all()
+    with pytest.raises(
+        ConfigError, match=r"^shop.toml \[sessions\]: 'gap' is not a setting of sessions. Settings: gap_minutes, n"
+    ):
+        project(folder, {**survey, "sessions": {"gap": 30}})
 
 
 def test_it_trains_judges_and_is_saved(folder: Path, survey: Tables) -> None:

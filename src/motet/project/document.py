@@ -78,6 +78,8 @@ class Document(_Table):
             `masked_pairs`, and `ratio` as in `mix`. Their features are those of `recommend.context`. None by default.
         split: The test rows: a function of `split` and its arguments. Without it, all rows are used for training.
         validation: Rows taken from the training rows to evaluate on after each epoch: as `split`. None by default.
+        sessions: A column with the number of the user's session, for `Listwise(by=...)` and conditions: arguments of
+            `sessions`. None by default.
         recent: A column with the user's events before each row, for a `SequenceTower`: arguments of `recent`.
         towers: The towers that turn users and items into vectors; a `FeatureTower` each by default.
         tasks: The objectives, one table each.
@@ -101,6 +103,7 @@ class Document(_Table):
     pairs: Pairs | None = None
     split: Any = None
     validation: Any = None
+    sessions: dict[str, Any] | None = None
     recent: dict[str, Any] | None = None
     towers: Towers = Field(default_factory=Towers)
     tasks: list[Any] = Field(min_length=1)

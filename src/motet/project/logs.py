@@ -94,12 +94,13 @@ def mixed(
         return rows
     learning = [task for name, task in model.tasks.items() if model.weights[name] > 0]
     declared = {name for schema in schemas for name in schema.columns}
-    features = rows.schema.context_features.keys() - declared  # computed from the events, for rows of any log
+    labels = set() if pairs is None else set(pairs.schema.signals)
+    computed = rows.columns.keys() - declared - labels - {ORIGIN}  # sessions, recent items and counts: in every log
     origin = _origin(rows)
     logs = [rows.take(origin == number) if len(schemas) > 1 else rows for number in range(len(schemas))]
-    own = [{*schema.columns, *features} for schema in schemas]
+    own = [{*schema.columns, *computed} for schema in schemas]
     if pairs is not None:
-        logs, own = [*logs, pairs], [*own, set(pairs.schema.columns)]
+        logs, own = [*logs, pairs], [*own, set(pairs.columns)]
     used = [
         number
         for number, columns in enumerate(own)

@@ -16,7 +16,7 @@ from motet.calibration import calibrate
 from motet.data.log import EventLog
 from motet.data.masked_pairs import masked_pairs
 from motet.data.mix import Mix
-from motet.data.recent import recent
+from motet.data.recent import recent, sessions
 from motet.data.schema import Schema
 from motet.errors import ConfigError, MotetError
 from motet.evaluation import Report, evaluate
@@ -92,6 +92,7 @@ class Project:
         self.pairs = self._optional(made, {"masked_pairs": masked_pairs}, "pairs", beside=("ratio",))
         self.split = self._optional(document.split, SPLITS, "split")
         self.validation = self._optional(document.validation, SPLITS, "validation")
+        self.sessions = self._optional(document.sessions, {"sessions": sessions}, "sessions")
         self.recent = self._optional(document.recent, {"recent": recent}, "recent")
         towers = offered(Tower)
         self.user = self._part(document.towers.user, towers, "towers.user")
@@ -204,7 +205,8 @@ class Project:
         """Read the data.
 
         Returns:
-            All rows. With further logs, a column `log` holds the number of each row's log.
+            All rows, with their sessions if the file declares any. With further logs, a column `log` holds the number
+            of each row's log.
 
         Raises:
             DataError: If a file is missing, or does not match the schema.
@@ -213,7 +215,8 @@ class Project:
         users, items = (None if each is None else self.path(each) for each in (data.users, data.items))
         events = EventLog.read(self.path(data.events), self.schema.make(), users=users, items=items)
         further = zip(self.document.mix, self.schemas[1:], strict=True)
-        return join(events, [events.encode(self.path(log.events), schema=schema.make()) for log, schema in further])
+        log = join(events, [events.encode(self.path(log.events), schema=schema.make()) for log, schema in further])
+        return log if self.sessions is None else self.sessions.make(log)
 
     def divide(self, log: EventLog) -> Divided:
         """Split the rows, and make pairs from the training rows if the file declares any.

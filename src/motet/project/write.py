@@ -65,7 +65,7 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
     document.add("weights", _table(tables["weights"], None, _about("weights"), explain=False))
     document.add("balancer", _part("balancer", tables["balancer"], explain=explain))
     document.add("training", _table(tables["training"], fit, _about("training"), explain=explain))
-    for name in ("validation", "recent", "trunk", "preference"):
+    for name in ("validation", "sessions", "recent", "trunk", "preference"):
         if name not in tables:
             _say(document, f"Optional: [{name}]. {_about(name)}{_kinds(name)}")
     _say(document, f"Optional: [[mix]]. {_about('mix')}")
