@@ -35,6 +35,12 @@ def test_sweep_and_write(motet: Run, folder: Path) -> None:
     assert tomllib.loads((folder / "motet.toml").read_text())["towers"]["user"]["dim"] == 4
 
 
+def test_sweep_says_why_a_trial_failed(motet: Run, folder: Path) -> None:
+    ran = motet("sweep", "motet.toml", *CHANGES, "--over", "towers.user.dim=32,4", "-o", folder / "failing")
+    assert ran.code == 0
+    assert "\nTrial 1 failed: ConfigError: motet.toml: task " in ran.out
+
+
 def test_tune(motet: Run, folder: Path) -> None:
     arguments = ("tune", "motet.toml", *CHANGES, "--trials", 2, "--over", "towers.*.dim=4,8")
     ran = motet(*arguments)

@@ -193,6 +193,26 @@ def test_a_full_disk_keeps_what_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [trial.state for trial in start(tmp_path)] == ["done"] * 4
 
 
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    start(tmp_path)
+    with (tmp_path / TRIALS).open("a") as file:
+        file.write("mould\n")
+    with pytest.raises(DataError, match=r"line 9 of .*trials.jsonl is not a trial .*; remove the line, or repeat"):
+        start(tmp_path)
+    (tmp_path / PLAN).write_text("")
+    with pytest.raises(DataError, match=r"plan.json is damaged or missing .*; restore it from a copy, or repeat"):
+        start(tmp_path)
+
+
+def test_who_only_reads_leaves_a_line_that_is_being_written(tmp_path: Path) -> None:
+    start(tmp_path)
+    with (tmp_path / TRIALS).open("a") as file:
+        file.write('{"number": 4, ')
+    before = (tmp_path / TRIALS).read_bytes()
+    assert sorted(read_trials(tmp_path)) == [0, 1, 2, 3]
+    assert (tmp_path / TRIALS).read_bytes() == before
+
+
 def test_a_trial_as_a_line() -> None:
     trial = Trial(3, {"a": [64]}, "pruned", {"x": 1.5}, seconds=2.0, rungs={3: 0.5}, epochs=2, memory={"m": 1})
     assert Trial.of(trial.line()) == trial

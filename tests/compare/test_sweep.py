@@ -15,6 +15,9 @@ from rich.console import Console
 from motet.compare import choose, sweep
 from motet.compare.declared import declared, pairs
 from motet.compare.folder import RULES, TRIALS, read_trials
+from motet.compare.found import Sweep
+from motet.compare.objective import Yardstick
+from motet.compare.trial import Trial
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
 
@@ -53,6 +56,19 @@ def test_weights_on_a_grid(project: Project, tmp_path: Path) -> None:
     assert "popularity" in shown
     assert "global mean" in shown
     assert shown.count("*") == len(found.front)
+
+
+def test_the_table_breaks_no_word() -> None:
+    keys = ("retrieval/unseen/ndcg@10", "stars/rmse", "purchase/auc")
+    settings = {f"weights.{key.partition('/')[0]}": 1.5 for key in keys}
+    trial = Trial(0, settings, "done", dict.fromkeys(keys, 0.5))
+    beside = {"popularity": {keys[0]: 0.1}, "global mean": {keys[1]: 1.1}}
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(Sweep(keys, (trial,), Yardstick(keys, beside, (), {})).table())
+    shown = captured.get()
+    words = ("retrieval", "unseen", "ndcg@10", "weights.", "purchase", "popularity", "global", "mean")
+    assert [word for word in words if word not in shown] == []
 
 
 def test_the_middle_is_the_project_itself(project: Project, tmp_path: Path) -> None:
@@ -121,6 +137,8 @@ def test_a_chosen_trial_is_written_back(file: Path, tmp_path: Path) -> None:
     assert text(folder) == before
     with pytest.raises(ConfigError, match=r"trial 9 does not exist in .*; finished trials: 0, 1, 2, 3, 4, 5"):
         choose(Project.read(file), 9, folder)
+    with pytest.raises(ConfigError, match=r"there is no sweep in .*elsewhere; name its folder with -o, or start it"):
+        choose(Project.read(file), 5, tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="the project was not read from a file"):
         choose(Project(tomllib.loads(file.read_text())), 0, folder)
 

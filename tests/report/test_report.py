@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from motet.artifact import folder as artifact
+from motet.compare.found import Sweep
+from motet.compare.objective import Yardstick
+from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.recommender import Recommender
-from motet.report import Record, charts, read_runs, write_report
+from motet.report import Record, charts, front, read_runs, write_report
+from motet.report.blocks import Figures
 from motet.report.page import figures, sections
 
 from .conftest import SCRIPT
@@ -64,6 +68,17 @@ def test_simple_rules_stand_beside_the_front(sweep: Path, page: Path) -> None:
     assert "40 rows, chosen by a coin." in text
     drawn = (page.parent / "figures" / "sweep-front-stars-rmse-retrieval-unseen-ndcg-10.svg").read_text()
     assert all(f">{rule}</text>" in drawn for rule in ("global mean", "popularity"))
+
+
+def test_a_line_joins_the_front_of_two_objectives() -> None:
+    keys = ("a/ndcg@10", "b/ndcg@10", "c/ndcg@10")
+    points = [(0.1, 0.3, 0.1), (0.2, 0.2, 0.2), (0.3, 0.1, 0.1), (0.1, 0.1, 0.3)]  # the last is good in c alone
+    trials = tuple(Trial(place, {}, "done", dict(zip(keys, each, strict=True))) for place, each in enumerate(points))
+    (section,) = front.sections("sweep", Sweep(keys, trials, Yardstick(keys, {}, (), {})))
+    (drawn,) = (block for block in section.blocks if isinstance(block, Figures))
+    rows = drawn.figures[0].spec["data"]["values"]
+    assert [row["front"] for row in rows] == ["on the front"] * 4
+    assert [row["joined"] for row in rows] == [True, True, True, False]
 
 
 def test_a_model_without_a_record_is_asked_all_the_same(model: Path, tmp_path: Path) -> None:
@@ -149,7 +164,8 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
     shutil.copytree(sweep, copy, dirs_exist_ok=True)
     (copy / "rules.json").unlink()
     with pytest.raises(
-        DataError, match=r"rules.json is damaged or missing .*; restore it from a copy, or repeat the sweep"
+        DataError,
+        match=r"rules.json is damaged or missing .*; restore it from a copy, or repeat the run in another folder",
     ):
         read_runs([copy])
 

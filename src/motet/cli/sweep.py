@@ -108,6 +108,12 @@ def _show(found: Sweep, project: Path, *, json: bool) -> None:
         return
     Console(markup=False, highlight=False).print(found.table())
     print("\n".join(found.yardstick.notes))
+    for trial in found.trials:
+        if trial.state == "failed":
+            print(f"Trial {trial.number} failed: {trial.error}")
     start = ", ".join(f"{key} {figure:.4f}" for key, figure in found.reference.items())
     print(f"* on the Pareto front. Hypervolume {found.hypervolume:.4g}, relative to {start}.")
-    print(f"To use a trial: motet sweep {project} --write {found.front[0].number}")
+    if not found.hypervolume:
+        print("It is 0 because no trial is better than these figures in every objective.")
+    if found.front:
+        print(f"To use a trial: motet sweep {project} --write {found.front[0].number}")

@@ -92,5 +92,7 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
     stopped = sum(trial.state == "pruned" for trial in found.trials)
     print(f"Trials: {len(found.trials)}, of which {stopped} stopped early.")
     print("The best trial was chosen on these rows, so its metrics are optimistic.")
+    if not found.settings:
+        print("None was better than the project as it is.")
     for key, value in found.settings.items():
         print(f"  {key} = {'(not given)' if value is None else value}")

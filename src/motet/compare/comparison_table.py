@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from motet.compare.comparison import SERVED, Comparison, Estimate, System, Versus
+from motet.compare.sweep_table import heading
 
 WORDS = {"better": "helped", "worse": "HURT", "undecided": "too close"}
 STYLES = {"better": "green", "worse": "bold red", "undecided": ""}
@@ -25,10 +26,10 @@ def comparison_table(found: Comparison) -> Table:
     """
     count = len(found.seeds)
     title = f"Test rows, {count} seed{'s' * (count > 1)}, intervals of {found.level:.0%}"
-    drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
     drawn.add_column("system")
     for key in found.headlines.values():
-        drawn.add_column(key, justify="right", overflow="fold")
+        drawn.add_column(heading(key), justify="right", overflow="fold")
     last: str | None = None
     for system in found.systems:
         if last is not None and system.kind != last:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from motet.artifact.folder import MANIFEST
 from motet.compare.trial import Trial
-from motet.errors import ArtifactError, ConfigError
+from motet.errors import ArtifactError, ConfigError, DataError
 
 PLAN, RULES, TRIALS, LOCK = "plan.json", "rules.json", "trials.jsonl", "lock"
 
@@ -31,6 +31,7 @@ class RunFolder:
 
     Raises:
         ConfigError: On entering: if another process is using the folder, or it holds another run or a saved model.
+        DataError: On entering: if a file of the run is damaged.
         ArtifactError: If the folder cannot be written; earlier records are kept.
 
     Attributes:
@@ -53,7 +54,7 @@ class RunFolder:
         try:
             self._hold(self._lock)
             self._same_run()
-            self.trials = read_trials(self.path)
+            self.trials = read_trials(self.path, repair=True)
         except BaseException:
             os.close(self._lock)
             raise
@@ -112,31 +113,64 @@ class RunFolder:
         if not file.exists():
             write_whole(file, json.dumps(self.plan, indent=1))
             return
-        difference = _difference(json.loads(file.read_text(encoding="utf-8")), self.plan)
+        difference = _difference(read_json(file), self.plan)
         if difference:
             raise ConfigError(
                 f"{self.path} holds another run: {difference}; give another folder with -o, or remove this one"
             )
 
 
-def read_trials(path: Path) -> dict[int, Trial]:
-    """Read the trials of a folder; an incomplete last line, left by a kill, is removed.
+def read_trials(path: Path, *, repair: bool = False) -> dict[int, Trial]:
+    """Read the trials of a folder, without an incomplete last line, which a kill may have left.
 
     Args:
         path: The folder.
+        repair: Whether to remove an incomplete last line from the file, so that more lines can be added. Only for the
+            process that writes to the folder: to others, a line is incomplete while it is written.
 
     Returns:
         Trials by number.
+
+    Raises:
+        DataError: If a line is not a trial; the message names it.
     """
     file = path / TRIALS
     if not file.exists():
         return {}
     content = file.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
+    if repair and whole != content:
         os.truncate(file, len(whole))
-    trials = (Trial.of(line) for line in whole.decode("utf-8").splitlines())
+    trials = [_trial(line, f"line {number} of {file}") for number, line in enumerate(whole.split(b"\n")[:-1], 1)]
     return {trial.number: trial for trial in trials}
+
+
+def _trial(line: bytes, place: str) -> Trial:
+    try:
+        return Trial.of(line.decode())
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{place} is not a trial ({error}); remove the line, or repeat the run") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a file of a run.
+
+    Args:
+        file: A file that holds a JSON object.
+
+    Returns:
+        The object.
+
+    Raises:
+        DataError: If the file is missing or damaged.
+    """
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, FileNotFoundError) as error:
+        raise DataError(
+            f"{file} is damaged or missing ({error}); restore it from a copy, or repeat the run in another folder"
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def write_whole(file: Path, text: str) -> None:

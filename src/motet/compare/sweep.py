@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from motet.compare.fingerprint import fingerprints
-from motet.compare.folder import PLAN, RunFolder, read_trials
+from motet.compare.folder import PLAN, RunFolder, read_json, read_trials
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.objective import objectives as one_a_task
@@ -136,10 +135,14 @@ def choose(project: Project, number: int, folder: str | Path = "sweep") -> Trial
         The trial.
 
     Raises:
-        ConfigError: If the project was not read from a file, or there is no finished trial of this number.
+        ConfigError: If the project was not read from a file, there is no sweep in the folder, or no finished trial of
+            this number.
+        DataError: If the folder is damaged.
     """
     if project.file is None:
         raise ConfigError("the project was not read from a file, so there is none to write into; use Project.read")
+    if not (Path(folder) / PLAN).exists():
+        raise ConfigError(f"there is no sweep in {folder}; name its folder with -o, or start it with: motet sweep")
     trials = read_trials(Path(folder))
     done = sorted(trial.number for trial in trials.values() if trial.state == "done")
     if number not in done:
@@ -185,7 +188,7 @@ def _drawn(dimensions: Mapping[str, Dimension], sampler: Sampler, keys: Sequence
 def _units(folder: Path, declared: Mapping[str, float]) -> dict[str, float]:
     """The weights that shares refer to; in a resumed sweep, those it began with."""
     file = folder / PLAN
-    return dict(json.loads(file.read_text(encoding="utf-8")).get("units", declared) if file.exists() else declared)
+    return dict(read_json(file).get("units", declared) if file.exists() else declared)
 
 
 def _rest(project: Project, declaration: Declaration, swept: Iterable[str]) -> dict[str, Any]:

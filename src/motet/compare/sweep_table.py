@@ -24,11 +24,13 @@ def sweep_table(found: Sweep) -> Table:
     Returns:
         One row per trial.
     """
-    drawn = Table(box=box.SIMPLE_HEAD, title="Validation rows", title_justify="left", caption_justify="left")
+    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title="Validation rows", title_justify="left")
     keys = list(dict.fromkeys(key for trial in found.trials for key in trial.settings))
-    drawn.add_column("trial", justify="right")
+    beside = rules(found.yardstick.beside, found.objectives)
+    words = [word for name in beside for word in name.split()]
+    drawn.add_column("trial", justify="right", overflow="fold", min_width=max(map(len, words), default=0))
     for name in (*keys, *found.objectives, "s"):
-        drawn.add_column(name, justify="right", overflow="fold")
+        drawn.add_column(heading(name), justify="right", overflow="fold")
     front = {trial.number for trial in found.front}
     for trial in found.trials:
         mark = ON_FRONT if trial.number in front else " "
@@ -37,7 +39,7 @@ def sweep_table(found: Sweep) -> Table:
         figures = [_figure(trial, key) for key in found.objectives]
         drawn.add_row(f"{mark} {trial.number}", *settings, *figures, f"{trial.seconds:.1f}", style=style)
     drawn.add_section()
-    for name, row in rules(found.yardstick.beside, found.objectives).items():
+    for name, row in beside.items():
         drawn.add_row(name, *[""] * len(keys), *row, "")
     return drawn
 
@@ -58,6 +60,22 @@ def rules(beside: Mapping[str, Mapping[str, float]], keys: Sequence[str]) -> dic
         for name, row in found.items()
         if not all(map(math.isnan, row))
     }
+
+
+def heading(name: str) -> str:
+    r"""A setting or the key of a metric over a narrow column: broken between its parts, not within a word.
+
+    Args:
+        name: The name.
+
+    Returns:
+        Its parts, one a line.
+
+    Example:
+        >>> heading("retrieval/unseen/ndcg@10"), heading("training.optimizer.lr")
+        ('retrieval\nunseen\nndcg@10', 'training.\noptimizer.\nlr')
+    """
+    return name.replace("/", "\n") if "/" in name else name.replace(".", ".\n")
 
 
 def _figure(trial: Trial, key: str) -> str:

@@ -69,8 +69,12 @@ class Tuned:
         if project.file is None:
             raise ConfigError("the project was not read from a file, so there is none to copy; use Project.read")
         figures = [f"{key} {self.start.figure(key):.4f} -> {self.best.figure(key):.4f}" for key in self.score.keys]
-        notes = [f"Tuned by motet on validation rows, in {len(self.trials)} trials: {', '.join(figures)}. Changed:"]
+        count = len(self.trials)
+        tried = f"Tuned by motet on validation rows, in {count} trial{'s' * (count > 1)}"
         settings = spread(project, self.settings)
+        notes = [
+            f"{tried}: {', '.join(figures)}. Changed:" if settings else f"{tried}: none was better than the project."
+        ]
         notes += [f"  {key} = {value}" for key, value in settings.items() if value is not None]
         rewrite(project.file, settings, output=Path(output), notes=notes)
 

@@ -97,10 +97,11 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
 
 
 def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] = ()) -> dict[str, Any]:
-    """Trials by two objectives: those on the Pareto front in colour and joined by a line, dominated ones grey.
+    """Trials by two objectives: those on the Pareto front in colour, dominated ones grey.
 
     Args:
-        rows: Each with `x`, `y`, `front`, and fields for the tooltip.
+        rows: Each with `x`, `y`, `front`, `joined` (whether it is on the front of these two objectives, which a line
+            joins), and fields for the tooltip.
         keys: Keys of the two metrics.
         rules: Simple rules, each with its name, `rule`, and `x`, `y` or both; drawn as lines across the chart.
 
@@ -117,14 +118,15 @@ def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] =
         )
         for kind, field, key in ((alt.X, "x", keys[0]), (alt.Y, "y", keys[1]))
     )
-    hover = _hover(alt, [{name: value for name, value in row.items() if name not in ("x", "y")} for row in rows])
+    hover = _hover(
+        alt, [{name: value for name, value in row.items() if name not in ("x", "y", "joined")} for row in rows]
+    )
     scale = alt.Scale(domain=["on the front", "dominated"], range=[OWN, GREY])
     base = alt.Chart(_data(alt, rows)).encode(x=x, y=y)
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
         color=alt.Color("front:N", scale=scale, legend=alt.Legend()), tooltip=hover
     )
-    front = base.transform_filter("datum.front === 'on the front'")
-    joined = front.mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True)
+    joined = base.transform_filter("datum.joined").mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True)
     lines = [line for field, axis in (("x", x), ("y", y)) for line in _across(alt, rules, field, axis)]
     return _spec(alt.layer(*lines, joined, points), height=320)
 

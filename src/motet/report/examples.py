@@ -42,7 +42,8 @@ def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
         found = [item for item in answer.ids.tolist() if item is not None]
         scores = {"score": answer.scores, **answer.tasks}
         recommended = _described(found, recommender.items, {name: part.tolist() for name, part in scores.items()})
-        card = f"{log.users.key} {id}: {int(events[row]):,} events"
+        count = int(events[row])
+        card = f"{log.users.key} {id}: {count:,} event{'s' * (count != 1)}"
         cards[card] = [_history(log, row), Table("Recommended, with each task's score", *recommended)]
     text = (
         "Users from the one with the most training events to the one with the fewest, evenly spread. Items are ordered "

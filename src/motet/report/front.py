@@ -6,8 +6,12 @@ import math
 from collections.abc import Iterator
 from itertools import combinations
 
+import torch
+
 from motet.compare.found import Sweep
+from motet.compare.pareto import pareto_front
 from motet.compare.trial import Trial
+from motet.metrics.direction import lower_is_better
 from motet.report import charts
 from motet.report.blocks import Block, Figure, Figures, Section, Table, Text
 from motet.report.formatting import named, number, spoken
@@ -40,8 +44,8 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
     start = ", ".join(f"{spoken(key)} {number(figure)}" for key, figure in found.reference.items())
     volume = f"The front covers a hypervolume of {number(found.hypervolume)}, counted from {start}."
     rule = (
-        "A trial is on the front if no other is at least as good in every objective and better in one. Dotted lines "
-        "show what simple rules reach."
+        "A trial is on the front if no other is at least as good in every objective and better in one; a line joins "
+        "those that are so in the two objectives of a chart. Dotted lines show what simple rules reach."
     )
     yield Text([f"{told}. Metrics are those of validation rows. {rule} {volume}"])
     settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
@@ -61,7 +65,10 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
 
 
 def _figure(name: str, found: Sweep, front: set[int], keys: tuple[str, str]) -> Figure:
-    rows = [_point(trial, front, keys) for trial in found.trials if all(key in trial.figures for key in keys)]
+    known = [trial for trial in found.trials if all(key in trial.figures for key in keys)]
+    places = torch.tensor([[trial.figures[key] for key in keys] for trial in known], dtype=torch.float64)
+    joined = pareto_front(places.reshape(-1, 2), lower=[lower_is_better(key) for key in keys]).tolist()
+    rows = [{**_point(trial, front, keys), "joined": on} for trial, on in zip(known, joined, strict=True)]
     rules = [
         {"rule": rule, **{axis: figures[key] for axis, key in zip("xy", keys, strict=True) if key in figures}}
         for rule, figures in found.yardstick.beside.items()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from motet.artifact.folder import MANIFEST, read_folder
 from motet.compare.comparison import FILE as COMPARISON
 from motet.compare.comparison import Comparison
-from motet.compare.folder import PLAN, RULES, TRIALS
+from motet.compare.folder import PLAN, RULES, TRIALS, read_json, read_trials
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
-from motet.compare.trial import Trial
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError
 from motet.recommender import Recommender
 from motet.report.record import Record
 
@@ -97,36 +94,16 @@ def _training(folder: Path) -> Training:
 
 def _sweep(folder: Path) -> Sweep:
     """What a sweep has written so far; it may still be running."""
-    plan = _json(folder / PLAN)
+    plan = read_json(folder / PLAN)
     keys = plan.get("objectives")
     if not keys:
         raise ConfigError(
             f"{str(folder)!r} holds a run that is not finished; wait for it, or start it again to continue"
         )
-    trials: dict[int, Trial] = {}
-    file = folder / TRIALS
-    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []  # the last line may be half written
-    for number, line in enumerate(lines, 1):
-        try:
-            trial = Trial.of(line.decode())
-        except (ValueError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"line {number} of {file} is not a trial ({error}); remove the line, or repeat the sweep"
-            ) from error
-        trials[trial.number] = trial
+    trials = read_trials(folder)
     if not any(trial.state == "done" for trial in trials.values()):
         raise ConfigError(f"no trial of {str(folder)!r} is finished; wait for the sweep, or start it again to continue")
     ordered = tuple(trial for _, trial in sorted(trials.items()))
-    told = _json(folder / RULES)
+    told = read_json(folder / RULES)
     yardstick = Yardstick((), told.get("beside") or {}, tuple(told.get("notes") or ()), plan.get("units") or {})
     return Sweep(tuple(keys), ordered, yardstick)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_bytes())
-    except (ValueError, FileNotFoundError) as error:
-        raise DataError(
-            f"{file} is damaged or missing ({error}); restore it from a copy, or repeat the sweep"
-        ) from error
-    return found if isinstance(found, dict) else {}
