@@ -127,6 +127,9 @@ def test_rows_that_contradict_each_other(folder: Path, tables: Tables) -> None:
         "6 rows contradict each other in 'stars': user 0 has item 's0' with 1 and 4.5 at one time, for example; keep "
         "one row of each user, item and time",
     ]
+    differ = {**tables, "schema": {**tables["schema"], "context_features": {"place": "Numeric"}}}
+    both.with_columns(place=pl.int_range(pl.len())).write_parquet(folder / "wide.parquet")
+    assert not [warning for warning in check(project(folder, differ)).warnings if "contradict" in warning]
     both.with_columns(day=pl.col("day") * 24).write_parquet(folder / "wide.parquet")
     assert not [warning for warning in check(project(folder, tables)).warnings if "contradict" in warning]
 

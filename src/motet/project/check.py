@@ -214,14 +214,16 @@ def _look_at_events(log: EventLog, found: Findings) -> None:
 
 
 def _look_at_contradictions(name: str, log: EventLog, found: Findings) -> None:
-    """Rows of one user, item and moment with different values of a signal: one of them must be wrong."""
+    """Rows of one user, item and moment, alike in all that is known of them, with different values of a signal."""
     schema = log.schema
     if schema.time is None or not (log.columns[schema.time] % DAY_S).any():  # on one day, values may well differ
         return
-    keys = [key for key in (schema.user, schema.item, schema.time, schema.event) if key is not None]
+    keys = [each for each in schema.columns if each not in schema.signals]
     columns = {key: log.columns[key].numpy() for key in (*keys, name)}
     rows = (
-        pl.DataFrame(columns).with_row_index(ROW).filter(~pl.col(name).is_nan(), *(pl.col(key) > 0 for key in keys[:2]))
+        pl.DataFrame(columns)
+        .with_row_index(ROW)
+        .filter(~pl.col(name).is_nan(), *(pl.col(key) > 0 for key in (schema.user, schema.item)))
     )
     several = rows.group_by(keys).agg(pl.col(ROW), pl.col(name)).filter(pl.col(name).list.n_unique() > 1)
     if not len(several):
