@@ -69,9 +69,12 @@ def test_what_the_log_knows_is_given() -> None:
     log = EventLog.read(wide(), schema)
     tower = Part.of({"kind": "ContextTower", "context": ["page"], "dim": 4}, offered(Tower), "[towers.user]")
     assert tower.make(log.users, log=log).config()["context"] == {"page": 241}
-    if "SequenceTower" in offered(Tower):
-        sequence = Part.of({"kind": "SequenceTower", "dim": 4}, offered(Tower), "[towers.user]")
-        assert sequence.make(log.users, log=log).dim == 4
+    sequence = Part.of({"kind": "SequenceTower", "dim": 4}, offered(Tower), "[towers.user]")
+    assert sequence.make(log.users, log=log).dim == 4
+    history = Part.of({"kind": "HistoryTower", "dim": 4}, offered(Tower), "[towers.item]")
+    for side, other in ((log.users, log.items), (log.items, log.users)):
+        made = history.make(side, log=log)
+        assert (made.entities.key, len(made.others.weight)) == (side.key, len(other))
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,8 @@ class Part:
             if EventLog in members(hint):
                 supplied[name] = log
             elif Entities in members(hint):
-                supplied[name] = log.users if name == "users" else log.items
+                mirrored = name == "others" and any(each is log.items for each in first)  # those who had an item
+                supplied[name] = log.users if name == "users" or mirrored else log.items
         return supplied
 
 
