@@ -16,10 +16,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motet.data.entities import Codes, Numbers
 from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.data.request_events import RequestEvents
 from motet.data.request_features import request_features
+from motet.data.schema import Categorical, Timestamp
 from motet.data.visitors import Visitors
 from motet.history_map import HistoryMap
 from motet.retrievers.chosen import chosen
@@ -65,7 +67,8 @@ class FoldIn:
 
         Args:
             ids: The users, known or not.
-            features: A table with one row per user, or a mapping from feature to value for a single user.
+            features: A table with one row per user, or a mapping from feature to value for a single user. The columns
+                of the request's context that the tower reads are among them.
             histories: Items by user, or a table of events; see `RequestEvents.of`. An event counts as seen unless
                 `seen` rules it out, and the tower reads it unless the tower's own condition rules it out. A missing
                 value rules nothing out.
@@ -85,7 +88,7 @@ class FoldIn:
             basis = _basis({"known": rows > 0})
             return Askers(rows, self.scorer.users(rows), self.seen.lines(rows), self._no_events, basis)
         events = RequestEvents.of(histories, ids, rows, self.log)
-        values, overridden = request_features(features, ids, rows, users, tower.reads)
+        values, overridden = request_features(features, ids, rows, users, tower.reads, self._context)
         read, seen = events.where(self._tower_reads), events.where(self._counts_as_seen)
         visitors = Visitors(rows, values, read.who, read.items, self._mean_id)
         return Askers(
@@ -110,11 +113,23 @@ class FoldIn:
         return vectors
 
     @cached_property
+    def _context(self) -> dict[str, Codes | Numbers]:
+        """The context columns that the tower reads and a request can give, each with one unknown value."""
+        unknown: dict[str, Codes | Numbers] = {}
+        for name, kind in self.scorer.model.user.reads_context.items():
+            if not isinstance(kind, Categorical):
+                dtype = torch.float64 if isinstance(kind, Timestamp) else torch.float32
+                unknown[name] = Numbers(torch.full((1,), torch.nan, dtype=dtype))
+            elif name in self.log.vocabs:
+                unknown[name] = Codes(torch.zeros(1, dtype=torch.int64), self.log.vocabs[name])
+        return unknown
+
+    @cached_property
     @torch.no_grad()
     def _mean_id(self) -> Float[Tensor, " dim"] | None:
         """The mean id vector of the users in the log; None if the tower reads nothing that a request can change."""
         tower = self.scorer.model.user
-        if not tower.reads and not tower.reads_history:
+        if not tower.reads and not tower.reads_context and not tower.reads_history:
             return None
         return tower.mean_id(self.histories.users.to(self.scorer.device))
 

@@ -11,7 +11,7 @@ from motet.model import Model
 from motet.preference import Preference
 from motet.recommender import Recommender
 from motet.tasks import Event
-from motet.towers import FeatureTower, HistoryTower
+from motet.towers import ContextTower, FeatureTower, HistoryTower
 from motet.trunks import PLE
 
 
@@ -37,6 +37,11 @@ def test_inputs_that_no_task_reads_stay(shop: EventLog) -> None:
     rows = {name: np.ones(2, dtype=np.int64) for name in serving.PAIR[2:]}
     assert run("rank", files[serving.RANK], feeds | rows).keys() == {"score/click"}
     assert "serving/candidates.npy" not in files  # no task ranks the catalogue
+
+
+def test_a_tower_of_context_becomes_a_table(shop: EventLog) -> None:
+    scorer = train(shop, ContextTower(shop.users, context={"stars": "numeric"}, dim=4)).scorer
+    assert programs(scorer).table == "a ContextTower reads the context of a request"
 
 
 def test_a_tower_of_histories_becomes_a_table(shop: EventLog) -> None:

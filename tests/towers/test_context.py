@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 
@@ -12,8 +14,11 @@ from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.data.schema import Numeric
 from motet.errors import ConfigError, DataError
+from motet.model import Model
+from motet.recommender import Recommender
+from motet.tasks import Event
 from motet.testing import check_tower
-from motet.towers import ContextTower, context_columns
+from motet.towers import ContextTower, FeatureTower, context_columns
 
 CONTEXT = {"device": 3, "price": "numeric", "shown": "timestamp"}
 UNKNOWN = {"device": torch.tensor([0]), "price": torch.tensor([torch.nan]), "shown": torch.tensor([torch.nan])}
@@ -80,6 +85,32 @@ def test_a_request_without_context_meets_the_usual_one(log: EventLog) -> None:
             tower(Batch({"item_id": torch.tensor([1]), **given}, item_key="item_id")), tower(item)
         )
     assert not torch.equal(tower(item), tower(unknown))
+
+
+def test_a_request_gives_the_context_among_the_features(log: EventLog, tmp_path: Path) -> None:
+    tower = ContextTower(log.users, context=CONTEXT, dim=4, init_scale=1.0)
+    item = FeatureTower(log.items, dim=4, features=())
+    model = Model(user=tower, item=item, tasks=[Event("click")])
+    model.prepare(log)
+    model.eval()
+    Recommender(model, log).save(tmp_path / "model")
+    row = log.take(slice(0, 1))
+    told = row.frame().select("user_id", *CONTEXT)
+    (user,) = told["user_id"].to_list()
+    for recommender in (Recommender(model, log), Recommender.load(tmp_path / "model")):
+        fold_in = recommender.fold_in
+        expected = model.user(row.batch()).detach()
+        torch.testing.assert_close(fold_in([user], features=told).vectors, expected)
+        usual = fold_in([user]).vectors
+        assert not torch.allclose(usual, expected)
+        for nothing in ({"device": "never seen"}, {"price": None}):
+            torch.testing.assert_close(fold_in([user], features=nothing).vectors, usual)
+        two = pl.DataFrame({"user_id": [user, log.users.vocab.ids[1]], "price": [9.0, None]})
+        vectors = fold_in(two["user_id"].to_list(), features=two).vectors
+        assert not torch.allclose(vectors[0], usual[0])
+        torch.testing.assert_close(vectors[1:], fold_in([two["user_id"][1]]).vectors)
+        with pytest.raises(DataError, match=r"'devise' is not a feature .* did you mean 'device'\?"):
+            fold_in([user], features={"devise": "tv"})
 
 
 def test_absent_column(log: EventLog) -> None:

@@ -47,7 +47,7 @@ def recommend(
         by: Weight of each task in the ranking; tasks not named have weight 0.
         preference: Weighting of the tasks, for a model that was trained for every weighting.
         history: Further items of the user, oldest first.
-        features: Features of the user, by column; for a single user only.
+        features: Features of the user and context of the request, by column; for a single user only.
         exclude_seen: Leave out items that the user had in training or in events since, as far as these
             count as seen.
         candidates: Items that are retrieved, and then ranked by every task.

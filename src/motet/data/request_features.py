@@ -1,4 +1,4 @@
-"""Features of users that are passed with a request, encoded as in the training log."""
+"""Features of users, and the context, that are passed with a request, encoded as in the training log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from motet.data import columns as encode
 from motet.data.entities import Bag, Codes, Column, Entities, Numbers
+from motet.data.schema import Categorical, Feature, Numeric, Timestamp
 from motet.data.sides import read_ids_once, text_columns
 from motet.data.table import Table
 from motet.errors import ConfigError, DataError, did_you_mean
@@ -25,6 +26,7 @@ def request_features(
     rows: Int[Tensor, " n"],
     entities: Entities,
     reads: Sequence[str],
+    context: Mapping[str, Codes | Numbers],
 ) -> tuple[dict[str, Column], Bool[Tensor, " n"]]:
     """Override users' features from the log with those passed in; nulls and unknown values override nothing.
 
@@ -35,24 +37,26 @@ def request_features(
         rows: Their rows, 0 for users unknown to the log.
         entities: The users of the log.
         reads: The features that can be overridden.
+        context: The context columns that can be given, each with one unknown value.
 
     Returns:
-        All features in `reads`, one row per id; and for which ids anything was overridden.
+        All features in `reads` and columns in `context`, one row per id; and for which ids anything was passed.
 
     Raises:
         ConfigError: If no feature can be overridden, or a mapping is passed for several users.
-        DataError: If a feature of the mapping, or every column of the table, is not in `reads`; or a column does not
-            match its declaration.
+        DataError: If a feature of the mapping, or every column of the table, is in neither of them; or a column does
+            not match its declaration.
     """
-    features = {name: entities.features[name].take(rows) for name in reads}
+    features: dict[str, Column] = {name: entities.features[name].take(rows) for name in reads}
+    features |= {name: column.take(torch.zeros_like(rows)) for name, column in context.items()}
     passed = torch.zeros(len(rows), dtype=torch.bool)
     if source is None or (isinstance(source, Mapping) and not source):
         return features, passed
-    table = _open(source, ids, entities, reads)
+    table = _open(source, ids, entities, features)
     at = _places(table, ids, entities)
-    for name in reads:
+    for name, column in features.items():
         if name in table:
-            column, kind = features[name], entities.kinds[name]
+            kind = entities.kinds[name] if name in reads else _kind(column)
             vocab = None if isinstance(column, Numbers) else column.vocab
             new = encode.feature(table.column(name), kind, table.where(name), vocab)
             known = (at >= 0) & new.known()[at]
@@ -62,9 +66,16 @@ def request_features(
     return features, passed
 
 
-def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequence[str]) -> Table:
+def _kind(context: Column) -> Feature:
+    """How a context column is declared: times are kept in 64 bits, other numbers in 32."""
+    if not isinstance(context, Numbers):
+        return Categorical()
+    return Timestamp() if context.values.dtype == torch.float64 else Numeric()
+
+
+def _open(source: object, ids: Sequence[Any], entities: Entities, columns: Mapping[str, Column]) -> Table:
     """Open the table, and check that it has a column that is read."""
-    key = entities.key
+    key, reads = entities.key, list(columns)
     if not reads:
         raise ConfigError(
             f"the tower of {key!r} reads no features, so passing features changes nothing; train one that does, "
@@ -80,7 +91,7 @@ def _open(source: object, ids: Sequence[Any], entities: Entities, reads: Sequenc
             if name not in reads:
                 raise _unread(f"{name!r} is not a", name, key, reads)
         source = _frame({key: ids[0], **source})
-    vocabs = {name: column.vocab for name, column in entities.features.items() if not isinstance(column, Numbers)}
+    vocabs = {name: column.vocab for name, column in columns.items() if not isinstance(column, Numbers)}
     text = text_columns(entities.kinds, {key: entities.vocab, **vocabs})
     table = Table.open(source, NAME, needs=[key], wanted=(key, *reads), text=text)
     if not any(name in table for name in reads):

@@ -18,7 +18,8 @@ class Visitors:
 
     Attributes:
         rows: User rows; 0 for users unknown to the log.
-        features: Declared features, one row per visitor: those of the request, otherwise those of the log.
+        features: Declared features, one row per visitor: those of the request, otherwise those of the log. Also the
+            context columns of the request, unknown where it lacks them.
         who: The line of each added item, ascending.
         items: Rows of the items added to histories, oldest first within a line.
         mean_id: The vector that stands for an untrained id; a tower's `mean_id` gives it.

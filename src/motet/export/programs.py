@@ -155,8 +155,8 @@ class Ranking(nn.Module):
 def programs(scorer: Scorer) -> Programs:
     """Trace a model as programs that take batches of any size.
 
-    A user tower that reads the user's history, or that cannot be traced, is replaced by a table of its vectors; inputs
-    and outputs of the program stay the same.
+    A user tower that reads the user's history or the context of a request, or that cannot be traced, is replaced by a
+    table of its vectors; inputs and outputs of the program stay the same.
 
     Args:
         scorer: The model's scorer, `Recommender.scorer`.
@@ -168,7 +168,8 @@ def programs(scorer: Scorer) -> Programs:
     rows = torch.ones(EXAMPLE, dtype=torch.int64, device=scorer.device)
     told = () if scorer.model.preference is None else (torch.zeros(len(scorer.model.tasks), device=scorer.device),)
     tower, batch = scorer.model.user, {0: Dim("batch")}
-    table = f"a {type(tower).__name__} reads histories of users" if tower.context or tower.reads_history else ""
+    what = "histories of users" if tower.reads_history else "the context of a request" if tower.context else ""
+    table = f"a {type(tower).__name__} reads {what}" if what else ""
     asked, sizes = (rows, *told), (batch, *(None for _ in told))
     user = None
     if not table:

@@ -58,7 +58,9 @@ class Asker(Body):
         None, description="weighting of the tasks, for a model trained for every weighting"
     )
     history: Ids = Field([], description="further items of the user, oldest first")
-    features: Features | None = Field(None, description="features of the user, by column; for a single user only")
+    features: Features | None = Field(
+        None, description="features of the user and context of the request, by column; for a single user only"
+    )
     model: Name | None = Field(None, description="model to ask; if not given, assigned by the user's id")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.log import EventLog
+from motet.data.schema import Feature
 from motet.data.visitors import Visitors
 from motet.data.vocab import Vocab
 from motet.errors import ConfigError, DataError
@@ -29,6 +30,7 @@ class Tower(nn.Module, ABC):
         remembers: Whether it can also embed a row without that context, from what `prepare` has seen. A `Recommender`
             needs that.
         reads: The declared features that it reads. A request can supply them for a user who is not in the training log.
+        reads_context: The columns in `context` whose values a request can supply, and how each is read.
         reads_history: Whether it reads a history of items, so that a request can add to it.
     """
 
@@ -37,6 +39,7 @@ class Tower(nn.Module, ABC):
     context: tuple[str, ...] = ()
     remembers: bool = False
     reads: tuple[str, ...] = ()
+    reads_context: Mapping[str, Feature] = {}  # a constant; classes that read any set their own
     reads_history: bool = False
 
     @abstractmethod
@@ -61,7 +64,7 @@ class Tower(nn.Module, ABC):
         """A twin with the same weights that embeds visitors, with their features and histories as they are now.
 
         Args:
-            visitors: They have all features in `reads`. Row r of the twin is visitor r.
+            visitors: They have all features in `reads` and columns in `reads_context`. Row r of the twin is visitor r.
 
         Returns:
             The twin; it shares all weights with this tower.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
-from motet.data.entities import Entities
+from motet.data.entities import Entities, Numbers
 from motet.data.log import EventLog
-from motet.data.schema import Numeric, Timestamp
+from motet.data.schema import Categorical, Feature, Numeric, Timestamp
+from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.layers import BucketEmbedding, Combine, Embedding, NumberEmbedding, TimestampEmbedding
 from motet.towers.encoders import Features, chosen
@@ -61,9 +63,10 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
 class ContextTower(FeaturedTower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
-    Rows of equal ids may have different vectors, so every row of a batch is embedded separately. For a column that a
-    request lacks, the tower uses its usual value in the training rows, which is saved with the weights: the most
-    frequent category, the mean number, or the latest time.
+    Rows of equal ids may have different vectors, so every row of a batch is embedded separately. A request can give the
+    columns that the tower of the users reads, among the features. For one that it lacks, the tower uses the usual value
+    in the training rows, which is saved with the weights: the most frequent category, the mean number, or the latest
+    time.
 
     Args:
         entities: The users or the items.
@@ -114,6 +117,7 @@ class ContextTower(FeaturedTower):
         self.dim = dim
         self.context = tuple(context)
         self.kinds = dict(context)
+        self.given: dict[str, Tensor] = {}  # values of a request, one for each visitor
         self._config = {
             "context": self.kinds,
             "dim": dim,
@@ -130,6 +134,7 @@ class ContextTower(FeaturedTower):
         self.ids = Embedding(len(entities), dim, init_scale=init_scale)
         self.features = Features(entities, names, dim=dim, init_scale=init_scale, sparse=False)
         self.events = nn.ModuleList(_embedding(name, kind, dim, init_scale) for name, kind in context.items())
+        self.reads_context = {name: _feature(kind) for name, kind in context.items()}
         unknown = [0.0 if isinstance(kind, int) else torch.nan for kind in context.values()]
         self.register_buffer("usual", torch.tensor(unknown, dtype=torch.float64))
 
@@ -174,13 +179,32 @@ class ContextTower(FeaturedTower):
         out: Tensor = self.combine([self.ids(rows), *self.features(rows), *events])
         return out
 
+    def for_visitors(self, visitors: Visitors) -> Self:
+        """A twin that embeds visitors in the context of their request; see `Tower.for_visitors`."""
+        copied = super().for_visitors(visitors)
+        told = {name: visitors.features[name] for name in self.context if name in visitors.features}
+        copied.given = {
+            name: column.values if isinstance(column, Numbers) else column.rows for name, column in told.items()
+        }
+        return copied
+
     def _column(self, batch: Batch, place: int) -> Tensor:
-        """A context column, or its usual value for every row."""
-        name = self.context[place]
+        """A context column, or else the values of the request, and the usual value where it is unknown."""
+        name, usual = self.context[place], self.usual[place].expand(len(batch))
         if name in batch:
             return batch[name]
-        usual = self.usual[place].expand(len(batch))
-        return usual.long() if isinstance(self.kinds[name], int) else usual
+        kind = self.kinds[name]
+        if name in self.given:
+            given = self.given[name].to(usual.device)[batch[self.entities.key]]
+            known = (given > 0) & (given < kind) if isinstance(kind, int) else ~given.isnan()
+            usual = given.double().where(known, usual)
+        return usual.long() if isinstance(kind, int) else usual
+
+
+def _feature(kind: Kind) -> Feature:
+    if isinstance(kind, int):
+        return Categorical()
+    return Timestamp() if kind == "timestamp" else Numeric()
 
 
 def _check_column(batch: Batch, name: str, kind: Kind) -> None:
