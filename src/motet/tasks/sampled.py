@@ -1,4 +1,4 @@
-"""SampledTask: retrieval tasks that compare a row's item with items drawn from the catalogue."""
+"""SampledTask: the base of retrieval tasks that compare positives with items drawn from the catalogue."""
 
 from __future__ import annotations
 
@@ -22,26 +22,33 @@ By = Literal["uniform", "popularity"]
 
 
 class Scores(NamedTuple):
-    """The model's scores of a batch's positives, and of the items drawn for it."""
+    """The scores of a batch's positives and of the drawn items.
+
+    Attributes:
+        positives: The score of each positive.
+        negatives: The scores of the drawn items for each distinct user.
+        user: The position of each positive's user among the distinct users.
+        log_share: For each item row, the log of its probability of being drawn relative to uniform draws.
+    """
 
     positives: Float[Tensor, " rows"]
-    negatives: Float[Tensor, "users draws"]  # of each distinct user
-    user: Int[Tensor, " rows"]  # which of them each row belongs to
-    log_share: Float[Tensor, " items"]  # log of how often an item row is drawn, relative to uniform draws
+    negatives: Float[Tensor, "users draws"]
+    user: Int[Tensor, " rows"]
+    log_share: Float[Tensor, " items"]
 
 
 class SampledTask(DotTask):
-    r"""Compares positives with items drawn from the catalogue, which all rows of the batch share.
+    r"""Compares the positives of a batch with items drawn from the catalogue.
 
-    In expectation the loss is that of separate draws for each row, with a lower variance: every row is compared with
-    every draw, and a drawn item is embedded once.
+    All rows of the batch share the draws. The expected loss is that of separate draws for each row, at a lower
+    variance, since every row is compared with every draw; and each drawn item is embedded only once.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
-        draws: Items drawn for a batch, with replacement.
-        by: Whether items are drawn `"uniform"`ly, or by their `"popularity"` among the positives, with 1 added to every
-            count so that any item can be drawn.
+        draws: The number of items drawn for a batch, with replacement.
+        by: `"uniform"`, or `"popularity"`: in proportion to an item's number of positives plus 1, so that every item
+            can be drawn.
         item_bias: Whether each item has a learned bias; it starts at the log of its training count.
         projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
             otherwise the query is the user vector itself.
@@ -74,19 +81,19 @@ class SampledTask(DotTask):
 
     @abstractmethod
     def contrast(self, scores: Scores, batch: Batch, drawn: Int[Tensor, " draws"]) -> Float[Tensor, " rows"]:
-        """The loss of each positive.
+        """Compute the loss of each positive.
 
         Args:
-            scores: Of the positives and of the drawn items.
+            scores: The scores of the positives and of the drawn items.
             batch: The rows of the positives.
-            drawn: The item rows that were drawn.
+            drawn: The drawn item rows.
 
         Returns:
-            One loss a positive; 1 for a model that scores all items equally.
+            One loss per positive; 1 for a model that gives all items the same score.
         """
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Count the positives, and collect each user's history; see `DotTask.prepare_positives`."""
+        """Count the positives, and collect the history of each user; see `DotTask.prepare_positives`."""
         counts = torch.bincount(positives.items, minlength=items).float() + 1
         counts[0] = 0  # the unknown item is no negative
         self.register_buffer("popularity", counts / counts.sum(), persistent=False)
@@ -95,7 +102,7 @@ class SampledTask(DotTask):
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """The loss of each positive, 0 elsewhere; see `Task.loss`."""
+        """The loss of each positive, 0 for all other rows; see `Task.loss`."""
         self.check_prepared()
         rows = self.labelled(batch).nonzero().squeeze(1)
         some, drawn = batch.take(rows), self._draw()
@@ -111,25 +118,26 @@ class SampledTask(DotTask):
         losses = self.contrast(scores, some, drawn)
         return at_rows(losses, rows, len(batch))
 
-    def had(self, batch: Batch, drawn: Int[Tensor, " draws"]) -> Bool[Tensor, "users draws"]:
-        """Which drawn items each distinct user has among the training positives.
+    def seen(self, batch: Batch, drawn: Int[Tensor, " draws"]) -> Bool[Tensor, "users draws"]:
+        """Look up which drawn items are training positives of each distinct user.
 
         Args:
             batch: The rows of the positives.
-            drawn: The item rows that were drawn.
+            drawn: The drawn item rows.
 
         Returns:
-            True where the item is not a negative for the user.
+            True for items that are not negatives of the user.
         """
         users = batch.distinct_users.rows
         self.history = self.history.to(users.device)
         who, items = self.history.of_users(users)
-        each, column = drawn.unique(return_inverse=True)
-        place = each.new_full((len(self.popularity),), -1).index_copy(0, each, torch.arange(len(each)).to(each))
-        was_drawn = place[items] >= 0
-        held = torch.zeros(len(users), len(each), dtype=torch.bool, device=users.device)
-        held[who[was_drawn], place[items[was_drawn]]] = True
-        return held[:, column]
+        distinct, column = drawn.unique(return_inverse=True)
+        columns = torch.arange(len(distinct)).to(distinct)
+        column_of_item = distinct.new_full((len(self.popularity),), -1).index_copy(0, distinct, columns)
+        was_drawn = column_of_item[items] >= 0
+        seen = torch.zeros(len(users), len(distinct), dtype=torch.bool, device=users.device)
+        seen[who[was_drawn], column_of_item[items[was_drawn]]] = True
+        return seen[:, column]
 
     def _draw(self) -> Tensor:
         if self.by == "popularity":

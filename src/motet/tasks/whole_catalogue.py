@@ -1,4 +1,4 @@
-"""WholeCatalogue: the squared error over every pair of user and item, the loss of implicit ALS."""
+"""WholeCatalogue: the loss of implicit ALS, a squared error over all user-item pairs of the log and the catalogue."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from motet.tasks.rows import Rows
 
 
 class WholeCatalogue(DotTask):
-    r"""Scores pairs that happened 1 and all others 0: the loss of implicit ALS, with nothing sampled.
+    r"""Regresses the score on 1 for positives and on 0 for all other pairs, without sampling: the loss of implicit ALS.
 
     $$ L = \sum_u \Big[ \sum_{i : m_{ui} > 0} (1 + \alpha m_{ui}) (1 - s_{ui})^2
        + \sum_{i : m_{ui} = 0} s_{ui}^2 \Big] $$
 
-    for the $m_{ui}$ positives of user u and item i in training. The second sum is never written out:
+    with the number $m_{ui}$ of training positives of user u and item i. The second sum is never computed pair by pair:
 
     $$ \sum_i s_{ui}^2 = q_u^T \Big( \sum_i v_i v_i^T \Big) q_u $$
 
-    needs one matrix of the vectors' width for all users. Each positive carries a share, so that all shares add up to L
-    and those of a batch estimate it:
+    needs a single matrix, of the vectors' width, for all users. Each positive carries a share of L, so that the shares
+    of a batch estimate L:
 
     $$ \ell_r = \frac{1}{Z} \Big[ \Big(\alpha + \frac{1}{m_{ui}}\Big) (1 - s_{ui})^2 - \frac{s_{ui}^2}{m_{ui}}
        + \frac{q_u^T (\sum_j v_j v_j^T) q_u}{n_u} \Big] $$
 
-    for the $n_u$ positives of user u. Z makes the mean 1 if all scores are 0. The loss of a single row may be negative;
-    the sum over the log never is. Every step embeds all items, as with `Catalogue`. Row weights multiply the shares.
+    with the number $n_u$ of positives of user u. Z makes the mean 1 if all scores are 0. The loss of a single row can
+    be negative, but not the sum over the log. Every step embeds all items, as with `Catalogue`. Row weights multiply
+    the shares.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         positives: The rows that are positives: a condition, or `Rows` with weights. By default all rows.
-        confidence: The extra weight of a positive over a pair that did not happen, alpha in the formula. The paper's 40
-            suits sparse logs of large catalogues; use less for a denser log.
-        item_bias: Whether each item has a learned bias; it starts at the share of users that have the item.
+        confidence: Alpha, the extra weight of a positive over another pair. The paper's 40 suits sparse logs of large
+            catalogues; use less for a denser log.
+        item_bias: Whether each item has a learned bias; it starts at the share of users who have the item.
         projected: Whether the task has its own linear map from user vector to query, as with `heads=1` in `Retrieval`;
             otherwise the query is the user vector itself.
 
@@ -72,7 +73,7 @@ class WholeCatalogue(DotTask):
         self.confidence = confidence
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Count each user's positives, and how often each pair is one; see `DotTask.prepare_positives`."""
+        """Count the positives of each user and of each pair; see `DotTask.prepare_positives`."""
         pairs, copies = (positives.users * items + positives.items).unique(return_counts=True)
         self.items = items
         self.users = users
@@ -81,14 +82,14 @@ class WholeCatalogue(DotTask):
         self.register_buffer("rows_of_user", torch.bincount(positives.users, minlength=users), persistent=False)
 
     def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
-        """The share of users that have each item, which is its mean over all users."""
+        """The share of users who have each item, which is the item's mean target."""
         had = torch.bincount(self.pairs % self.items, minlength=self.items)
         return had.to(counts.dtype) / (self.rows_of_user > 0).sum()
 
     def loss(
         self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
     ) -> Float[Tensor, " batch"]:
-        """Each positive's share of the loss over all pairs, 0 elsewhere; see `Task.loss`."""
+        """Each positive's share of the loss over all pairs, 0 for all other rows; see `Task.loss`."""
         self.check_prepared()
         rows = self.labelled(batch).nonzero().squeeze(1)
         some = batch.take(rows)
@@ -105,7 +106,7 @@ class WholeCatalogue(DotTask):
         return at_rows(losses / at_zero, rows, len(batch))
 
     def _copies(self, batch: Batch) -> Tensor:
-        """How often each row's pair is a positive in training; 1 for a pair that is not in training."""
+        """The number of training positives of each row's pair; 1 for a pair that is not in training."""
         keys = batch.users * self.items + batch.items
         place = torch.searchsorted(self.pairs, keys).clamp(max=len(self.pairs) - 1)
         return self.copies[place].where(self.pairs[place] == keys, 1)
