@@ -5,6 +5,9 @@ Beside TensorFlow Recommenders' `BruteForce` and `ScaNN`, and beside ScaNN's own
 DIR and is kept: a second run only measures. `gaussian`: independent normal numbers, the hardest case for any index.
 `clusters`: 2,000 normal centres with noise of .6 around them, where queries lie as items do.
 
+motet's head is the product's own, which multiplies the user's vector once a request; the others' heads read the
+concatenated pairs.
+
 Memory is told as a multiple of that of the vectors, pages of mapped files included.
 """
 
@@ -89,10 +92,14 @@ def motet_side(folder: Path) -> dict[str, Side]:
     import torch
 
     from motet.index import Index, load
+    from motet.layers import MLP
 
     torch.set_num_threads(SHAPE["threads"])
     items, queries, seen = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("items", "queries", "seen"))
-    layers = {name: torch.from_numpy(value) for name, value in np.load(folder / "head.npz").items()}
+    head = MLP(2 * SHAPE["dim"], hidden=(256, 128), out_dim=1)  # as in `Rating`
+    for name, values in np.load(folder / "head.npz").items():
+        layer, part = head.layers[int(name[1:])], {"w": "weight", "b": "bias"}[name[0]]
+        getattr(layer, part).data = torch.from_numpy(values)
 
     def retrieve(index: Index, number: int) -> torch.Tensor:
         question = slice(number, number + 1)
@@ -101,11 +108,8 @@ def motet_side(folder: Path) -> dict[str, Side]:
     @torch.inference_mode()
     def answer(index: Index, number: int) -> list[int]:
         rows = retrieve(index, number)
-        hidden = torch.cat([queries[number].expand(len(rows), -1), items[rows]], 1)
-        for layer in range(3):
-            hidden = torch.nn.functional.linear(hidden, layers[f"w{layer}"], layers[f"b{layer}"])
-            hidden = hidden.relu() if layer < 2 else hidden
-        return rows[hidden[:, 0].topk(SHAPE["k"]).indices].tolist()
+        scores = head(queries[number : number + 1], items[rows])[:, 0]
+        return rows[scores.topk(SHAPE["k"]).indices].tolist()
 
     results: dict[str, Side] = {}
     for name in ("exact", "approximate"):

@@ -59,7 +59,7 @@ class Dot(CorpusTask):
 
     def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
         assert len(batch.users) == len(batch.items)
-        return (user * item).sum(1)
+        return (user * item).sum(-1)
 
     def metrics(self) -> Mapping[str, Metric]:
         return {}
@@ -74,7 +74,7 @@ class Stars(Task):
         return self.score(user, item, batch)
 
     def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
-        return ((user[:, 0] - item[:, 1]).abs() + batch.items % 5 + (batch.users > 0) * 7).float()
+        return ((user[..., 0] - item[..., 1]).abs() + batch.items % 5 + (batch.users > 0) * 7).float()
 
     def metrics(self) -> Mapping[str, Metric]:
         return {}

@@ -23,7 +23,7 @@ from motet.errors import ConfigError, check_types, did_you_mean
 from motet.layers.precision import widened
 from motet.preference import Preference
 from motet.tasks.base import Task
-from motet.tasks.pair import PairTask, pair_vectors, pair_width
+from motet.tasks.pair import Inputs, PairTask, pair_vectors, pair_width
 from motet.tasks.trainable import check_trainable
 from motet.towers.base import Tower, check_ids
 from motet.towers.vectors import Vectors
@@ -293,9 +293,11 @@ class Model(nn.Module):
         return self.score_vectors(user, item, batch)
 
     def score_vectors(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> dict[str, Float[Tensor, " batch"]]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> dict[str, Float[Tensor, "*batch"]]:
         """Compute the scores of `score` from vectors that the towers have already computed.
+
+        Users and items broadcast: see `Task.score`.
 
         Args:
             user: User vectors.
@@ -329,12 +331,15 @@ class Model(nn.Module):
             return task.head_parts(outputs[name], batch)
         return task.parts(user, item, batch)
 
-    def _trunk_outputs(self, user: Tensor, item: Tensor) -> dict[str, Tensor]:
+    def _trunk_outputs(self, user: Tensor, item: Tensor) -> dict[str, Inputs]:
         """What each head reads instead of the pair of vectors; empty without a trunk."""
         if self.trunk is None:
             return {}
-        outputs = self.trunk(pair_vectors(user, item, product=self.trunk.product))
-        return {name: widened(output) for name, output in outputs.items()}
+        shape = item.shape[:-1]  # a trunk reads one row per pair
+        repeated = user if user.shape[:-1] == shape else user.expand(*shape, -1)
+        (pairs,) = pair_vectors(repeated, item, product=self.trunk.product)
+        outputs = self.trunk(pairs.flatten(0, -2))
+        return {name: [widened(output).unflatten(0, shape)] for name, output in outputs.items()}
 
     def _with_preference(self, batch: Batch) -> Batch:
         """Draw a preference for a training batch that has none, if the model has a `Preference`."""

@@ -38,7 +38,7 @@ class Dot(CorpusTask):
         return -self.score(user, item, batch)
 
     def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
-        return (user * item).sum(1)
+        return (user * item).sum(-1)
 
     def queries(self, user: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
         return user

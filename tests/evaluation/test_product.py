@@ -116,7 +116,7 @@ def test_a_scorer_that_returns_the_label_is_too_good(parts: split.Split) -> None
     train, test = parts
 
     class Cheat(Rating):
-        def head_score(self, pairs: torch.Tensor, batch: object) -> torch.Tensor:  # noqa: ARG002
+        def head_score(self, inputs: object, batch: object) -> torch.Tensor:  # noqa: ARG002
             return batch["stars"]  # type: ignore[index, no-any-return]
 
     towers = {"user": FeatureTower(train.users, dim=2), "item": FeatureTower(train.items, dim=2)}

@@ -10,6 +10,7 @@ import torch
 from motet.errors import ConfigError
 from motet.layers import MLP, linear
 from motet.layers import mlp as blocks
+from motet.layers.mlp import side_by_side
 
 
 def test_formula() -> None:
@@ -85,3 +86,33 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         torch.testing.assert_close(mlp(x), whole)
     assert mlp(x[:0]).shape == (0, 1)
+
+
+SHAPES = [((1, 1), (1, 7)), ((3, 1), (3, 4)), ((3, 1, 1), (3, 1, 5), (3, 2, 5)), ((1, 1), (6, 1))]
+
+
+@pytest.mark.parametrize("hidden", [(), (6, 5)])
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_parts_that_broadcast_are_read_as_their_concatenation(
+    shapes: tuple[tuple[int, ...], ...], hidden: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlp = MLP(4 * len(shapes), hidden=hidden, out_dim=2)
+    parts = [torch.randn(*shape, 4, requires_grad=True) for shape in shapes]
+    inputs = [*parts, *mlp.parameters()]
+    whole, apart = mlp(torch.cat([part.expand(*shapes[-1], 4) for part in parts], -1)), mlp(*parts)
+    torch.testing.assert_close(apart, whole)
+    gradients = (torch.autograd.grad(out.square().sum(), inputs) for out in (apart, whole))
+    torch.testing.assert_close(*gradients)
+    for block in (6, 18, blocks.BLOCK):  # a row, some rows, all rows at a time
+        monkeypatch.setattr(blocks, "BLOCK", block)
+        with torch.no_grad():
+            torch.testing.assert_close(mlp(*parts), whole)
+
+
+def test_only_vectors_of_the_same_rows_are_concatenated() -> None:
+    user, item, more = torch.randn(3, 1, 2), torch.randn(3, 5, 4), torch.randn(3, 5, 1)
+    shared, own = side_by_side(user, item, more)
+    assert shared is user
+    assert torch.equal(own, torch.cat([item, more], -1))
+    (rows,) = side_by_side(item, more)
+    assert torch.equal(rows, own)

@@ -113,6 +113,21 @@ class Diluted(Retrieval):
         return self.rows.weights(batch)
 
 
+class Flat(Rating):
+    """Scores single pairs only."""
+
+    def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        return super().score(user, item, batch).flatten()
+
+
+class Crowded(Rating):
+    """Depends on how many pairs are scored together."""
+
+    def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
+        scores = super().score(user, item, batch)
+        return scores + scores.numel()
+
+
 @pytest.mark.parametrize(
     ("build", "complaint"),
     [
@@ -123,6 +138,8 @@ class Diluted(Retrieval):
         (Gullible, "a row with an unknown item has a loss"),
         (Diluted, "rows with an unknown item change the loss"),
         (Sloppy, "a score is not the dot product"),
+        (Flat, r"users \[60, 1, dim\] with items \[60, 60, dim\] gave scores of shape \(3600,\)"),
+        (Crowded, "a score depends on the other pairs"),
     ],
 )
 def test_the_contract_finds_what_is_wrong(build: Callable[[], Task], complaint: str, log: EventLog) -> None:

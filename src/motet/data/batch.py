@@ -61,6 +61,8 @@ def _stable_sort(rows: Tensor) -> tuple[Tensor, Tensor]:
 class Batch:
     """Columns of equal length, by name.
 
+    To score n users with c items each, columns have the shapes `[n, 1]` and `[n, c]`, which broadcast.
+
     Attributes:
         columns: Every column of the slice: entity rows (int64), signals (float32, NaN = unknown), time, context.
         user_key: Name of the column of user rows.
@@ -91,12 +93,12 @@ class Batch:
         return len(next(iter(self.columns.values()), ()))
 
     @property
-    def users(self) -> Int[Tensor, " batch"]:
+    def users(self) -> Int[Tensor, "*batch"]:
         """User rows."""
         return self.columns[self.user_key]
 
     @property
-    def items(self) -> Int[Tensor, " batch"]:
+    def items(self) -> Int[Tensor, "*batch"]:
         """Item rows."""
         return self.columns[self.item_key]
 

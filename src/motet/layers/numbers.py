@@ -50,7 +50,7 @@ class Standardise(nn.Module):
         self.std.copy_(std if std > 0 else torch.ones_like(std))
         self.final.fill_(final)
 
-    def forward(self, values: Real[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    def forward(self, values: Real[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Standardise numbers.
 
         Args:

@@ -50,10 +50,11 @@ class Platt(nn.Module):
         """Calibrate log-odds.
 
         Args:
-            logits: The log-odds of a head; if there are fewer stages than maps, the first maps apply.
+            logits: The log-odds of a head; the stages, if there are several maps, on the last axis. If there are
+                fewer stages than maps, the first maps apply.
 
         Returns:
             The same shape.
         """
-        stages = logits.shape[1] if logits.ndim > 1 else 1
+        stages = logits.shape[-1] if len(self.slope) > 1 else 1
         return logits * self.slope[:stages] + self.offset[:stages]

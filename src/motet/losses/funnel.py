@@ -11,8 +11,8 @@ from motet.losses.pointwise import same_shape
 
 
 def cumulative_log_probs(
-    logits: Float[Tensor, "rows stages"],
-) -> tuple[Float[Tensor, "rows stages"], Float[Tensor, "rows stages"]]:
+    logits: Float[Tensor, "*rows stages"],
+) -> tuple[Float[Tensor, "*rows stages"], Float[Tensor, "*rows stages"]]:
     r"""Log-probabilities of reaching each stage, and of not reaching it.
 
     $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad 1 - P_k = (1 - P_{k - 1}) + P_{k - 1} \, (1 - \sigma(z_k)) $$
@@ -30,12 +30,12 @@ def cumulative_log_probs(
         >>> reached.exp(), missed.exp()
         (tensor([[0.5000, 0.2500, 0.1250]]), tensor([[0.5000, 0.7500, 0.8750]]))
     """
-    reached = F.logsigmoid(logits).cumsum(1)
+    reached = F.logsigmoid(logits).cumsum(-1)
     stopped = F.logsigmoid(-logits)
-    missed = [stopped[:, 0]]
-    for stage in range(1, logits.shape[1]):
-        missed.append(torch.logaddexp(missed[-1], reached[:, stage - 1] + stopped[:, stage]))
-    return reached, torch.stack(missed, 1)
+    missed = [stopped[..., 0]]
+    for stage in range(1, logits.shape[-1]):
+        missed.append(torch.logaddexp(missed[-1], reached[..., stage - 1] + stopped[..., stage]))
+    return reached, torch.stack(missed, -1)
 
 
 def funnel_losses(

@@ -97,9 +97,12 @@ class Task(Configured, ABC):
 
     @abstractmethod
     def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> Float[Tensor, "*batch"]:
         """Compute the task's score of each row's user and item, in its own unit; higher is better.
+
+        Users and items broadcast: `[n, 1, user_dim]` and `[n, c, item_dim]` give the scores `[n, c]` of n users with c
+        items each, so that what depends on the user alone is computed once per user.
 
         Args:
             user: User vectors.
@@ -130,8 +133,8 @@ class Task(Configured, ABC):
         return {"": self.needs[0]} if self.needs else {}
 
     def parts(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Mapping[str, Float[Tensor, " batch"]]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> Mapping[str, Float[Tensor, "*batch"]]:
         """Compute the predictions that point metrics compare with labels: the score, or one for each key of `judged`.
 
         Args:
@@ -208,7 +211,7 @@ class CorpusTask(Task, ABC):
         return super().labelled(batch) & (batch.items > 0)
 
     @abstractmethod
-    def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:
+    def queries(self, user: Float[Tensor, "*batch user_dim"], batch: Batch) -> Float[Tensor, "... width"]:
         """Compute the queries of an index from user vectors.
 
         Args:
@@ -216,11 +219,11 @@ class CorpusTask(Task, ABC):
             batch: The rows of the vectors.
 
         Returns:
-            One query per row, or several, `[n, heads, width]`.
+            One query per row, or several, `[*batch, heads, width]`.
         """
 
     @abstractmethod
-    def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
+    def candidates(self, item: Float[Tensor, "*batch item_dim"], batch: Batch) -> Float[Tensor, "*batch width"]:
         """Compute the vectors that an index holds from item vectors.
 
         Args:

@@ -140,7 +140,7 @@ class DotTask(CorpusTask):
         """
         return (counts.clamp(min=0.5) / counts.mean()).log()
 
-    def queries(self, user: Float[Tensor, "n user_dim"], batch: Batch) -> Float[Tensor, "n *heads width"]:  # noqa: ARG002
+    def queries(self, user: Float[Tensor, "*batch user_dim"], batch: Batch) -> Float[Tensor, "... width"]:  # noqa: ARG002
         """User vectors divided by the temperature; a final 1 multiplies the item bias.
 
         Args:
@@ -152,11 +152,11 @@ class DotTask(CorpusTask):
         """
         vectors = user if self.project is None else widened(self.project(user))
         if self.heads is not None and self.heads > 1:
-            vectors = vectors.unflatten(1, (self.heads, -1))
+            vectors = vectors.unflatten(-1, (self.heads, -1))
         vectors = vectors * (-self.log_temperature).exp()
         return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[..., :1])], -1)
 
-    def candidates(self, item: Float[Tensor, "n item_dim"], batch: Batch) -> Float[Tensor, "n width"]:
+    def candidates(self, item: Float[Tensor, "*batch item_dim"], batch: Batch) -> Float[Tensor, "*batch width"]:
         """Item vectors, with the item bias as a last element.
 
         Args:
@@ -166,11 +166,11 @@ class DotTask(CorpusTask):
         Returns:
             One vector a row.
         """
-        return item if self.bias is None else torch.cat([item, self.bias[batch.items, None]], 1)
+        return item if self.bias is None else torch.cat([item, self.bias[batch.items, None]], -1)
 
     def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> Float[Tensor, "*batch"]:
         """The logit of each pair.
 
         Args:

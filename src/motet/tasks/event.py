@@ -21,7 +21,7 @@ from motet.metrics.calibration import ECE
 from motet.metrics.log_loss import LogLoss
 from motet.tasks.base import at_rows
 from motet.tasks.labels import check_outcomes, log_odds
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import PROBABILITY, Unit
 from motet.towers.base import Tower
@@ -113,18 +113,18 @@ class Event(PairTask):
         self.prepared.fill_(True)
         self.platt.reset()
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each labelled row; see `PairTask.head_loss`."""
         labels = batch[self.label]
         rows = self.labelled(batch).nonzero().squeeze(1)
-        logits = self._logits(inputs[rows], batch.take(rows))
+        logits = self._logits([part[rows] for part in inputs], batch.take(rows))
         if self.focal is None:
             losses = binary_cross_entropy(logits, labels[rows], positive_weight=self.positive_weight)
         else:
             losses = focal(logits, labels[rows], gamma=self.focal, positive_weight=self.positive_weight)
         return at_rows(losses, rows, len(batch))
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """The probability of each pair; see `PairTask.head_score`."""
         logits = self._logits(inputs, batch)
         if self.focal is not None:
@@ -147,9 +147,9 @@ class Event(PairTask):
         """AUC, log loss and the calibration error of the probabilities."""
         return {"auc": AUC(), "log_loss": LogLoss(), "ece": ECE()}
 
-    def _logits(self, inputs: Tensor, batch: Batch) -> Tensor:
-        logits = self.head(inputs) + self.bias
+    def _logits(self, inputs: Inputs, batch: Batch) -> Tensor:
+        logits = self.head(*inputs) + self.bias
         if self.user_bias is not None and self.item_bias is not None:
             logits = logits + self.user_bias(batch.users) + self.item_bias(batch.items)
-        flat: Tensor = logits.squeeze(1)
+        flat: Tensor = logits.squeeze(-1)
         return flat

@@ -20,7 +20,7 @@ from motet.metrics.calibration import ECE
 from motet.metrics.log_loss import LogLoss
 from motet.tasks.base import at_rows
 from motet.tasks.labels import check_funnel, log_odds
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import PROBABILITY, Unit
 from motet.towers.base import Tower
@@ -132,26 +132,26 @@ class Funnel(PairTask):
         """Which exposures have a label of any stage."""
         return self.rows.chosen(batch) & ~self._labels(batch).isnan().all(1)
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The losses of each exposure's stages; their mean over the rows is the sum of each stage's own mean."""
         known = self.labelled(batch).nonzero().squeeze(1)
         some = batch.take(known)
         labels = self._labels(some)
-        losses = funnel_losses(self._logits(inputs[known], some, len(self.stages)), labels)
+        losses = funnel_losses(self._logits([part[known] for part in inputs], some, len(self.stages)), labels)
         weights = self.training_weights(some)
         share = (weights @ (~labels.isnan()).to(weights.dtype)) / weights.sum()
         losses = (losses / share.where(share > 0, 1.0)).sum(1)
         return at_rows(losses, known, len(batch))
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """The probability that each pair reaches the scored stage; see `PairTask.head_score`."""
         depth = len(self.stages) if self.stage is None else self.stages.index(self.stage) + 1
-        return cumulative_log_probs(self.platt(self._logits(inputs, batch, depth)))[0][:, -1].exp()
+        return cumulative_log_probs(self.platt(self._logits(inputs, batch, depth)))[0][..., -1].exp()
 
-    def head_parts(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
         """The probability that each pair reaches each stage; see `Task.parts`."""
         reached = cumulative_log_probs(self.platt(self._logits(inputs, batch, len(self.stages))))[0].exp()
-        return dict(zip(self.stages, reached.T, strict=True))
+        return dict(zip(self.stages, reached.unbind(-1), strict=True))
 
     @property
     def unit(self) -> Unit:
@@ -176,9 +176,9 @@ class Funnel(PairTask):
     def _labels(self, batch: Batch) -> Tensor:
         return torch.stack([batch[stage] for stage in self.stages], 1)
 
-    def _logits(self, inputs: Tensor, batch: Batch, depth: int) -> Tensor:
+    def _logits(self, inputs: Inputs, batch: Batch, depth: int) -> Tensor:
         """Logits of the first `depth` stages, each given the one before."""
-        logits = torch.cat([head(inputs) for head in self.heads[:depth]], 1) + self.bias[:depth]
+        logits = torch.cat([head(*inputs) for head in self.heads[:depth]], -1) + self.bias[:depth]
         if self.user_bias is not None and self.item_bias is not None:
-            logits = logits + self.user_bias(batch.users)[:, :depth] + self.item_bias(batch.items)[:, :depth]
+            logits = logits + self.user_bias(batch.users)[..., :depth] + self.item_bias(batch.items)[..., :depth]
         return logits

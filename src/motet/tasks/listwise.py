@@ -18,7 +18,7 @@ from motet.losses.listwise import against_chance
 from motet.metrics.base import Metric
 from motet.metrics.list_ndcg import ListNDCG
 from motet.tasks.base import at_rows
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
 
@@ -129,19 +129,21 @@ class Listwise(PairTask):
         """The weight of each row in the loss; 0 if its list holds no other label."""
         return super().training_weights(batch) * self._comparable(batch)
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """Each row's part of its list's loss; see `PairTask.head_loss`."""
         rows = self._comparable(batch).nonzero().squeeze(1)
         some = batch.take(rows)
-        losses = self.list_loss(self.head_score(inputs[rows], some), some[self.label], self._lists(some))
+        losses = self.list_loss(
+            self.head_score([part[rows] for part in inputs], some), some[self.label], self._lists(some)
+        )
         return at_rows(losses, rows, len(batch))
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """A score that orders the rows of a list, without a unit; see `PairTask.head_score`."""
-        scores = self.head(inputs)
+        scores = self.head(*inputs)
         if self.item_bias is not None:
             scores = scores + self.item_bias(batch.items)
-        flat: Tensor = scores.squeeze(1)
+        flat: Tensor = scores.squeeze(-1)
         return flat
 
     def metrics(self) -> Mapping[str, Metric]:

@@ -16,7 +16,7 @@ from motet.losses.ordinal import cumulative_link
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import at_rows
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
@@ -117,23 +117,25 @@ class Ordinal(PairTask):
         """Where one level ends and the next begins, ascending."""
         return torch.cat([self.first[None], self.first + self.log_gaps.exp().cumsum(0)])
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each labelled row; see `PairTask.head_loss`."""
         labels = batch[self.label]
         rows = self.labelled(batch).nonzero().squeeze(1)
         levels = torch.bucketize(labels[rows], self._scale(labels)).clamp(max=len(self.log_gaps) + 1)
-        losses = cumulative_link(self._place(inputs[rows], batch.take(rows)), levels, self.thresholds)
+        losses = cumulative_link(
+            self._place([part[rows] for part in inputs], batch.take(rows)), levels, self.thresholds
+        )
         return at_rows(losses, rows, len(batch))
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """The expected level of each pair; see `PairTask.head_score`."""
-        scale = self._scale(inputs)
+        scale = self._scale(inputs[0])
         return scale[0] + self._reached(inputs, batch) @ scale.diff()
 
-    def head_parts(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
         """The expected level, and the probability of reaching each level but the lowest; see `Task.parts`."""
-        scale, reached = self._scale(inputs), self._reached(inputs, batch)
-        levels = dict(zip(self.level_parts, reached.T, strict=True))
+        scale, reached = self._scale(inputs[0]), self._reached(inputs, batch)
+        levels = dict(zip(self.level_parts, reached.unbind(-1), strict=True))
         return {"": scale[0] + reached @ scale.diff(), **levels}
 
     @property
@@ -150,16 +152,16 @@ class Ordinal(PairTask):
         """RMSE and MAE, in the label's unit."""
         return {"rmse": RMSE(), "mae": MAE()}
 
-    def _reached(self, inputs: Tensor, batch: Batch) -> Tensor:
+    def _reached(self, inputs: Inputs, batch: Batch) -> Tensor:
         """The probability that each pair reaches each level but the lowest."""
-        return (self._place(inputs, batch)[:, None] - self.thresholds).sigmoid()
+        return (self._place(inputs, batch)[..., None] - self.thresholds).sigmoid()
 
-    def _place(self, inputs: Tensor, batch: Batch) -> Tensor:
+    def _place(self, inputs: Inputs, batch: Batch) -> Tensor:
         """The position of each pair on the scale of the thresholds."""
-        place = self.head(inputs)
+        place = self.head(*inputs)
         if self.user_bias is not None and self.item_bias is not None:
             place = place + self.user_bias(batch.users) + self.item_bias(batch.items)
-        flat: Tensor = place.squeeze(1)
+        flat: Tensor = place.squeeze(-1)
         return flat
 
     def _scale(self, like: Tensor) -> Tensor:

@@ -1,23 +1,25 @@
 """PairTask: a task with a head that reads the vectors of a user and an item together.
 
-Without a trunk, the head's input is the pair of vectors, concatenated. With a trunk, it is the trunk's output for this
+Without a trunk, the head reads the pair of vectors, side by side. With a trunk, it reads the trunk's output for this
 pair. A subclass defines its head, loss and score for either input alike.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motet.data.batch import Batch
 from motet.errors import ConfigError
+from motet.layers.mlp import side_by_side
 from motet.tasks.base import Task
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
+
+Inputs = Sequence[Float[Tensor, "... _"]]  # what a head reads: one tensor, or several side by side that broadcast
 
 
 class PairTask(Task):
@@ -59,7 +61,7 @@ class PairTask(Task):
         """
 
     @abstractmethod
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """Compute one loss per row, 0 where a label is missing.
 
         Args:
@@ -71,18 +73,18 @@ class PairTask(Task):
         """
 
     @abstractmethod
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """Compute the task's score of each row's user and item, in its own unit.
 
         Args:
-            inputs: What the head reads.
+            inputs: What the head reads; an `MLP` takes them as they are.
             batch: The rows.
 
         Returns:
             One score per row.
         """
 
-    def head_parts(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
         """Compute the predictions that point metrics compare with labels; see `Task.parts`.
 
         Args:
@@ -101,22 +103,22 @@ class PairTask(Task):
         return self.head_loss(pair_vectors(user, item, product=self.product), batch)
 
     def score(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Float[Tensor, " batch"]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> Float[Tensor, "*batch"]:
         """The score of each row, without a trunk; see `Task.score`."""
         return self.head_score(pair_vectors(user, item, product=self.product), batch)
 
     def parts(
-        self, user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], batch: Batch
-    ) -> Mapping[str, Float[Tensor, " batch"]]:
+        self, user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], batch: Batch
+    ) -> Mapping[str, Float[Tensor, "*batch"]]:
         """The parts of the prediction, without a trunk; see `Task.parts`."""
         return self.head_parts(pair_vectors(user, item, product=self.product), batch)
 
 
 def pair_vectors(
-    user: Float[Tensor, "batch user_dim"], item: Float[Tensor, "batch item_dim"], *, product: bool
-) -> Float[Tensor, "batch width"]:
-    """Concatenate user vectors, item vectors and, optionally, their elementwise product.
+    user: Float[Tensor, "... user_dim"], item: Float[Tensor, "*batch item_dim"], *, product: bool
+) -> Inputs:
+    """Put user vectors, item vectors and, optionally, their elementwise product side by side.
 
     Args:
         user: User vectors.
@@ -124,9 +126,9 @@ def pair_vectors(
         product: Whether to append the product.
 
     Returns:
-        One vector per row.
+        One concatenated vector per row. User vectors that broadcast stay apart from the rest, which is concatenated.
     """
-    return torch.cat([user, item, user * item] if product else [user, item], 1)
+    return side_by_side(user, item, user * item) if product else side_by_side(user, item)
 
 
 def pair_width(user: Tower, item: Tower, *, product: bool, of: str) -> int:

@@ -17,7 +17,7 @@ from motet.losses.pointwise import pointwise_error
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import at_rows
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
@@ -103,17 +103,17 @@ class Rating(PairTask):
             self.span.copy_(torch.stack([self.span[0].minimum(ends[0]), self.span[1].maximum(ends[1])]))
         self.prepared.fill_(True)
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The error of each labelled row; see `PairTask.head_loss`."""
         labels = batch[self.label]
         known = self.labelled(batch)
         if known.all():
             return self.row_error(self._predict(inputs, batch), labels)
         rows = known.nonzero().squeeze(1)
-        errors = self.row_error(self._predict(inputs[rows], batch.take(rows)), labels[rows])
+        errors = self.row_error(self._predict([part[rows] for part in inputs], batch.take(rows)), labels[rows])
         return at_rows(errors, rows, len(batch))
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """The predicted number of each pair, in the label's unit; see `PairTask.head_score`."""
         scores = self._predict(inputs, batch)
         return scores if self.clip is None else scores.clamp(*self.clip)
@@ -128,9 +128,9 @@ class Rating(PairTask):
         """RMSE and MAE, in the label's unit."""
         return {"rmse": RMSE(), "mae": MAE()}
 
-    def _predict(self, inputs: Tensor, batch: Batch) -> Tensor:
-        scores = self.head(inputs)
+    def _predict(self, inputs: Inputs, batch: Batch) -> Tensor:
+        scores = self.head(*inputs)
         if self.user_bias is not None and self.item_bias is not None:
             scores = scores + self.mean + self.user_bias(batch.users) + self.item_bias(batch.items)
-        flat: Tensor = scores.squeeze(1)
+        flat: Tensor = scores.squeeze(-1)
         return flat

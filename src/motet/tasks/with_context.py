@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motet.data.batch import Batch, Columns
 from motet.errors import ConfigError, DataError, check_types
+from motet.layers.mlp import side_by_side
 from motet.layers.numbers import Standardise
 from motet.layers.platt import Platt
 from motet.metrics.base import Metric
-from motet.tasks.pair import PairTask
+from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
@@ -119,19 +119,19 @@ class WithContext(PairTask):
         """The weight of each row in the task's loss; see `Task.training_weights`."""
         return self.task.training_weights(batch)
 
-    def head_loss(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The task's loss of each row; see `PairTask.head_loss`."""
         return self.task.head_loss(self._with_columns(inputs, batch), batch)
 
-    def head_score(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Float[Tensor, " batch"]:
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
         """The task's score of each row; see `PairTask.head_score`."""
         return self.task.head_score(self._with_columns(inputs, batch), batch)
 
-    def head_parts(self, inputs: Float[Tensor, "batch width"], batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
         """The parts of the task's prediction; see `PairTask.head_parts`."""
         return self.task.head_parts(self._with_columns(inputs, batch), batch)
 
-    def _with_columns(self, inputs: Tensor, batch: Batch) -> Float[Tensor, "batch task_width"]:
+    def _with_columns(self, inputs: Inputs, batch: Batch) -> Inputs:
         """The input of the task's head: `inputs` and the columns, or the columns alone."""
         absent = [name for name in self.context if name not in batch]
         if absent:
@@ -139,5 +139,5 @@ class WithContext(PairTask):
                 f"task {self.name!r} reads the context column {absent[0]!r}, which these rows do not have; give each "
                 f"of {', '.join(self.context)}, NaN where unknown"
             )
-        columns = [number(batch[name])[:, None] for name, number in zip(self.context, self.numbers, strict=True)]
-        return torch.cat([inputs, *columns] if self.vectors else columns, 1)
+        columns = [number(batch[name])[..., None] for name, number in zip(self.context, self.numbers, strict=True)]
+        return side_by_side(*(inputs if self.vectors else ()), *columns)

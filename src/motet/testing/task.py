@@ -20,7 +20,8 @@ from motet.towers.feature import FeatureTower
 def check_task(build: Callable[[], Task], log: EventLog) -> None:
     """Check that a task ignores the order of rows and rows without a label, and that its config rebuilds it.
 
-    A task that ranks the catalogue ignores rows with an unknown item as well.
+    A task that ranks the catalogue ignores rows with an unknown item as well. Users and items broadcast when they are
+    scored.
 
     Args:
         build: Returns a new task.
@@ -36,8 +37,10 @@ def check_task(build: Callable[[], Task], log: EventLog) -> None:
         >>> events = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [3.0, None, 4.0]})
         >>> check_task(Rating, EventLog.read(events, Schema(signals=("rating",))))
     """
-    user, item = (FeatureTower(side, dim=4, features=()) for side in (log.users, log.items))
-    model = Model(user=user, item=item, tasks=[build()])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # the same weights each time
+        user, item = (FeatureTower(side, dim=4, features=()) for side in (log.users, log.items))
+        model = Model(user=user, item=item, tasks=[build()])
     model.prepare(log)
     model.eval()
     _check_losses(model, log.batch())
@@ -104,6 +107,18 @@ def _check_pair_scores(model: Model, batch: Batch) -> None:
         scores = task.score(user, item, pairs)
         assert scores.shape == (len(batch),), f"{len(batch)} pairs gave scores of shape {tuple(scores.shape)}"
         assert scores.isfinite().all(), "a score is not finite"
+        _check_broadcasting(task, user, item, pairs, scores)
         if isinstance(task, CorpusTask):
             dots = pair_scores(task.queries(user, pairs), task.candidates(item, pairs))
             assert torch.allclose(scores, dots, atol=1e-5), "a score is not the dot product of query and candidate"
+
+
+def _check_broadcasting(task: Task, user: Tensor, item: Tensor, batch: Batch, scores: Tensor) -> None:
+    """Score every user with every item, where the diagonal holds the pairs of the batch."""
+    size = len(batch)
+    columns = {batch.user_key: batch.users[:, None], batch.item_key: batch.items.expand(size, -1)}
+    every = task.score(user[:, None], item.expand(size, -1, -1), replace(batch, columns=columns))
+    assert every.shape == (size, size), (
+        f"users [{size}, 1, dim] with items [{size}, {size}, dim] gave scores of shape {tuple(every.shape)}"
+    )
+    assert torch.allclose(every.diagonal(), scores, atol=1e-5), "a score depends on the other pairs"
