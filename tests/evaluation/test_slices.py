@@ -8,12 +8,14 @@ import polars as pl
 import pytest
 import torch
 
+from motet import FeatureTower, Model
 from motet.baselines import GlobalMean, Popularity
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema
 from motet.errors import ConfigError
 from motet.evaluation import evaluate
 from motet.evaluation.slices import masks
+from motet.tasks import Retrieval
 
 SCHEMA = Schema(
     signals=("rating",),
@@ -106,7 +108,7 @@ def test_slices_stand_in_text_and_json(logs: tuple[EventLog, EventLog]) -> None:
     train, test = logs
     report = evaluate(GlobalMean(train), test, train=train, slices=["visited", "age"])
     text = report.text(level=0.9)
-    for words in ("visited", "unvisited", " users, ", "age", "0.9", " to "):
+    for words in ("visited", "unvisited", " users", " rows", "age", "0.9", " to "):
         assert words in text
     assert "0.9" not in str(report).splitlines()[1]
     found = report.to_dict(level=0.9)["slices"]["visited: unvisited"]
@@ -116,6 +118,27 @@ def test_slices_stand_in_text_and_json(logs: tuple[EventLog, EventLog]) -> None:
     )
     assert found["intervals"].keys() == found["figures"].keys()
     assert "intervals" not in report.to_dict()
+
+
+def test_rules_stand_beside_slices_whose_metrics_are_named_in_full(logs: tuple[EventLog, EventLog]) -> None:
+    train, test = logs
+    model = Model(user=FeatureTower(train.users), item=FeatureTower(train.items), tasks=[Retrieval("purchases")])
+    report = evaluate(model, test, train=train, slices=["users", "genres", "items", "device"])
+    part = report.slices["users: heavy"]
+    alone = evaluate(Popularity(train), test, train=train, slices=["users"]).slices["users: heavy"]
+    key = "unseen/ndcg@10"
+    assert part.beside["popularity"][f"purchases/{key}"] == alone[f"popularity/{key}"]
+    assert report.to_dict()["slices"]["users: heavy"]["beside"]["popularity"] == dict(part.beside["popularity"])
+    for text in (str(report), report.text(level=0.95)):
+        assert max(len(line) for line in text.splitlines() if line.startswith("│")) <= 100
+        assert text.count("│ purchases/all items/hit_rate@100 ") == text.count("│ purchases/unseen/mrr ") > 3
+        assert "│   popularity " in text
+
+
+def test_a_single_value_is_no_list(logs: tuple[EventLog, EventLog]) -> None:
+    train, test = logs
+    with pytest.raises(ConfigError, match=r"slices='users' is a single value; write slices=\['users'\]"):
+        evaluate(Popularity(train), test, train=train, slices="users")
 
 
 def test_unknown_family_is_refused(logs: tuple[EventLog, EventLog]) -> None:

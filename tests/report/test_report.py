@@ -12,9 +12,10 @@ from motet.compare.objective import Yardstick
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.recommender import Recommender
-from motet.report import Record, charts, front, read_runs, write_report
+from motet.report import Record, charts, front, read_runs, training, write_report
 from motet.report.blocks import Figures
 from motet.report.page import figures, sections
+from motet.report.runs import Training
 
 from .conftest import SCRIPT
 
@@ -34,7 +35,15 @@ def test_a_page_and_its_figures(page: Path) -> None:
         ),
         *("The trade-off: sweep", "The comparison: comparison", "Joint training hurt stars.", "failed on 1 seeds"),
         *("3 trials were trained; 2 are on the front; 1 started", "Warning: one of them is odd.", "war &amp; peace"),
-        *("popularity", "global mean", "95% interval", "FeatureTower", "kind = &#34;Ordinal&#34;", "coverage@10"),
+        *(
+            "popularity",
+            "global mean",
+            "95% interval",
+            "FeatureTower",
+            "Ticks show simple",
+            "kind = &#34;Ordinal&#34;",
+            "coverage@10",
+        ),
     ):
         assert words in text
     assert "alert(1)</script>" not in text
@@ -42,6 +51,21 @@ def test_a_page_and_its_figures(page: Path) -> None:
     assert drawn.keys() == {file.stem for file in (page.parent / "figures").glob("*.png")}
     assert {"sweep-front-stars-rmse-retrieval-unseen-ndcg-10", "model-loss-stars", "model-gradient"} <= drawn.keys()
     assert "var(--" not in (page.parent / "figures" / "model-gradient.svg").read_text()
+
+
+def test_simple_rules_stand_beside_every_slice(model: Path) -> None:
+    record = Record.read(model)
+    assert record is not None
+    for name, rule in (("stars", "global mean"), ("retrieval", "popularity")):
+        key = record.headlines[name]
+        parts = {place: found[key] for place, found in record.slices.items() if key in found}
+        assert {"users: rare", "users: heavy"} <= parts.keys()
+        assert all(part.beside.keys() == {rule} for part in parts.values())
+    (section,) = (each for each in training.sections("model", Training(record, None)) if each.title[:3] == "For")
+    drawn = section.blocks[0]
+    assert isinstance(drawn, Figures)
+    (ticks,) = (each for each in drawn.figures[0].spec["layer"] if each["mark"]["type"] == "tick")
+    assert {"name": "all rows", "rule": "global mean"}.items() <= ticks["data"]["values"][-1].items()
 
 
 def test_what_is_not_there_is_left_out(sweep: Path, tmp_path: Path) -> None:

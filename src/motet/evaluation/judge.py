@@ -10,6 +10,8 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
@@ -73,9 +75,9 @@ def evaluate(
         Metrics by `task/metric`, `task/protocol/metric` and `served/unseen/metric`; NaN if no row has the label.
 
     Raises:
-        ConfigError: If a log is something else; a protocol, the tie rule or a slice is unknown; a list length exceeds
-            the number of items; the item tower reads context; a preference is given for a system that takes none; or
-            `positives` is given for a system without lists, or holds for no row.
+        ConfigError: If a log is something else, or a list a single value; a protocol, the tie rule or a slice is
+            unknown; a list length exceeds the number of items; the item tower reads context; a preference is given for
+            a system that takes none; or `positives` is given for a system without lists, or holds for no row.
         DataError: If there are no rows, a label or context column is missing, the model, the test and the training
             rows number their users and items differently, or a score is NaN.
 
@@ -83,6 +85,7 @@ def evaluate(
         >>> report = evaluate(model, test, train=train, about=split.report)  # doctest: +SKIP
         >>> report["retrieval/unseen/hit_rate@10"]  # doctest: +SKIP
     """
+    _check_sequences(protocols=protocols, ks=ks, slices=slices)
     _check(test, train, protocols, ks)
     model, serves = _model(system), _serves(system)
     if positives is not None and not serves:
@@ -111,7 +114,7 @@ def evaluate(
     parts = masks(slices, test, train).items()
     return replace(
         report,
-        slices={name: Report.of([part.of(rows) for part in found.evidence]) for name, rows in parts},
+        slices={name: found.part(rows) for name, rows in parts},
         warnings=_warnings(report, model, asked) if thorough else [],
         seconds=time.perf_counter() - started,
     )
@@ -155,6 +158,14 @@ class _Found:
 
         beside = {name: figures(evidence, name) for name, evidence in self.beside.items()}
         return replace(figures(self.evidence, ""), beside=beside, notes=self.notes, curves=self.curves)
+
+    def part(self, rows: Bool[Tensor, " test"]) -> Report:
+        """The same on some of the test rows, without the metrics of whole lists."""
+
+        def figures(evidence: Sequence[Evidence]) -> Report:
+            return Report.of([each.of(rows) for each in evidence])
+
+        return replace(figures(self.evidence), beside={name: figures(each) for name, each in self.beside.items()})
 
 
 def _of_baseline(system: Baseline, asked: _Asked) -> _Found:
@@ -231,6 +242,13 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def _check_sequences(**arguments: object) -> None:
+    """A text would be read as its letters."""
+    for name, value in arguments.items():
+        if isinstance(value, str | int):
+            raise ConfigError(f"{name}={value!r} is a single value; write {name}=[{value!r}]")
 
 
 def _check(test: EventLog, train: EventLog, protocols: Sequence[str], ks: Sequence[int] | None) -> None:

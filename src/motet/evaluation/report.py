@@ -37,7 +37,7 @@ class Report(Mapping[str, float]):
         notes: How the metrics were measured, one sentence each.
         seconds: Duration of the evaluation.
         evidence: The scored rows, from which intervals are computed.
-        slices: The same metrics on some of the rows, by `family: slice`.
+        slices: The same metrics on some of the rows, by `family: slice`, with those of the simple rules `beside`.
         warnings: Reasons to doubt the metrics: leaks, and test rows whose users or items have no training row.
         curves: Reliability curves of predicted probabilities: `click/mass`, `funnel/buy/width`, `rating/>= 4/mass`;
             in bins of equal width and of equal mass.
@@ -250,7 +250,8 @@ class Report(Mapping[str, float]):
 
     def _slice(self, level: float | None) -> dict[str, Any]:
         judged = {key: self.judged(key)._asdict() for key in self}
-        return {"figures": dict(self.figures), "judged": judged, **self._as_lists(level)}
+        beside = {name: dict(rule.figures) for name, rule in self.beside.items()}
+        return {"figures": dict(self.figures), "judged": judged, "beside": beside, **self._as_lists(level)}
 
     def _as_lists(self, level: float | None) -> dict[str, Any]:
         if level is None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import add
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from motet.evaluation.intervals import Interval
     from motet.evaluation.report import Report
 
 WIDTH = 100
+ACROSS = 4  # slices in a table, so that the names of the metrics have room
 
 
 def figures(report: Report, level: float | None = None) -> Table:
@@ -39,7 +41,7 @@ def figures(report: Report, level: float | None = None) -> Table:
     return table
 
 
-def slices(report: Report, family: str, level: float | None = None) -> Table:
+def slices(report: Report, family: str, level: float | None = None) -> Iterator[Table]:
     """The metrics of the slices of one family in columns, with their numbers of users and rows.
 
     Args:
@@ -47,25 +49,29 @@ def slices(report: Report, family: str, level: float | None = None) -> Table:
         family: The family, such as `"users"`.
         level: Confidence level of the intervals; None for no intervals.
 
-    Returns:
-        A table with one column per slice.
+    Yields:
+        Tables with one column per slice, `ACROSS` at most; below each metric, those of the simple rules.
     """
     parts = {name.split(": ", 1)[1]: part for name, part in report.slices.items() if name.split(": ", 1)[0] == family}
-    table = Table(family, *parts)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    found = {name: {} if level is None else part.intervals(level=level) for name, part in parts.items()}
+    for start in range(0, len(parts), ACROSS):
+        yield _side_by_side(family, dict(list(parts.items())[start : start + ACROSS]), level)
+
+
+def _side_by_side(family: str, parts: Mapping[str, Report], level: float | None) -> Table:
+    table = Table(Column(family, no_wrap=True), *(Column(name, justify="right") for name in parts))
+    first = next(iter(parts.values()))
+    ends = {name: {} if level is None else part.intervals(level=level) for name, part in parts.items()}
     size: Sequence[str] | None = None
-    for key in (key for key in report if all(key in part for part in parts.values())):
-        sizes = [f"{users:,} users, {rows:,} rows" for users, rows in (part.judged(key) for part in parts.values())]
+    for key in first:
+        sizes = [f"{users:,} users\n{rows:,} rows" for users, rows in (part.judged(key) for part in parts.values())]
         if sizes != size:
             table.add_row("", *sizes, style="dim")
             size = sizes
-        cells = [
-            "\n".join([_number(part[key]), *([] if level is None else [_ends(found[name].get(key))])])
-            for name, part in parts.items()
-        ]
-        table.add_row(key, *cells)
+        figures = [_number(part[key]) for part in parts.values()]
+        known = ["" if level is None else f"\n{_ends(ends[name].get(key))}" for name in parts]
+        table.add_row(key, *map(add, figures, known))
+        for rule in (name for name, other in first.beside.items() if key in other):
+            table.add_row(f"  {rule}", *(_number(part.beside[rule][key]) for part in parts.values()), style="dim")
     return table
 
 
@@ -84,7 +90,8 @@ def printed(report: Report, level: float | None = None) -> str:
     with console.capture() as captured:
         console.print(figures(report, level))
         for family in families:
-            console.print(slices(report, family, level))
+            for table in slices(report, family, level):
+                console.print(table)
     return captured.get() + "\n".join([*report.notes, *(f"warning: {warning}" for warning in report.warnings)])
 
 

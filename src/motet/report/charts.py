@@ -39,13 +39,14 @@ def package(name: str) -> ModuleType:
         ) from error
 
 
-def intervals(rows: Sequence[Row], key: str) -> dict[str, Any]:
+def intervals(rows: Sequence[Row], key: str, rules: Sequence[Row] = ()) -> dict[str, Any]:
     """One row for each system or slice: a dot with its interval.
 
     Args:
         rows: Each with `name`, `value`, `low`, `high` and `own`, whether it is about the model itself; further fields
             appear in the tooltip.
         key: Key of the metric.
+        rules: Simple rules, each with the `name` of its row, `rule` and `value`; drawn as ticks.
 
     Returns:
         The chart.
@@ -61,7 +62,9 @@ def intervals(rows: Sequence[Row], key: str) -> dict[str, Any]:
     reach = alt.X("low:Q", title=better(key), scale=scale, axis=alt.Axis(tickCount=5))
     lines = base.mark_rule(strokeWidth=2).encode(x=reach, x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(x="value:Q")
-    return _spec(lines + dots, height=STEP * len(rows))
+    beside = alt.Chart(_data(alt, rules)).encode(y=y, x="value:Q", tooltip=_hover(alt, rules))
+    ticks = [beside.mark_tick(color=QUIET, thickness=2, size=16)] if rules else []
+    return _spec(alt.layer(lines, *ticks, dots), height=STEP * len(rows))
 
 
 def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from motet.compare.objective import headlines
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, DataError
 from motet.evaluation import Report
+from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import Interval
 from motet.evaluation.slices import FAMILIES, masks
 from motet.metrics.direction import lower_is_better
@@ -87,11 +88,13 @@ class Slice(_Kept):
         figure: Its value and interval.
         rows: Number of rows.
         users: Number of users.
+        beside: Values of simple rules on the same rows.
     """
 
     figure: Estimate
     rows: int
     users: int
+    beside: dict[str, Figure] = {}
 
 
 class Record(_Kept):
@@ -292,16 +295,25 @@ def _outcome(key: str, difference: Estimate) -> Outcome:
 
 def _slices(report: Report, rows: Divided, spoken: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Slice]]]:
     assert rows.test is not None
-    held = [part for part in report.evidence if set(part.keys) & set(spoken.values())]
+    held = _spoken(report, spoken)
+    rules = {name: _spoken(rule, spoken) for name, rule in report.beside.items()}
     for name, chosen in masks(FAMILIES, rows.test, rows.train).items():
         part = Report.of([evidence.of(chosen) for evidence in held])
+        beside = {rule: Report.of([evidence.of(chosen) for evidence in each]) for rule, each in rules.items()}
         ends = part.intervals(level=LEVEL)
-        found = {key: part.judged(key) for key in spoken.values() if not math.isnan(part[key])}
-        if found:
-            yield (
-                name,
-                {
-                    key: Slice(figure=_estimate(part[key], ends.get(key)), rows=judged.rows, users=judged.users)
-                    for key, judged in found.items()
-                },
+        found = {
+            key: Slice(
+                figure=_estimate(part[key], ends.get(key)),
+                beside={rule: figures[key] for rule, figures in beside.items() if key in figures},
+                **part.judged(key)._asdict(),
             )
+            for key in spoken.values()
+            if not math.isnan(part[key])
+        }
+        if found:
+            yield name, found
+
+
+def _spoken(report: Report, spoken: Mapping[str, str]) -> list[Evidence]:
+    """The evidence of the headline metrics."""
+    return [part for part in report.evidence if set(part.keys) & set(spoken.values())]

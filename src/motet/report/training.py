@@ -144,21 +144,33 @@ def _beside(record: Record, key: str, name: str) -> Figure:
 
 
 def _slices(record: Record, name: str) -> Iterator[Section]:
-    figures = []
+    figures, rules = [], dict[str, None]()
     for key in record.headlines.values():
+        parts = {place: found[key] for place, found in record.slices.items() if key in found}
         rows = [_line("all rows", record.figures[key], own=True)]
-        for place, parts in record.slices.items():
-            if key in parts:
-                part = parts[key]
-                rows.append({**_line(place, part.figure, own=False), "rows": part.rows, "users": part.users})
-        if len(rows) > 1:
-            figures.append(Figure(named(name, "slices", key), spoken(key), charts.intervals(rows, key)))
+        rows += [
+            {**_line(place, part.figure, own=False), "rows": part.rows, "users": part.users}
+            for place, part in parts.items()
+        ]
+        known = dict.fromkeys(rule for part in parts.values() for rule in part.beside)
+        places = {place: part.beside for place, part in parts.items()}
+        places["all rows"] = {rule: each[key].value for rule, each in record.beside.items() if rule in known}
+        beside = [
+            {"name": place, "rule": rule, "value": value}
+            for place, found in places.items()
+            for rule, value in found.items()
+        ]
+        rules |= known
+        if parts:
+            figures.append(Figure(named(name, "slices", key), spoken(key), charts.intervals(rows, key, beside)))
     if figures:
-        text = (
+        text = [
             "New users and items have no training rows; rare ones are the quarter with the fewest, heavy users and "
             "popular items the quarter with the most. Visited: the user had this very item in training."
-        )
-        yield Section("For whom it works", [Figures(figures), Text([text], tone="note")])
+        ]
+        if rules:
+            text.append(f"Ticks show simple rules on the same rows: {', '.join(rules)}.")
+        yield Section("For whom it works", [Figures(figures), Text(text, tone="note")])
 
 
 def _beyond(record: Record) -> Iterator[Section]:
