@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.data.batch import Batch
-from motet.data.expression import Expression, column_name
+from motet.data.expression import Expression
+from motet.data.grammar import column_name
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, Schema
 from motet.errors import ConfigError, DataError

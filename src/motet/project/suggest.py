@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from motet.data.expression import column_name
+from motet.data.grammar import column_name
 from motet.data.schema import Feature
 from motet.data.table import Table
 from motet.project.guess import Guess

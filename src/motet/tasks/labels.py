@@ -8,7 +8,7 @@ from itertools import pairwise
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from motet.data.expression import column_name
+from motet.data.grammar import column_name
 from motet.errors import DataError
 
 
