@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from motet.index import TopK
     from motet.model import Model
     from motet.preference import Preference
+    from motet.recommendations import recommend_table
     from motet.recommender import Recommender
     from motet.towers import FeatureTower
     from motet.train import fit
@@ -57,6 +58,7 @@ __all__ = [
     "losses",
     "metrics",
     "optim",
+    "recommend_table",
     "simulate",
     "split",
     "tasks",
@@ -92,6 +94,7 @@ _PLACES = {
     "losses": "motet.losses",
     "metrics": "motet.metrics",
     "optim": "motet.optim",
+    "recommend_table": "motet.recommendations:recommend_table",
     "simulate": "motet.data.simulate",
     "split": "motet.data.split",
     "tasks": "motet.tasks",

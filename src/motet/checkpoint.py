@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import safetensors.torch
 from torch import Tensor
 
 from motet.errors import ArtifactError
+from motet.whole_file import whole_file
 
 _TENSOR = "$tensor"
 
@@ -30,21 +29,15 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     path = Path(path)
     tensors: dict[str, Tensor] = {}
     document = json.dumps(_take_tensors(state, tensors))
-    unfinished = path.with_name(path.name + ".unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(tensors, unfinished, metadata={"state": document})
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            safetensors.torch.save_file(tensors, unfinished, metadata={"state": document})
     except (OSError, safetensors.SafetensorError) as error:
         raise ArtifactError(
             f"could not write the checkpoint {path}: {error}; the one before is untouched. Free some space, or give "
             "another file"
         ) from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from motet.data.vocab import Vocab
 from motet.evaluation import evaluate
 from motet.model import Model
 from motet.preference import Preference
+from motet.recommendations import recommend_table
 from motet.recommender import Recommender
 from motet.tasks import Rating, Retrieval
 from motet.towers import FeatureTower
@@ -56,6 +57,38 @@ def test_recommend_filters(motet: Run, saved: Path) -> None:
     options = [part for item in only for part in ("--only", item)]
     ran = motet("recommend", saved, 3, *options, "--exclude", only[1], "--include-seen", "--candidates", 7, "--json")
     assert {item["id"] for item in json.loads(ran.out)[0]["found"]} == {only[0], only[2]}
+
+
+def test_lists_for_many_users_are_a_file(motet: Run, saved: Path, recommender: Recommender, tmp_path: Path) -> None:
+    lists, users = tmp_path / "lists.parquet", tmp_path / "users.csv"
+    ran = motet("recommend", saved, "--everyone", "-k", 2, "--by", "stars=1", "-o", lists)
+    assert (ran.code, ran.out) == (0, f"Wrote 16 rows for 8 users to {lists}\n")
+    expected = recommend_table(recommender, k=2, by={"stars": 1.0}, progress=False)
+    assert pl.read_parquet(lists).equals(expected)
+    users.write_text("name,customer\nAda,5\nBob,99\nAda,5\n")
+    assert motet("recommend", saved, "--users", users, "-k", 2, "-o", lists).code == 0
+    assert pl.read_parquet(lists)["customer"].to_list() == [5, 5, 99, 99]
+    assert motet("recommend", saved, 3, "-k", 2, "-o", lists).code == 0
+    assert pl.read_parquet(lists)["customer"].to_list() == [3, 3]
+
+
+def test_users_are_named_in_one_way(motet: Run, saved: Path, tmp_path: Path) -> None:
+    users, lists = tmp_path / "users.csv", tmp_path / "lists.csv"
+    users.write_text("customer,age\n1,20\n,30\n")
+    for arguments, message in (
+        ([], "name the users in one way: ids, --users FILE or --everyone"),
+        ([3, "--everyone"], "name the users in one way"),
+        (["--everyone"], "lists for many users are written, not printed: add -o lists.parquet"),
+        (["--everyone", "-o", tmp_path / "lists.xlsx"], "'lists.xlsx' has the type '.xlsx'"),
+        (["--users", users, "-o", lists], "column 'customer' of users.csv has no id in row 1 (counted from 0)"),
+        (["--users", tmp_path / "away.csv", "-o", lists], "there is no file"),
+    ):
+        ran = motet("recommend", saved, *arguments)
+        assert ran.code == 2
+        assert message in ran.err
+        assert not lists.exists()
+    users.write_text("customer\nAda\n")
+    assert "customer" in motet("recommend", saved, "--users", users, "-o", lists).err
 
 
 def test_predict(motet: Run, saved: Path, recommender: Recommender) -> None:

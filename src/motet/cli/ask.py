@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +14,17 @@ Items = Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")
 
 def recommend(
     model: SavedModel,
-    users: Annotated[list[str], typer.Argument(metavar="USER...", help="User ids.")],
+    users: Annotated[list[str] | None, typer.Argument(metavar="[USER...]", help="User ids.")] = None,
     k: Count = 10,
+    file: Annotated[
+        Path | None,
+        typer.Option("--users", metavar="FILE", help="A table whose user column lists the users; see -o."),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--everyone", help="All users of the training log; see -o.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="FILE", help="Write one table (.parquet, .csv, .arrow) instead of printing."),
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,25 +61,36 @@ def recommend(
     motet recommend model/ 42 --preference retrieval=.8,rating=.2
 
     motet recommend model/ 10000 --feature age=24 --feature gender=F --history 50,181
+
+    motet recommend model/ --everyone -k 20 -o lists.parquet
+
+    motet recommend model/ --users customers.csv -o lists.csv
     """
     from motet.cli import parse, printing
+    from motet.recommendations import check_writable, recommend_table, write
     from motet.recommender import Recommender
 
+    parse.check_users(users, file, everyone=everyone, output=output)
+    if output is not None:
+        check_writable(output)
     recommender = Recommender.load(model)
-    ids = parse.as_ids(users, recommender.users.vocab)
-    top = recommender.recommend(
-        ids,
-        k,
-        exclude_seen=not include_seen,
-        exclude=parse.as_ids(exclude or [], recommender.items.vocab),
-        only=None if only is None else parse.as_ids(only, recommender.items.vocab),
-        candidates=candidates,
-        by=None if by is None else parse.as_weights(by),
-        preference=None if preference is None else parse.as_weights(preference.split(",")),
-        features=parse.as_features(feature or [], recommender.users),
-        histories=parse.as_histories(history or [], ids, recommender.items),
-    )
-    printing.show(top, ids, "user", recommender.items, json=json)
+    ids = parse.as_users(users, file, recommender.users.vocab)
+    request: dict[str, Any] = {
+        "exclude_seen": not include_seen,
+        "exclude": parse.as_ids(exclude or [], recommender.items.vocab),
+        "only": None if only is None else parse.as_ids(only, recommender.items.vocab),
+        "candidates": candidates,
+        "by": None if by is None else parse.as_weights(by),
+        "preference": None if preference is None else parse.as_weights(preference.split(",")),
+        "features": parse.as_features(feature or [], recommender.users),
+        "histories": parse.as_histories(history or [], ids, recommender.items),
+    }
+    if output is None:
+        printing.show(recommender.recommend(ids, k, **request), ids, "user", recommender.items, json=json)
+        return
+    table = recommend_table(recommender, ids, k, **request)
+    write(table, output)
+    print(f"Wrote {len(table):,} rows for {len(ids):,} users to {output}")
 
 
 def predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,8 +11,9 @@ import polars as pl
 from motet.data.entities import Codes, Entities, Numbers
 from motet.data.lookup import Ids
 from motet.data.schema import MultiValued, Timestamp
+from motet.data.table import Table
 from motet.data.vocab import Vocab
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 
 Value = str | float | int | list[int]
 
@@ -37,6 +39,54 @@ def as_ids(texts: Sequence[str], vocab: Vocab) -> list[str] | list[int]:
                 f"{text!r} is not an id in {vocab.name}: the ids of this model are whole numbers such as {vocab.ids[0]}"
             )
     return [int(text) for text in texts]
+
+
+def check_users(users: Sequence[str] | None, file: Path | None, *, everyone: bool, output: Path | None) -> None:
+    """Check that a command names its users in one way, and that lists for many users go to a file.
+
+    Args:
+        users: Ids as typed.
+        file: A table of users.
+        everyone: Whether all users are meant.
+        output: The file to write to.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if [bool(users), file is not None, everyone].count(True) != 1:
+        raise ConfigError("name the users in one way: ids, --users FILE or --everyone")
+    if not users and output is None:
+        raise ConfigError("lists for many users are written, not printed: add -o lists.parquet")
+
+
+def as_users(users: Sequence[str] | None, file: Path | None, vocab: Vocab) -> list[str] | list[int]:
+    """The users that a command is about.
+
+    Args:
+        users: Ids as typed.
+        file: A table with the user column of the log.
+        vocab: Vocabulary of the users.
+
+    Returns:
+        The ids as typed, else the distinct ids of the file in its order, else all users of the log.
+
+    Raises:
+        ConfigError: If the model's ids are whole numbers and a text is not.
+        DataError: If the file cannot be read, or has no such column, or an id is missing or of another type.
+    """
+    if users:
+        return as_ids(users, vocab)
+    if file is None:
+        return vocab.ids.to_list()
+    table = Table.open(file, "users", needs=[vocab.name], wanted=[vocab.name], ids=[vocab.name])
+    column = table.column(vocab.name)
+    if column.null_count():
+        row = column.is_null().arg_true()[0]
+        raise DataError(
+            f"{table.where(vocab.name)} has no id in row {row} (counted from 0); remove rows without a user"
+        )
+    vocab.encode(column)
+    return column.unique(maintain_order=True).to_list()
 
 
 def as_weights(texts: Sequence[str]) -> dict[str, float]:

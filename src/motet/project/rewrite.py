@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from tomlkit.items import InlineTable, Table
 
 from motet.errors import ArtifactError, ConfigError
 from motet.project.tables import put
+from motet.whole_file import whole_file
 
 
 def check_new(output: Path) -> None:
@@ -89,18 +89,11 @@ def replace(path: Path, text: str) -> None:
     Raises:
         ArtifactError: If the file cannot be written.
     """
-    unfinished = path.with_name(path.name + ".unfinished")
     try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ArtifactError(
             f"could not write {path}: {error.strerror}; the existing file is untouched. Free some space, or name a "
             "file in a writable folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()

@@ -1,0 +1,39 @@
+"""whole_file: write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write a file under another name first, so that a full disk or a kill leaves an existing one as it is.
+
+    Args:
+        path: The file; an existing one is replaced at the end.
+
+    Yields:
+        The path to write to, in the same folder.
+
+    Raises:
+        OSError: If the file cannot be synced or renamed.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> with whole_file(folder / "words.txt") as unfinished:
+        ...     _ = unfinished.write_text("all of them")
+        >>> [file.name for file in folder.iterdir()]
+        ['words.txt']
+    """
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        yield unfinished
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
