@@ -102,6 +102,24 @@ def test_added_rows_are_found_and_removed_ones_are_not() -> None:
 
 
 @pytest.mark.parametrize("cells", [1, 4])
+def test_as_many_rows_are_compared_whatever_is_excluded(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    index, query, sizes = ApproximateIndex(drawn(ROWS), cells=cells, shortlist=40), drawn(1, seed=1), []
+    whole = compared._best
+    monkeypatch.setattr(compared, "_best", lambda rows, *others: sizes.append(len(rows)) or whole(rows, *others))
+    first = found(index, query, 32)[0]
+    for exclude in (None, first, drawn(ROWS)[:, 0].argsort()[:100]):
+        assert found(index, query, 9, exclude=exclude).shape == (1, 9)
+    index.add(drawn(3, seed=2))
+    found(index, query, 9, exclude=first)
+    assert sizes == [40, 40, 40, 40, 43]
+
+
+def test_no_query_has_no_answer() -> None:
+    for index in (ApproximateIndex(drawn(ROWS), shortlist=40), ExactIndex(drawn(ROWS))):
+        assert found(index, drawn(0), 9).shape == (0, 0)
+
+
+@pytest.mark.parametrize("cells", [1, 4])
 def test_a_query_is_answered_alone_as_among_others(cells: int) -> None:
     vectors, queries = drawn(ROWS), drawn(5, seed=1)
     index = ApproximateIndex(vectors, cells=cells, shortlist=40)

@@ -23,9 +23,9 @@ class ApproximateIndex(Index):
 
     Each vector is kept a second time as a code of two bits a number, a sixteenth of its size; three bits where there is
     a single cell. A query is compared with the codes of the `probes` cells that promise most; the `shortlist` best by
-    them are then compared in full, so that scores are true dot products, and the lowest row comes first among equals.
-    Where `only` allows few rows, these are compared in full, and nothing is missed. Where less than min(k, allowed)
-    rows are found, all rows are compared.
+    them that may be found are then compared in full, so that scores are true dot products, and the lowest row comes
+    first among equals. Where `only` allows few rows, these are compared in full, and nothing is missed. Where less than
+    min(k, allowed) rows are found, all rows are compared.
 
     `motet.index.check.fitted` builds the index that reaches a recall: with cells where vectors lie in clusters, and
     without where they do not, because most cells would have to be looked at.
@@ -106,7 +106,6 @@ class ApproximateIndex(Index):
         """Never find these rows again; see `Index.remove`."""
         self.exact.remove(rows)
 
-    @torch.no_grad()
     def search(
         self, queries: Float[Tensor, "n *heads width"], k: int, *, exclude: Rows | None = None, only: Rows | None = None
     ) -> Hits:
@@ -114,22 +113,23 @@ class ApproximateIndex(Index):
         queries = self.exact.asked(queries, k)
         allowed = self.exact.filter(len(queries), exclude, only)
         few = None if only is None else listed(only, len(queries))
-        count = max(self.shortlist, k + k // 4) + allowed.most if few is None else few.shape[1]
-        if self.codes is None or count * FRACTION > len(self):
+        most = max(self.shortlist, k + k // 4)
+        count = most + allowed.most if few is None else few.shape[1]
+        if self.codes is None or not len(queries) or count * FRACTION > len(self):
             return self.exact.search(queries, k, exclude=exclude, only=only)
         if few is not None:
             return among(self.vectors, queries, few, k, allowed)
-        hits = among(self.vectors, queries, self._shortlisted(queries, count), k, allowed)
+        limit = most + len(self) - len(self.codes) if queries.ndim == 2 else None  # heads may come to the same rows
+        hits = among(self.vectors, queries, self._shortlisted(queries, count), k, allowed, limit=limit)
         return self._completed(hits, queries, k, exclude)
 
     def _shortlisted(self, queries: Tensor, count: int) -> Tensor:
-        """The rows that the codes promise most of, and those without a code."""
+        """The rows without a code, and those of which the codes promise most, best first."""
         assert self.codes is not None
-        rows = self.codes.nearest(queries.flatten(0, -2), min(count, len(self.codes)), self.probes)
-        rows = rows.view(len(queries), -1)
+        rows = self.codes.nearest(queries, min(count, len(self.codes)), self.probes)
         if len(self) == len(self.codes):
             return rows
-        return torch.cat([rows, torch.arange(len(self.codes), len(self)).expand(len(queries), -1)], 1)
+        return torch.cat([torch.arange(len(self.codes), len(self)).expand(len(queries), -1), rows], 1)
 
     def _completed(self, hits: Hits, queries: Tensor, k: int, exclude: Rows | None) -> Hits:
         """Compare all rows where the filters took so many of the shortlist that less than k are left."""

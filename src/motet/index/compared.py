@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +18,16 @@ from motet.index.best import trimmed
 from motet.index.filter import Filter
 
 Numbers = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.floating[Any]]
 
 FRACTION = 8  # where more than one row in eight is to be compared, gathering them takes longer than comparing all
 GATHERED = 1 << 24  # numbers of vectors that are gathered at once, 64 MB
 BLOCK = 1 << 14  # rows that are compared at once
+ENDS = 1 << 14  # ends of row numbers that are told apart, a byte each: half of the nearest cache
 SORTED = 4  # scores for each row asked for: up to so many are sorted sooner than the best of them are found
 
 
-def compared(
-    vectors: Float[Tensor, "rows width"],
-    queries: Float[Tensor, "n *heads width"],
-    rows: Int[Tensor, "n some"] | None = None,
-) -> Float[Tensor, "n some"]:
+def compared(vectors: Float[Tensor, "rows width"], queries: Float[Tensor, "n *heads width"]) -> Float[Tensor, "n rows"]:
     r"""Dot products, of the best head where a query has several.
 
     A matrix product adds up in an order that depends on its shape. Here each product is a sum of its own, so that
@@ -36,14 +36,12 @@ def compared(
     Args:
         vectors: One a row.
         queries: One a line.
-        rows: Which vectors each is compared with; all of them where not given.
 
     Returns:
         Scores, a line a query.
     """
-    if rows is None:
-        return torch.cat([_dot(block[None], queries) for block in vectors.split(BLOCK)], 1)
-    return _dot(vectors.index_select(0, rows.flatten()).view(*rows.shape, vectors.shape[1]), queries)
+    heads, blocks = _heads(queries), vectors.split(BLOCK)
+    return torch.cat([_best_head([(block * head[:, None]).sum(-1) for head in heads]) for block in blocks], 1)
 
 
 def of_pairs(
@@ -64,8 +62,7 @@ def of_pairs(
         A score a pair.
     """
     blocks = zip(*(part.split(max(1, GATHERED // vectors.shape[1])) for part in (rows, lines)), strict=True)
-    scores = [_dot(vectors.index_select(0, row)[:, None], queries.index_select(0, line)) for row, line in blocks]
-    return torch.cat(scores)[:, 0]
+    return torch.cat([_dot(vectors, row, _heads(queries.index_select(0, line))) for row, line in blocks])
 
 
 def among(
@@ -74,27 +71,32 @@ def among(
     rows: Int[Tensor, "n some"],
     k: int,
     allowed: Filter,
+    *,
+    limit: int | None = None,
 ) -> Hits:
     """The k best of some rows.
 
     Args:
         vectors: One a row.
         queries: One a line.
-        rows: A line for each query, in any order; -1 stands for none, and a row that comes twice counts once.
+        rows: A line for each query, in any order; -1 stands for none. A row that comes twice counts once; where there
+            is a limit, none may.
         k: How many of them.
         allowed: What may be found, besides what it says of `only`.
+        limit: How many are compared, the first that may be found; all where not given.
 
     Returns:
         The best of each line, best first.
     """
     if not len(queries):
         return trimmed([], vectors)
-    each = zip(queries.split(1), rows.numpy(), strict=True)
-    best = [_best_among(vectors, query, line, k, allowed.banned(number)) for number, (query, line) in enumerate(each)]
-    if len(best) == 1:
-        return Hits(*(part[None] for part in best[0]))
-    found, scores = map(list, zip(*best, strict=True))
-    return Hits(pad_sequence(found, True, -1), pad_sequence(scores, True, -math.inf))
+    heads, best = _heads(queries), []
+    for number, line in enumerate(rows.numpy()):
+        line = _allowed(_distinct(line) if limit is None else line, allowed.banned(number))[:limit]
+        scores = _dot(vectors, torch.from_numpy(line), [head[number] for head in heads])
+        best.append(_best(line, scores.double().numpy(), k))
+    found, values = zip(*best, strict=True)
+    return Hits(_table(found, -1), _table(values, -math.inf).to(vectors.dtype))
 
 
 def listed(only: Rows, queries: int) -> Int[Tensor, "n longest"]:
@@ -114,34 +116,52 @@ def listed(only: Rows, queries: int) -> Int[Tensor, "n longest"]:
     return pad_sequence([line.long() for line in only], batch_first=True, padding_value=-1)
 
 
-def _best_among(vectors: Tensor, query: Tensor, rows: Numbers, k: int, banned: Numbers) -> tuple[Tensor, Tensor]:
-    """One line: small steps take numpy a third of the time that they take torch."""
+def _table(lines: Sequence[npt.NDArray[Any]], filling: float) -> Tensor:
+    if len(lines) == 1:
+        return torch.from_numpy(lines[0][None])
+    return pad_sequence([torch.from_numpy(line) for line in lines], batch_first=True, padding_value=filling)
+
+
+def _distinct(rows: Numbers) -> Numbers:
+    """In ascending order, each once, and none of them -1."""
     rows = np.sort(rows)
-    kept = rows >= 0
-    kept[1:] &= rows[1:] != rows[:-1]
-    if len(rows):
-        places = rows.searchsorted(banned)  # the first of equal ones
-        places[places == len(rows)] = 0
-        kept[places[rows[places] == banned]] = False
-    rows = rows[kept]
-    scores = compared(vectors, query, torch.from_numpy(rows)[None])[0]
-    values = scores.double().numpy()
-    if len(values) > SORTED * k:
-        (above,) = (values >= np.partition(values, -k)[-k]).nonzero()
-        order = above[_order(values[above])[:k]]
-    else:
-        order = _order(values)[:k]
-    return torch.from_numpy(rows[order]), scores.index_select(0, torch.from_numpy(order))
+    return rows[np.diff(rows, prepend=-1) > 0]
 
 
-def _order(values: npt.NDArray[np.float64]) -> Numbers:
-    """Where the largest stand, equal ones as they stand; a stable sort takes twice as long, and few lines need it."""
-    order = np.argsort(-values)
-    ordered = values[order]
-    return np.argsort(-values, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
+def _allowed(rows: Numbers, banned: Numbers) -> Numbers:
+    """Those that are not banned, as they stand; only where a row ends in the bits of a banned one is it looked up."""
+    kept, ends = rows >= 0, np.zeros(ENDS, bool)
+    ends[banned & ENDS - 1] = True
+    (places,) = ends[rows & ENDS - 1].nonzero()
+    if len(places):
+        some, banned = rows[places], np.sort(banned)
+        kept[places] &= banned.take(banned.searchsorted(some), mode="clip") != some
+    return rows[kept]
 
 
-def _dot(vectors: Tensor, queries: Tensor) -> Tensor:
-    heads = queries[:, None].unbind(1) if queries.ndim == 2 else queries.unbind(1)
-    scores = [(vectors * head[:, None]).sum(2) for head in heads]
+def _best(rows: Numbers, scores: Scores, k: int) -> tuple[Numbers, Scores]:
+    """The k best, the lowest row first among equals; numpy takes a third of torch's time for small steps."""
+    if len(rows) > SORTED * k:
+        (above,) = (scores >= np.partition(scores, -k)[-k]).nonzero()
+        rows, scores = rows[above], scores[above]
+    order = np.argsort(-scores)
+    ordered = scores[order]
+    if np.count_nonzero(ordered[1:] == ordered[:-1]):  # which is rare: a sort by both takes four times as long
+        order = np.lexsort((rows, -scores))
+        ordered = scores[order]
+    return rows[order[:k]], ordered[:k]
+
+
+def _heads(queries: Tensor) -> Sequence[Tensor]:
+    return [queries] if queries.ndim == 2 else queries.unbind(1)
+
+
+def _dot(vectors: Tensor, rows: Tensor, heads: Sequence[Tensor]) -> Tensor:
+    """Of some rows; the last product is written over their copy, as fresh memory takes longer than the product."""
+    copy = vectors.index_select(0, rows)
+    *others, last = heads
+    return _best_head([*((copy * head).sum(-1) for head in others), copy.mul_(last).sum(-1)])
+
+
+def _best_head(scores: list[Tensor]) -> Tensor:
     return scores[0] if len(scores) == 1 else torch.stack(scores).amax(0)

@@ -138,7 +138,7 @@ class Filter:
         shared = self.shared.numpy()
         if self.exclude is None:
             return shared
-        own = self.exclude.rows[self.exclude.offsets[query] : self.exclude.offsets[query + 1]].numpy()
+        own = self.exclude.rows.numpy()[self.exclude.offsets[query] : self.exclude.offsets[query + 1]]
         return np.concatenate([shared, own]) if len(shared) else own
 
 
