@@ -215,7 +215,7 @@ def test_labels_are_checked_against_the_log() -> None:
     strangers = log.encode(pl.DataFrame({**log.frame().to_dict(as_series=False), "item_id": ["?"] * 4}))
     with pytest.raises(DataError, match=r"none of 4 rows has an item that the model knows; check column 'item_id'"):
         model_of(log, tasks=[Retrieval()]).check(strangers)
-    with pytest.raises(DataError, match=r"row 2 has weight -1.0 for task 'rating'; .* check column 'weight'"):
+    with pytest.raises(DataError, match=r"row 2 \(.*\) has weight -1.0 for task 'rating'; .* check column 'weight'"):
         model_of(log, tasks=[Rating(where=Rows(weight="weight"))]).check(log)
     with pytest.raises(DataError, match="all rows have weight 0 for task 'rating'; check column 'nothing'"):
         model_of(log, tasks=[Rating(where=Rows(weight="nothing"))]).check(log)
@@ -235,7 +235,7 @@ def test_labels_are_checked_against_the_log() -> None:
     ):
         model_of(old, tasks=[Rating(where=Rows("rating == 1", half_life_days=1))]).check(old)
     pushing = Retrieval(positives="rating >= 4", negatives=Rows("rating < 4", weight="weight"))
-    with pytest.raises(DataError, match=r"row 2 has weight -1.0 for task 'retrieval'; .* check column 'weight'"):
+    with pytest.raises(DataError, match=r"row 2 \(.*\) has weight -1.0 for task 'retrieval'; .* check column 'weight'"):
         model_of(log, tasks=[pushing]).check(log)
     with pytest.raises(DataError, match="reads column 'wait', which is not in the log; did you mean 'weight'"):
         model_of(log, tasks=[Retrieval(positives=Rows(weight="wait"), pool=InBatch())]).check(log)

@@ -80,8 +80,8 @@ def test_is_judged_by_order_surprise_and_calibration_beside_the_mean() -> None:
 def test_errors() -> None:
     wrong = log_of([1.0, None, -1.0, 0.5, 2.0])
     words = (
-        r"column 'bought' is -1 in row 2, and lies outside \[0, 1\] in 2 of 4 rows; task 'bought' needs 0, 1 or a "
-        "probability"
+        r"column 'bought' is -1 in row 2 \(user_id \d+, item_id \d+\), and lies outside \[0, 1\] in 2 of 4 rows; "
+        "task 'bought' needs 0, 1 or a probability"
     )
     with pytest.raises(DataError, match=words):
         model_of(wrong, Event("bought"))

@@ -78,7 +78,7 @@ def test_errors() -> None:
         Ordinal(levels=(2, 1))
     with pytest.raises(ConfigError, match=r"levels=\(3,\); a scale has at least two levels"):
         Ordinal(levels=(3,))
-    words = "column 'rating' is 4 in row 8, which is not one of the levels 1, 2, 5 of task 'rating'; correct it"
+    words = r"column 'rating' is 4 in row 8 \(.*\), which is not one of the levels 1, 2, 5 of task 'rating'; correct it"
     with pytest.raises(DataError, match=words):
         model_of(log, Ordinal(levels=(1, 2, 5))).prepare(log)
     words = (

@@ -105,7 +105,7 @@ class Event(PairTask):
         batch = train.batch()
         known = self.labelled(batch)
         labels = batch[self.label]
-        check_outcomes(self.name, self.label, labels, known)
+        check_outcomes(self.name, self.label, known, batch)
         if not self.prepared:
             weights = self.row_weights(batch)[known] * (1 + (self.positive_weight - 1) * labels[known])
             with torch.no_grad():

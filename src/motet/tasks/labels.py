@@ -8,45 +8,68 @@ from itertools import pairwise
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motet.data.batch import Batch
 from motet.data.grammar import column_name
 from motet.errors import DataError
 
 
-def check_outcomes(task: str, column: str, labels: Float[Tensor, " rows"], known: Bool[Tensor, " rows"]) -> None:
+def named_row(batch: Batch, row: int) -> str:
+    """A row as a message names it: by its ids, since a split has moved it from its place in the file.
+
+    Args:
+        batch: Holds the row.
+        row: Its position.
+
+    Returns:
+        The position, and the ids as far as they are known.
+
+    Example:
+        >>> import torch
+        >>> named_row(Batch({"user_id": torch.tensor([1])}), 0)
+        'row 0'
+    """
+    keys = [key for key in (batch.user_key, batch.item_key) if key in batch.vocabs]
+    ids = [f"{key} {batch.vocabs[key].decode_list(batch[key][row : row + 1])[0]!r}" for key in keys]
+    return f"row {row}" + (f" ({', '.join(ids)})" if ids else "")
+
+
+def check_outcomes(task: str, column: str, known: Bool[Tensor, " rows"], batch: Batch) -> None:
     """Refuse labels that are not outcomes: 0, 1 or a probability between.
 
     Args:
         task: The task's name, for the message.
         column: The label column's name.
-        labels: One a row.
         known: The rows that the task learns from.
+        batch: Holds the labels.
 
     Raises:
         DataError: If a label lies outside [0, 1].
     """
+    labels = batch[column]
     wrong = known & ~((labels >= 0) & (labels <= 1))
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise DataError(
-            f"column {column!r} is {labels[row].item():g} in row {row}, and lies outside [0, 1] in "
+            f"column {column!r} is {labels[row].item():g} in {named_row(batch, row)}, and lies outside [0, 1] in "
             f"{int(wrong.sum()):,} of {int(known.sum()):,} rows; task {task!r} needs 0, 1 or a probability between"
         )
 
 
-def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"]) -> None:
+def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"], batch: Batch) -> None:
     """Refuse labels that are not a funnel, in which each stage requires the one before.
 
     Args:
         task: The task's name, for the message.
         stages: The columns, from the first stage to the last.
         labels: One a row and stage; NaN where not known, and in rows of no interest.
+        batch: The rows.
 
     Raises:
         DataError: If a label lies outside [0, 1], a later stage is set where an earlier one is not, or a stage is known
             only where the one before was reached.
     """
     for stage, column in zip(stages, labels.T, strict=True):
-        check_outcomes(task, stage, column, ~column.isnan())
+        check_outcomes(task, stage, ~column.isnan(), batch)
     least = labels.nan_to_num(1.0).cummin(1)
     beyond = labels[:, 1:] > least.values[:, :-1]
     if beyond.any():
@@ -56,8 +79,8 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
         was, is_now = labels[row, stages.index(early)].item(), labels[row, late].item()
         raise DataError(
             f"task {task!r}: in {int(beyond.any(1).sum()):,} of {len(labels):,} rows a later stage is set where an "
-            f"earlier one is not, in row {row} first: {late_name!r} is {is_now:g} and {early!r} is {was:g}; set "
-            f'{early!r} as well, or drop such rows: where="not ({column_name(early)} == 0 and '
+            f"earlier one is not, in {named_row(batch, row)} first: {late_name!r} is {is_now:g} and {early!r} is "
+            f'{was:g}; set {early!r} as well, or drop such rows: where="not ({column_name(early)} == 0 and '
             f'{column_name(late_name)} == 1)"'
         )
     for (early, before), (late_name, after) in pairwise(zip(stages, labels.T, strict=True)):

@@ -16,6 +16,7 @@ from motet.losses.ordinal import cumulative_link
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import at_rows
+from motet.tasks.labels import named_row
 from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
@@ -104,8 +105,8 @@ class Ordinal(PairTask):
         if stray.any():
             row = int(stray.nonzero()[0])
             raise DataError(
-                f"column {self.label!r} is {labels[row].item():g} in row {row}, which is not one of the levels "
-                f"{', '.join(f'{level:g}' for level in self.levels)} of task {self.name!r}; correct it, or name "
+                f"column {self.label!r} is {labels[row].item():g} in {named_row(batch, row)}, which is not one of the "
+                f"levels {', '.join(f'{level:g}' for level in self.levels)} of task {self.name!r}; correct it, or name "
                 "all levels"
             )
         if not self.prepared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from motet.data.batch import Batch
 from motet.errors import DataError, did_you_mean
 from motet.tasks.base import CorpusTask, Task
+from motet.tasks.labels import named_row
 from motet.tasks.rows import Rows
 
 
@@ -44,8 +45,8 @@ def _check_weights(task: Task, rows: Rows, batch: Batch) -> None:
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise DataError(
-            f"row {row} has weight {weights[row].item()} for task {task.name!r}; a weight must be a number of 0 or "
-            f"more: check column {rows.weight!r}"
+            f"{named_row(batch, row)} has weight {weights[row].item()} for task {task.name!r}; a weight must be a "
+            f"number of 0 or more: check column {rows.weight!r}"
         )
     if rows is task.rows and not weights.any():
         raise DataError(f"all rows have weight 0 for task {task.name!r}; check column {rows.weight!r}")
