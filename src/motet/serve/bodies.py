@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from motet.client.answers import shown
 
@@ -15,6 +25,7 @@ MOST_IDS = 10_000
 MOST_PAIRS = 100_000  # of users and candidates: about 2 s of work; 100 users times 10,000 candidates would be 15 s
 MOST_EVENTS = 1_000
 MOST_MODELS = 8
+LATEST = 253_402_300_799  # the last second of the year 9999, which dates and times of most libraries end with
 TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=256, pattern=TEXT)]
@@ -31,6 +42,13 @@ def _text(value: object) -> object:
     return value
 
 
+def _in_seconds(value: float) -> float:
+    if value > LATEST:
+        raise ValueError(f"write seconds since 1970, at most {LATEST:,} (the year 9999), and not milliseconds")
+    return value
+
+
+Seconds = Annotated[Number, AfterValidator(_in_seconds), Field(json_schema_extra={"maximum": LATEST})]
 Moment = Annotated[datetime, BeforeValidator(_text)]
 
 
@@ -140,7 +158,7 @@ class EventBody(Body):
     item: Id
     event: Name | None = Field(None, description='kind of event, such as "watch"')
     value: Number | None = Field(None, description="stars, a price, a duration")
-    time: Number | Moment | None = Field(None, description="seconds since 1970, or ISO 8601; now if not given")
+    time: Seconds | Moment | None = Field(None, description="seconds since 1970, or ISO 8601; now if not given")
 
     def seconds(self, now: float) -> float:
         """The time of the event, in seconds since 1970.
@@ -191,3 +209,4 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/events": EventsBody,
     "/v1/models": ModelsBody,
 }
+PARTS: dict[str, type[BaseModel]] = {"where": Range, "events": EventBody, "models": ModelBody}  # by field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from unittest.mock import ANY
@@ -47,7 +48,7 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": True}, "user", "user"),
         ("recommend", {"user": 2**63}, "user", "user"),
         ("recommend", {"user": ""}, "user", "user"),
-        ("recommend", {"user": "a\x00b"}, "user", "user"),
+        ("recommend", {"user": "a\x00b"}, "user", "user: text must not contain the character U+0000"),
         ("recommend", {"user": "x" * 257}, "user", "user"),
         ("recommend", {"user": None}, None, "give either"),
         ("recommend", {"user": 3, "by": {"stars": "much"}}, "by.stars", "by.stars: Input should be a valid number"),
@@ -57,6 +58,10 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "with '1980', but it holds Int64"),
         ("recommend", {"user": 3, "where": {"year": {"min": "x"}}}, "where.year", "with 'x', but it holds Int64"),
         ("recommend", {"user": 3, "where": {"genres": [1]}}, "where.genres", "with 1, but it holds List(String)"),
+        ("recommend", {"user": 3, "where": {"year": {"mi": 1}}}, "where.year.mi", "no field 'mi'; did you mean 'min'?"),
+        ("recommend", {"user": 3, "where": {"year": None}}, "where.year", "Input should be a valid object or a valid"),
+        ("events", {"events": [{**EVENT, "evnt": "x"}]}, "events.0.evnt", "no field 'evnt'; did you mean 'event'?"),
+        ("events", {"events": [{**EVENT, "time": 1.7e12}]}, "events.0.time", "seconds since 1970, at most 253,402,300"),
         ("score", {"user": 3, "items": []}, "items", "items: List should have at least 1 item"),
         ("similar", {}, None, 'give either "item" or "user"'),
         ("events", {"events": []}, "events", "events: List should have at least 1 item"),
@@ -110,9 +115,23 @@ def test_json_that_no_body_may_hold(ask: Caller, body: str) -> None:
     assert set(answer.json()["error"]) == {"code", "message", "field"}
 
 
-def test_json_must_be_said_to_be_json(ask: Caller) -> None:
-    """A form of another site cannot send it: browsers ask first before they send JSON elsewhere."""
-    ask.refused(422, "POST", "/v1/recommend", content=b'{"user": 3}', headers={"Content-Type": "text/plain"})
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "message"),
+    [
+        # A form of another site cannot send JSON: browsers ask first before they send it elsewhere.
+        (b'{"user": 3}', {"Content-Type": "text/plain"}, 422, "the body came with the Content-Type 'text/plain'; send"),
+        (b'{"user": 3}', {}, 422, "the body came without a Content-Type; send JSON with the header Content-Type"),
+        (b"", JSON, 422, "the body is empty; send a JSON object"),
+        (b"[]", JSON, 422, "the body is JSON, but not an object; send one, such as those in /docs"),
+        (b"[" * 100_000, JSON, 400, "the body cannot be read: it is nested too deeply, or a number in it has too many"),
+        (gzip.compress(b"{}"), {**JSON, "Content-Encoding": "gzip"}, 400, "the Content-Encoding 'gzip'; send it with"),
+        (b"\xff", JSON, 400, "the body is not JSON: "),
+        ('{"user": "é"}'.encode("latin-1"), JSON, 400, "the body is not JSON: it is not written in UTF-8"),
+    ],
+)
+def test_a_body_that_is_no_object(ask: Caller, body: bytes, headers: dict[str, str], status: int, message: str) -> None:
+    error = ask.refused(status, "POST", "/v1/recommend", content=body, headers=headers)
+    assert message in error["message"]
 
 
 def test_a_large_body(ask: Caller) -> None:
@@ -148,11 +167,15 @@ def test_a_query_that_breaks_a_rule(ask: Caller, path: str) -> None:
     ],
 )
 def test_a_path_that_leads_nowhere(ask: Caller, path: str) -> None:
-    assert ask.refused(404, "GET", path)["code"] == "not_found"
+    error = ask.refused(404, "GET", path)
+    assert error["code"] == "not_found"
+    assert error["message"] == "there is nothing at this path; /docs lists all paths"
 
 
 def test_a_wrong_method(ask: Caller) -> None:
-    assert ask.refused(405, "GET", "/v1/recommend")["code"] == "method_not_allowed"
+    error = ask.refused(405, "GET", "/v1/recommend")
+    assert error["code"] == "method_not_allowed"
+    assert error["message"] == "this path does not take GET but POST"
     ask.refused(405, "DELETE", "/v1/items")
 
 

@@ -262,3 +262,12 @@ def test_tokens_that_break_a_rule(tmp_path: Path, text: str, message: str) -> No
 def test_tokens_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the tokens in .*nowhere cannot be read"):
         Tokens.find(tmp_path / "nowhere")
+
+
+def test_head_is_a_get_without_its_body(ask: Caller, service: Service) -> None:
+    for path in ("/", "/healthz", "/readyz", "/v1/model"):
+        head, get = ask("HEAD", path), ask("GET", path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers == get.headers
+    assert ask("HEAD", "/v1/recommend").status_code == 405
+    assert b'motet_requests_total{method="HEAD",route="/healthz",status="200"} 1.0' in service.metrics.text()

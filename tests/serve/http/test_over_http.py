@@ -99,7 +99,9 @@ def test_what_is_no_http(port: int) -> None:
     for said in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELO shop\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
             client.sendall(said)
-            assert client.recv(1000).startswith(b"HTTP/1.1 400 Bad Request")
+            head, _, body = client.recv(1000).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 400 Bad Request")
+            assert json.loads(body)["error"]["message"] == "Invalid HTTP request received."
             assert client.recv(1000) == b""
     assert served_still(port)
 

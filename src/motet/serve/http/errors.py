@@ -7,11 +7,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from motet.errors import MotetError, did_you_mean
-from motet.serve.bodies import BODIES
+from motet.serve.bodies import BODIES, PARTS
 from motet.serve.problem import Problem
 
 
@@ -22,15 +23,13 @@ def answer_problems(app: FastAPI) -> None:
         app: The application.
     """
 
-    def http(_request: Request, error: Exception) -> JSONResponse:
+    def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        if isinstance(error.__cause__, UnicodeDecodeError):
-            return Problem(400, "the body is not JSON: it is not written in UTF-8").answer()
-        return Problem(error.status_code, str(error.detail), headers=error.headers).answer()
+        return Problem(error.status_code, _message(error, request), headers=error.headers).answer()
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return _invalid(error, request.url.path).answer()
+        return _invalid(error, request).answer()
 
     def refused(_request: Request, error: Exception) -> JSONResponse:
         return Problem(422, str(error)).answer()
@@ -49,18 +48,56 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, problem)
 
 
-def _invalid(invalid: RequestValidationError, path: str) -> Problem:
+def _message(error: HTTPException, request: Request) -> str:
+    """What the frameworks refuse, in words that say what to do."""
+    if error.status_code == 404:
+        return "there is nothing at this path; /docs lists all paths"
+    if error.status_code == 405:
+        return f"this path does not take {request.method} but {(error.headers or {}).get('Allow')}"
+    if error.status_code != 400:
+        return str(error.detail)
+    encoding = request.headers.get("content-encoding")
+    if encoding is not None:
+        return f"the body has the Content-Encoding {encoding!r}; send it without compression"
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return "the body is not JSON: it is not written in UTF-8"
+    return "the body cannot be read: it is nested too deeply, or a number in it has too many digits"
+
+
+def _invalid(invalid: RequestValidationError, request: Request) -> Problem:
     """The first rule that a request breaks, without the value, which may be anything."""
     error, others = _telling(invalid.errors())
     if error["type"] == "json_invalid":
         return Problem(400, f"the body is not JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}")
+    if error["loc"] == ("body",) and error["type"] in ("missing", "model_attributes_type"):
+        return Problem(422, _no_object(invalid.body, request))
     where = _place(error, invalid.body)
     field = ".".join(where) or None
     message = error["msg"].removeprefix("Value error, ") + "".join(f" or {other}" for other in others)
-    if error["type"] == "extra_forbidden" and len(where) == 1 and path in BODIES:
-        fields = BODIES[path].model_fields
-        message = f"no field {where[0]!r}{did_you_mean(where[0], fields)} Fields: {', '.join(fields)}."
+    message = message.replace("dictionary or object to extract fields from", "object")
+    if error["type"] == "extra_forbidden" and where:
+        fields = _part(error, request).model_fields
+        message = f"no field {where[-1]!r}{did_you_mean(where[-1], fields)} Fields: {', '.join(fields)}."
+    elif error["type"] == "string_pattern_mismatch":
+        message = "text must not contain the character U+0000"
     return Problem(422, message if field is None else f"{field}: {message}", field=field)
+
+
+def _no_object(body: Any, request: Request) -> str:
+    """Why a body is no object: it is empty, or of another type, or was not declared to be JSON and so was not read."""
+    if body is None or body == b"":
+        return "the body is empty; send a JSON object"
+    if isinstance(body, bytes):
+        told = request.headers.get("content-type")
+        came = "without a Content-Type" if told is None else f"with the Content-Type {told!r}"
+        return f"the body came {came}; send JSON with the header Content-Type: application/json"
+    return "the body is JSON, but not an object; send one, such as those in /docs"
+
+
+def _part(error: Mapping[str, Any], request: Request) -> type[BaseModel]:
+    """The body, or the part of one, that does not have a field."""
+    _, *parts = error["loc"]
+    return BODIES[request.url.path] if len(parts) == 1 else PARTS[parts[0]]
 
 
 def _telling(errors: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:

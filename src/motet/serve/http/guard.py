@@ -65,24 +65,28 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began, status = time.perf_counter(), 0
+        # HEAD asks for the headers of a GET.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_headers(message["headers"])
+            elif scope["method"] == "HEAD":
+                message["body"] = b""
             await send(message)
 
         with self.metrics.inside.track_inprogress():
             try:
-                await self.app(scope, await self._body(scope, receive), sending)
+                await self.app(asked, await self._body(scope, receive), sending)
             except Problem as problem:
                 await problem.answer()(scope, receive, sending)
             except Exception as error:  # logged without its message, which may contain ids
                 frames = traceback.extract_tb(error.__traceback__)
                 where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
                 log_event("error", kind=type(error).__name__, where=where)
-        self._count(scope, status, time.perf_counter() - began)
+        self._count(asked, scope["method"], status, time.perf_counter() - began)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Check the request and read its whole body before the application runs."""
@@ -111,9 +115,9 @@ class Guard:
 
         return again
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", scope["path"] if scope["path"] in WORK else "other")
-        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
+        method = method if method in ("GET", "POST", "HEAD") else "other"
         self.metrics.requests.labels(route, method, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         log_event("request", method=method, route=route, status=status, ms=round(1000 * seconds, 2))

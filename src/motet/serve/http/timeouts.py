@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from motet.serve.gate import come_again
+from motet.serve.problem import Problem
 
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 15.0  # longer than that of the guard, which answers with an error
@@ -61,6 +62,13 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._head += len(data)
             if self._head > LARGEST_HEAD:
                 self.send_400_response("The head of the request is too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP request, in the form of every error, and close the connection."""
+        body = bytes(Problem(400, msg).answer().body)
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+        self.transport.write(head + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
