@@ -7,7 +7,6 @@ the vectors through the trunk, if there is one. For a prediction each task compu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,12 +18,13 @@ from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.balancers.losses import Losses
 from motet.data.batch import Batch, Columns
-from motet.errors import ConfigError, check_types, did_you_mean
+from motet.errors import ConfigError, check_types
 from motet.layers.precision import widened
 from motet.preference import Preference
-from motet.tasks.base import Task
+from motet.tasks.base import Task, check_names
 from motet.tasks.pair import Inputs, PairTask, pair_vectors, pair_width
 from motet.tasks.trainable import check_trainable
+from motet.tasks.weights import loss_weights
 from motet.towers.base import Tower, check_ids
 from motet.towers.vectors import Vectors
 from motet.trunks.base import Trunk
@@ -74,7 +74,7 @@ class Model(nn.Module):
         check_types(Trunk | None, trunk=trunk)
         check_types(Balancer | None, balancer=balancer)
         check_types(Preference | None, preference=preference)
-        _check_names([task.name for task in tasks])
+        check_names(tasks)
         self.user = user
         self.item = item
         self._tasks = nn.ModuleList(tasks)
@@ -115,19 +115,7 @@ class Model(nn.Module):
 
     @weights.setter
     def weights(self, weights: Mapping[str, float]) -> None:
-        tasks = self.tasks
-        check_types(Mapping, "name the tasks, as in weights={'rating': 2.0}", weights=weights)
-        for name, weight in weights.items():
-            if name not in tasks:
-                raise ConfigError(
-                    f"weights names {name!r} ({weight}), which is not a task{did_you_mean(name, tasks)} "
-                    f"Tasks: {', '.join(tasks)}."
-                )
-            if not 0 <= weight < math.inf:
-                raise ConfigError(f"the weight of task {name!r} is {weight}; it must be finite, and 0 or more")
-        self._weights = {name: float(weights.get(name, 1.0)) for name in tasks}
-        if tasks and not any(self._weights.values()):
-            raise ConfigError(f"every task has weight 0 ({', '.join(tasks)}); give one of them a weight above 0")
+        self._weights = loss_weights(weights, self.tasks)
 
     def prefer(self, preference: Mapping[str, float] | None) -> Float[Tensor, " tasks"] | None:
         """Encode a preference as `Batch.preference` carries it.
@@ -372,17 +360,3 @@ class Model(nn.Module):
             vectors = widened(embed(batch if apart else batch.entities(key, distinct.rows)))
             found.append((vectors, vectors if apart else vectors.index_select(0, distinct.index)))
         return found
-
-
-def _check_names(names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(
-                f"two tasks are called {name!r}; give one of them another name or, if it is called as its label, a copy "
-                "of the column under another name"
-            )
-        if not name or "/" in name or name == "served":  # metrics are reported as <task>/<metric> and served/<metric>
-            raise ConfigError(
-                f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served': if it is that of "
-                "the label, rename the column"
-            )

@@ -8,7 +8,7 @@ over both vectors is a `PairTask`, in `pair.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -247,3 +247,26 @@ def at_rows(values: Float[Tensor, " some"], rows: Int[Tensor, " some"], size: in
         One number per row, differentiable even if `rows` is empty.
     """
     return values.new_zeros(size).index_add(0, rows, values)
+
+
+def check_names(tasks: Sequence[Task]) -> None:
+    """Check the names of a model's tasks, which begin the keys of its metrics: `<task>/<metric>`.
+
+    Args:
+        tasks: The tasks.
+
+    Raises:
+        ConfigError: If a name is empty, contains `/`, is `served`, or is that of two tasks.
+    """
+    names = [task.name for task in tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"two tasks are called {name!r}; give one of them another name or, if its name is its label, a copy "
+                "of the column under another name"
+            )
+        if not name or "/" in name or name == "served":
+            raise ConfigError(
+                f"a task is called {name!r}; the name must not be empty, contain '/' or be 'served': if it is that of "
+                "the label, rename the column"
+            )
