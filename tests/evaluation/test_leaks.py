@@ -55,6 +55,19 @@ def planted() -> EventLog:
     return EventLog.read(frame, schema)
 
 
+def test_rows_of_the_training_in_the_test_are_counted() -> None:
+    log = planted()
+    train, test = split.by_time(log, test=0.25)
+    assert leaks.copied(test, train) == []
+    words = "5 of 100 test rows are training rows as well, equal in every column, so that the model has seen their"
+    some = log.take(torch.cat([torch.arange(5), torch.arange(305, 400)]))
+    (found,) = leaks.copied(some, train)
+    assert found.startswith(words)
+    assert found in evaluate(Popularity(train), some, train=train).warnings
+    other = EventLog.read(pl.DataFrame({"user_id": [1, 1], "item_id": [2, 2]}), Schema())
+    assert leaks.copied(other, other) == [], "without a time, two events may be equal"
+
+
 def test_columns_that_hold_the_answer_are_named() -> None:
     found = leaks.telling(planted(), [Event("bought"), Rating("stars"), Retrieval()])
     named = [warning.split(" predicts the label ")[0] for warning in found]

@@ -20,7 +20,7 @@ from motet.evaluation.collect import evidence_of_baseline, evidence_of_model, me
 from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import level_curves, probability_curves
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.leaks import absent, interleaved, telling, too_good
+from motet.evaluation.leaks import absent, copied, interleaved, telling, too_good
 from motet.evaluation.notes import ranking_notes
 from motet.evaluation.report import Report
 from motet.evaluation.rules import evidence_of_rules, metric_kinds
@@ -199,7 +199,8 @@ def _serving(system: Recommends, train: EventLog) -> dict[str, Recommends]:
 
 def _warnings(report: Report, model: Model | None, asked: _Asked) -> list[str]:
     tasks = () if model is None else model.tasks.values()
-    leaks = [*interleaved(asked.test, asked.train), *absent(asked.test, asked.train), *telling(asked.train, tasks)]
+    rows = (asked.test, asked.train)
+    leaks = [*copied(*rows), *interleaved(*rows), *absent(*rows), *telling(asked.train, tasks)]
     return [*leaks, *too_good(report, report.beside, catalogue=asked.corpus.catalogue)]
 
 

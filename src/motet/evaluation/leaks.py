@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+import polars as pl
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -47,6 +48,30 @@ def interleaved(test: EventLog, train: EventLog) -> list[str]:
     return [
         f"{early / len(test):.0%} of the test rows precede a training row of the same user: training has seen later "
         "events of these users, unlike in production; split by time for a realistic estimate"
+    ]
+
+
+def copied(test: EventLog, train: EventLog) -> list[str]:
+    """Count test rows that are training rows as well, equal in every column.
+
+    Args:
+        test: Held-out rows.
+        train: Training rows.
+
+    Returns:
+        At most one warning; none if the log has no time: then users may well have two equal events.
+    """
+    if train.schema.time is None or train.schema.time not in test.columns:
+        return []
+    shared = [name for name, values in test.columns.items() if name in train.columns and values.ndim == 1]
+    mine, theirs = (pl.DataFrame({name: log.columns[name].numpy() for name in shared}) for log in (test, train))
+    near = theirs.join(mine, on=[test.users.key, test.items.key], how="semi")  # few, so that whole rows cost little
+    again = len(mine.join(near, on=shared, how="semi"))
+    if not again:
+        return []
+    return [
+        f"{again:,} of {len(test):,} test rows are training rows as well, equal in every column, so that the model has "
+        "seen their labels; leave them out of either"
     ]
 
 

@@ -15,7 +15,7 @@ from motet.data.mix import Mix
 from motet.data.schema import Timestamp
 from motet.data.table import Table
 from motet.errors import MotetError
-from motet.evaluation.leaks import absent, interleaved, telling
+from motet.evaluation.leaks import absent, copied, interleaved, telling
 from motet.model import Model
 from motet.project.days import as_days
 from motet.project.logs import ORIGIN
@@ -85,7 +85,8 @@ def check(project: Project) -> Findings:
     _look_at_product(project.product(model, rows.train), found)
     found.warnings.extend(telling(rows.train, model.tasks.values()))
     if rows.test is not None:
-        found.warnings.extend([*interleaved(rows.test, rows.train), *absent(rows.test, rows.train)])
+        for look in (copied, interleaved, absent):
+            found.warnings.extend(look(rows.test, rows.train))
     _unused(project, log, found)
     return found
 
