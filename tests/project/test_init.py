@@ -198,7 +198,27 @@ def test_dates_and_numbers_of_a_spreadsheet_are_no_features(tmp_path: Path, name
     assert "not used: stars (numbers with a decimal comma, it seems: write them like 3.5)" in told
 
 
+def test_feedback_in_words_is_no_feature(tmp_path: Path) -> None:
+    """As the context of an event it would tell the model what it is to predict."""
+    frame = pl.DataFrame({"user_id": [row % 9 for row in range(90)], "item_id": [row % 11 for row in range(90)]})
+    words = pl.Series("clicked", ["yes" if row // 3 % 2 else "no" for row in range(90)])
+    stars = pl.Series("rating", [f"{row // 2 % 5} stars" for row in range(90)])
+    frame.with_columns(words, stars).write_csv(tmp_path / "log.csv")
+    assert set(declared(tmp_path, "log.csv")["schema"]) == {"user", "item", "signals"}
+    text = (tmp_path / "motet.toml").read_text()
+    for name in ("clicked", "rating"):
+        assert (
+            f"# not used: {name} (feedback by its name, but text: write numbers, such as 1 for yes and 0 for no)"
+            in text
+        )
+
+
 def test_what_cannot_be_guessed(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("196,242,3,881250949\n186,302,3.5,891717742\n")
+    with pytest.raises(
+        ConfigError, match=r"log.csv are called 196, 242, 3, 881250949: it seems that the first line holds"
+    ):
+        declared(tmp_path, "log.csv")
     pl.DataFrame({"a": [0.5, 1.5], "user_id": [1, 1]}).write_parquet(tmp_path / "log.parquet")
     with pytest.raises(
         ConfigError, match=r"no column of log.parquet looks like the ids of items; name it with --item COLUMN. Col"
@@ -227,6 +247,7 @@ def test_what_speaks_against_an_item_is_no_positive(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user_id": users, "item_id": items})
     for columns, positives, negatives in (
         ({"disliked": [row // 3 % 2 for row in range(90)]}, "not (disliked == 1)", "disliked == 1"),
+        ({"is_hate": [row // 3 % 2 for row in range(90)]}, "not (is_hate == 1)", "is_hate == 1"),
         ({"score": [row // 3 % 3 - 1 for row in range(90)]}, "not (score < 0)", "score < 0"),
         (
             {"score": [2 * (row % 2) - 1 for row in items], "buy-now": [row % 2 for row in users]},

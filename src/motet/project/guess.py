@@ -31,6 +31,7 @@ CODED = ("eventtype", "eventcode", "behaviortype", "behaviourtype", "actiontype"
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
 DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b"  # 31.03.2024 or 3/31/24
 COMMA = r"^\s*-?\d+,\d+\s*$"
+NUMBER = r"-?\d+(\.\d+)?"
 A_VALUE = 10  # fewest rows per value of a context column, on average: with more values it is an id
 DEEDS = {"view", "click", "purchase", "buy", "cart", "like", "impression", "order", "pageview", "addtocart", "play"}
 CONTEXT = {
@@ -116,8 +117,14 @@ def guess(events: Table, tables: Mapping[str, Table], known: Mapping[str, str]) 
         The roles.
 
     Raises:
-        ConfigError: If a named column is missing or named twice, or no column looks like the ids of users or of items.
+        ConfigError: If a named column is missing or named twice, no column looks like the ids of users or of items, or
+            all columns are called by numbers.
     """
+    if all(re.fullmatch(NUMBER, name) for name in events.columns):
+        raise ConfigError(
+            f"the columns of {events.name} are called {', '.join(events.columns)}: it seems that the first line holds "
+            "values; write a line of names above it, such as user_id,item_id,rating,timestamp"
+        )
     found = Guess({name: Profile.of(events, name) for name in events.columns})
     for side, name in known.items():
         if name not in found.columns:
@@ -259,10 +266,13 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
         if column.constant:
             found.left[column.name] = "the same in every row"
             continue
-        named = any(_plain(column.name).startswith(signal) for signal in SIGNALS) and column.number
+        feedback = any(_plain(column.name).startswith(signal) for signal in SIGNALS)
+        named = feedback and column.number
         side = None if named else _said_of(found, events, column, tables)
         if side is not None:
             _feature(found, side, column)
+        elif feedback and column.text:
+            found.left[column.name] = "feedback by its name, but text: write numbers, such as 1 for yes and 0 for no"
         elif not named and _like_context(column):
             _feature(found, "context", column)
             found.why[column.name] += f"; {column.told()}. Check that it is known before the event"

@@ -15,7 +15,10 @@ from motet.data.table import Table
 from motet.project.guess import Guess
 from motet.project.profile import Profile
 
-UNWANTED = re.compile(r"return|refund|dislike|remove|skip|hide|complain|unsubscribe|report|downvote")
+UNWANTED = re.compile(
+    r"return|refund|dislike|hate|remove|delete|skip|hide|block|mute|reject|cancel|complain|report|spam|downvote"
+    r"|thumbs?_?down|not_?interested|unlike|unfollow|unsubscribe|uninstall"
+)
 SHOWN = re.compile(r"impression|exposure|shown|display")
 STRONG = re.compile(r"purchase|buy|bought|order|paid|checkout")
 MOST = 4  # most retrieval tasks for kinds of events
