@@ -25,7 +25,7 @@ from motet.towers.vectors import Vectors
 
 
 class DotTask(CorpusTask):
-    r"""What all retrieval tasks share: queries, candidates, and their dot product as the score.
+    r"""The base of retrieval tasks: queries, candidates, and their dot product as the score.
 
     $$ s(u, i) = \max_h \frac{q_h(u) \cdot v(i)}{\tau} + b_i, \qquad q_h(u) = W_h u + c_h $$
 
@@ -45,7 +45,7 @@ class DotTask(CorpusTask):
     """
 
     prepared: Tensor
-    has_seen_positives = False  # unlike `prepared` not saved, as counts are not
+    has_seen_positives = False  # unlike `prepared` not saved, since the statistics are not
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class DotTask(CorpusTask):
         )
 
     def build(self, user: Tower, item: Tower) -> None:
-        """Make the projection to the heads and the item biases, if asked for.
+        """Create the projection to the heads and the item biases, if the task has any.
 
         Args:
             user: The user tower.
             item: The item tower.
 
         Raises:
-            ConfigError: If the towers' widths differ and nothing is projected, so that no dot product exists.
+            ConfigError: If the towers' widths differ and there is no projection, so that no dot product exists.
         """
         if self.heads is None and user.dim != item.dim:
             raise ConfigError(
@@ -90,7 +90,7 @@ class DotTask(CorpusTask):
         self.towers = (user, item)  # held in a tuple: their parameters stay the model's alone
 
     def prepare(self, train: Columns) -> None:
-        """Read the positives among the training rows, and initialise the item biases.
+        """Collect statistics of the positives, and initialise the item biases.
 
         Args:
             train: The training log.
@@ -109,16 +109,16 @@ class DotTask(CorpusTask):
 
     @abstractmethod
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
-        """Read the training rows that are positives.
+        """Collect statistics of the training positives.
 
         Args:
-            positives: The rows.
-            users: The number of user rows, the unknown included.
-            items: The number of item rows, the unknown included.
+            positives: The training rows that are positives.
+            users: The number of user rows, including the unknown user.
+            items: The number of item rows, including the unknown item.
         """
 
     def check_prepared(self) -> None:
-        """Refuse a batch before `prepare`, which a training loop of your own has to call.
+        """Refuse a batch before `prepare`, which your own training loop has to call.
 
         Raises:
             ConfigError: If `prepare` has not been called.
@@ -130,13 +130,13 @@ class DotTask(CorpusTask):
             )
 
     def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
-        """The initial item biases: the logs of the counts.
+        """Compute the initial item biases: the logs of the counts.
 
         Args:
             counts: The number of positives of each item row.
 
         Returns:
-            One bias an item row.
+            One bias per item row.
         """
         return (counts.clamp(min=0.5) / counts.mean()).log()
 
@@ -148,7 +148,7 @@ class DotTask(CorpusTask):
             batch: Not read.
 
         Returns:
-            One query a row, or several `heads` of them.
+            One query per row, or `heads` of them.
         """
         vectors = user if self.project is None else widened(self.project(user))
         if self.heads is not None and self.heads > 1:
@@ -164,7 +164,7 @@ class DotTask(CorpusTask):
             batch: Holds the item rows.
 
         Returns:
-            One vector a row.
+            One vector per row.
         """
         return item if self.bias is None else torch.cat([item, self.bias[batch.items, None]], -1)
 
@@ -188,7 +188,7 @@ class DotTask(CorpusTask):
         return standard_topk()
 
     def _embed(self, batch: Batch, rows: Int[Tensor, " n"]) -> Float[Tensor, "n item_dim"]:
-        """Vectors of items that need not be in the batch; within a model, those that the other tasks see."""
+        """The vectors of items that need not be in the batch; within a model, all tasks share them."""
         item = self.towers[1]
         embed = batch.embed.get(batch.item_key) or Vectors(item)
         return embed(rows)

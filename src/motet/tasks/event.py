@@ -1,4 +1,4 @@
-"""Event: predict whether something happens."""
+"""Event: predicts the probability of an event, such as a click or a purchase."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from motet.towers.base import Tower
 
 
 class Event(PairTask):
-    r"""The probability of an event, such as a click or a purchase. Rows without a label are left out.
+    r"""A logistic regression on the vectors of user and item. Rows without a label are left out.
 
     $$ z = \mathrm{MLP}([u; v; u \odot v]) + b_0 + b_u + b_i, \qquad
        \ell = - w y \log \sigma(z) - (1 - y) \log (1 - \sigma(z)) $$
 
-    `product` adds the product to the input, `biases` the last two biases; $b_0$ starts at the log odds of the training
-    rows. The score is always the probability of the label: it undoes the shift that a weight or the focal loss gives
-    the logit, and applies the calibration that `motet.calibrate` fitted.
+    `product` adds the elementwise product to the input, and `biases` adds the last two biases; $b_0$ starts at the log
+    odds of the training rows. The score is always the probability of the label: it undoes the shift of the logit by a
+    weight or the focal loss, and applies the calibration that `motet.calibrate` fitted.
 
     Args:
         label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
@@ -44,11 +44,11 @@ class Event(PairTask):
         product: Whether the head also sees the elementwise product of the vectors.
         dropout: Share of the head's hidden values set to 0 in training.
         positive_weight: w, the weight of a row with the event relative to one without.
-        focal: Gamma of the focal loss, for logs in which most rows are easy; 2 is usual. None is the cross-entropy.
+        focal: Gamma of the focal loss, for logs in which most rows are easy; 2 is usual. None for the cross-entropy.
         biases: Whether to add a learned bias for each user and each item.
 
     Raises:
-        ConfigError: If `positive_weight` is not above 0, `focal` is negative, or one is not finite.
+        ConfigError: If `positive_weight` is not above 0, `focal` is negative, or either is not finite.
 
     Source:
         Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, for the focal loss and the first bias; King and
@@ -81,13 +81,7 @@ class Event(PairTask):
         self.platt = Platt()
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make the head and the biases.
-
-        Args:
-            width: The width of its input.
-            user: The user tower.
-            item: The item tower.
-        """
+        """Create the head and the biases; see `PairTask.build_head`."""
         self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
         self.bias = torch.nn.Parameter(torch.zeros(()))
         self.user_bias = Embedding(len(user.entities), 1, init_scale=0.0) if self.biases else None
@@ -125,7 +119,7 @@ class Event(PairTask):
         return at_rows(losses, rows, len(batch))
 
     def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """The probability of each pair; see `PairTask.head_score`."""
+        """The probability of the event; see `PairTask.head_score`."""
         logits = self._logits(inputs, batch)
         if self.focal is not None:
             logits = focal_log_odds(logits, gamma=self.focal)

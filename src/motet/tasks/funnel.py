@@ -1,4 +1,8 @@
-"""Funnel: a chain of stages, each of which requires the one before."""
+"""Funnel: predicts the probability of each stage in a chain, such as click, cart and purchase.
+
+A stage can only be reached from the one before. All stages are trained on all exposures, by the product of their
+conditional probabilities, so that a stage is not learned from only the few rows that reached the one before.
+"""
 
 from __future__ import annotations
 
@@ -27,28 +31,27 @@ from motet.towers.base import Tower
 
 
 class Funnel(PairTask):
-    r"""Click, cart, purchase, return: the probability of reaching each stage, learned from every exposure.
+    r"""The probability of reaching each of several stages, such as click, cart, purchase and return.
 
     $$ P_k = \prod_{j \le k} \sigma(z_j), \qquad z_j = \mathrm{MLP}_j([u; v; u \odot v]) + b_j + b_{ju} + b_{ji}, \qquad
        L = \sum_k \mathrm{mean}_{r} \, [- y_{rk} \log P_{rk} - (1 - y_{rk}) \log (1 - P_{rk})] $$
 
-    Each head predicts a stage given the one before. It is not trained on only the few rows that got that far: it enters
-    the loss through the product, over all rows. So its predictions also hold for rows without a click, and rare stages
-    benefit from frequent ones.
+    Each head predicts a stage given the one before, and enters the loss through the product, over all rows. So its
+    predictions also hold for rows without a click, and rare stages benefit from frequent ones.
 
-    A stage that was not reached is 0. An empty label means that the outcome is not known yet (a purchase that can still
-    be returned): that stage skips the row. Each stage's loss is the mean over its labelled rows.
+    The label of a stage that was not reached is 0. An empty label means that the outcome is not known yet (a purchase
+    that can still be returned), and the stage skips the row. The loss of a stage is the mean over its labelled rows.
 
     Args:
         name: Key of its loss, metrics, score and weight.
         stages: Label columns, 0 or 1, from the first stage to the last.
-        stage: The stage whose probability is the score. By default the last one; if that is the return, choose the
-            purchase.
+        stage: The stage whose probability is the score. By default the last one; if the last one is the return, name
+            the purchase.
         where: Which rows are exposures: a condition, or `Rows` with weights. By default every row.
         hidden: Widths of the hidden layers of each stage's head; empty for linear heads.
         product: Whether the heads also see the elementwise product of the vectors.
         dropout: Share of the heads' hidden values set to 0 in training.
-        biases: Whether to add learned biases for each user and each item, one a stage.
+        biases: Whether to add learned biases for each user and each item, one per stage.
 
     Raises:
         ConfigError: If there are fewer than two stages, a stage is repeated, or `stage` is not one of them.
@@ -89,13 +92,7 @@ class Funnel(PairTask):
         self.platt = Platt(len(stages))
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make a head for each stage, and the biases.
-
-        Args:
-            width: The width of their input.
-            user: The user tower.
-            item: The item tower.
-        """
+        """Create a head for each stage, and the biases; see `PairTask.build_head`."""
         depth = len(self.stages)
         self.heads = nn.ModuleList(
             MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout) for _ in range(depth)
@@ -111,8 +108,8 @@ class Funnel(PairTask):
             train: The training log.
 
         Raises:
-            DataError: If a label lies outside [0, 1], a later stage is set where an earlier one is not, or a stage is
-                known only where the one before was reached.
+            DataError: If a label lies outside [0, 1], a later stage is set in a row in which an earlier one is not, or
+                a stage is known only in rows that reached the one before.
         """
         batch = train.batch()
         labels = self._labels(batch)
@@ -129,11 +126,11 @@ class Funnel(PairTask):
         self.platt.reset()
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """Which exposures have a label of any stage."""
+        """The exposures that have a label of any stage."""
         return self.rows.chosen(batch) & ~self._labels(batch).isnan().all(1)
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
-        """The losses of each exposure's stages; their mean over the rows is the sum of each stage's own mean."""
+        """The summed losses of each row's stages, scaled so that their mean is the sum of the means of the stages."""
         known = self.labelled(batch).nonzero().squeeze(1)
         some = batch.take(known)
         labels = self._labels(some)
@@ -144,12 +141,12 @@ class Funnel(PairTask):
         return at_rows(losses, known, len(batch))
 
     def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """The probability that each pair reaches the scored stage; see `PairTask.head_score`."""
+        """The probability of reaching the scored stage; see `PairTask.head_score`."""
         depth = len(self.stages) if self.stage is None else self.stages.index(self.stage) + 1
         return cumulative_log_probs(self.platt(self._logits(inputs, batch, depth)))[0][..., -1].exp()
 
     def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
-        """The probability that each pair reaches each stage; see `Task.parts`."""
+        """The probability of reaching each stage; see `Task.parts`."""
         reached = cumulative_log_probs(self.platt(self._logits(inputs, batch, len(self.stages))))[0].exp()
         return dict(zip(self.stages, reached.unbind(-1), strict=True))
 
@@ -165,7 +162,7 @@ class Funnel(PairTask):
 
     @property
     def judged(self) -> Mapping[str, str]:
-        """Each stage by its own label."""
+        """Each stage with its own label column."""
         return {stage: stage for stage in self.stages}
 
     def metrics(self) -> Mapping[str, Metric]:

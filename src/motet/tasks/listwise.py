@@ -1,4 +1,4 @@
-"""Listwise: put a user's items in the order of a label."""
+"""Listwise: learns to sort a user's items by a label."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from motet.towers.base import Tower
 class Listwise(PairTask):
     r"""Learns scores that sort the rows of each list by the label; a list is the rows of one user in a batch.
 
-    Each list's loss is divided by its value for equal scores and spread over its labelled rows. The mean over a list's
-    rows is then 1 for a model that knows nothing, for every loss and length. The task's loss is the mean over the
-    labelled rows of all lists with at least two different labels, so a list counts in proportion to its length. Rows of
-    other lists, and of unknown users, have nothing to be compared with, and weight 0.
+    The loss of a list is divided by its value for equal scores and spread over the list's labelled rows. Its mean over
+    these rows is then 1 for a model that knows nothing, whatever the loss and the length. The task's loss is the mean
+    over the labelled rows of all lists with at least two different labels, so a list counts in proportion to its
+    length. Rows of other lists, and of unknown users, cannot be compared and have weight 0.
 
     Row weights multiply a row's part of the loss. Only rows of the same batch are compared.
 
     Args:
-        label: Column of the number to order by, and the name of the task; for `"lambda"`, grades of 0 or more.
+        label: Column of the number to sort by, and the name of the task; for `"lambda"`, grades of 0 or more.
         loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`. The last
             three hold every pair of a list, so their memory grows with the square of its length: see `sample_lists`.
         by: Column that divides a user's rows into lists (a session, the `list` of `sample_lists`); a row in which it is
@@ -88,13 +88,7 @@ class Listwise(PairTask):
         }
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:  # noqa: ARG002
-        """Make the head and the item biases.
-
-        Args:
-            width: The width of its input.
-            user: The user tower.
-            item: The item tower.
-        """
+        """Create the head and the item biases; see `PairTask.build_head`."""
         self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
@@ -118,15 +112,15 @@ class Listwise(PairTask):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the log it reads."""
+        """The columns of the log that it reads."""
         return tuple(dict.fromkeys((*super().columns, *([] if self.by is None else [self.by]))))
 
     def labelled(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """The labelled rows of known users: unknown users are not one user, in training and in evaluation."""
+        """The labelled rows of known users; unknown users are different users, so their rows are no list."""
         return super().labelled(batch) & (batch.users > 0)
 
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """The weight of each row in the loss; 0 if its list holds no other label."""
+        """The weight of each row in the loss; 0 if its list has no other label."""
         return super().training_weights(batch) * self._comparable(batch)
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
@@ -139,7 +133,7 @@ class Listwise(PairTask):
         return at_rows(losses, rows, len(batch))
 
     def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """A score that orders the rows of a list, without a unit; see `PairTask.head_score`."""
+        """A score that sorts the rows of a list, without a unit; see `PairTask.head_score`."""
         scores = self.head(*inputs)
         if self.item_bias is not None:
             scores = scores + self.item_bias(batch.items)
@@ -151,7 +145,7 @@ class Listwise(PairTask):
         return {"list_ndcg@10": ListNDCG(10), "list_ndcg": ListNDCG()}
 
     def _lists(self, batch: Batch) -> Tensor:
-        """The list of each row; session numbers may restart with every user."""
+        """The list of each row: a user, or a user and a value of `by`, since session numbers may restart per user."""
         if self.by is None:
             return batch.users
         values, part = batch[self.by].unique(return_inverse=True)  # a NaN equals nothing, not even another NaN
@@ -159,7 +153,7 @@ class Listwise(PairTask):
         return lists
 
     def _comparable(self, batch: Batch) -> Bool[Tensor, " batch"]:
-        """The labelled rows whose list holds another label."""
+        """The labelled rows whose list has another label."""
         rows = self.labelled(batch)
         if self.by is not None and self.by in batch.vocabs:
             rows = rows & (batch[self.by] > 0)  # an unknown category is no list

@@ -1,4 +1,4 @@
-"""Ordinal: predict a level on a scale that has an order and no distances."""
+"""Ordinal: predicts a level on an ordered scale whose steps need not be equal, such as stars."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
 from motet.towers.base import Tower
 
-MOST = 100  # levels; a scale with more is a number
-CLOSEST = 0.01  # between two thresholds at the start, where no training row has the level between
+MOST = 100  # levels of a scale; a label with more values is a number
+CLOSEST = 0.01  # least initial distance of two thresholds, for a level without training rows
 
 
 class Ordinal(PairTask):
-    r"""A rating on a scale whose steps need not be equal: from 4 to 5 stars may be further than from 2 to 3.
+    r"""An ordinal regression on the vectors of user and item: from 4 to 5 stars may be further than from 2 to 3.
 
     $$ P(y \le l_k) = \sigma(\theta_k - s), \qquad s = \mathrm{MLP}([u; v; u \odot v]) + b_u + b_i, \qquad
        \hat y = \sum_k l_k \, P(y = l_k) $$
 
-    `product` adds the product to the input, `biases` the biases. The thresholds are learned, starting from the
-    frequencies of the levels in training. The score is the expected level, in the label's unit.
+    `product` adds the elementwise product to the input, and `biases` adds the biases. The thresholds are learned,
+    starting from the frequencies of the levels in training. The score is the expected level, in the label's unit.
 
     Args:
         label: Column of the level, and the name of the task.
-        levels: The scale, ascending. By default the levels found in the training rows.
+        levels: The scale, ascending. By default the values of the label in the training rows.
         where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
@@ -45,7 +45,7 @@ class Ordinal(PairTask):
         biases: Whether to add a learned bias for each user and each item.
 
     Raises:
-        ConfigError: If the levels are fewer than two, or do not ascend.
+        ConfigError: If there are fewer than two levels, or they do not ascend.
 
     Source:
         McCullagh, "Regression Models for Ordinal Data", Journal of the Royal Statistical Society B 1980; Koren and
@@ -73,13 +73,7 @@ class Ordinal(PairTask):
         self.biases = biases
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make the head, the thresholds and the biases.
-
-        Args:
-            width: The width of its input.
-            user: The user tower.
-            item: The item tower.
-        """
+        """Create the head, the thresholds and the biases; see `PairTask.build_head`."""
         self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
         self.first = nn.Parameter(torch.zeros(()))
         self.log_gaps = nn.Parameter(torch.zeros(max(0, len(self.levels or ()) - 2)))
@@ -87,7 +81,7 @@ class Ordinal(PairTask):
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Find the levels if they were not given, and start the thresholds at their frequencies.
+        """Read the levels from the labels if none were given, and start the thresholds at their frequencies.
 
         Args:
             train: The training log.
@@ -115,7 +109,7 @@ class Ordinal(PairTask):
 
     @property
     def thresholds(self) -> Float[Tensor, " cuts"]:
-        """Where one level ends and the next begins, ascending."""
+        """The boundaries between the levels, ascending."""
         return torch.cat([self.first[None], self.first + self.log_gaps.exp().cumsum(0)])
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
@@ -129,7 +123,7 @@ class Ordinal(PairTask):
         return at_rows(losses, rows, len(batch))
 
     def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """The expected level of each pair; see `PairTask.head_score`."""
+        """The expected level; see `PairTask.head_score`."""
         scale = self._scale(inputs[0])
         return scale[0] + self._reached(inputs, batch) @ scale.diff()
 

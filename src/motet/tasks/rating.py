@@ -1,4 +1,4 @@
-"""Rating: predict the number a user gives an item."""
+"""Rating: predicts a number that a user gives an item, such as stars."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from motet.towers.base import Tower
 
 
 class Rating(PairTask):
-    r"""A regression on both vectors. Rows without a label are left out.
+    r"""A regression on the vectors of user and item. Rows without a label are left out.
 
     $$ \hat y = \mathrm{MLP}([u; v; u \odot v]) + \mu + b_u + b_i $$
 
-    `product` adds the product to the input, `biases` the last three terms.
+    `product` adds the elementwise product to the input, and `biases` adds the last three terms.
 
     Args:
         label: Column of the number to predict, and the name of the task.
         error: The error to minimise: `"squared"`, `"absolute"` or `"huber"`.
-        hidden: Widths of the head's hidden layers; empty for a linear head. 256 and 128 are TFRS's.
+        hidden: Widths of the head's hidden layers; empty for a linear head. 256 and 128 are those of TFRS.
         product: Whether the head also sees the elementwise product of the vectors.
         biases: Whether to add the training mean and a learned bias for each user and each item.
         dropout: Share of the head's hidden values set to 0 in training.
@@ -77,23 +77,13 @@ class Rating(PairTask):
         self.register_buffer("span", torch.tensor([torch.inf, -torch.inf]))  # lowest and highest label of training
 
     def build_head(self, width: int, user: Tower, item: Tower) -> None:
-        """Make the head and the biases.
-
-        Args:
-            width: The width of its input.
-            user: The user tower.
-            item: The item tower.
-        """
+        """Create the head and the biases; see `PairTask.build_head`."""
         self.head = MLP(width, hidden=self.hidden, out_dim=1, dropout=self.dropout)
         self.user_bias = Embedding(len(user.entities), 1, init_scale=0.0) if self.biases else None
         self.item_bias = Embedding(len(item.entities), 1, init_scale=0.0) if self.biases else None
 
     def prepare(self, train: Columns) -> None:
-        """Start at the mean label if there are biases, and keep the range of the labels.
-
-        Args:
-            train: The training log.
-        """
+        """Start at the mean label if there are biases, and keep the range of the labels; see `Task.prepare`."""
         batch = train.batch()
         labels = batch[self.label][self.labelled(batch)]
         if self.biases and not self.prepared:
@@ -114,13 +104,13 @@ class Rating(PairTask):
         return at_rows(errors, rows, len(batch))
 
     def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """The predicted number of each pair, in the label's unit; see `PairTask.head_score`."""
+        """The predicted number, in the label's unit; see `PairTask.head_score`."""
         scores = self._predict(inputs, batch)
         return scores if self.clip is None else scores.clamp(*self.clip)
 
     @property
     def unit(self) -> Unit:
-        """The label's unit, over the range of `clip`, or else of the labels in training."""
+        """The label's unit, with the range of `clip` or, without it, that of the training labels."""
         low, high = self.clip or self.span.tolist()
         return Unit(self.label, low, high) if low <= high else Unit(self.label)
 
