@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,40 @@ def test_a_call_that_cannot_begin_blocks_nobody(monkeypatch: pytest.MonkeyPatch)
             pool.submit(os.getpid).result()
         with pytest.raises(KeyboardInterrupt):
             pool.submit(os.getpid)
+
+
+def test_ctrl_c_reaches_no_process_and_ends_this_one_when_they_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = ProcessPoolExecutor.submit
+
+    def interrupted(*arguments: Any) -> Future[Any]:
+        signal.raise_signal(signal.SIGINT)
+        begun.append(submit(*arguments))
+        return begun[0]
+
+    begun: list[Future[Any]] = []
+    with Processes(1) as pool:
+        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+        with monkeypatch.context() as patched:
+            patched.setattr(ProcessPoolExecutor, "submit", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                pool.submit(os.getpid)
+        assert begun[0].result() == pool.submit(os.getpid).result()
+        with ThreadPoolExecutor(1) as thread:  # which cannot change what a signal does
+            assert thread.submit(lambda: pool.submit(os.getpid).result()).result() == begun[0].result()
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, SystemExit])
+def test_open_calls_are_stopped_when_nobody_waits_for_them(reason: type[BaseException]) -> None:
+    begun: list[Future[Any]] = []
+
+    def leave() -> None:
+        with Processes(2) as pool:
+            begun.append(pool.submit(time.sleep, 600))
+            raise reason
+
+    with pytest.raises(reason):
+        leave()
+    assert isinstance(begun[0].exception(), BrokenProcessPool)
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own

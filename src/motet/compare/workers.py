@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from queue import Queue
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +45,9 @@ class Workers(ABC):
             Its future.
         """
 
+    def abandon(self) -> None:  # noqa: B027 - most need nothing
+        """Stop open calls, whose results nobody waits for any longer."""
+
     def close(self) -> None:  # noqa: B027 - most need nothing
         """Wait for open calls, and release resources."""
 
@@ -50,6 +57,8 @@ class Workers(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and not issubclass(kind, Exception):  # Ctrl-C: not for as long as a training takes
+            self.abandon()
         self.close()
 
 
@@ -83,6 +92,7 @@ class Processes(Workers):
             raise ConfigError(f"jobs={jobs}; it must be at least 1")
         self.jobs = jobs
         self._threads = max(1, (os.cpu_count() or 1) // jobs)
+        self._stop, self._stopped = multiprocessing.Pipe()
         self._free: Queue[ProcessPoolExecutor] = Queue()
         for _ in range(jobs):
             self._free.put(self._pool())
@@ -91,7 +101,8 @@ class Processes(Workers):
         """Begin a call; see `Workers.submit`."""
         pool = self._free.get()
         try:
-            future = pool.submit(call, *arguments)
+            with _interrupted_later():
+                future = pool.submit(call, *arguments)
         except (BrokenProcessPool, EOFError, OSError) as error:  # it died idle, or together with the fork server
             pool.shutdown(wait=False)
             future = Future()
@@ -102,17 +113,24 @@ class Processes(Workers):
         future.add_done_callback(lambda ended: self._freed(pool, ended))
         return future
 
+    def abandon(self) -> None:
+        """End the processes, which ignore Ctrl-C."""
+        self._stop.close()
+
     def close(self) -> None:
         """Wait for open calls, and end the processes."""
         for _ in range(self.jobs):
             self._free.get().shutdown(cancel_futures=True)
+        self._stop.close()
+        self._stopped.close()
 
     def _pool(self) -> ProcessPoolExecutor:
         # A process forked from this one would inherit torch's threads and hang. The fork server has only imported
         # the code, so its processes start at once.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["motet.compare.work"])
-        return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._threads,))
+        told = (self._threads, self._stopped)
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=told)
 
     def _freed(self, pool: ProcessPoolExecutor, ended: Future[Any]) -> None:
         dead = not ended.cancelled() and isinstance(ended.exception(), self.deaths)
@@ -174,14 +192,34 @@ def workers(jobs: int, ray: str | None) -> Workers:
     return Here() if jobs == 1 else Processes(jobs)
 
 
-def _begin(threads: int) -> None:
-    """Divide the cores, and end with the parent, even if it is killed."""
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, which a terminal sends to all of them, and obey it afterwards.
+
+    Otherwise each would print a traceback: the fork server while it imports, a worker for what its parent took away.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one may change what a signal does
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()  # inherits that it is ignored, and hands it down to workers
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
+def _begin(threads: int, stopped: Connection) -> None:
+    """Divide the cores, and end when the parent says so or ends, even if it is killed."""
     torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    threading.Thread(target=_follow, args=(stopped,), daemon=True).start()
 
 
-def _follow(parent: Any) -> None:
-    parent.join()
+def _follow(stopped: Connection) -> None:
+    with suppress(EOFError, OSError):
+        stopped.recv()
     os._exit(1)
