@@ -156,6 +156,12 @@ def test_one_seed_is_judged_by_its_users() -> None:
     assert joint.system(0.95).figures["rating/rmse"].high == pytest.approx(0.9 + 1.96 * 0.0986, abs=1e-3)
 
 
+def test_a_baseline_that_could_not_be_trained_is_named() -> None:
+    joint, rating = (tally(each, [both(0.9, 0.3), both(0.9, 0.3)]) for each in (JOINT, RATING))
+    *_, told = compared(joint, rating, tally(POPULAR, [None, None]))
+    assert told[-1] == "'popularity' could not be trained with 2 of 2 seeds (ValueError: no luck)."
+
+
 def test_what_could_not_be_trained_leaves_the_rest() -> None:
     joint = tally(JOINT, [both(0.88, 0.3), both(0.88, 0.3), None])
     rating = tally(RATING, [None, None, None])
@@ -165,6 +171,8 @@ def test_what_could_not_be_trained_leaves_the_rest() -> None:
     assert pairs[0].joint == pytest.approx(0.3)
     assert gain is None
     assert told[1] == "Nothing can be concluded about rating: 'rating only' could not be trained (ValueError: no luck)."
+    words = "could not be trained with 1 of 3 seeds (ValueError: no luck); its metrics are means over the others."
+    assert told[-2:] == [f"'joint' {words}", f"'find only' {words}"]
     assert [bool(error) for error in find.system(0.95).errors] == [True, False, False]
     assert [math.isnan(x) for x in find.system(0.95).by_seed["find/unseen/ndcg@10"]] == [True, False, False]
 

@@ -34,20 +34,22 @@ def verdict(
         mean_gain: Mean gain over the tasks.
 
     Returns:
-        Sentences: the effect of joint training on each task, its mean gain, and whether the joint model beats the
-        baselines, in each task and in the lists that users get.
+        Sentences: the effect of joint training on each task, its mean gain, whether the joint model beats the
+        baselines, in each task and in the lists that users get, and which systems could not be trained.
     """
     alone = [each for each in systems if each.kind == "specialist"]
     said = transfers(systems, versus)
     judged = {name.partition("/")[0] for name in said}
     found = [_paid_off(said)] if said else []
-    found += [_missing(each) for each in alone if each.task in tasks and each.task not in judged]
+    missing = [each for each in alone if each.task in tasks and each.task not in judged]
+    found += map(_missing, missing)
     if mean_gain is not None and len(judged) > 1:
         found.append(f"Over {len(judged)} tasks it gained {_share(mean_gain)} on average.")
     rules = [each for each in versus if each.headline and said.get(each.task) is not each]
     found += [_beside(name, [each for each in rules if each.task == name]) for name in said]
     lists = [each for each in rules if each.task == SERVED]
-    return [*found, _beside(LISTS, lists)] if lists else found
+    found += [_beside(LISTS, lists)] if lists else []
+    return [*found, *(_failed(each) for each in systems if any(each.errors) and each not in missing)]
 
 
 def figure_name(key: str) -> str:
@@ -104,6 +106,12 @@ def _missing(system: System) -> str:
     error = next((each for each in system.errors if each), "")
     why = f"could not be trained ({error})" if error else "has no metric on the test rows"
     return f"Nothing can be concluded about {system.task}: {system.name!r} {why}."
+
+
+def _failed(system: System) -> str:
+    errors = [each for each in system.errors if each]
+    told = f"{system.name!r} could not be trained with {len(errors)} of {len(system.errors)} seeds ({errors[0]})"
+    return f"{told}." if len(errors) == len(system.errors) else f"{told}; its metrics are means over the others."
 
 
 def _beside(task: str, rules: Sequence[Versus]) -> str:

@@ -60,7 +60,8 @@ def _line(system: System, headlines: Mapping[str, str]) -> list[str]:
     seconds = [each for each in system.seconds if each == each]
     failed = sum(bool(error) for error in system.errors)
     time = number(sum(seconds) / len(seconds)) if seconds else "-"
-    return [system.name + (f" (failed on {failed} seeds)" if failed else ""), system.kind, *cells, time]
+    told = f" (failed on {failed} of {len(system.errors)} seeds)" if failed else ""
+    return [system.name + told, system.kind, *cells, time]
 
 
 def _gained(found: Comparison) -> Iterator[Block]:
