@@ -31,11 +31,14 @@ def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     """Print the k best items of a user."""
     check(Path(artifact))
     folder = Path(artifact) / "serving"
+    if not (folder / "candidates.npy").exists():
+        sys.exit(f"{artifact!r} has no 'serving/candidates.npy'; export, with ONNX, a model that ranks the catalogue")
     ids, about = (json.loads((folder / name).read_text("utf-8")) for name in ("ids.json", "serving.json"))
     programs = {name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("user", "rank")}
     arrays = ("vectors", "candidates", "seen", "seen_ends")
     vectors, items, seen, ends = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays)
-    row = list(map(str, ids["users"])).index(user) + 1  # row 0 is the unknown user
+    users = ["", *map(str, ids["users"])]
+    row = users.index(user) if user in users else 0  # row 0 is the unknown user
     told = {"preference": np.zeros(len(about["preference"]), np.float32)} if about["preference"] else {}
     vector, query = programs["user"].run(["vector", "query"], {"user": np.array([row]), **told})
     reach = (items @ query.reshape(-1, items.shape[1]).T).max(1)  # the best head counts

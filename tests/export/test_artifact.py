@@ -109,6 +109,16 @@ def test_serves_without_torch(shop: EventLog, artifact: Path) -> None:
         assert [float(line[1]) for line in lines] == pytest.approx(expected.scores.tolist(), abs=1e-3)
 
 
+def test_a_stranger_is_served_without_torch(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLE))["main"](str(artifact), "nobody")
+    assert len(capsys.readouterr().out.splitlines()) == 10  # nothing is seen
+
+
+def test_what_serves_without_torch_says_what_it_needs(saved: Path) -> None:
+    with pytest.raises(SystemExit, match=r"has no 'serving/candidates\.npy'; export, with ONNX, a model"):
+        runpy.run_path(str(EXAMPLE))["main"](str(saved), "1")
+
+
 def test_what_serves_without_torch_refuses_a_damaged_file_by_name(artifact: Path, tmp_path: Path) -> None:
     whole = shutil.copytree(artifact, tmp_path / "whole")
     check = runpy.run_path(str(EXAMPLE))["check"]
