@@ -27,7 +27,7 @@ def chosen(log: EventLog, where: str, **columns: list[object]) -> list[bool]:
     size = len(next(iter(columns.values())))
     table = pl.DataFrame({"user": [1] * size, "item": ["a"] * size, **columns})
     events = RequestEvents.of(table, [1], torch.tensor([1]), log)
-    kept = Expression(where).may_hold(events.batch, events.silent)
+    kept = Expression(where).may_hold(events.batch, events.unstated)
     assert len(events.where(Expression(where))) == int(kept.sum())
     return kept.tolist()
 

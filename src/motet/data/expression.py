@@ -66,12 +66,12 @@ class Expression:
         self._check_columns_of(batch)
         return self._holds(self._tree, batch)
 
-    def may_hold(self, batch: Batch, silent: Mapping[str, Bool[Tensor, " batch"]]) -> Bool[Tensor, " batch"]:
+    def may_hold(self, batch: Batch, unstated: Mapping[str, Bool[Tensor, " batch"]]) -> Bool[Tensor, " batch"]:
         """Evaluate the condition on rows with values that are not stated and could be anything.
 
         Args:
             batch: Rows with the columns.
-            silent: By column, the rows where the value is not stated.
+            unstated: By column, the rows where the value is not stated.
 
         Returns:
             True where the condition holds, or would hold for some value in place of those that are not stated.
@@ -85,7 +85,7 @@ class Expression:
             tensor([False,  True])
         """
         self._check_columns_of(batch)
-        return self._may_be(True, self._tree, batch, silent)
+        return self._may_be(True, self._tree, batch, unstated)
 
     def _check_columns_of(self, batch: Batch) -> None:
         for column in self.columns:
@@ -117,18 +117,18 @@ class Expression:
             case _:  # the grammar has nothing else
                 raise AssertionError(ast.dump(node))
 
-    def _may_be(self, wanted: bool, node: ast.expr, batch: Batch, silent: Mapping[str, Tensor]) -> Tensor:
+    def _may_be(self, wanted: bool, node: ast.expr, batch: Batch, unstated: Mapping[str, Tensor]) -> Tensor:
         """Rows for which some values in place of the unstated ones make a part of the condition true, or false."""
         match node:
             case ast.BoolOp(op=joint, values=parts):
-                every = torch.stack([self._may_be(wanted, part, batch, silent) for part in parts])
+                every = torch.stack([self._may_be(wanted, part, batch, unstated) for part in parts])
                 return every.all(0) if isinstance(joint, ast.And) == wanted else every.any(0)
             case ast.UnaryOp(operand=part):
-                return self._may_be(not wanted, part, batch, silent)
+                return self._may_be(not wanted, part, batch, unstated)
             case _:
                 held = self._holds(node, batch)
-                unstated = [silent[name] for name in columns_of(node) if name in silent]
-                return torch.stack([held if wanted else ~held, *unstated]).any(0)
+                anything = [unstated[name] for name in columns_of(node) if name in unstated]
+                return torch.stack([held if wanted else ~held, *anything]).any(0)
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, batch: Batch) -> Tensor:
         """Rows where both sides are known and the comparison holds."""

@@ -1,4 +1,8 @@
-"""RequestEvents: events of users that are passed with a request, complete or not."""
+"""RequestEvents: the events of users that come with a request.
+
+They may be incomplete: a list of items states neither event types nor times. Which values are not stated is recorded,
+so that a condition on them rules no event out.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,17 @@ NAME = "the table of histories"
 
 @dataclass(frozen=True)
 class RequestEvents:
-    """Events passed with a request, by line: one line per user of the request.
+    """The events of a request, line by line, with one line per user of the request.
 
     Attributes:
         who: The line of each event, ascending.
         batch: The events, oldest first within a line: user, item, and the columns of the log that conditions read.
-        silent: By column, the events whose value is not stated.
+        unstated: By column, the events whose value is not stated.
     """
 
     who: Int[Tensor, " events"]
     batch: Batch
-    silent: Mapping[str, Bool[Tensor, " events"]]
+    unstated: Mapping[str, Bool[Tensor, " events"]]
 
     @classmethod
     def of(
@@ -44,9 +48,9 @@ class RequestEvents:
         """Read the events of a request.
 
         Args:
-            histories: Items by user; or one row per event, in any form that `Table.open` takes, with the log's columns
-                of users and items and, where known, of event type, signals and time. Null means not stated; NaN means
-                stated to be absent. None for no events.
+            histories: Items by user; or a table with one row per event, in any form that `Table.open` takes. The table
+                has the log's columns of users and items and, where known, of event type, signals and time. Null means
+                that a value is not stated, NaN that there is none. None for no events.
             ids: The users of the request.
             users: Their rows, 0 for unknown users.
             log: The training log.
@@ -63,13 +67,13 @@ class RequestEvents:
             _check_asked(given, ids)
             items = [known_rows(log.items, listed(given.get(id, ()))[0], "item") for id in ids]
             who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(line) for line in items]).long())
-            columns, silent = _unstated(_event_columns(log), len(who), log)
+            columns, unstated = _without_values(_event_columns(log), len(who), log)
             columns[log.schema.item] = torch.cat([*items, who[:0]])
         else:
-            who, columns, silent = _read(histories, ids, log)
+            who, columns, unstated = _read(histories, ids, log)
         columns[log.schema.user] = users[who]
         schema, vocabs = log.schema, log.batch().vocabs
-        return cls(who, Batch(columns, schema.user, schema.item, time_key=schema.time, vocabs=vocabs), silent)
+        return cls(who, Batch(columns, schema.user, schema.item, time_key=schema.time, vocabs=vocabs), unstated)
 
     def __len__(self) -> int:
         return len(self.who)
@@ -106,18 +110,16 @@ class RequestEvents:
         """
         if condition is None or not len(self):
             return self
-        places = condition.may_hold(self.batch, self.silent).nonzero()[:, 0]
+        places = condition.may_hold(self.batch, self.unstated).nonzero()[:, 0]
         return self._of(self.who[places], places)
 
     def _of(self, who: Tensor, places: Tensor) -> Self:
-        return type(self)(who, self.batch.take(places), {name: silent[places] for name, silent in self.silent.items()})
-
-
-Stated = tuple[dict[str, Tensor], dict[str, Tensor]]  # columns, and where they are not stated
+        unstated = {name: flags[places] for name, flags in self.unstated.items()}
+        return type(self)(who, self.batch.take(places), unstated)
 
 
 def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """The events of a table, line by line."""
+    """The events of a table, line by line: the line of each, the columns, and where these are not stated."""
     schema, named = log.schema, _event_columns(log)
     ids_of = (schema.user, schema.item)
     text = text_columns({}, log.batch().vocabs)
@@ -130,17 +132,17 @@ def _read(source: object, ids: Sequence[Any], log: EventLog) -> tuple[Tensor, di
     _check_asked(places, ids)
     order = [place for id in ids for place in places.get(id, ())]
     who = torch.arange(len(ids)).repeat_interleave(torch.tensor([len(places.get(id, ())) for id in ids]).long())
-    columns, silent = _unstated([name for name in named if name not in table], len(who), log)
+    columns, unstated = _without_values([name for name in named if name not in table], len(who), log)
     columns[schema.item] = known_rows(log.items, read_ids(table, schema.item).to_list(), "item")[order]
     for name in named:
         if name in table:
             columns[name] = _column(table, name, log)[order]
-            silent[name] = _null(table.column(name))[order]
-    return who, columns, silent
+            unstated[name] = _null(table.column(name))[order]
+    return who, columns, unstated
 
 
-def _unstated(names: Sequence[str], events: int, log: EventLog) -> Stated:
-    """Columns without a stated value."""
+def _without_values(names: Sequence[str], events: int, log: EventLog) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Columns of which no value is stated."""
     columns = {
         name: torch.zeros(events, dtype=torch.int64) if name in log.vocabs else torch.full((events,), torch.nan)
         for name in names

@@ -1,4 +1,4 @@
-"""Corpus: the held-out positives and their candidates."""
+"""Corpus: the held-out positives, which are ranked among all items of the catalogue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
 class Queries(NamedTuple):
-    """The query of each positive, and the user of each query."""
+    """The queries that rank the catalogue: one per user, or one per positive.
+
+    Attributes:
+        of_positive: The query of each positive.
+        user: The user row of each query.
+    """
 
     of_positive: Int[Tensor, " rows"]
     user: Int[Tensor, " queries"]
@@ -28,17 +33,17 @@ class Queries(NamedTuple):
 
 @dataclass(frozen=True)
 class Corpus:
-    """The held-out positives whose item is known, and how to rank them.
+    """The held-out positives with a known item, and how to rank them.
 
     Attributes:
-        rows: Positions of the positives in the test log.
-        users: Their user rows.
-        items: Their item rows.
-        seen: Items of each user in training, which `unseen` leaves out.
-        catalogue: Number of items with an id: item rows 1 to `catalogue` are the candidates.
-        protocols: The protocols asked for.
+        rows: The position of each positive in the test log.
+        users: The user row of each positive.
+        items: The item row of each positive.
+        seen: The training items of every user, which the protocol `unseen` leaves out.
+        catalogue: Number of known items: item rows 1 to `catalogue` are the candidates.
+        protocols: The protocols to rank under.
         ties: The rank of equal scores.
-        each_row: Whether every row is a query of its own, because a user's vector depends on the row.
+        each_row: Whether every positive has its own query, because a user's vector depends on the row.
     """
 
     rows: Int[Tensor, " rows"]
@@ -52,12 +57,12 @@ class Corpus:
 
     @classmethod
     def of(cls, test: EventLog, train: EventLog, protocols: Sequence[Protocol], ties: Ties) -> Self:
-        """Find the positives of a test log.
+        """Collect the positives of a test log.
 
         Args:
             test: Held-out rows.
             train: Training rows.
-            protocols: The protocols asked for.
+            protocols: The protocols to rank under.
             ties: The rank of equal scores.
 
         Returns:
@@ -69,10 +74,10 @@ class Corpus:
         return cls(rows, batch.users[rows], batch.items[rows], seen, len(test.items) - 1, protocols, ties)
 
     def to(self, device: torch.device) -> Self:
-        """The same on another device.
+        """Move the positives to a device.
 
         Args:
-            device: Where to.
+            device: The target.
 
         Returns:
             The positives.
@@ -95,31 +100,31 @@ class Corpus:
         Args:
             scorer: Scores queries against candidates; candidate c is item row c + 1.
             queries: The query of each positive.
-            metrics: Makes fresh metrics.
-            weights: Weight of each positive; those of weight 0 are not ranked.
-            name: Name of the task.
+            metrics: Creates the metrics.
+            weights: The weight of each positive; those of weight 0 are not ranked.
+            name: The name of the task.
 
         Returns:
-            Evidence of `name/protocol`.
+            Evidence under `name/protocol`, for each protocol.
         """
         counted = weights != 0
         query, users, items = queries.of_positive[counted], self.users[counted], self.items[counted]
-        places = self._places(scorer, Pairs(query, items - 1), queries.user)
-        told = (None, query, users, items, weights[counted], self.rows[counted])
-        return [Evidence(f"{name}/{protocol}", metrics, places[protocol], *told) for protocol in self.protocols]
+        found = self._ranks(scorer, Pairs(query, items - 1), queries.user)
+        columns = (None, query, users, items, weights[counted], self.rows[counted])
+        return [Evidence(f"{name}/{protocol}", metrics, found[protocol], *columns) for protocol in self.protocols]
 
     def notes(self, test: EventLog) -> list[str]:
-        """The size of the ranking and the rows left out, one sentence each.
+        """Describe the size of the ranking and the rows that are left out.
 
         Args:
-            test: The log that the positives were found in.
+            test: The test log.
 
         Returns:
             Sentences for a report.
         """
         notes = [f"{len(self.rows):,} held-out rows, each item ranked among {self.catalogue:,}; ties {self.ties}."]
         if "unseen" in self.protocols:
-            notes.append(f"`unseen` leaves out the items the user had in training{self._kept()}.")
+            notes.append(f"`unseen` leaves out the items the user had in training{self._repeated()}.")
         if self.each_row:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
@@ -128,8 +133,8 @@ class Corpus:
             notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
 
-    def _kept(self) -> str:
-        """The number of rows whose item the user had in training, for the note on `unseen`."""
+    def _repeated(self) -> str:
+        """The number of positives that the user already had in training, for the note on `unseen`."""
         width = self.catalogue + 1
         pairs = (self.users * width + self.items)[self.users > 0]
         repeated = int(torch.isin(pairs, self.seen.keys(width)).sum())
@@ -137,8 +142,8 @@ class Corpus:
             f", but never the held-out item itself: {repeated:,} rows repeat an item from training" if repeated else ""
         )
 
-    def _places(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
-        """Ranks by protocol; every user is scored once."""
+    def _ranks(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
+        """The rank of each positive by protocol, with every query scored once for all protocols."""
         if "unseen" not in self.protocols:
             return {"all items": ranks(scorer, positives, candidates=self.catalogue, ties=self.ties)}
         seen = self._seen(users)
@@ -146,5 +151,6 @@ class Corpus:
         return {"all items": both.whole, "unseen": both.left}
 
     def _seen(self, users: Tensor) -> Pairs:
+        """The pairs of a query and an item that its user had in training."""
         queries, items = self.seen.of_users(users)
         return Pairs(queries[items > 0], items[items > 0] - 1)

@@ -1,4 +1,8 @@
-"""Evidence: the inputs of metrics, kept so that they can be recomputed on some users or on bootstrap samples."""
+"""Evidence: the scores or ranks of test rows, from which metrics are computed.
+
+Scoring and ranking are expensive, metrics are not. So evidence is collected once, and metrics are computed from it on
+all rows, on slices, and on bootstrap samples of users.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,20 @@ Metrics = Callable[[], Mapping[str, Metric]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
-    """The rows of one task under one protocol, scored or ranked once for all later metrics.
+    """The scored or ranked rows of one task under one protocol.
 
     It takes some 60 bytes per test row; nothing grows with users times items.
 
     Attributes:
         prefix: Prefix of the keys of its metrics: `"rating"`, `"retrieval/unseen"`.
-        metrics: Makes fresh metrics.
+        metrics: Creates the metrics.
         values: The score of each row, or its rank.
         labels: The label of each row; None if the values are ranks.
-        queries: The list each row belongs to.
+        queries: The list that each row belongs to.
         users: The user row of each row; all unknown users are one.
         items: The item row of each row.
-        weights: Weights of the rows, above 0.
-        rows: Positions in the test log.
+        weights: The weight of each row, above 0.
+        rows: The position of each row in the test log.
     """
 
     prefix: str
@@ -49,7 +53,7 @@ class Evidence:
 
     @property
     def keys(self) -> list[str]:
-        """The keys of its metrics."""
+        """The keys of the metrics."""
         return [key for key, _, _ in self._parts()]
 
     def figures(self) -> dict[str, float]:
@@ -72,7 +76,7 @@ class Evidence:
         return found
 
     def spread(self, key: str, users: Int[Tensor, " rows"], size: int) -> ByUser:
-        """One metric on samples of users, for its interval.
+        """Compute one metric on samples of users, for its interval.
 
         Args:
             key: Key of the metric.
@@ -86,7 +90,7 @@ class Evidence:
         return metric.spread(columns, users, size)
 
     def bias(self, key: str, users: Int[Tensor, " rows"], size: int) -> Bias:
-        """The upward bias of one metric.
+        """Compute the upward bias of one metric.
 
         Args:
             key: Key of the metric.
@@ -100,19 +104,19 @@ class Evidence:
         return metric.bias(columns, users, size)
 
     def of(self, chosen: Bool[Tensor, " test"]) -> Self:
-        """The evidence of some rows.
+        """Select rows.
 
         Args:
             chosen: A mask over the rows of the test log.
 
         Returns:
-            The evidence of the chosen rows, with the same scores and ranks.
+            Their evidence, with the same scores and ranks.
         """
         kept = chosen[self.rows]
         return self._each(lambda column: column[kept])
 
     def cpu(self) -> Self:
-        """The same in main memory."""
+        """The same evidence in main memory."""
         return self._each(Tensor.cpu)
 
     def same_rows(self, other: Evidence) -> bool:
@@ -122,7 +126,7 @@ class Evidence:
             other: Evidence of the other system.
 
         Returns:
-            Whether users, items and weights are equal, row by row.
+            True if users, items and weights are equal, row by row.
         """
         columns = ("rows", "users", "items", "weights")
         return len(self) == len(other) and all(torch.equal(getattr(self, c), getattr(other, c)) for c in columns)
@@ -142,7 +146,7 @@ class Evidence:
         return next((metric, columns) for name, metric, columns in self._parts() if name == key)
 
     def _columns(self, metric: Metric) -> tuple[Tensor, ...]:
-        """The inputs of the metric."""
+        """The inputs of a metric, by its kind."""
         if self.labels is None:
             return self.values, self.queries, self.weights
         if isinstance(metric, ListMetric):

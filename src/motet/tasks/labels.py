@@ -1,4 +1,4 @@
-"""Checks of outcome labels, and the logit that a model of them starts from."""
+"""Checks of binary labels, and the log odds at which their model starts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from motet.errors import DataError
 
 
 def named_row(batch: Batch, row: int) -> str:
-    """A row as a message names it: by its ids, since a split has moved it from its place in the file.
+    """Name a row in an error message by its position and its ids: a split has moved it from its place in the file.
 
     Args:
-        batch: Holds the row.
-        row: Its position.
+        batch: The rows.
+        row: The position of the row.
 
     Returns:
-        The position, and the ids as far as they are known.
+        The position, and the ids that are known.
 
     Example:
         >>> import torch
@@ -34,13 +34,13 @@ def named_row(batch: Batch, row: int) -> str:
 
 
 def check_outcomes(task: str, column: str, known: Bool[Tensor, " rows"], batch: Batch) -> None:
-    """Refuse labels that are not outcomes: 0, 1 or a probability between.
+    """Refuse labels that are neither 0 nor 1 nor a probability.
 
     Args:
-        task: The task's name, for the message.
-        column: The label column's name.
+        task: The task's name, for the error message.
+        column: The name of the label column.
         known: The rows that the task learns from.
-        batch: Holds the labels.
+        batch: The rows.
 
     Raises:
         DataError: If a label lies outside [0, 1].
@@ -56,17 +56,17 @@ def check_outcomes(task: str, column: str, known: Bool[Tensor, " rows"], batch: 
 
 
 def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"], batch: Batch) -> None:
-    """Refuse labels that are not a funnel, in which each stage requires the one before.
+    """Refuse labels that contradict a funnel, in which each stage requires the one before.
 
     Args:
-        task: The task's name, for the message.
-        stages: The columns, from the first stage to the last.
-        labels: One a row and stage; NaN where not known, and in rows of no interest.
+        task: The task's name, for the error message.
+        stages: The label columns, from the first stage to the last.
+        labels: The label of each row and stage; NaN if unknown, and in rows that the task does not learn from.
         batch: The rows.
 
     Raises:
-        DataError: If a label lies outside [0, 1], a later stage is set where an earlier one is not, or a stage is known
-            only where the one before was reached.
+        DataError: If a label lies outside [0, 1], a later stage is set in a row in which an earlier one is not, or a
+            stage is known only in rows that reached the one before.
     """
     for stage, column in zip(stages, labels.T, strict=True):
         check_outcomes(task, stage, ~column.isnan(), batch)
@@ -94,13 +94,13 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
 
 
 def log_odds(outcomes: Float[Tensor, " rows"], weights: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
-    r"""Log odds of an outcome; finite for any rows, or none.
+    r"""The log odds of an outcome; finite for any rows, even none.
 
     $$ \log \frac{\sum_i w_i y_i + 1/2}{\sum_i w_i (1 - y_i) + 1/2} $$
 
     Args:
         outcomes: 0 or 1, or a probability.
-        weights: The weight of each.
+        weights: The weight of each outcome.
 
     Returns:
         The log odds.

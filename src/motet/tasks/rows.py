@@ -48,7 +48,7 @@ class Rows:
 
     @classmethod
     def of(cls, rows: str | Rows | None) -> Rows:
-        """A condition as a selection of rows.
+        """Make a selection of rows from a condition.
 
         Args:
             rows: A condition, a selection, or None for every row.
@@ -60,7 +60,7 @@ class Rows:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns it reads."""
+        """The columns that the condition and the weights read."""
         where = () if self._condition is None else self._condition.columns
         return where if self.weight is None else (*where, self.weight)
 
@@ -72,10 +72,10 @@ class Rows:
         """The rows that the condition selects.
 
         Args:
-            batch: Holds the columns.
+            batch: Rows with the columns.
 
         Returns:
-            True for the task's rows.
+            True for the selected rows.
 
         Raises:
             DataError: If a column is absent, or the condition compares it with a value that it never has.
@@ -88,7 +88,7 @@ class Rows:
         """The weight of each row, 0 where it is not selected.
 
         Args:
-            batch: Holds the columns.
+            batch: Rows with the columns.
 
         Returns:
             Weights without the decay with age, which applies to training only.
@@ -100,10 +100,12 @@ class Rows:
         return weights if self._condition is None else weights.where(self.chosen(batch), 0.0)
 
     def decay(self, batch: Batch) -> Float[Tensor, " batch"] | float:
-        """The decay of each row's weight, with ages relative to the latest row of the batch: a mean needs ratios only.
+        """The decay of each row's weight with age.
+
+        Ages are relative to the latest row of the batch, since a weighted mean depends on ratios of weights only.
 
         Args:
-            batch: Its log has a time.
+            batch: Rows with times.
 
         Returns:
             Factors in (0, 1]; the number 1 if weights do not decay.

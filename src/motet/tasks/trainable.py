@@ -1,4 +1,4 @@
-"""Checks that a task can learn from a log."""
+"""check_trainable: checks that a task can learn from a log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motet.tasks.rows import Rows
 
 
 def check_trainable(task: Task, batch: Batch) -> None:
-    """Refuse rows that a task cannot learn from.
+    """Check that a task can learn from the training rows.
 
     Args:
         task: The task to train.

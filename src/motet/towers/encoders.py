@@ -1,7 +1,7 @@
-"""Encoders: one declared feature of the users or the items, from entity rows to vectors.
+"""Encoders: embed one declared feature of the users or the items, given entity rows.
 
-Each holds its column of the table as a buffer, so that an entity is embedded by its row alone. Columns come with the
-entities, not with the weights: they are left out of the state.
+An encoder holds the feature's column as a buffer, so that it embeds an entity by its row alone. The column comes with
+the entities, so it is not part of the saved state. `Features` combines the encoders of all features that a tower reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from motet.towers.twin import twin, with_column
 
 
 class Encoder(nn.Module, ABC):
-    """One feature of an entity as a vector."""
+    """Embeds one feature."""
 
     @abstractmethod
     def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
@@ -33,11 +33,11 @@ class Encoder(nn.Module, ABC):
             rows: Entity rows.
 
         Returns:
-            One vector a row.
+            One vector per row.
         """
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
-        """Measure the values of the entities seen in training.
+        """Standardise on the entities seen in training, if the feature is numeric.
 
         Args:
             rows: The distinct entities of the training rows.
@@ -68,7 +68,7 @@ class CodeEncoder(Encoder):
 
 
 class BagEncoder(Encoder):
-    """A multi-valued or text feature: the mean over its values.
+    """A multi-valued or text feature: the mean of the vectors of its values.
 
     Args:
         column: The values of every entity.
@@ -110,7 +110,7 @@ class NumberEncoder(Encoder):
         embedding.fit(column.values, final=False)
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
-        """Standardise over the entities seen in training, instead of the whole table."""
+        """Standardise on the entities seen in training, instead of the whole table."""
         self.embedding.fit(self.values[rows])
 
     def forward(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
@@ -120,11 +120,11 @@ class NumberEncoder(Encoder):
 
 
 class Features(nn.Module):
-    """Declared features of the users or the items, each as a vector.
+    """Embeds several declared features of the users or the items.
 
     Args:
         entities: The users or the items.
-        names: The features to read; every one is declared.
+        names: The declared features to read.
         dim: Width of the vectors.
         init_scale: Largest absolute weight at the start.
         sparse: Whether gradients of tables are sparse.
@@ -139,23 +139,23 @@ class Features(nn.Module):
         )
 
     def fit(self, rows: Int[Tensor, " n"]) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
+        """Standardise numbers on the entities of the training rows; only the first call does.
 
         Args:
-            rows: The entities of the training rows, in any order and number.
+            rows: The entity of each training row.
         """
         seen = torch.unique(rows)
         for encode in cast(Iterable[Encoder], self.encoders):
             encode.fit(seen)
 
     def for_visitors(self, visitors: Visitors) -> Features:
-        """The same features of visitors.
+        """Copy the encoders with the features of visitors.
 
         Args:
-            visitors: They have all these features.
+            visitors: The visitors, with all these features.
 
         Returns:
-            A twin whose rows are the visitors.
+            A copy with the same weights, whose rows are the visitors.
         """
         pairs = zip(cast(Iterable[Encoder], self.encoders), self.names, strict=True)
         return twin(
@@ -169,13 +169,13 @@ class Features(nn.Module):
             rows: Entity rows.
 
         Returns:
-            One tensor a feature, each of shape [batch, dim].
+            One tensor per feature, of shape [batch, dim].
         """
         return [encode(rows) for encode in self.encoders]
 
 
 def encoder(entities: Entities, name: str, *, dim: int, init_scale: float, sparse: bool) -> Encoder:
-    """The encoder for a declared feature.
+    """Create the encoder for a declared feature.
 
     Args:
         entities: The users or the items.
@@ -201,7 +201,7 @@ def encoder(entities: Entities, name: str, *, dim: int, init_scale: float, spars
 
 
 def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
-    """The features a tower reads, checked.
+    """Check the names of the features that a tower reads.
 
     Args:
         entities: The users or the items.

@@ -1,4 +1,4 @@
-"""HistoryTower: a user as all items they had, or an item as all users who had it, except that of the row itself."""
+"""HistoryTower: embeds a user by all items of their history, or an item by all users who had it (SVD++, FISM)."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from motet.towers.twin import twin
 
 
 class HistoryTower(FeaturedTower):
-    r"""A vector of the id, those of declared features, and a sum over the items of the user's history.
+    r"""Adds the vector of the id, those of declared features, and a sum over the items of the user's history.
 
     $$ v_u = e_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j $$
 
-    N(u) is the set of distinct items in the user's training rows. A training row must not find its own item there, or
-    the model would learn to look the answer up. So in training mode the tower removes the item of each row from that
-    row's N(u). In evaluation mode, for requests and held-out rows, a user has one vector, from the whole history. The
-    history is saved with the weights.
+    N(u) is the set of distinct items in the user's training rows. If the item of a training row were in the sum, it
+    would leak the label, so in training mode the tower leaves the item of each row out of the sum for that row. In
+    evaluation mode, for requests and held-out rows, a user has one vector, from the whole history. The history is saved
+    with the weights.
 
-    Only the row's own item is left out. A softmax uses the user's other items as negatives, and these are in the sum,
-    so let the pool spare them: `InBatch(spare="history")`.
+    A softmax uses the user's other items as negatives although they are in the sum. So let the pool spare them:
+    `InBatch(spare="history")`.
 
-    Mirrored, `HistoryTower(log.items, log.users)` embeds an item as the sum of the users who had it. In training it can
-    embed the items of rows only, so use it with `InBatch()` without extra items, not with `Catalogue()`.
+    `HistoryTower(log.items, log.users)` embeds an item by the sum over the users who had it. In training it can only
+    embed the items of batch rows, so use it with `InBatch()` without extra items, not with `Catalogue()`.
 
     Args:
         entities: The users.
-        others: The other side: the log's items; or the name of their id column and their number of rows.
+        others: The log's items; or the name of their id column and the number of item rows.
         where: Which rows belong to the history, such as `"event == 'purchase'"`; by default all.
         dim: Width of the vectors.
         features: Names of the entities' features to read. None reads every declared one, `()` none.
@@ -118,11 +118,11 @@ class HistoryTower(FeaturedTower):
 
     @property
     def context(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the mode
-        """In training mode the other side's id column, which holds the row's own item; otherwise empty."""
+        """In training mode, the id column of the other side, which holds the row's own item; otherwise empty."""
         return (self.other_key,) if self.training else ()
 
     def prepare(self, train: Columns) -> None:
-        """Collect the histories, and standardise numbers over the training rows.
+        """Collect the histories, and standardise numbers on the training rows.
 
         Args:
             train: The training log.
@@ -138,18 +138,18 @@ class HistoryTower(FeaturedTower):
         self.starts, self.had = history.to(self.ids.weight.device)
 
     def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
-        """The condition it was made with; see `Tower.history_where`."""
+        """The condition `where`; see `Tower.history_where`."""
         return None if self._condition is None else self._condition.text
 
     def for_visitors(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by ids, features, and their history with what is added to it."""
+        """Embed visitors by ids, features, and their history with the added items; see `Tower.for_visitors`."""
         device = self.had.device
         users, who, added = (rows.to(device) for rows in (visitors.rows, visitors.who, visitors.items))
         starts, had = History(self.starts, self.had).with_added(users, who, added, len(self.others.weight))
         return twin(super().for_visitors(visitors), starts=starts, had=had)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """Embed `batch[entities.key]`, in training without the other side of the same row.
+        """Embed `batch[entities.key]`, in training without the row's own item in the history.
 
         Args:
             batch: Needs the id column and, in training, that of the other side.
@@ -170,7 +170,7 @@ class HistoryTower(FeaturedTower):
         return out
 
     def _history(self, rows: Tensor, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """The scaled sums, computed once for each distinct entity."""
+        """The scaled sum over each row's history, computed once per distinct entity."""
         each = distinct(rows)
         who, had = History(self.starts, self.had).of_users(each.rows)
         counts = torch.bincount(who, minlength=len(each.rows))
@@ -184,7 +184,7 @@ class HistoryTower(FeaturedTower):
         return sums * counts.clamp(min=1).rsqrt()[:, None]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Make room for a history of another length."""
+        """Resize the buffer to the saved history, which may have another length."""
         saved = state_dict.get(f"{prefix}had")
         if saved is not None:
             self.had = self.had.new_zeros(saved.shape)

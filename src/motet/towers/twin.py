@@ -1,4 +1,4 @@
-"""Twin: a module that shares its weights with another and reads other tables."""
+"""twin: copies of modules that share all weights, but read other data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def twin(module: M, **parts: Tensor | nn.Module) -> M:
-    """A copy of a module with some buffers, parameters and modules replaced; it shares everything else.
+    """Copy a module, replace some of its buffers, parameters and submodules, and share all others.
 
     Args:
-        module: Not changed.
+        module: The module, which is not changed.
         **parts: The replacements, by attribute.
 
     Returns:
@@ -38,27 +38,27 @@ def twin(module: M, **parts: Tensor | nn.Module) -> M:
 
 
 def with_vectors(module: M, vectors: Tensor) -> M:
-    """The twin of an embedding table that holds other vectors, which are not trained.
+    """Copy an embedding table with other vectors, which are not trained.
 
     Args:
         module: An `Embedding`.
-        vectors: One line a row.
+        vectors: One vector per row.
 
     Returns:
-        The table.
+        The copy.
     """
     return twin(module, weight=nn.Parameter(vectors, requires_grad=False))
 
 
 def with_column(module: M, column: Column) -> M:
-    """The twin of an encoder of one feature that reads another column of the same vocabulary.
+    """Copy the encoder of a feature with another column of the same vocabulary.
 
     Args:
-        module: Holds its column in the buffers `codes`, `codes` and `offsets`, or `values`.
+        module: An encoder with its column in the buffers `codes`, `codes` and `offsets`, or `values`.
         column: The column to read.
 
     Returns:
-        The encoder, whose rows are the lines of the column.
+        The copy, which embeds the rows of the column.
     """
     device = next(module.buffers()).device
     match column:

@@ -1,4 +1,4 @@
-"""Vectors: the embeddings of one side of a batch, shared by all tasks."""
+"""Vectors: the vectors of one side of a batch, which all tasks share."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from motet.towers.base import Tower
 
 
 class Vectors:
-    """The vectors of one side during one batch, with each entity embedded once.
+    """Embeds the users or the items of one batch, each of them once.
 
-    A task may read items that are not in the batch: extra negatives, or the whole catalogue. If it embedded them by
-    itself, an item could have two vectors, and the gradient with respect to one would miss the part that flows through
-    the other. Here an item has one vector, which all tasks share.
+    A task may read items that are not in the batch, such as extra negatives or the whole catalogue. If every task
+    embedded its own, an item could have several vectors, and no gradient with respect to one of them would be complete.
 
     Args:
-        tower: Embeds them.
+        tower: The tower of that side.
 
     Attributes:
-        parts: The vectors, in the order in which they were asked for; together they receive the tower's whole gradient.
-        rows: The entity of each vector of a part, ascending; None if each vector belongs to a single row of the batch.
+        parts: The vectors, one tensor for each time that some were added; together they receive the tower's whole
+            gradient.
+        rows: The entity rows of each part, ascending; None if each vector belongs to a single batch row.
 
     Example:
         >>> import polars as pl
@@ -44,28 +44,29 @@ class Vectors:
         self._places: Tensor | None = None
 
     def add(self, vectors: Float[Tensor, "n dim"], rows: Int[Tensor, " n"] | None) -> None:
-        """Add vectors that were computed before.
+        """Add vectors that the model has already computed.
 
         Args:
-            vectors: Of the batch.
-            rows: Their entities, each once; None if equal entities may differ, so that these vectors are not reused.
+            vectors: The vectors.
+            rows: Their entity rows, without repetition; None if equal entities may have different vectors, so that
+                these are not reused.
         """
         self.parts.append(vectors)
         self.rows.append(rows)
 
     def __call__(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """Vectors of entities; those not yet embedded are embedded now.
+        """Look up the vectors of entities, and embed those that are missing.
 
         Args:
             rows: Entity rows, in any order.
 
         Returns:
-            One vector a row.
+            One vector per row.
 
         Raises:
-            ConfigError: If some are not in the batch, and the tower needs the context of a row to embed them.
+            ConfigError: If some are missing, and the tower needs the context of a batch row to embed them.
         """
-        places = self._found(rows)
+        places = self._positions(rows)
         missing = rows[places[rows] < 0].unique()
         if len(missing):
             key = self._tower.entities.key
@@ -80,8 +81,8 @@ class Vectors:
         known = [part for part, held in zip(self.parts, self.rows, strict=True) if held is not None]
         return torch.cat(known).index_select(0, places[rows])
 
-    def _found(self, rows: Tensor) -> Tensor:
-        """The position of each entity among the parts with known entities; -1 if it has none."""
+    def _positions(self, rows: Tensor) -> Tensor:
+        """The position of every entity's vector among the parts with entity rows; -1 if it is missing."""
         if self._places is None:
             self._places = rows.new_full((len(self._tower.entities),), -1)
             for held in self.rows:
@@ -91,5 +92,5 @@ class Vectors:
 
     @staticmethod
     def _place(places: Tensor, rows: Tensor) -> None:
-        """Give entities the positions after the last one taken."""
+        """Give entities the next free positions."""
         places[rows] = torch.arange(len(rows), device=rows.device) + (places.max() + 1)
