@@ -58,7 +58,6 @@ class Codes:
         self.cells, self.centroids, self.cell, self.codes = cells, centroids, cell, codes
         self._centres = faiss.IndexFlatIP(cells.shape[1])
         self._centres.add(cells.numpy())
-        self._asked = cache(faiss.SearchParametersIVF)  # whose making takes a twentieth of the time of a search
         self._scan = self._parted(faiss) if len(cells) > 1 else self._flat(faiss)
 
     def _flat(self, faiss: Any) -> Any:
@@ -150,7 +149,7 @@ class Codes:
             pairs[:, :, :2] = asked.reshape(len(asked), -1, 2)
             asked = np.concatenate([pairs.reshape(len(asked), -1), asked], axis=1)
         rows: np.ndarray[Any, np.dtype[np.int64]]
-        rows = self._scan.search(asked, count, params=self._asked(nprobe=probes) if parted else None)[1]
+        rows = self._scan.search(asked, count, params=_looking(probes) if parted else None)[1]
         return torch.from_numpy(rows.reshape(len(queries), -1))
 
     def places(self, queries: Float32[Tensor, "n width"], rows: Int[Tensor, "n some"]) -> Int[Tensor, "n some"]:
@@ -187,6 +186,12 @@ def imported() -> Any:
             f"an approximate index needs one more package ({error}); install it: pip install 'motet[ann]'"
         ) from error
     return faiss
+
+
+@cache
+def _looking(probes: int) -> Any:
+    """What faiss is told with each search; to make it anew takes a twentieth of the time of a search."""
+    return imported().SearchParametersIVF(nprobe=probes)
 
 
 def _padded(vectors: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
