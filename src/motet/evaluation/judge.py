@@ -1,4 +1,8 @@
-"""evaluate: measure every task of a model, or a baseline, on held-out rows."""
+"""evaluate: measures a model, a recommender or a baseline on held-out rows.
+
+The test rows are scored and ranked once, which gives evidence. The lists that a recommender serves are evaluated as
+well, and simple rules are measured on the same rows. The report computes all metrics from this evidence.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from torch import Tensor
 
 from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
-from motet.errors import ConfigError, DataError, check_types, did_you_mean
+from motet.errors import ConfigError
+from motet.evaluation.checks import check_labels, check_lists, check_logs, check_model
 from motet.evaluation.collect import evidence_of_baseline, evidence_of_model, metrics_of
 from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import level_curves, probability_curves
@@ -85,8 +90,8 @@ def evaluate(
         >>> report = evaluate(model, test, train=train, about=split.report)  # doctest: +SKIP
         >>> report["retrieval/unseen/hit_rate@10"]  # doctest: +SKIP
     """
-    _check_sequences(protocols=protocols, ks=ks, slices=slices)
-    _check(test, train, protocols, ks)
+    check_logs(test, train)
+    check_lists(items=len(train.items) - 1, protocols=protocols, ks=ks, slices=slices)
     model, serves = _model(system), _serves(system)
     if positives is not None and not serves:
         raise ConfigError(
@@ -94,34 +99,38 @@ def evaluate(
             "Recommender(model, train)"
         )
     if model is not None:
-        _check_schema(model, test)
+        check_model(model, test)
     started = time.perf_counter()
     corpus = Corpus.of(test, train, protocols, ties)
     if model is not None:
         with _evaluating(model):  # the columns a tower reads may depend on the mode
             corpus = replace(corpus, each_row=bool(model.user.context))
-    asked = _Asked(test, train, corpus, ks, preference, thorough)
+    settings = _Settings(test, train, corpus, ks, preference, thorough)
     if isinstance(system, Baseline):
-        found = _of_baseline(system, asked)
+        results = _baseline_results(system, settings)
     else:
-        found = _Found() if model is None else _of_model(model, asked, baselines=baselines)
-    found.notes += [about] if about else []
-    found.notes += [*corpus.notes(test), *_asked_for(preference), *ranking_notes(found.evidence, test, corpus)]
+        results = _Results() if model is None else _model_results(model, settings, baselines=baselines)
+    results.notes += [about] if about else []
+    results.notes += [
+        *corpus.notes(test),
+        *_preference_notes(preference),
+        *ranking_notes(results.evidence, test, corpus),
+    ]
     if isinstance(system, Recommends) and serves:
-        rules = _serving(system, train) if baselines and not isinstance(system, Baseline) else {}
-        found.add(evaluate_lists(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
-    report = found.report()
+        rules = _list_rules(system, train) if baselines and not isinstance(system, Baseline) else {}
+        results.add(evaluate_lists(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
+    report = results.report()
     parts = masks(slices, test, train).items()
     return replace(
         report,
-        slices={name: found.part(rows) for name, rows in parts},
-        warnings=_warnings(report, model, asked) if thorough else [],
+        slices={name: results.part(rows) for name, rows in parts},
+        warnings=_warnings(report, model, settings) if thorough else [],
         seconds=time.perf_counter() - started,
     )
 
 
-class _Asked(NamedTuple):
-    """The arguments of an evaluation."""
+class _Settings(NamedTuple):
+    """The arguments of an evaluation that its steps share."""
 
     test: EventLog
     train: EventLog
@@ -132,8 +141,16 @@ class _Asked(NamedTuple):
 
 
 @dataclass
-class _Found:
-    """Results of the system and of the rules beside it; in `beyond` the key of the system is empty."""
+class _Results:
+    """The results of the system and, in `beside`, of simple rules.
+
+    Attributes:
+        evidence: Evidence of the system.
+        beside: Evidence of each rule.
+        beyond: Metrics of lists beyond accuracy, by rule; those of the system under the empty name.
+        curves: Reliability curves of the system.
+        notes: Sentences for the report.
+    """
 
     evidence: list[Evidence] = field(default_factory=list)
     beside: dict[str, list[Evidence]] = field(default_factory=dict)
@@ -142,7 +159,7 @@ class _Found:
     notes: list[str] = field(default_factory=list)
 
     def add(self, lists: ServedResults) -> None:
-        """Add the served lists."""
+        """Add the results of the served lists."""
         self.evidence.append(lists.own.evidence)
         self.beyond = {name: listed.beyond for name, listed in [("", lists.own), *lists.beside.items()]}
         for name, listed in lists.beside.items():
@@ -150,7 +167,7 @@ class _Found:
         self.notes += lists.notes
 
     def report(self) -> Report:
-        """Metrics of the evidence, and those that no single row is evidence of."""
+        """The metrics of all evidence, and those beyond accuracy."""
 
         def figures(evidence: Sequence[Evidence], name: str) -> Report:
             own = Report.of(evidence)
@@ -160,7 +177,7 @@ class _Found:
         return replace(figures(self.evidence, ""), beside=beside, notes=self.notes, curves=self.curves)
 
     def part(self, rows: Bool[Tensor, " test"]) -> Report:
-        """The same on some of the test rows, without the metrics of whole lists."""
+        """The metrics on some of the test rows, without those beyond accuracy."""
 
         def figures(evidence: Sequence[Evidence]) -> Report:
             return Report.of([each.of(rows) for each in evidence])
@@ -168,44 +185,44 @@ class _Found:
         return replace(figures(self.evidence), beside={name: figures(each) for name, each in self.beside.items()})
 
 
-def _of_baseline(system: Baseline, asked: _Asked) -> _Found:
-    if asked.preference is not None:
+def _baseline_results(system: Baseline, settings: _Settings) -> _Results:
+    if settings.preference is not None:
         raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
-    _check_labels(system.name, () if system.label is None else (system.label,), asked.test)
-    metrics = partial(metrics_of, system, asked.ks, metric_kinds(system))
-    return _Found(evidence_of_baseline(system, metrics, asked.test.batch(), asked.corpus))
+    check_labels(system.name, () if system.label is None else (system.label,), settings.test)
+    metrics = partial(metrics_of, system, settings.ks, metric_kinds(system))
+    return _Results(evidence_of_baseline(system, metrics, settings.test.batch(), settings.corpus))
 
 
-def _of_model(model: Model, asked: _Asked, *, baselines: bool) -> _Found:
+def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Results:
     for name, task in model.tasks.items():
-        _check_labels(name, task.needs, asked.test)
+        check_labels(name, task.needs, settings.test)
     with _evaluating(model):
-        batch = replace(asked.test.batch(), preference=model.prefer(asked.preference))
-        found = _Found(evidence_of_model(model, batch, asked.corpus, asked.ks))
-        if asked.thorough:
-            found.curves = {**probability_curves(found.evidence), **level_curves(model, batch)}
+        batch = replace(settings.test.batch(), preference=model.prefer(settings.preference))
+        results = _Results(evidence_of_model(model, batch, settings.corpus, settings.ks))
+        if settings.thorough:
+            results.curves = {**probability_curves(results.evidence), **level_curves(model, batch)}
     if baselines:
-        found.beside = evidence_of_rules(model, asked.test.batch(), asked.train, asked.corpus, asked.ks)
-    return found
+        results.beside = evidence_of_rules(model, settings.test.batch(), settings.train, settings.corpus, settings.ks)
+    return results
 
 
-def _serving(system: Recommends, train: EventLog) -> dict[str, Recommends]:
-    """Rules whose lists are evaluated beside those of a system, with the same items left out."""
+def _list_rules(system: Recommends, train: EventLog) -> dict[str, Recommends]:
+    """The rules whose lists are evaluated beside those of the system, without the same seen items."""
     popular = Popularity(train)
     if isinstance(system, TwoStage):
         popular.seen = system.seen
     return {popular.name: popular}
 
 
-def _warnings(report: Report, model: Model | None, asked: _Asked) -> list[str]:
+def _warnings(report: Report, model: Model | None, settings: _Settings) -> list[str]:
     tasks = () if model is None else model.tasks.values()
-    rows = (asked.test, asked.train)
-    leaks = [*copied(*rows), *interleaved(*rows), *absent(*rows), *telling(asked.train, tasks)]
-    return [*leaks, *too_good(report, report.beside, catalogue=asked.corpus.catalogue)]
+    rows = (settings.test, settings.train)
+    leaks = [*copied(*rows), *interleaved(*rows), *absent(*rows), *telling(settings.train, tasks)]
+    return [*leaks, *too_good(report, report.beside, catalogue=settings.corpus.catalogue)]
 
 
 def _model(system: object) -> Model | None:
-    """The model whose tasks are measured, if there is one."""
+    """The model whose tasks are measured; None if the system has none."""
     if isinstance(system, Model):
         return system
     if isinstance(system, TwoStage):
@@ -219,14 +236,14 @@ def _model(system: object) -> Model | None:
 
 
 def _serves(system: object) -> bool:
-    """Whether there are lists to evaluate; a baseline that predicts a label serves none."""
+    """Whether the system serves lists; a baseline that predicts a label does not."""
     if isinstance(system, Baseline):
         return system.label is None
     return isinstance(system, Recommends)
 
 
-def _asked_for(preference: Mapping[str, float] | None) -> list[str]:
-    """The note about a preference."""
+def _preference_notes(preference: Mapping[str, float] | None) -> list[str]:
+    """The note on the preference, if there is one."""
     if preference is None:
         return []
     return [f"Evaluated at the weighting {', '.join(f'{name} {weight:g}' for name, weight in preference.items())}."]
@@ -234,7 +251,7 @@ def _asked_for(preference: Mapping[str, float] | None) -> list[str]:
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is back in its own mode."""
+    """Evaluation mode without gradients; afterwards every module returns to its previous mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -243,55 +260,3 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
-
-
-def _check_sequences(**arguments: object) -> None:
-    """A text would be read as its letters."""
-    for name, value in arguments.items():
-        if isinstance(value, str | int):
-            raise ConfigError(f"{name}={value!r} is a single value; write {name}=[{value!r}]")
-
-
-def _check(test: EventLog, train: EventLog, protocols: Sequence[str], ks: Sequence[int] | None) -> None:
-    check_types(EventLog, test=test, train=train)
-    for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            hint = did_you_mean(protocol, PROTOCOLS)
-            raise ConfigError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}{hint}")
-    if not len(test):
-        raise DataError("there are no test rows; give at least one")
-    if len(test.users) != len(train.users) or len(test.items) != len(train.items):
-        raise DataError(
-            f"test rows number {len(test.users) - 1:,} users and {len(test.items) - 1:,} items, training rows "
-            f"{len(train.users) - 1:,} and {len(train.items) - 1:,}; take both from one split, or read the test with "
-            "train.encode(...)"
-        )
-    longest, catalogue = max(ks or (0,)), len(train.items) - 1
-    if longest > catalogue:
-        raise ConfigError(
-            f"ks names a list of {longest:,} items, and there are {catalogue:,}; the longest can be {catalogue:,}"
-        )
-
-
-def _check_schema(model: Model, test: EventLog) -> None:
-    """A test log that numbers users or items differently would be scored with the wrong vectors."""
-    for tower, side, name in ((model.user, test.users, "users"), (model.item, test.items, "items")):
-        mine, theirs = tower.entities, side
-        if mine.key != theirs.key:
-            raise DataError(f"the model embeds {name} by {mine.key!r}, and the test log has them in {theirs.key!r}")
-        if mine.vocab is not theirs.vocab and not mine.vocab.ids.equals(theirs.vocab.ids):
-            raise DataError(
-                f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently; "
-                "read the test with encode(...) of the log that the model was built on"
-            )
-        for column in () if tower.remembers else tower.context:  # those have defaults
-            if column not in test.columns:
-                hint = did_you_mean(column, test.columns)
-                raise DataError(f"the model reads the context {column!r} of {name}, which is not in the test log{hint}")
-
-
-def _check_labels(name: str, needs: Sequence[str], test: EventLog) -> None:
-    for column in needs:
-        if column not in test.columns:
-            hint = did_you_mean(column, test.columns)
-            raise DataError(f"{name!r} needs column {column!r}, which is not in the test log{hint}")

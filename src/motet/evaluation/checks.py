@@ -1,0 +1,100 @@
+"""Checks of what `evaluate` receives, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from motet.data.log import EventLog
+from motet.errors import ConfigError, DataError, check_types, did_you_mean
+from motet.evaluation.corpus import PROTOCOLS
+from motet.model import Model
+
+
+def check_logs(test: EventLog, train: EventLog) -> None:
+    """Check that there are test rows, and that they number users and items as the training rows do.
+
+    Args:
+        test: Held-out rows.
+        train: Training rows.
+
+    Raises:
+        ConfigError: If either is not an `EventLog`.
+        DataError: If there are no test rows, or the numbers of users or items differ.
+    """
+    check_types(EventLog, test=test, train=train)
+    if not len(test):
+        raise DataError("there are no test rows; give at least one")
+    if len(test.users) != len(train.users) or len(test.items) != len(train.items):
+        raise DataError(
+            f"test rows number {len(test.users) - 1:,} users and {len(test.items) - 1:,} items, training rows "
+            f"{len(train.users) - 1:,} and {len(train.items) - 1:,}; take both from one split, or read the test with "
+            "train.encode(...)"
+        )
+
+
+def check_lists(*, items: int, protocols: Sequence[str], ks: Sequence[int] | None, slices: Sequence[str]) -> None:
+    """Check the arguments that are lists.
+
+    Args:
+        items: The number of items.
+        protocols: Names of protocols.
+        ks: Lengths of lists of items.
+        slices: Families of slices.
+
+    Raises:
+        ConfigError: If one is a single value, a protocol is unknown, or a length exceeds the number of items.
+    """
+    for name, value in {"protocols": protocols, "ks": ks, "slices": slices}.items():
+        if isinstance(value, str | int):  # a text would be read letter by letter
+            raise ConfigError(f"{name}={value!r} is a single value; write {name}=[{value!r}]")
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            hint = did_you_mean(protocol, PROTOCOLS)
+            raise ConfigError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}{hint}")
+    longest = max(ks or (0,))
+    if longest > items:
+        raise ConfigError(
+            f"ks names a list of {longest:,} items, and there are {items:,}; the longest can be {items:,}"
+        )
+
+
+def check_model(model: Model, test: EventLog) -> None:
+    """Check that the test log numbers users and items as the model does, and has the columns that its towers read.
+
+    Args:
+        model: The model.
+        test: Held-out rows.
+
+    Raises:
+        DataError: If it does not: its rows would be scored with the vectors of other users or items.
+    """
+    for tower, side, name in ((model.user, test.users, "users"), (model.item, test.items, "items")):
+        mine, theirs = tower.entities, side
+        if mine.key != theirs.key:
+            raise DataError(f"the model embeds {name} by {mine.key!r}, and the test log has them in {theirs.key!r}")
+        if mine.vocab is not theirs.vocab and not mine.vocab.ids.equals(theirs.vocab.ids):
+            raise DataError(
+                f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently; "
+                "read the test with encode(...) of the log that the model was built on"
+            )
+        for column in () if tower.remembers else tower.context:  # a tower that remembers has defaults
+            if column not in test.columns:
+                hint = did_you_mean(column, test.columns)
+                raise DataError(f"the model reads the context {column!r} of {name}, which is not in the test log{hint}")
+
+
+def check_labels(name: str, needs: Sequence[str], test: EventLog) -> None:
+    """Check that the test log has the label columns of a task or a baseline.
+
+    Args:
+        name: The task or the baseline.
+        needs: Its label columns.
+        test: Held-out rows.
+
+    Raises:
+        DataError: If a column is absent.
+    """
+    for column in needs:
+        if column not in test.columns:
+            hint = did_you_mean(column, test.columns)
+            raise DataError(f"{name!r} needs column {column!r}, which is not in the test log{hint}")
