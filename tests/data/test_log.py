@@ -96,6 +96,8 @@ def test_frame_gives_the_raw_values_back(log: EventLog) -> None:
 def test_encode_reads_against_the_same_rows(log: EventLog) -> None:
     more = EVENTS.drop("country").with_columns(user=pl.lit("new"), device=pl.lit("watch"))
     encoded = log.encode(more)
+    assert "; 4 events of unknown users; signals" in repr(encoded)
+    assert "unknown" not in repr(log)
     assert encoded.users is log.users
     assert encoded.columns["user"].tolist() == [0] * 4
     assert encoded.columns["device"].tolist() == [0] * 4

@@ -114,8 +114,13 @@ class EventLog:
         return len(self.columns[self.schema.user])
 
     def __repr__(self) -> str:
-        signals = f"; signals: {', '.join(self.schema.signals)}" if self.schema.signals else ""
-        return f"EventLog({len(self):,} events, {len(self.users) - 1:,} users, {len(self.items) - 1:,} items{signals})"
+        told = f"{len(self):,} events, {len(self.users) - 1:,} users, {len(self.items) - 1:,} items"
+        for side, key in (("users", self.schema.user), ("items", self.schema.item)):
+            if unknown := int((self.columns[key] == 0).sum()):
+                told += f"; {unknown:,} events of unknown {side}"
+        if self.schema.signals:
+            told += f"; signals: {', '.join(self.schema.signals)}"
+        return f"EventLog({told})"
 
     def batch(self) -> Batch:
         """All columns as one batch, without copying.
