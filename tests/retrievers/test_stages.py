@@ -27,10 +27,14 @@ def test_each_stage_is_a_tuple_of_its_sources(model: Model) -> None:
     assert stages(["buy"], model) == (("buy",),)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_what_could_never_be_asked_is_refused(model: Model) -> None:
     touched = Touched("event == 'view'")
     for wrong, words in (
         ([], r"retrieve=\[\]; give at least one stage, and each stage a task that retrieves"),
+        ("view", "retrieve='view' must be of type list or tuple; write a list of stages, such as retrieve="),
+        (touched, r"retrieve=Touched\(...\) must be of type list or tuple; write a list of stages"),
+        (["Touched"], r"retrieve names 'Touched', .* A retriever is passed as an object, such as Touched\("),
         ([touched, []], "each stage a task that retrieves or a retriever"),
         (["vew"], r"retrieve names 'vew', .*; did you mean 'view'\? These do: view, buy"),
         (["bought"], "retrieve names 'bought', which is no task that ranks the whole catalogue"),

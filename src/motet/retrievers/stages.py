@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from motet.errors import ConfigError, did_you_mean
+from motet.errors import ConfigError, check_types, did_you_mean
 from motet.model import Model
 from motet.retrievers.base import Retriever
 from motet.tasks import CorpusTask
@@ -25,9 +25,10 @@ def stages(retrieve: Sequence[Any], model: Model) -> tuple[tuple[Source, ...], .
         Each stage as a tuple of its sources.
 
     Raises:
-        ConfigError: If there is no stage, a stage holds something else than a task that retrieves or a retriever, or a
-            stage could never be reached.
+        ConfigError: If it is no list, there is no stage, a stage holds something else than a task that retrieves or a
+            retriever, or a stage could never be reached.
     """
+    check_types(list | tuple, "write a list of stages, such as retrieve=['retrieval']", retrieve=retrieve)
     found = tuple(tuple(one) if isinstance(one, list | tuple) else (one,) for one in retrieve)
     if not found or not all(found):
         raise ConfigError(
@@ -51,7 +52,8 @@ def _check(source: Any, model: Model) -> None:
         if source not in retrieve:
             raise ConfigError(
                 f"retrieve names {source!r}, which is no task that ranks the whole catalogue"
-                f"{did_you_mean(source, retrieve)} These do: {', '.join(retrieve) or 'none'}."
+                f"{did_you_mean(source, retrieve)} These do: {', '.join(retrieve) or 'none'}. A retriever is passed as "
+                "an object, such as Touched(\"event == 'view'\")."
             )
     elif not isinstance(source, Retriever):
         raise ConfigError(
