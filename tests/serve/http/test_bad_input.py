@@ -52,9 +52,9 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": "x" * 257}, "user", "user"),
         ("recommend", {"user": None}, None, "give either"),
         ("recommend", {"user": 3, "by": {"stars": "much"}}, "by.stars", "by.stars: Input should be a valid number"),
-        ("recommend", {"user": 3, "by": {}}, None, "every task has weight 0"),
-        ("recommend", {"user": 3, "preference": {"stars": 1}}, None, "preference"),
-        ("recommend", {"user": 3, "features": {"age": 3}}, None, "reads no features"),
+        ("recommend", {"user": 3, "by": {}}, "by", "every task has weight 0"),
+        ("recommend", {"user": 3, "preference": {"stars": 1}}, "preference", "without a Preference"),
+        ("recommend", {"user": 3, "features": {"age": 3}}, "features", "reads no features"),
         ("recommend", {"user": 3, "where": {"year": "1980"}}, "where.year", "with '1980', but it holds Int64"),
         ("recommend", {"user": 3, "where": {"year": {"min": "x"}}}, "where.year", "with 'x', but it holds Int64"),
         ("recommend", {"user": 3, "where": {"genres": [1]}}, "where.genres", "with 1, but it holds List(String)"),
@@ -62,6 +62,8 @@ JSON = {"Content-Type": "application/json"}
         ("recommend", {"user": 3, "where": {"year": None}}, "where.year", "Input should be a valid object or a valid"),
         ("events", {"events": [{**EVENT, "evnt": "x"}]}, "events.0.evnt", "no field 'evnt'; did you mean 'event'?"),
         ("events", {"events": [{**EVENT, "time": 1.7e12}]}, "events.0.time", "seconds since 1970, at most 253,402,300"),
+        ("score", {"user": 3, "items": ["Film 1"], "features": {"age": 3}}, "features", "reads no features"),
+        ("score", {"user": 3, "items": ["Film 1"], "preference": {"stars": 1}}, "preference", "without a Preference"),
         ("score", {"user": 3, "items": []}, "items", "items: List should have at least 1 item"),
         ("similar", {}, None, 'give either "item" or "user"'),
         ("events", {"events": []}, "events", "events: List should have at least 1 item"),
@@ -77,6 +79,7 @@ def test_a_body_that_breaks_a_rule(ask: Caller, path: str, body: object, field: 
     assert message in error["message"]
     assert error["code"] == "invalid"
     assert (error["field"] or "").startswith(field or "")
+    assert (error["field"] is None) == (field is None)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def served_still(port: int) -> bool:
         (b'{"user": 3, "k": 0}', 422, "k", "greater than or equal to 1"),
         (b'{"user": 3, "k": 1001}', 422, "k", "less than or equal to 1000"),
         (b'{"user": 3, "where": {"yaer": 1980}}', 422, "where.yaer", "did you mean 'year'? Columns: title, genres"),
-        (b'{"user": 3, "by": {"star": 1}}', 422, None, "did you mean 'stars'?"),
+        (b'{"user": 3, "by": {"star": 1}}', 422, "by", "did you mean 'stars'?"),
         (b'{"user": 3, "users": "all"}', 422, "users", "valid list"),
     ],
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,9 @@ from torch import Tensor
 from motet.artifact.folder import located
 from motet.artifact.saved import REPORT
 from motet.data.lookup import Chosen
-from motet.errors import ArtifactError
+from motet.errors import ArtifactError, MotetError
 from motet.export.card import read_card
+from motet.fusion import fusion_weights
 from motet.index import TopK
 from motet.recommender import Recommender
 from motet.serve.bodies import Asker, RecommendBody, ScoreBody, SimilarBody
@@ -106,10 +108,10 @@ class ServedModel:
             What JSON can hold.
 
         Raises:
-            Problem: If a filter names no column of the item table.
-            MotetError: If the question breaks a rule of the model.
+            Problem: If a filter names no column of the item table, or the question breaks another rule of the model.
         """
         items = self.recommender.items
+        self._check_weights(asked.preference, asked.by)
         exclude, unknown = sort_out(items.vocab, asked.exclude)
         ignored = {"exclude": unknown, "only": [], "history": sort_out(items.vocab, asked.history)[1]}
         users = name_users(self.recommender.users.vocab, asked.asking)
@@ -119,18 +121,19 @@ class ServedModel:
         if asked.only is not None:
             named, ignored["only"] = sort_out(items.vocab, asked.only)
             only = named if where is None else where & pl.col(items.key).is_in(named)
-        top = self.recommender.recommend(
-            users,
-            min(asked.k, len(items) - 1),
-            exclude=exclude,
-            only=only,
-            exclude_seen=asked.exclude_seen,
-            candidates=asked.candidates,
-            by=asked.by,
-            preference=asked.preference,
-            features=asked.features,
-            histories=self._told(had),
-        )
+        with _blaming("features" if asked.features else None):
+            top = self.recommender.recommend(
+                users,
+                min(asked.k, len(items) - 1),
+                exclude=exclude,
+                only=only,
+                exclude_seen=asked.exclude_seen,
+                candidates=asked.candidates,
+                by=asked.by,
+                preference=asked.preference,
+                features=asked.features,
+                histories=self._told(had),
+            )
         results: list[dict[str, Any]] = [
             {
                 "user": asking,
@@ -159,18 +162,19 @@ class ServedModel:
             What JSON can hold.
 
         Raises:
-            Problem: If an item is unknown.
-            MotetError: If the question breaks a rule of the model.
+            Problem: If an item is unknown, or the question breaks another rule of the model.
         """
         items = self._known("items", asked.items)
         users = name_users(self.recommender.users.vocab, [asked.user])
-        scores = self.recommender.predict(
-            users[0],
-            items,
-            preference=asked.preference,
-            features=asked.features,
-            histories=self._told(self._had(asked, [asked.user], users, stored)),
-        )
+        self._check_weights(asked.preference)
+        with _blaming("features" if asked.features else None):
+            scores = self.recommender.predict(
+                users[0],
+                items,
+                preference=asked.preference,
+                features=asked.features,
+                histories=self._told(self._had(asked, [asked.user], users, stored)),
+            )
         rows = zip(asked.items, _lines(scores, len(items)), strict=True)
         known = bool(self.recommender.scorer.known[self.recommender.users.vocab.encode(users)].all())
         return {
@@ -239,6 +243,13 @@ class ServedModel:
             for name, user in zip(asking, users, strict=True)
         }
 
+    def _check_weights(self, preference: Mapping[str, float] | None, by: Mapping[str, float] | None = None) -> None:
+        with _blaming("preference"):
+            self.recommender.model.prefer(preference)
+        with _blaming("by"):
+            if by is not None:
+                fusion_weights(by, self.recommender.model.tasks)
+
     def _told(self, had: Mapping[Any, Sequence[Had]]) -> object:
         return as_histories(self.recommender.log, self.recommender.retrieval.seen, had)
 
@@ -250,6 +261,15 @@ class ServedModel:
                 404, f"{side.key} {unknown[0]!r} is not among the {len(side) - 1:,} the model knows", field=field
             )
         return known
+
+
+@contextmanager
+def _blaming(field: str | None) -> Iterator[None]:
+    """Name the field of the body whose value breaks a rule."""
+    try:
+        yield
+    except MotetError as error:
+        raise Problem(422, str(error), field=field) from error
 
 
 def _items(top: TopK) -> list[dict[str, Any]]:
