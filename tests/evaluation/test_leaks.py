@@ -8,7 +8,7 @@ from motet import FeatureTower, Model, evaluate, split
 from motet.baselines import Popularity
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text
-from motet.evaluation import leaks
+from motet.evaluation import leaks, leaky_features
 from motet.tasks import Event, Rating, Retrieval
 
 ROWS = 400
@@ -58,18 +58,18 @@ def planted() -> EventLog:
 def test_rows_of_the_training_in_the_test_are_counted() -> None:
     log = planted()
     train, test = split.by_time(log, test=0.25)
-    assert leaks.copied(test, train) == []
+    assert leaks.duplicated_rows(test, train) == []
     words = "5 of 100 test rows are training rows as well, equal in every column, so that the model has seen their"
     some = log.take(torch.cat([torch.arange(5), torch.arange(305, 400)]))
-    (found,) = leaks.copied(some, train)
+    (found,) = leaks.duplicated_rows(some, train)
     assert found.startswith(words)
     assert found in evaluate(Popularity(train), some, train=train).warnings
     other = EventLog.read(pl.DataFrame({"user_id": [1, 1], "item_id": [2, 2]}), Schema())
-    assert leaks.copied(other, other) == [], "without a time, two events may be equal"
+    assert leaks.duplicated_rows(other, other) == [], "without a time, two events may be equal"
 
 
 def test_columns_that_hold_the_answer_are_named() -> None:
-    found = leaks.telling(planted(), [Event("bought"), Rating("stars"), Retrieval()])
+    found = leaky_features.leaky_features(planted(), [Event("bought"), Rating("stars"), Retrieval()])
     named = [warning.split(" predicts the label ")[0] for warning in found]
     assert named == ["context 'copy'", "context 'flipped'", "context 'noisy'", "context 'only_if'", "context 'word'"]
     assert found[0].startswith("context 'copy' predicts the label 'bought': AUC 1.0000 on 400 training rows; remove it")
@@ -78,9 +78,9 @@ def test_columns_that_hold_the_answer_are_named() -> None:
 
 def test_only_the_rows_of_a_task_are_looked_at() -> None:
     log = planted()
-    assert leaks.telling(log, [Event("bought", where="honest > 2")]) == []  # not one
-    assert leaks.telling(log.take(slice(0, 20)), [Event("bought")]) == []  # too few to tell
-    assert leaks.telling(log.take(slice(0, 0)), [Event("bought")]) == []
+    assert leaky_features.leaky_features(log, [Event("bought", where="honest > 2")]) == []  # not one
+    assert leaky_features.leaky_features(log.take(slice(0, 20)), [Event("bought")]) == []  # too few to tell
+    assert leaky_features.leaky_features(log.take(slice(0, 0)), [Event("bought")]) == []
 
 
 def test_what_is_known_of_items_and_users_is_looked_at() -> None:
@@ -99,7 +99,7 @@ def test_what_is_known_of_items_and_users_is_looked_at() -> None:
     frame = frame.with_columns(spent=pl.col("bought") * 3.0 + 0.5 * pl.col("bought"))
     kinds = {"secret": Categorical(), "tags": MultiValued(), "title": Text(), "price": Numeric(), "fair": Categorical()}
     log = EventLog.read(frame, Schema(signals=("bought", "spent"), item_features=kinds), items=items)
-    found = leaks.telling(log, [Event("bought"), Rating("spent")])
+    found = leaky_features.leaky_features(log, [Event("bought"), Rating("spent")])
     named = [warning.split(":")[0] for warning in found]
     for label in ("bought", "spent"):
         for name in ("secret", "tags", "title", "price"):
@@ -111,9 +111,11 @@ def test_chance_is_no_leak() -> None:
     generator = torch.Generator().manual_seed(1)
     codes = torch.randint(150, (ROWS,), generator=generator)
     labels = (torch.rand(ROWS, generator=generator) < 0.05).double()
-    for told in (leaks._by_groups(codes, labels), leaks._by_size(codes.float(), labels)):
+    for told in (leaky_features._by_groups(codes, labels), leaky_features._by_size(codes.float(), labels)):
         assert told < 0.8
-    assert leaks._by_groups(torch.arange(ROWS), labels) == pytest.approx(0.5)  # alone in its group, no row tells
+    assert leaky_features._by_groups(torch.arange(ROWS), labels) == pytest.approx(
+        0.5
+    )  # alone in its group, no row tells
 
 
 def test_random_rows_come_before_training_rows_of_the_same_user() -> None:
@@ -124,28 +126,28 @@ def test_random_rows_come_before_training_rows_of_the_same_user() -> None:
         last[user] = max(time, last.get(user, time))
     rows = zip(test.batch().users.tolist(), test.columns["time"].tolist(), strict=True)
     share = sum(time < last.get(user, time) for user, time in rows) / len(test)
-    (warning,) = leaks.interleaved(test, train)
+    (warning,) = leaks.interleaved_rows(test, train)
     assert warning.startswith(f"{share:.0%} of the test rows precede a training row of the same user")
     for honest in (split.by_time(log, test=0.25), split.leave_last_out(log)):
-        assert leaks.interleaved(honest.test, honest.train) == []
+        assert leaks.interleaved_rows(honest.test, honest.train) == []
 
 
 def test_without_a_time_there_is_no_before() -> None:
     frame = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2]})
     log = EventLog.read(frame, Schema())
-    assert leaks.interleaved(log.take(slice(0, 1)), log.take(slice(1, 2))) == []
+    assert leaks.interleaved_rows(log.take(slice(0, 1)), log.take(slice(1, 2))) == []
 
 
 def test_who_and_what_training_lacks_is_counted() -> None:
     frame = pl.DataFrame({"user_id": [1, 1, 2, 3, 3], "item_id": [1, 2, 2, 3, 1]})
     log = EventLog.read(frame, Schema())
-    assert leaks.absent(log.take(slice(2, 5)), log.take(slice(0, 2))) == [
+    assert leaks.unseen_entities(log.take(slice(2, 5)), log.take(slice(0, 2))) == [
         "2 of 2 test users have no training row",
         "1 of 3 test items have no training row",
     ]
-    assert leaks.absent(log, log) == []
+    assert leaks.unseen_entities(log, log) == []
     strangers = log.encode(pl.DataFrame({"user_id": [9, 1], "item_id": [1, 8]}))
-    assert leaks.absent(strangers, log) == [
+    assert leaks.unseen_entities(strangers, log) == [
         "1 test rows have unknown users",
         "1 test rows have unknown items",
     ]
@@ -154,14 +156,16 @@ def test_who_and_what_training_lacks_is_counted() -> None:
 def test_figures_that_are_too_good() -> None:
     figures = {"a/auc": 0.9995, "b/auc": 0.99, "r/rmse": 0.01, "s/rmse": 0.5, "t/mae": 1e-9}
     figures |= {"x/unseen/ndcg@10": 1.0, "x/unseen/hit_rate@100": 1.0, "n/auc": float("nan")}
-    found = leaks.too_good(figures, {"global mean": {"r/rmse": 1.1, "s/rmse": 1.1}}, catalogue=9)
+    found = leaks.implausible_metrics(figures, {"global mean": {"r/rmse": 1.1, "s/rmse": 1.1}}, catalogue=9)
     assert [warning.split(" is ")[0] for warning in found] == ["a/auc", "r/rmse", "t/mae", "x/unseen/ndcg@10"]
     assert found[0].startswith("a/auc is 0.9995, which is too good to be true: look for a feature that holds the label")
 
 
 def test_a_ranking_that_a_simple_rule_gets_right_too_is_no_leak() -> None:
     figures = {"x/unseen/ndcg@10": 1.0, "x/unseen/mrr": 1.0, "a/auc": 1.0}
-    found = leaks.too_good(figures, {"popularity": {"x/unseen/ndcg@10": 1.0, "x/unseen/mrr": 0.9}}, catalogue=2)
+    found = leaks.implausible_metrics(
+        figures, {"popularity": {"x/unseen/ndcg@10": 1.0, "x/unseen/mrr": 0.9}}, catalogue=2
+    )
     assert [warning.split(" is ")[0] for warning in found] == ["x/unseen/mrr", "a/auc"]
 
 
@@ -178,4 +182,4 @@ def test_a_catalogue_of_one_item_is_no_leak(rules: bool) -> None:
 def test_a_model_without_labels_has_nothing_to_leak() -> None:
     log = planted()
     model = Model(user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=[Retrieval()])
-    assert leaks.telling(log, model.tasks.values()) == []
+    assert leaky_features.leaky_features(log, model.tasks.values()) == []

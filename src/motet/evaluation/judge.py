@@ -25,7 +25,8 @@ from motet.evaluation.collect import evidence_of_baseline, evidence_of_model, me
 from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import level_curves, probability_curves
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.leaks import absent, copied, interleaved, telling, too_good
+from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interleaved_rows, unseen_entities
+from motet.evaluation.leaky_features import leaky_features
 from motet.evaluation.notes import ranking_notes
 from motet.evaluation.report import Report
 from motet.evaluation.rules import evidence_of_rules, metric_kinds
@@ -217,8 +218,13 @@ def _list_rules(system: Recommends, train: EventLog) -> dict[str, Recommends]:
 def _warnings(report: Report, model: Model | None, settings: _Settings) -> list[str]:
     tasks = () if model is None else model.tasks.values()
     rows = (settings.test, settings.train)
-    leaks = [*copied(*rows), *interleaved(*rows), *absent(*rows), *telling(settings.train, tasks)]
-    return [*leaks, *too_good(report, report.beside, catalogue=settings.corpus.catalogue)]
+    return [
+        *duplicated_rows(*rows),
+        *interleaved_rows(*rows),
+        *unseen_entities(*rows),
+        *leaky_features(settings.train, tasks),
+        *implausible_metrics(report, report.beside, catalogue=settings.corpus.catalogue),
+    ]
 
 
 def _model(system: object) -> Model | None:

@@ -15,7 +15,8 @@ from motet.data.mix import Mix
 from motet.data.schema import Timestamp
 from motet.data.table import Table
 from motet.errors import MotetError
-from motet.evaluation.leaks import absent, copied, interleaved, telling
+from motet.evaluation.leaks import duplicated_rows, interleaved_rows, unseen_entities
+from motet.evaluation.leaky_features import leaky_features
 from motet.model import Model
 from motet.project.days import as_days
 from motet.project.logs import ORIGIN
@@ -83,9 +84,9 @@ def check(project: Project) -> Findings:
     for name in model.tasks:
         _count(name, model, train, rows, found)
     _look_at_product(project.product(model, rows.train), found)
-    found.warnings.extend(telling(rows.train, model.tasks.values()))
+    found.warnings.extend(leaky_features(rows.train, model.tasks.values()))
     if rows.test is not None:
-        for look in (copied, interleaved, absent):
+        for look in (duplicated_rows, interleaved_rows, unseen_entities):
             found.warnings.extend(look(rows.test, rows.train))
     _unused(project, log, found)
     return found

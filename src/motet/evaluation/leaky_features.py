@@ -1,0 +1,172 @@
+"""leaky_features: finds declared features that hold the label of a task.
+
+A feature that predicts a label almost perfectly was usually recorded after the event, such as the delivery date of a
+purchase. It makes metrics too optimistic, and is not known when the model serves a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.entities import Bag, Codes, Column, Numbers
+from motet.data.log import EventLog
+from motet.metrics.auc import AUC
+from motet.tasks.base import Task
+
+SAMPLE = 100_000  # training rows on which features are checked
+SUPPORT = 30  # least number of labelled rows: with fewer, features predict labels by chance
+CLASS = 5  # least number of rows of either class of a binary label, for the same reason
+LEVELS = 256  # groups of a numeric feature: its values, or as many quantiles if it has more
+LEAKS = 0.99  # AUC or share of variance above which a feature holds the label
+
+
+def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
+    r"""Find declared features that hold the label of a task, on the training rows.
+
+    The label of each row is predicted by the mean label of the other rows with the same value of the feature, so that
+    rare values do not predict it by chance; unknown counts as a value. For a binary label, the prediction is rated by
+    its AUC (for a numeric feature, also by the AUC of the feature itself); for any other label, by the share of
+    variance that it explains,
+
+    $$ 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
+
+    For a multi-valued feature or text, the presence of each value is rated separately. A large log is sampled: 100,000
+    rows, evenly spaced.
+
+    Args:
+        train: Training rows.
+        tasks: Tasks whose labels are checked, each on its own rows.
+
+    Returns:
+        A warning for each feature whose AUC or share of variance is above 0.99.
+    """
+    log = train.take(torch.arange(0, len(train), -(-len(train) // SAMPLE))) if len(train) else train
+    batch = log.batch()
+    found: dict[str, None] = {}
+    for task in tasks:
+        chosen = task.rows.chosen(batch)
+        for label in task.judged.values():
+            if label not in batch:
+                continue
+            known = (chosen & ~batch[label].isnan()).nonzero()[:, 0]
+            if _enough(batch[label][known]):
+                found |= dict.fromkeys(_warnings(log, label, known))
+    return list(found)
+
+
+def _enough(labels: Tensor) -> bool:
+    """Whether there are enough labels to tell a leak from chance."""
+    if len(labels) < SUPPORT:
+        return False
+    values, counts = labels.unique(return_counts=True)
+    return len(values) > 2 or (len(values) == 2 and int(counts.min()) >= CLASS)
+
+
+class _Feature(NamedTuple):
+    """A declared feature of the users, the items or the events.
+
+    Attributes:
+        name: Its name for warnings.
+        column: The column.
+        entities: The row of the column for each event; None if the column has one row per event.
+    """
+
+    name: str
+    column: Column
+    entities: Tensor | None
+
+
+def _features(log: EventLog) -> Iterator[_Feature]:
+    """All declared features."""
+    batch = log.batch()
+    for side, entities, rows in (("user", log.users, batch.users), ("item", log.items, batch.items)):
+        for name, feature in entities.features.items():
+            yield _Feature(f"{side} feature {name!r}", feature, rows)
+    for name in log.schema.context_features:
+        values = log.columns[name]
+        if values.ndim == 1:
+            column: Column = Codes(values, log.vocabs[name]) if name in log.vocabs else Numbers(values)
+            yield _Feature(f"context {name!r}", column, None)
+
+
+def _warnings(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
+    """A warning for each feature that holds one label."""
+    labels = log.columns[label][rows].double()
+    for name, column, entities in _features(log):
+        entity = rows if entities is None else entities[rows]
+        if isinstance(column, Codes):
+            rating = _by_groups(column.rows[entity], labels)
+        elif isinstance(column, Bag):
+            rating = _by_presence(column, entity, labels)
+        else:
+            values = column.values[entity]
+            rating = max(_by_groups(_levels(values), labels), _by_size(values, labels))
+        if rating > LEAKS:
+            how = "AUC" if _binary(labels) else "share of variance"
+            yield (
+                f"{name} predicts the label {label!r}: {how} {rating:.4f} on {len(rows):,} training "
+                "rows; remove it if it is not known before the event"
+            )
+
+
+def _binary(labels: Tensor) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all())
+
+
+def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """AUC or share of variance of the mean label of the other rows in the same group."""
+    counts = torch.bincount(groups)[groups]
+    sums = torch.bincount(groups, labels)[groups]
+    others = ((sums - labels) / (counts - 1).clamp(min=1)).where(counts > 1, labels.mean())
+    if _binary(labels):
+        return _area(others, labels)
+    return 1 - float((labels - others).square().sum() / (labels - labels.mean()).square().sum())
+
+
+def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """AUC of a numeric feature, in the better direction; rows where it is unknown are left out."""
+    known = ~values.isnan()
+    if not _binary(labels) or not _enough(labels[known]):
+        return 0.0
+    area = _area(values[known].double(), labels[known])
+    return max(area, 1 - area)
+
+
+def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+    """AUC or share of variance of the presence of a value, for the value that predicts best."""
+    width = len(bag.vocab)
+    each = torch.bincount(entities, minlength=len(bag.offsets) - 1).double()  # events of each entity
+    sums = torch.bincount(entities, labels, minlength=len(each))
+    owner = torch.repeat_interleave(bag.offsets.diff())
+    cells = (owner * width + bag.rows).unique()
+    owner, value = cells // width, cells % width
+    having = torch.zeros(width, dtype=torch.float64).index_add_(0, value, each[owner])
+    total = torch.zeros(width, dtype=torch.float64).index_add_(0, value, sums[owner])
+    rows, mean = len(labels), labels.mean()
+    if _binary(labels):
+        happened = labels.sum()
+        areas = 0.5 + 0.5 * (total / happened - (having - total) / (rows - happened)).abs()
+        return float(areas.max()) if width else 0.0
+    between = (total - having * mean).square() * (1 / having.clamp(min=1) + 1 / (rows - having).clamp(min=1))
+    return float(between.max() / (labels - mean).square().sum()) if width else 0.0
+
+
+def _levels(values: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    """Bin a numeric feature; unknown is a group of its own."""
+    known = values[~values.isnan()].double()
+    distinct = known.unique()
+    if len(distinct) > LEVELS:
+        distinct = known.sort().values[torch.linspace(0, len(known) - 1, LEVELS).long()].unique()
+    groups = torch.bucketize(values.double().nan_to_num(0.0), distinct) + 1
+    return groups.masked_fill(values.isnan(), 0)
+
+
+def _area(scores: Tensor, labels: Tensor) -> float:
+    auc = AUC()
+    auc.update(scores, labels)
+    return auc.compute()
