@@ -54,15 +54,13 @@ def duplicated_rows(test: EventLog, train: EventLog) -> list[str]:
         return []
     shared = [name for name, values in test.columns.items() if name in train.columns and values.ndim == 1]
     mine, theirs = (pl.DataFrame({name: log.columns[name].numpy() for name in shared}) for log in (test, train))
-    near = theirs.join(
-        mine, on=[test.users.key, test.items.key], how="semi"
-    )  # few rows, so comparing whole rows is cheap
-    duplicates = len(mine.join(near, on=shared, how="semi"))
+    same_pair = theirs.join(mine, on=[test.users.key, test.items.key], how="semi")  # first, so that few rows are left
+    duplicates = len(mine.join(same_pair, on=shared, how="semi"))
     if not duplicates:
         return []
     return [
-        f"{duplicates:,} of {len(test):,} test rows are training rows as well, equal in every column, so that the model "
-        "has seen their labels; leave them out of either"
+        f"{duplicates:,} of {len(test):,} test rows are training rows as well, equal in every column, so that the "
+        "model has seen their labels; leave them out of either"
     ]
 
 
