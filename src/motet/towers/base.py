@@ -54,20 +54,20 @@ class Tower(nn.Module, ABC):
         """
 
     def prepare(self, train: Columns) -> None:
-        """Read the training rows before the first step.
+        """Collect statistics of the training rows before the first step.
 
         Args:
             train: The training log.
         """
 
     def for_visitors(self, visitors: Visitors) -> Self:  # noqa: ARG002
-        """A twin with the same weights that embeds visitors, with their features and histories as they are now.
+        """Make a tower with the same weights that embeds the users of a request, with the features and items it adds.
 
         Args:
-            visitors: They have all features in `reads` and columns in `reads_context`. Row r of the twin is visitor r.
+            visitors: The users, with all features in `reads` and columns in `reads_context`.
 
         Returns:
-            The twin; it shares all weights with this tower.
+            A tower that shares all weights with this one; its entity row r is visitor r.
 
         Raises:
             ConfigError: If the class does not support it; such a class leaves `reads` and `reads_history` at their
@@ -79,40 +79,40 @@ class Tower(nn.Module, ABC):
         )
 
     def described(self) -> Bool[Tensor, " entities"]:
-        """Which rows are embedded by more than their id, so that their vectors mean something without a training event.
+        """Tell which entities have a meaningful vector without a training event, from more than their id.
 
         Returns:
-            True for every row if it reads declared features; a class without `for_visitors`, which does not declare in
-            `reads` what it reads, counts as reading all.
+            True for every entity if the tower reads declared features. A class without `for_visitors`, which does not
+            declare in `reads` what it reads, counts as reading all.
         """
         undeclared = type(self).for_visitors is Tower.for_visitors and bool(self.entities.features)
         return torch.full((len(self.entities),), bool(self.reads) or undeclared)
 
     def history_where(self, log: EventLog) -> str | None:  # noqa: ARG002
-        """The condition that chooses the events of a history it reads; None for all.
+        """The condition on the events of the history that the tower reads; None for all events.
 
         Args:
             log: The training log.
 
         Returns:
-            A condition on columns of the log. Events of a request that cannot meet it are not given to `for_visitors`.
+            A condition on columns of the log. `for_visitors` does not get events of a request that cannot meet it.
         """
         return None
 
     def mean_id(self, rows: Int[Tensor, " n"]) -> Float[Tensor, " dim"] | None:
-        """The vector used for an id without training events.
+        """The vector that stands for an id without training events.
 
         Args:
-            rows: Entities with events in training.
+            rows: The entities with training events.
 
         Returns:
             The mean of their id vectors; None if ids have no vectors of their own.
         """
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the entities, as JSON can hold them.
+        """The constructor's arguments besides the entities, as JSON values.
 
-        `type(tower)(tower.entities, **tower.config())` makes an untrained twin, into which saved weights fit.
+        `type(tower)(tower.entities, **tower.config())` makes an untrained tower that can load the saved weights.
 
         Returns:
             Values by argument name.

@@ -1,4 +1,4 @@
-"""FeaturedTower: what towers that read declared features have in common."""
+"""FeaturedTower: the base of towers that read declared features."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FeaturedTower(Tower, ABC):
         return dict(self._config)
 
     def prepare(self, train: Columns) -> None:
-        """Standardise numeric features over the entities of the training rows; only the first call does.
+        """Standardise numeric features on the entities of the training rows; only the first call does.
 
         Args:
             train: The training log.
@@ -47,7 +47,7 @@ class FeaturedTower(Tower, ABC):
         return None if self.ids is None else self.ids(rows).mean(0)
 
     def for_visitors(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their ids and features; see `Tower.for_visitors`."""
+        """Embed visitors by their ids and features; see `Tower.for_visitors`."""
         copied = twin(self, features=self.features.for_visitors(visitors))
         if self.ids is not None:
             copied.ids = with_vectors(self.ids, visitors.ids(self.ids, self.ids.weight.device))

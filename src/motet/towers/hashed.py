@@ -1,4 +1,4 @@
-"""HashedTower: ids and features whose values share one table of a fixed size."""
+"""HashedTower: embeds ids and features whose values share one hashed table of a fixed size."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class HashedTower(Tower):
         return dict(self._config)
 
     def prepare(self, train: Columns) -> None:
-        """Standardise numbers by the entities of the training rows; only the first call does.
+        """Standardise numbers on the entities of the training rows; only the first call does.
 
         Args:
             train: The training log.
@@ -112,7 +112,7 @@ class HashedTower(Tower):
         return mean
 
     def for_visitors(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by their features and ids."""
+        """Embed visitors by their features and ids; see `Tower.for_visitors`."""
         pairs = zip(self.columns, self.reads, strict=True)
         copied = twin(
             self, columns=nn.ModuleList(with_column(column, visitors.features[name]) for column, name in pairs)
@@ -138,7 +138,7 @@ class HashedTower(Tower):
 
 
 def _reads(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
-    """How many rows a value of each column reads."""
+    """The number of table rows that a value of each column reads."""
     if isinstance(probes, int):
         return [probes] * len(names)
     for name in probes:
@@ -165,7 +165,7 @@ class _Categories(nn.Module):
 
 
 class _Bags(nn.Module):
-    """The values of every entity: the mean over their vectors, zero where there are none."""
+    """The values of every entity: the mean of their vectors, zero without any."""
 
     codes: Tensor
     offsets: Tensor

@@ -76,18 +76,17 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
 
 
 class PretrainedTower(FeaturedTower):
-    """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or its picture.
+    """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or image.
 
-    A learned linear map brings the vectors to the width of the tower; entities without a vector share a learned one.
-    The given vectors are not trained, and are saved with the weights.
+    A learned linear map projects the vectors to the width of the tower; entities without a vector share a learned one.
+    The fixed vectors are not trained, and are saved with the weights.
 
     Args:
         entities: The users or the items.
         vectors: The result of `aligned(entities, ids, vectors)`: a line for each row of the entities, NaN if it has no
             vector. Or only their width, for a tower that will load saved weights.
         dim: Width of the tower's vectors.
-        ids: Whether each entity also has a learned vector of its own; without it, new entities are embedded as well as
-            others.
+        ids: Whether each entity also has a learned id vector; without it, new entities are embedded as well as others.
         features: Names of declared features to read. None reads every one, `()` none.
         hidden: Widths of the hidden layers. Without any, all vectors are summed.
         dropout: Share of values set to 0 in training: after every hidden layer, or of the output if there is none.
@@ -153,12 +152,12 @@ class PretrainedTower(FeaturedTower):
         self.missing = uniform(dim, init_scale=init_scale)
 
     def for_visitors(self, visitors: Visitors) -> Self:
-        """A twin that embeds visitors by ids and features; a stranger has no pretrained vector."""
+        """Embed visitors by ids and features, strangers without a pretrained vector; see `Tower.for_visitors`."""
         vectors = self.vectors[visitors.rows.to(self.vectors.device)]
         return twin(super().for_visitors(visitors), vectors=vectors)
 
     def described(self) -> Bool[Tensor, " entities"]:
-        """Which rows have a pretrained vector, or features; see `Tower.described`."""
+        """Tell which entities have a pretrained vector or features; see `Tower.described`."""
         return super().described() | ~self.vectors.isnan().any(1).cpu()
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
