@@ -62,6 +62,11 @@ def test_mistakes_in_changes(change: str, words: str) -> None:
         override(LEAST, [change])
 
 
+def test_a_weight_belongs_to_a_task_whose_name_may_contain_dots() -> None:
+    assert override({}, ["weights.event.click=2"]) == {"weights": {"event.click": 2}}
+    assert with_settings({"weights": {"event.click": 2}}, {"weights.event.click": None}) == {"weights": {}}
+
+
 def test_settings_by_value() -> None:
     tables = {**LEAST, "towers": {"user": "FeatureTower"}, "training": {"epochs": 3, "early_stopping": {"metric": "a"}}}
     values = {"towers.user.dim": 8, "training.early_stopping": None, "training.optimizer.lr": 0.1, "weights.gone": None}

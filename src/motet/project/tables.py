@@ -117,7 +117,7 @@ def put(tables: Any, key: str, value: Any, *, new: Callable[[int], Any] = lambda
     Raises:
         ConfigError: If the key leads into something that is not a table.
     """
-    *path, last = key.split(".")
+    *path, last = _names(key)
     table = tables
     for depth, name in enumerate(path):
         table = _into(table, name, f"{key!r} goes into {'.'.join(path[: depth + 1])}", partial(new, depth))
@@ -127,6 +127,12 @@ def put(tables: Any, key: str, value: Any, *, new: Callable[[int], Any] = lambda
         table.pop(last, None)
     else:
         table[last] = value
+
+
+def _names(key: str) -> list[str]:
+    """The parts of a key; below `weights` there is nothing but names of tasks, which may contain dots."""
+    table, _, task = key.partition(".")
+    return [table, task] if table == "weights" and task else key.split(".")
 
 
 def _into(table: Any, key: str, told: str, new: Callable[[], Any]) -> Any:
