@@ -18,7 +18,7 @@ from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.model import Model
 from motet.recommender import Recommender
-from motet.tasks import Rating, Retrieval
+from motet.tasks import Rating, Retrieval, Task
 from motet.towers import (
     ContentTower,
     ContextTower,
@@ -355,3 +355,23 @@ def test_a_tower_takes_in_what_its_own_condition_may_hold_for(kind: str) -> None
 def test_a_condition_on_context_rules_no_event_of_a_request_out(log: EventLog) -> None:
     recommender = make(lambda log: HistoryTower(log.users, log.items, where="device == 'tv'", dim=8), log)
     assert recommender.recommend(99, 3, histories={99: ["a01"]}).basis == "history"
+
+
+def test_somebody_unknown_is_not_recommended_what_others_return(tmp_path: Path) -> None:
+    """Items are popular by what the task that retrieves predicts, not by returns and exposures."""
+    kinds = {1: ["buy", "return", "return"], 2: ["buy", "buy"], 3: ["show"] * 5}
+    rows = [(user, item, kind) for user in range(6) for item, each in kinds.items() for kind in each]
+    log = EventLog.read(pl.DataFrame(rows, ["user_id", "item_id", "event"], orient="row"), Schema(event="event"))
+
+    def recommended(*tasks: Task) -> Recommender:
+        model = Model(user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=tasks)
+        model.prepare(log)
+        return Recommender(model, log)
+
+    buy = Retrieval("buy", positives="event == 'buy'", negatives="event == 'return'")
+    recommender = recommended(buy, Retrieval("show", positives="event == 'show'"))
+    recommender.save(tmp_path / "model")
+    for each in (recommender, Recommender.load(tmp_path / "model")):
+        top = each.recommend(99, k=3)
+        assert (top.ids.tolist(), top.scores.tolist()) == ([2, 1, 3], [12, 6, 0])
+    assert recommended(Retrieval()).recommend(99, k=3).ids.tolist() == [3, 1, 2]

@@ -74,7 +74,7 @@ class Ranker:
         self.scorer = scorer
         self.stages: Sequence[Stage] = stages or ((FIRST,),)
         # Indexes leave out row 0, since the unknown item is never recommended: row r of an index is item row r + 1.
-        counts = scorer.counts[1:, None].to(scorer.device)
+        counts = scorer.popularity[1:, None].to(scorer.device)
         self._by_count = ExactIndex(counts)
         # Without a task that ranks the catalogue all items are equal, and the index returns every allowed one.
         vectors = scorer.candidates()[1:] if scorer.corpus else torch.zeros_like(counts)
@@ -166,7 +166,7 @@ class Ranker:
         return Found(rows.masked_fill(banned, 0), None if scores is None else scores.to(device))
 
     def _popular(self, askers: Askers, request: Request) -> Ranking:
-        """The items with the most training events, for users of whom nothing is known."""
+        """The items that are positives most often, for users of whom nothing is known."""
         only = None if request.only is None else request.only - 1
         barred = self._barred(askers, request)
         hits = self._by_count.search(self._ones(askers), request.k, exclude=barred, only=only)

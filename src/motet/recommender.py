@@ -138,7 +138,8 @@ class Recommender:
 
         The sources of `Recommender(retrieve=...)` find candidates. All tasks score them, and `fuse` combines the scores
         into one, unless a source has an order of its own. If nothing is known about a user, neither from training nor
-        from the request, the answer is the items with the most training events, and their scores are these counts.
+        from the request, the answer is the most popular items: those that are positives most often of the task that
+        retrieves. Their scores are these counts.
 
         Args:
             users: One id, for a 1-D answer, or many, for a 2-D one.

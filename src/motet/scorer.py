@@ -82,6 +82,8 @@ class Scorer:
 
     Attributes:
         counts: The number of training events of each item row.
+        popularity: How often each item row is a positive of `corpus`: the number of all its events without such a task,
+            or if the log does not tell.
         known: Which user rows have training events, or features that the tower reads, and so a meaningful vector.
         vectors: The vectors of all item rows, with the columns that `corpus` adds for an index: one copy serves both.
         items: The vectors of all item rows.
@@ -120,8 +122,17 @@ class Scorer:
         self.known[0] = False
         trained = (task for name, task in model.tasks.items() if model.weights[name] > 0)
         self.corpus = next((task for task in trained if isinstance(task, CorpusTask)), None)
+        self.popularity = self._popularity(batch)
         self.vectors = self._made(torch.arange(len(log.items))) if vectors is None else self._belonging(vectors)
         self.items: Float[Tensor, "items dim"] = self.vectors.rows[:, : model.item.dim]
+
+    def _popularity(self, batch: Batch) -> Float[Tensor, " items"]:
+        """What somebody unknown is recommended by: returns, dislikes and mere exposures do not count."""
+        if self.corpus is None or self.corpus.where is None or not self.corpus.has_columns(batch):
+            return self.counts
+        weights = self.corpus.row_weights(batch).double()
+        counts = torch.bincount(batch.items, weights, minlength=len(self.counts)).float()
+        return counts if counts.any() else self.counts
 
     def _made(self, rows: Tensor) -> Vectors:
         """All item vectors, with the columns that the corpus task appends, if it leaves the vectors as they are."""

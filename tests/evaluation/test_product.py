@@ -62,7 +62,8 @@ def test_lists_stand_beside_those_of_popularity(parts: split.Split) -> None:
     assert {key: report[key] for key in tasks} == dict(tasks)
     keys = {f"served/unseen/{name}@{k}" for name in (*FIGURES, "diversity") for k in (3, 8)}
     assert report.keys() - tasks.keys() == keys
-    alone = evaluate(Popularity(train), test, train=train, ks=(3, 8), positives="clicked == 1")
+    popular = Popularity(train, where="clicked == 1")  # as the task that retrieves
+    alone = evaluate(popular, test, train=train, ks=(3, 8), positives="clicked == 1")
     for key in keys - {f"served/unseen/diversity@{k}" for k in (3, 8)}:  # a rule has no vectors
         assert report.beside["popularity"][key] == alone[key]
     assert report.interval("served/unseen/ndcg@8").low <= report["served/unseen/ndcg@8"]

@@ -12,7 +12,20 @@ from motet import FeatureTower, Model, split
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.evaluation import evaluate
-from motet.tasks import BPR, Event, Funnel, Listwise, Ordinal, Rating, Retrieval, SampledBinary, Task, WholeCatalogue
+from motet.evaluation.rules import popularity
+from motet.tasks import (
+    BPR,
+    Event,
+    Funnel,
+    Listwise,
+    Ordinal,
+    Rating,
+    Retrieval,
+    Rows,
+    SampledBinary,
+    Task,
+    WholeCatalogue,
+)
 
 ROWS = 300
 
@@ -73,3 +86,20 @@ def test_lists_are_ordered_by_the_mean_label_of_their_items(parts: split.Split) 
     (metric,) = [each for name, each in model.tasks["stars"].metrics().items() if name == "list_ndcg"]
     metric.update(means[batch.items], batch["stars"], batch.users)  # type: ignore[attr-defined]
     assert rule["stars/list_ndcg"] == pytest.approx(metric.compute())
+
+
+def test_only_what_a_task_predicts_makes_an_item_popular() -> None:
+    """Item 1 is returned by everybody, item 2 bought most, item 3 only shown."""
+    kinds = {1: ["buy", "return", "return"], 2: ["buy", "buy"], 3: ["show"] * 5}
+    rows = [(user, item, kind) for user in range(6) for item, each in kinds.items() for kind in each]
+    log = EventLog.read(pl.DataFrame(rows, ["user_id", "item_id", "event"], orient="row"), Schema(event="event"))
+    buy = Retrieval("buy", positives="event == 'buy'", negatives="event == 'return'")
+    assert popularity(log, buy).popularity.tolist() == [0, 6, 12, 0]
+    assert popularity(log, Retrieval(positives=Rows())).popularity.tolist() == [0, 18, 12, 30]
+    assert popularity(log, buy, Retrieval("show", positives="event == 'show'")).popularity.tolist() == [0, 18, 12, 30]
+    shown = log.take(log.columns["item_id"] == 3)
+    assert popularity(shown, buy).popularity.tolist() == [0, 0, 0, 30], "no row is a positive"
+    model = Model(user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=[buy])
+    model.prepare(log)
+    report = evaluate(model, log, train=log, protocols=["all items"])
+    assert report.beside["popularity"]["buy/all items/hit_rate@1"] == pytest.approx(12 / 18)

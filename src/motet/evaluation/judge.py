@@ -29,7 +29,7 @@ from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interle
 from motet.evaluation.leaky_features import leaky_features
 from motet.evaluation.notes import ranking_notes
 from motet.evaluation.report import Report
-from motet.evaluation.rules import evidence_of_rules, metric_kinds
+from motet.evaluation.rules import evidence_of_rules, metric_kinds, popularity
 from motet.evaluation.served import ServedResults, evaluate_lists
 from motet.evaluation.slices import masks
 from motet.evaluation.two_stage import TwoStage
@@ -209,8 +209,10 @@ def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Re
 
 def _list_rules(system: Recommends, train: EventLog) -> dict[str, Recommends]:
     """The rules whose lists are evaluated beside those of the system, without the same seen items."""
-    popular = Popularity(train)
-    if isinstance(system, TwoStage):
+    if not isinstance(system, TwoStage):
+        popular = Popularity(train)
+    else:
+        popular = popularity(train, *(system.model.tasks[name] for name in system.retrieves))
         popular.seen = system.seen
     return {popular.name: popular}
 

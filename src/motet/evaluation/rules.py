@@ -56,11 +56,27 @@ def metric_kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
     return (CorpusMetric,) if baseline.label is None else (PointMetric, ListMetric)
 
 
+def popularity(train: EventLog, *tasks: Task) -> Popularity:
+    """Popularity among the rows that are positives of a task: how often an item was bought, where that is predicted.
+
+    Args:
+        train: The training rows.
+        *tasks: The tasks that rank the catalogue.
+
+    Returns:
+        The rule; by all rows for several tasks, or if none of these rows is a positive.
+    """
+    batch = train.batch()
+    if len(tasks) == 1 and tasks[0].has_columns(batch) and bool((tasks[0].row_weights(batch) > 0).any()):
+        return Popularity(train, where=tasks[0].where)
+    return Popularity(train)
+
+
 def _rules(task: Task, train: EventLog) -> Iterator[tuple[str | None, Baseline]]:
     """The rules for a task, with the part of its output that each applies to."""
     metrics = task.metrics().values()
     if any(isinstance(metric, CorpusMetric) for metric in metrics):
-        yield None, Popularity(train)
+        yield None, popularity(train, task)
     own = train if task.where is None else train.take(task.rows.chosen(train.batch()))
     for kind, rule in ((PointMetric, GlobalMean), (ListMetric, _item_mean)):
         if any(isinstance(metric, kind) for metric in metrics):
