@@ -29,7 +29,7 @@ def training_progress(*, epochs: int, steps: int, done: int = 0, shown: bool = T
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         console=Console(stderr=True),
         disable=not shown,
     )

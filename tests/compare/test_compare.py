@@ -12,7 +12,7 @@ from rich.console import Console
 
 from motet.calibration import calibrated
 from motet.compare import Comparison, compare
-from motet.compare.comparison import FILE
+from motet.compare.comparison import FILE, Estimate, System
 from motet.compare.folder import TRIALS, RunFolder
 from motet.compare.rules import rules
 from motet.compare.seeded import on_seed
@@ -164,6 +164,17 @@ def test_the_table(found: Comparison) -> None:
     shown = captured.get()
     for words in ("2 seeds", "rmse", "retrieval only", "joint over specialist", "gradient cosine with", "["):
         assert words in shown
+
+
+def test_a_name_in_brackets_is_no_markup(found: Comparison) -> None:
+    estimate = Estimate(value=0.5, low=0.4, high=0.6)
+    joint = System(name="joint", kind="joint", figures={"price [eur]/rmse": estimate})
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(
+            found.model_copy(update={"systems": [joint], "headlines": {"price [eur]": "price [eur]/rmse"}}).table()
+        )
+    assert "price [eur]" in captured.get()
 
 
 def test_nothing_to_compare(project: Project, tmp_path: Path) -> None:

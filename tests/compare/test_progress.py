@@ -19,6 +19,12 @@ def test_trials_are_counted_of_all_there_will_be(
     assert not shown.out
 
 
+def test_a_name_in_brackets_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    with trial_progress(1, shown=True) as told:
+        told(Trial(0, {"weights.price [eur] [/]": 5}, "done"))
+    assert "weights.price [eur] [/]=5" in " ".join(capsys.readouterr().err.split())
+
+
 def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
     with trial_progress(3, shown=False) as told:
         told(Trial(0, {}, "done"))

@@ -32,6 +32,10 @@ def test_prints_each_figure_beside_the_rules() -> None:
     assert lines[-2:] == ["Random rows, seed 42.", "20,000 test rows."]
 
 
+def test_a_name_in_brackets_is_no_markup() -> None:
+    assert "│ price [eur] │" in str(Report({"price [eur]/rmse": 1.0}))
+
+
 def test_table_has_a_column_a_rule() -> None:
     headers = [column.header for column in REPORT.table().columns]
     assert headers == ["task", "protocol", "metric", "this", "popularity", "global mean"]

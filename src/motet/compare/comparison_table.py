@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from motet.compare.comparison import SERVED, Comparison, Estimate, System, Versus
@@ -29,7 +30,7 @@ def comparison_table(found: Comparison) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
     drawn.add_column("system")
     for key in found.headlines.values():
-        drawn.add_column(heading(key), justify="right", overflow="fold")
+        drawn.add_column(escape(heading(key)), justify="right", overflow="fold")
     last: str | None = None
     for system in found.systems:
         if last is not None and system.kind != last:
@@ -37,7 +38,7 @@ def comparison_table(found: Comparison) -> Table:
         last = system.kind
         cells = [_cell(system, name, key) for name, key in found.headlines.items()]
         if any(cells):
-            drawn.add_row(system.name, *cells, style="bold" if system.kind == "joint" else "")
+            drawn.add_row(escape(system.name), *cells, style="bold" if system.kind == "joint" else "")
     drawn.add_section()
     transfers = found.transfers
     drawn.add_row(
@@ -46,7 +47,7 @@ def comparison_table(found: Comparison) -> Table:
     for other in found.conflicts:
         cosines = [_cosine(found.conflicts.get(name.partition("/")[0], {}), other) for name in found.headlines]
         if any(cosines):
-            drawn.add_row(f"gradient cosine with {other}", *cosines)
+            drawn.add_row(f"gradient cosine with {escape(other)}", *cosines)
     if found.mean_gain is not None:
         drawn.add_row("mean gain", _percent(found.mean_gain))
     return drawn

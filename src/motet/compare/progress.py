@@ -27,7 +27,7 @@ def trial_progress(total: int | None, *, shown: bool) -> Iterator[Callable[[Tria
         MofNCompleteColumn(),
         TextColumn("trials"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}"),
+        TextColumn("{task.fields[last]}", markup=False),
         console=Console(stderr=True),
         disable=not shown,
     )

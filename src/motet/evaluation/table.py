@@ -86,7 +86,7 @@ def printed(report: Report, level: float | None = None) -> str:
         Lines of at most 100 characters.
     """
     families = dict.fromkeys(name.split(": ", 1)[0] for name in report.slices)
-    console = Console(width=WIDTH)
+    console = Console(width=WIDTH, markup=False)  # a column such as "price [eur]" is not markup
     with console.capture() as captured:
         console.print(figures(report, level))
         for family in families:
