@@ -53,6 +53,7 @@ def test_tables_of_parts() -> None:
 
 def test_an_optimizer_waits_for_the_parameters() -> None:
     kinds = offered(torch.optim.Optimizer)
+    assert {"Adagrad", "AdamW"} < kinds.keys() - {"LBFGS", "Composite"} == kinds.keys(), "what a file can declare"
     make = Part.of({"kind": "Adam", "lr": 0.5, "betas": [0.8, 0.9]}, kinds, "").make()
     weights = [torch.nn.Parameter(torch.zeros(2))]
     optimizer = make(weights)

@@ -43,8 +43,9 @@ def offered(base: type) -> dict[str, Callable[..., Any]]:
         Concrete classes by name; none if the class is not a part.
     """
     if base is torch.optim.Optimizer:
-        # motet's replace torch's of the same name; LBFGS needs a closure, which training does not give.
-        return {**_classes(torch.optim, base, but="LBFGS"), **_classes(optim, base)}
+        # motet's replace torch's of the same name. LBFGS needs a closure, which training does not give, and Composite
+        # functions, which a file cannot hold.
+        return {**_classes(torch.optim, base, but="LBFGS"), **_classes(optim, base, but="Composite")}
     if base in SINGLE:
         return {base.__name__: SINGLE[base]}
     exported = [getattr(package, name) for package in PACKAGES for name in package.__all__]
