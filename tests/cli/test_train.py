@@ -62,6 +62,7 @@ def test_without_a_rating_it_retrieves(motet: Run, files: Path) -> None:
     assert "Trained on EventLog(50 events, 8 users, 12 items); losses of the last epoch: " in out
     assert f"Saved to {files / 'model'}. Ask it: motet recommend {files / 'model'} 1\n" in out
     assert list(Recommender.load(files / "model").model.tasks) == ["retrieval"]
+    assert json.loads((files / "model" / "run.json").read_bytes())["name"] == "model"  # there is no file to name it
 
 
 def test_the_seed_decides(motet: Run, files: Path) -> None:

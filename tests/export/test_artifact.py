@@ -79,6 +79,10 @@ def test_a_record_with_numbers_that_json_has_not(shop: EventLog, tmp_path: Path)
     trained.save(tmp_path / "model", run=json.dumps({"figures": {"stars/rmse": {"value": math.nan, "low": -math.inf}}}))
     card = ServedModel.load(tmp_path / "model").describe()["card"]
     assert card["metrics"] == {"stars/rmse": {"value": None, "low": None}}
+    assert card["split"] == "unknown: the model was saved without a record of its training"
+    trained.save(tmp_path / "whole", run=json.dumps({"about": ""}))
+    card = ServedModel.load(tmp_path / "whole").describe()["card"]
+    assert card["split"] == "none: the model was trained on all rows"
     export(tmp_path / "model", tmp_path / "artifact", onnx=False)
     assert "NaN" not in (tmp_path / "artifact" / "card.json").read_text()
 

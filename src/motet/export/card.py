@@ -22,6 +22,7 @@ FORMAT = 1
 FUSION = "weighted sum of scores standardised over the candidates"
 DATA = (EVENTS, *SIDES)
 UNKNOWN = "unknown: the model was saved without a record of its training"
+UNSPLIT = "none: the model was trained on all rows"
 
 
 def read_card(recommender: Recommender, folder: Path) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def card(recommender: Recommender, folder: Path, serving: Mapping[str, str]) -> 
         "preference": model.preference is not None,
         "towers": {"user": type(model.user).__name__, "item": type(model.item).__name__},
         "data": {"sha256": digest, "events": len(log), "users": len(log.users) - 1, "items": len(log.items) - 1},
-        "split": run.get("about", UNKNOWN),
+        "split": run.get("about", UNKNOWN) or UNSPLIT,
         "rows": run.get("rows", {}),
         "seed": run.get("seed"),
         "headlines": run.get("headlines", {}),

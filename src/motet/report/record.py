@@ -203,7 +203,8 @@ class Record(_Kept):
             >>> Recommender(model, train).save("model/", run=record.to_json())  # doctest: +SKIP
         """
         found = (trained.model, trained.rows, trained.history, trained.report)
-        return cls.of(*found, name=project.name, seed=project.seed, tables=project.tables)
+        name = "model" if project.file is None else project.name
+        return cls.of(*found, name=name, seed=project.seed, tables=project.tables)
 
     @classmethod
     def read(cls, folder: str | Path) -> Self | None:
