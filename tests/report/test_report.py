@@ -33,7 +33,12 @@ def test_a_page_and_its_figures(page: Path) -> None:
             "Training: model",
             "Ten users: model",
         ),
-        *("The trade-off: sweep", "The comparison: comparison", "Joint training hurt stars.", "failed on 1 of 2 seeds"),
+        *(
+            "The trade-off: sweep",
+            "The comparison: comparison",
+            "comparison: Joint training hurt stars.",
+            "failed on 1 of 2 seeds",
+        ),
         *("3 trials were trained; 2 are on the front; 1 started", "Warning: one of them is odd.", "war &amp; peace"),
         *(
             "popularity",

@@ -65,7 +65,6 @@ def _line(system: System, headlines: Mapping[str, str]) -> list[str]:
 
 
 def _gained(found: Comparison) -> Iterator[Block]:
-    yield Text(found.verdict)
     rows = [_versus(each) for each in found.versus if each.headline]
     if rows:
         columns = ["compared with", "metric", "outcome", "joint", "other", "difference", "interval", "gain", "interval"]

@@ -109,10 +109,10 @@ def _distinct(parts: Iterable[Section]) -> Iterator[Section]:
 def _head(runs: Runs) -> Iterator[tuple[str, Sequence[str]]]:
     """The verdict, and warnings that weaken it."""
     records = {name: each.record for name, each in runs.trainings.items() if each.record is not None}
-    for compared in runs.comparisons.values():
-        yield "verdict", compared.verdict
-    for record in records.values():
-        yield "verdict", training.verdict(record)
+    verdicts = [(name, each.verdict) for name, each in runs.comparisons.items()]
+    verdicts += [(name, training.verdict(record)) for name, record in records.items()]
+    for name, (first, *more) in ((name, verdict) for name, verdict in verdicts if verdict):
+        yield "verdict", [first if len(verdicts) == 1 else f"{name}: {first}", *more]
     doubts = dict.fromkeys(warning for each in runs.comparisons.values() for warning in each.warnings)
     doubts |= dict.fromkeys(warning for record in records.values() for warning in record.warnings)
     if doubts:
