@@ -12,11 +12,17 @@ import pytest
 from motet import EventLog, FeatureTower, Model, Recommender, Schema, calibrate, evaluate, fit
 from motet.balancers import Uncertainty
 from motet.errors import ConfigError
-from motet.tasks import Catalogue, Rating, Retrieval, WithContext
+from motet.optim import Composite
+from motet.tasks import Catalogue, InBatch, Rating, Retrieval, WithContext
+from motet.towers import HistoryTower, SequenceTower
 
 TABLE = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [3.0, 5.0, 4.0]})
 LOG = EventLog.read(TABLE, Schema(signals=("rating",)))
 READ = "DataFrame(...) must be of type EventLog; pass EventLog.read(...)"
+
+
+class Own(Catalogue):
+    """A pool that motet does not know."""
 
 
 def model(**changed: Any) -> Model:
@@ -34,8 +40,25 @@ def trained(**arguments: Any) -> object:
     [
         (lambda: Retrieval(pool="catalogue"), "pool='catalogue' must be of type Pool; write pool=Catalogue()"),
         (lambda: Retrieval(pool=Catalogue), "pool is the class Catalogue; write pool=Catalogue()"),
+        (lambda: Retrieval(pool=Own), "pool is the class Own; write pool=Own()"),
         (lambda: Retrieval(pool="all"), "pool='all' must be of type Pool; pass one of Catalogue(), InBatch()"),
         (lambda: WithContext("Event", ["price"]), "task='Event' must be of type PairTask; write task=Event(...)"),
+        (lambda: WithContext(Rating(), "price"), "context='price' must be of type list or tuple; write a list of co"),
+        (lambda: InBatch(extra="uniform"), "extra='uniform' says no number; write how many to draw, such as extra={'u"),
+        (lambda: SequenceTower("user_id", LOG.items), "entities='user_id' must be of type Entities; pass log.users or"),
+        (
+            lambda: SequenceTower(LOG.users, "items"),
+            "items='items' must be of type Entities or Embedding or int; pass l",
+        ),
+        (
+            lambda: HistoryTower(LOG.users, "items"),
+            "others='items' must be of type Entities or list or tuple; pass log.",
+        ),
+        (lambda: Composite(LOG, []), "model=EventLog(...) must be of type Module; pass the model itself"),
+        (
+            lambda: Composite(model(), [("Adam", None)]),
+            "parts[0][0]='Adam' must be of type Callable; pass what makes one",
+        ),
         (lambda: FeatureTower(LOG), "entities=EventLog(...) must be of type Entities; pass log.users or log.items"),
         (lambda: model(user="FeatureTower"), "user='FeatureTower' must be of type Tower; write user=FeatureTower(...)"),
         (

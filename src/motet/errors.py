@@ -115,9 +115,9 @@ def check_types(kind: type | UnionType, fix: str = "", /, **arguments: object) -
 
 
 def _wrong_type(name: str, value: object, kinds: list[type], fix: str) -> str:
+    if isinstance(value, type) and issubclass(value, tuple(kinds)) and not inspect.isabstract(value):
+        return f"{name} is the class {value.__name__}; write {name}={_call(value)}"
     made = {each.__name__: _call(each) for kind in kinds for each in _concrete(kind)}
-    if isinstance(value, type) and value.__name__ in made:
-        return f"{name} is the class {value.__name__}; write {name}={made[value.__name__]}"
     types = " or ".join(kind.__name__ for kind in kinds)
     return f"{name}={_shown(value)} must be of type {types}; {fix or _one_of(made, name, value)}"
 
@@ -142,7 +142,7 @@ def _call(kind: type) -> str:
     """What makes an object of a class."""
     if hasattr(kind, "read"):
         return f"{kind.__name__}.read(...)"
-    arguments = inspect.signature(kind).parameters.values()
+    _, *arguments = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]  # the class's own
     starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of classes without a constructor
     needed = [each for each in arguments if each.default is each.empty and each.kind not in starred]
     return f"{kind.__name__}({'...' if needed else ''})"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from motet.errors import ConfigError
+from motet.errors import ConfigError, check_types
 from motet.optim.base import recompute
 
 Optimizer = torch.optim.Optimizer
@@ -29,7 +29,8 @@ class Composite(Optimizer):
             parameter name, the parameters themselves, or None for all that no other part takes. A part may be empty.
 
     Raises:
-        ConfigError: If a parameter belongs to two parts or none, or to another model, or two parts take the rest.
+        ConfigError: If the model or an optimizer is something else, a parameter belongs to two parts or none, or to
+            another model, or two parts take the rest.
 
     Source:
         TensorFlow Recommenders' `CompositeOptimizer`; Cheng et al., "Wide & Deep Learning for Recommender Systems",
@@ -54,6 +55,9 @@ class Composite(Optimizer):
     def __init__(
         self, model: nn.Module, parts: Sequence[tuple[Callable[[list[nn.Parameter]], Optimizer], Which]]
     ) -> None:
+        check_types(nn.Module, "pass the model itself", model=model)
+        makers = {f"parts[{at}][0]": make for at, (make, _) in enumerate(parts)}
+        check_types(Callable, "pass what makes one", **makers)  # type: ignore[arg-type]  # a type to isinstance
         chosen = _divide(model, [which for _, which in parts])
         self.optimizers = [make(part) for (make, _), part in zip(parts, chosen, strict=True) if part]
         super().__init__([parameter for part in chosen for parameter in part], {})

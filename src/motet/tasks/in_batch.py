@@ -59,6 +59,10 @@ class InBatch(Pool):
         spare: Spare = "nothing",
         hardest: int | None = None,
     ) -> None:
+        if isinstance(extra, str):
+            raise ConfigError(
+                f"extra={extra!r} says no number; write how many to draw, such as extra={{{extra!r}: 100}}"
+            )
         super().__init__(spare=spare, hardest=hardest)
         self.draws = dict(extra) if isinstance(extra, Mapping) else {}
         for name, draws in self.draws.items():

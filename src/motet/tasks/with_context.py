@@ -39,7 +39,7 @@ class WithContext(PairTask):
         vectors: Whether the head reads its usual input, the pair of vectors or the output of a trunk, too.
 
     Raises:
-        ConfigError: If the task is no `PairTask`, or there are no columns.
+        ConfigError: If the task is no `PairTask`, the context is no list, or there are no columns.
 
     Example:
         >>> from motet.tasks import Event
@@ -49,6 +49,7 @@ class WithContext(PairTask):
 
     def __init__(self, task: PairTask, context: Sequence[str], *, vectors: bool = True) -> None:
         check_types(PairTask, task=task)
+        check_types(list | tuple, "write a list of columns, such as context=['price']", context=context)
         super().__init__(task.name, needs=task.needs, where=task.where, product=task.product)
         if not context:
             raise ConfigError(f"WithContext({task.name!r}) has no columns; name at least one, or use the task itself")

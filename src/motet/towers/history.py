@@ -16,7 +16,7 @@ from motet.data.expression import Expression
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.visitors import Visitors
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError, DataError, check_types
 from motet.layers import Combine, Embedding
 from motet.towers.encoders import Features, chosen
 from motet.towers.featured import FeaturedTower
@@ -92,6 +92,7 @@ class HistoryTower(FeaturedTower):
         self.entities = entities
         self.reads = tuple(names)
         self.dim = dim
+        check_types(Entities | list | tuple, "pass log.items for users, log.users for items", others=others)
         key, size = (others.key, len(others)) if isinstance(others, Entities) else others
         if key == entities.key:
             raise ConfigError(

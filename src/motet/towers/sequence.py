@@ -13,7 +13,7 @@ from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.data.recent import check_recent, latest
 from motet.data.visitors import Visitors
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError, DataError, check_types
 from motet.layers import Embedding
 from motet.layers.sequence import Encoding, sequence_encoder
 from motet.towers.base import Tower
@@ -39,8 +39,8 @@ class SequenceTower(Tower):
         dropout: Share of values set to 0 in training: of the items' vectors, and in the attention after each step.
 
     Raises:
-        ConfigError: If the shared table has another width, the encoder is unknown, the heads cannot share `dim`, or a
-            number is out of range.
+        ConfigError: If the entities or items are something else, the shared table has another width, the encoder is
+            unknown, the heads cannot share `dim`, or a number is out of range.
 
     Source:
         Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016; Kang & McAuley,
@@ -75,6 +75,8 @@ class SequenceTower(Tower):
         heads: int = 2,
         dropout: float = 0.0,
     ) -> None:
+        check_types(Entities, "pass log.users or log.items", entities=entities)
+        check_types(Entities | Embedding | int, "pass log.items, or item.ids of the item tower", items=items)
         super().__init__()
         self.entities = entities
         self.dim = dim
