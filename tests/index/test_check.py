@@ -47,6 +47,24 @@ def test_cells_are_kept_where_vectors_lie_in_clusters(
         assert index.probes <= len(index.codes.cells) // 8 or not parted
 
 
+def test_what_users_have_seen_is_left_out_when_an_index_is_tuned(
+    indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor],
+) -> None:
+    index, exact, queries = indexes
+    best = exact.search(queries, 200).rows
+    seen = [line[:size] for line, size in zip(best, range(0, 210, 7), strict=True)]  # none to all of them
+    seen[-1] = torch.arange(6_000)  # so that nothing can be found
+    index = ApproximateIndex(exact.vectors, cells=30)
+    tune(index, queries, 20, recall=0.95, truth=exact)
+    without = index.probes
+    assert check(index, queries, 20, truth=exact, exclude=[*best]).recall < 0.95
+    tune(index, queries, 20, recall=0.95, truth=exact, exclude=[*best])
+    assert index.probes > without
+    assert check(index, queries, 20, truth=exact, exclude=[*best]).recall >= 0.95
+    tune(index, queries, 20, recall=0.95, truth=exact, exclude=seen)
+    assert check(index, queries, 20, truth=exact, exclude=seen).recall >= 0.95
+
+
 def test_heads_and_added_rows_are_tuned_for(indexes: tuple[ApproximateIndex, ExactIndex, torch.Tensor]) -> None:
     _, exact, queries = indexes
     index = ApproximateIndex(exact.vectors, cells=30)

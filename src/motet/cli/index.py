@@ -30,7 +30,7 @@ def index(
     """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
 
     It is put into the folder of the model, and travels with it when the model is exported; without one, searches are
-    exact. The figures are those of 200 of the users. Build the index again after you train the model again.
+    exact. The figures are those of 200 of the users, who are not recommended what they have seen. Build the index again after you train the model again.
 
     [bold]Examples[/bold]
 
@@ -68,7 +68,8 @@ def _build(recommender: Recommender, model: Path, k: int, recall: float, of: str
     check_free(model)
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
-    index = fitted(exact.vectors, _queries(recommender), k, recall=recall, truth=exact)
+    queries, seen = _queries(recommender)
+    index = fitted(exact.vectors, queries, k, recall=recall, truth=exact, exclude=seen)
     put_index(model, index, of=of)
     ranker.index = index
 
@@ -77,9 +78,9 @@ def _figures(recommender: Recommender, k: int) -> dict[str, float]:
     from motet.index import ExactIndex
     from motet.index.check import check
 
-    index, queries = recommender.ranker.index, _queries(recommender)
+    index, (queries, seen) = recommender.ranker.index, _queries(recommender)
     exact = ExactIndex(index.vectors)
-    mine, truth = check(index, queries, k, truth=exact), check(exact, queries, k, truth=exact)
+    mine, truth = (check(each, queries, k, truth=exact, exclude=seen) for each in (index, exact))
     return {
         "items": len(index),
         "k": k,
@@ -91,8 +92,8 @@ def _figures(recommender: Recommender, k: int) -> dict[str, float]:
     }
 
 
-def _queries(recommender: Recommender) -> Tensor:
-    """What users ask the index, evenly spread over those whom training knows."""
+def _queries(recommender: Recommender) -> tuple[Tensor, list[Tensor]]:
+    """What users ask the index and what they have seen, evenly spread over those whom training knows."""
     from motet.errors import ConfigError
 
     scorer = recommender.scorer
@@ -103,4 +104,4 @@ def _queries(recommender: Recommender) -> Tensor:
     rows = scorer.known.nonzero()[:, 0]
     some = rows[:: max(1, len(rows) // USERS)][:USERS]
     askers = recommender.fold_in(recommender.users.vocab.decode_list(some))
-    return scorer.queries(askers)
+    return scorer.queries(askers), [line - 1 for line in askers.seen]  # row r of an index is item row r + 1

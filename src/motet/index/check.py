@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError
@@ -37,7 +38,13 @@ class Checked(NamedTuple):
     p99_ms: float
 
 
-def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, truth: Index) -> Checked:
+Lines = Sequence[Int[Tensor, " _"]] | None
+"""Rows that each query must not find, such as the items a user has seen."""
+
+
+def check(
+    index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, truth: Index, exclude: Lines = None
+) -> Checked:
     r"""Search for one query after the other, and compare with what an exact search finds.
 
     $$ recall@k = |found \cap best| / |best| $$
@@ -47,6 +54,8 @@ def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, tru
         queries: At least one.
         k: How many rows each asks for.
         truth: An exact index.
+        exclude: What each query must not find. What a user has seen is often the best of all: without it more cells
+            have to be looked at for as many of the rest.
 
     Returns:
         Recall and times.
@@ -62,13 +71,14 @@ def check(index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, tru
     if not len(queries):
         raise ConfigError("there is no query to check an index with; give at least one")
     index.search(queries[:1], k)  # the first search pays for what later ones find in place
-    times, hits = [], []
-    for query in queries.split(1):
+    times, found = [], []
+    for query, line in _asked(queries, exclude):
         start = time.perf_counter()
-        hits.append(index.search(query, k))
+        hits = index.search(query, k, exclude=line)
         times.append(time.perf_counter() - start)
+        found += _rows(hits)
     p50, p99 = (float(1e3 * quantile) for quantile in np.quantile(times, [0.5, 0.99]))
-    return Checked(_recall(hits, _each(truth.search(queries, k))), p50, p99)
+    return Checked(_recall(found, _rows(truth.search(queries, k, exclude=exclude))), p50, p99)
 
 
 def fitted(
@@ -78,6 +88,7 @@ def fitted(
     *,
     recall: float,
     truth: ExactIndex,
+    exclude: Lines = None,
 ) -> ApproximateIndex:
     """An approximate index that reaches a recall; with cells where few of them have to be looked at.
 
@@ -87,6 +98,7 @@ def fitted(
         k: How many rows each asks for.
         recall: In (0, 1].
         truth: Of the same vectors.
+        exclude: As in `check`.
 
     Returns:
         The index, tuned.
@@ -96,16 +108,22 @@ def fitted(
     """
     cells = min(len(vectors), 1 << round(math.log2(CELLS * math.sqrt(max(1, len(vectors))))))
     index = ApproximateIndex(vectors, cells=max(1, cells))
-    tune(index, queries, k, recall=recall, truth=truth)
+    tune(index, queries, k, recall=recall, truth=truth, exclude=exclude)
     if index.probes * FEW <= cells:
         return index
     index = ApproximateIndex(vectors)
-    tune(index, queries, k, recall=recall, truth=truth)
+    tune(index, queries, k, recall=recall, truth=truth, exclude=exclude)
     return index
 
 
 def tune(
-    index: ApproximateIndex, queries: Float[Tensor, "n *heads width"], k: int, *, recall: float, truth: ExactIndex
+    index: ApproximateIndex,
+    queries: Float[Tensor, "n *heads width"],
+    k: int,
+    *,
+    recall: float,
+    truth: ExactIndex,
+    exclude: Lines = None,
 ) -> None:
     """Set as few cells to look at, and as short a shortlist to within a quarter, as reach a recall.
 
@@ -117,6 +135,7 @@ def tune(
         k: How many rows each asks for.
         recall: In (0, 1].
         truth: Of the same vectors.
+        exclude: As in `check`.
 
     Raises:
         ConfigError: If the recall is not above 0 and at most 1, or there is no query.
@@ -125,22 +144,32 @@ def tune(
         raise ConfigError(f"recall={recall}; it must be above 0 and at most 1")
     if not len(queries):
         raise ConfigError("there is no query to tune an index with; give at least one")
-    best = _each(truth.search(queries, k))
+    best, asked = _rows(truth.search(queries, k, exclude=exclude)), _asked(queries, exclude)
     if index.codes is not None:
         index.probes = _probes(index.codes, queries, best, (3 + recall) / 4)
     index.shortlist = FIRST
-    while _recall([index.search(query, k) for query in queries.split(1)], best) < recall:
+    while _recall(_found(index, asked, k), best) < recall:
         index.shortlist += index.shortlist // 4  # ends, because a shortlist of many rows is an exact search
 
 
-def _each(hits: Hits) -> list[Hits]:
-    """An answer a query."""
-    return [Hits(*line) for line in zip(hits.rows.split(1), hits.scores.split(1), strict=True)]
+def _asked(queries: Tensor, exclude: Lines) -> list[tuple[Tensor, Lines]]:
+    """One query after the other, with its line."""
+    lines = [None] * len(queries) if exclude is None else [[line] for line in exclude]
+    return list(zip(queries.split(1), lines, strict=True))
 
 
-def _probes(codes: Codes, queries: Tensor, best: list[Hits], share: float) -> int:
+def _found(index: Index, asked: Sequence[tuple[Tensor, Lines]], k: int) -> list[Tensor]:
+    return [rows for query, line in asked for rows in _rows(index.search(query, k, exclude=line))]
+
+
+def _rows(hits: Hits) -> list[Tensor]:
+    """The rows of each answer, without what fills it up."""
+    return [line[line >= 0] for line in hits.rows]
+
+
+def _probes(codes: Codes, queries: Tensor, best: list[Tensor], share: float) -> int:
     """The fewest cells that hold a share of what is to be found."""
-    places = [_places(codes, query, hits.rows[0]) for query, hits in zip(queries, best, strict=True)]
+    places = [_places(codes, query, rows) for query, rows in zip(queries, best, strict=True)]
     nothing = torch.zeros(0, len(codes.cells))
     reached = torch.cat(
         [nothing, *(line.bincount(minlength=len(codes.cells))[None] / len(line) for line in places if len(line))]
@@ -155,6 +184,10 @@ def _places(codes: Codes, query: Tensor, rows: Tensor) -> Tensor:
     return codes.places(heads, known.expand(len(heads), -1)).amin(0)
 
 
-def _recall(found: list[Hits], best: list[Hits]) -> float:
-    shares = [torch.isin(b.rows, a.rows).double().mean() for a, b in zip(found, best, strict=True)]
+def _recall(found: list[Tensor], best: list[Tensor]) -> float:
+    """The mean share over queries; where nothing may be found, nothing is missed."""
+    shares = [
+        torch.isin(b, a).double().mean() if len(b) else torch.ones((), dtype=torch.float64)
+        for a, b in zip(found, best, strict=True)
+    ]
     return float(torch.stack(shares).mean())
