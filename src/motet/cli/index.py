@@ -30,7 +30,8 @@ def index(
     """Make an approximate index of a saved model, fast enough for millions of items; from then on it is used.
 
     It is put into the folder of the model, and travels with it when the model is exported; without one, searches are
-    exact. The figures are those of 200 of the users, who are not recommended what they have seen. Build the index again after you train the model again.
+    exact. The figures are those of 200 of the users, who are not recommended what they have seen. Build the index again
+    after you train the model again.
 
     [bold]Examples[/bold]
 
