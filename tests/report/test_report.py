@@ -55,7 +55,9 @@ def test_a_page_and_its_figures(page: Path) -> None:
     drawn = {file.stem: file.suffix for file in (page.parent / "figures").glob("*.svg")}
     assert drawn.keys() == {file.stem for file in (page.parent / "figures").glob("*.png")}
     assert {"sweep-front-stars-rmse-retrieval-unseen-ndcg-10", "model-loss-stars", "model-gradient"} <= drawn.keys()
-    assert "var(--" not in (page.parent / "figures" / "model-gradient.svg").read_text()
+    share = (page.parent / "figures" / "model-gradient.svg").read_text()
+    assert "var(--" not in share
+    assert ">Share of the gradient, by task</text>" in share
 
 
 def test_simple_rules_stand_beside_every_slice(model: Path) -> None:

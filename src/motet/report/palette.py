@@ -49,6 +49,7 @@ CONFIG: Mapping[str, Any] = {
     "range": {"category": SERIES},
     "rule": {"color": TEXT},
     "text": {"color": TEXT, "fontSize": 12},
+    "title": {"color": TEXT, "anchor": "start", "fontSize": 13, "offset": 12},
 }
 
 

@@ -61,7 +61,7 @@ def _files(html: str, parts: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
     version = vega_lite()
     yield PAGE, html.encode()
     for figure in figures(parts):
-        spec = json.dumps(in_light({**figure.spec, "width": WIDTH}))
+        spec = json.dumps(in_light({**figure.spec, "width": WIDTH, "title": figure.title}))  # no caption goes with it
         svg = drawn.vegalite_to_svg(spec, vl_version=version)
         yield f"{FIGURES}/{figure.name}.svg", svg.encode()
         yield f"{FIGURES}/{figure.name}.png", drawn.svg_to_png(svg, scale=SCALE)
