@@ -182,7 +182,8 @@ def test_nothing_to_compare(project: Project, tmp_path: Path) -> None:
         compare(project.changed({"weights.retrieval": 0.0}), folder=tmp_path / "a", **FAST)
     with pytest.raises(ConfigError, match="has no test rows; add a table"):
         compare(project.changed({"split": None}), folder=tmp_path / "a", **FAST)
-    for name, value, told in (("seeds", 0, "at least one"), ("level", 2, "between 0 and 1"), ("draws", 1, "two")):
+    wrong = (("seeds", 0, "at least one"), ("level", 2, "between 0 and 1"), ("draws", 1, "two"), ("jobs", 0, "jobs=0;"))
+    for name, value, told in wrong:
         with pytest.raises(ConfigError, match=told):
             compare(project, folder=tmp_path / "a", **{**FAST, name: value})
     assert not (tmp_path / "a").exists()

@@ -159,6 +159,9 @@ def test_mistakes(project: Project, tmp_path: Path) -> None:
         sweep(project, sampler="tpe", weights=3, folder=tmp_path, progress=False)
     with pytest.raises(ConfigError, match="trials=0; a sweep trains at least one"):
         sweep(project, trials=0, folder=tmp_path, progress=False)
+    with pytest.raises(ConfigError, match="jobs=0; it must be at least 1"):
+        sweep(project, jobs=0, folder=tmp_path / "a", progress=False)
+    assert not (tmp_path / "a").exists()
     alone = project.changed({"tasks": ["Retrieval"], "weights": {}})
     with pytest.raises(ConfigError, match=r"the only task.s weight changes nothing; name settings to try"):
         sweep(alone, sampler="tpe", folder=tmp_path, progress=False)

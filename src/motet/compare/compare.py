@@ -86,9 +86,10 @@ def compare(
         contender, seed = named[trial.settings["system"]], given[trial.settings["seed"]]
         return on_seed, (trial, declaration, contender, seed, draws)
 
+    crew = workers(jobs, None)  # first: it raises, and a folder that holds a run admits no other
     with (
         RunFolder(folder, plan) as held,
-        workers(jobs, None) as at_work,
+        crew as at_work,
         trial_progress(len(ways), shown=progress) as told,
     ):
         trials = run(held, at_work, propose=listed(ways), call=call, told=told, most=len(ways))

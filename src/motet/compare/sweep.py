@@ -104,9 +104,10 @@ def sweep(
         **{"seeds": seeds, "seed": seed, "units": units},
     }
     drawn = [project.seed] if seeds is None else list(seeds)
+    crew = workers(jobs, ray)  # first: it raises, and a folder that holds a run admits no other
     with (
         RunFolder(folder, plan) as held,
-        workers(jobs, ray) as at_work,
+        crew as at_work,
         trial_progress(total, shown=progress) as told,
     ):
         held.beside(yardstick.beside, yardstick.notes)

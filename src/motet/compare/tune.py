@@ -161,10 +161,11 @@ def tune(
         **{"project": declaration.tables, "data": fingerprints(project)},
         **{"objective": objective, "over": over, "rungs": rungs, "seed": seed},
     }
+    crew = workers(jobs, None)  # first: it raises, and a folder that holds a run admits no other
     with (
         TemporaryDirectory() as nowhere,
         RunFolder(nowhere if folder is None else folder, plan) as held,
-        workers(jobs, None) as at_work,
+        crew as at_work,
         trial_progress(trials, shown=progress) as told,
     ):
         start = _start(held, at_work, declaration, project.seed)
