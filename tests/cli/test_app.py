@@ -38,7 +38,7 @@ def test_help_teaches_by_example(motet: Run, command: str) -> None:
     [
         (["recommend", "--colour"], "No such option: --colour"),
         (["recommend", "model", 3, "-k", "many"], "Invalid value for '-k': "),
-        (["recommend", "model"], "Missing argument 'USER...'. See motet recommend --help"),
+        (["predict", "model"], "Missing argument 'USER'. See motet predict --help"),
         (["recomend"], "No such command 'recomend'. Did you mean 'recommend'? See motet --help"),
     ],
 )
