@@ -157,6 +157,14 @@ def test_a_query_that_breaks_a_rule(ask: Caller, path: str) -> None:
     ask.refused(422, "GET", path)
 
 
+def test_a_parameter_that_a_route_does_not_have(ask: Caller) -> None:
+    error = ask.refused(422, "GET", "/v1/items?serach=x")
+    assert error["message"] == "no parameter 'serach'; did you mean 'search'? Parameters: search, limit, offset, ids."
+    assert error["field"] == "serach"
+    error = ask.refused(422, "POST", "/v1/recommend?k=3", {"user": 3})
+    assert error["message"] == "no parameter 'k'. This route takes none."
+
+
 @pytest.mark.parametrize(
     "path",
     [

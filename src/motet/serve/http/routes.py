@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from motet.client import answers
+from motet.errors import did_you_mean
 from motet.serve.bodies import EventsBody, ModelsBody, Name, RecommendBody, ScoreBody, SimilarBody
 from motet.serve.http.guard import no_token
 from motet.serve.http.openapi import refusals, text
@@ -82,9 +83,30 @@ class Scope:
             raise Problem(403, f"the token does not have the scope {self.name!r}", code="wrong_scope")
 
 
+async def known_query(request: Request) -> None:
+    """Refuse parameters in the address that the route does not have.
+
+    Args:
+        request: The request.
+
+    Raises:
+        Problem: If there is one (422).
+    """
+    names = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params if request.url.query else ():
+        if name not in names:
+            listed = f"Parameters: {', '.join(names)}." if names else "This route takes none."
+            raise Problem(422, f"no parameter {name!r}{did_you_mean(name, names)} {listed}", field=name)
+
+
 ASKED = refusals(400, 401, 403, 404, 413, 422, 503)
 LOOKED_UP = refusals(401, 403, 404, 422, 503)
-reading = APIRouter(prefix="/v1", tags=["Ask and look up"], dependencies=[Depends(Scope("read"))], responses=LOOKED_UP)
+reading = APIRouter(
+    prefix="/v1",
+    tags=["Ask and look up"],
+    dependencies=[Depends(Scope("read")), Depends(known_query)],
+    responses=LOOKED_UP,
+)
 writing = APIRouter(prefix="/v1", tags=["Tell"], dependencies=[Depends(Scope("write"))], responses=ASKED)
 CHANGED = refusals(400, 401, 403, 409, 413, 422, 503)
 administering = APIRouter(prefix="/v1", tags=["Administer"], dependencies=[Depends(Scope("admin"))])
