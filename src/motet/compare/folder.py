@@ -16,6 +16,7 @@ from typing import Any, Self
 from motet.artifact.folder import MANIFEST
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
+from motet.whole_file import whole_file
 
 PLAN, RULES, TRIALS, LOCK = "plan.json", "rules.json", "trials.jsonl", "lock"
 
@@ -183,10 +184,8 @@ def write_whole(file: Path, text: str) -> None:
     Raises:
         ArtifactError: If the file cannot be written.
     """
-    unfinished = file.with_name(file.name + ".unfinished")
-    with _writing(file.parent):
+    with _writing(file.parent), whole_file(file) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, file)
 
 
 @contextmanager
