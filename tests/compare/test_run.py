@@ -173,7 +173,7 @@ def test_one_run_only_in_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("call", ["fsync", "replace", "open", "write"])
 def test_a_full_disk_keeps_what_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """The plan, the rules, a trial: whichever it hits, the error says what to do, and the run goes on from there."""
-    real, left = getattr(os, call), [0 if call in ("open", "write") else 1 if call == "replace" else 5]
+    real, left = getattr(os, call), [0 if call in ("open", "write") else 1 if call == "replace" else 7]
 
     def full(*arguments: Any, **more: Any) -> Any:
         left[0] -= 1
