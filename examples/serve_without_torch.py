@@ -37,21 +37,20 @@ def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     programs = {name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("user", "rank")}
     arrays = ("vectors", "candidates", "seen", "seen_ends")
     vectors, items, seen, ends = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays)
-    users = ["", *map(str, ids["users"])]
-    row = users.index(user) if user in users else 0  # row 0 is the unknown user
+    row = {str(id): row for row, id in enumerate(ids["users"], 1)}.get(user, 0)  # row 0 is the unknown user
     told = {"preference": np.zeros(len(about["preference"]), np.float32)} if about["preference"] else {}
     vector, query = programs["user"].run(["vector", "query"], {"user": np.array([row]), **told})
     reach = (items @ query.reshape(-1, items.shape[1]).T).max(1)  # the best head counts
     reach[[0, *seen[ends[row - 1] : ends[row]]]] = -np.inf
     found = np.argsort(-reach, kind="stable")[: min(candidates, np.isfinite(reach).sum())]
-    rows, vector = np.full(len(found), row), np.repeat(vector, len(found), 0)
-    pairs = {"user_vector": vector, "item_vector": vectors[found], "user": rows, "item": found}
+    pairs = {"user_vector": np.repeat(vector, len(found), 0), "item_vector": vectors[found]}
+    pairs |= {"user": np.full(len(found), row), "item": found}
     scores = programs["rank"].run(list(about["scores"].values()), pairs)
-    weights, by_task = about["fusion"]["weights"], dict(zip(about["scores"], scores, strict=True))
-    fused = sum(weights[task] * (each - each.mean()) / (each.std() or 1) for task, each in by_task.items())
+    weights, tasks = about["fusion"]["weights"], dict(zip(about["scores"], scores, strict=True))
+    fused = sum(weights[task] * (each - each.mean()) / (each.std() or 1) for task, each in tasks.items())
     for place in np.argsort(-fused, kind="stable")[:k]:
-        shown = ", ".join(f"{task} {each[place]:.3f}" for task, each in by_task.items())
-        print(f"{ids['items'][found[place] - 1]}\t{fused[place]:.4f}\t{shown}")
+        shown = (f"{task} {each[place]:.3f}" for task, each in tasks.items())
+        print(ids["items"][found[place] - 1], f"{fused[place]:.4f}", *shown, sep="\t")
 
 
 if __name__ == "__main__":
