@@ -61,6 +61,15 @@ def test_a_call_that_cannot_begin_blocks_nobody(monkeypatch: pytest.MonkeyPatch)
             pool.submit(os.getpid)
 
 
+@pytest.fixture
+def obeying_ctrl_c() -> Iterator[None]:
+    """Obey it also where tests run in the background of a shell, which makes programs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("obeying_ctrl_c")
 def test_ctrl_c_reaches_no_process_and_ends_this_one_when_they_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
     submit = ProcessPoolExecutor.submit
 
