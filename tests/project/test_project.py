@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import tomlkit
 import torch
 
+from motet.compare.fingerprint import fingerprints
 from motet.errors import ConfigError, DataError
 from motet.project import Project
+from motet.project.rewrite import rewrite
 from motet.tasks import Rating, Retrieval
 
 from .conftest import Tables
@@ -40,6 +43,29 @@ def test_the_same_file_gives_the_same_model(folder: Path, tables: Tables) -> Non
     assert first.report is not None
     assert second.report is not None
     assert first.report["stars/rmse"] == second.report["stars/rmse"]
+
+
+def test_pretrained_vectors_come_from_a_file_beside_the_project(folder: Path, tables: Tables) -> None:
+    log = project(folder, tables).log()
+    ids = log.items.vocab.ids
+    vectors = pl.DataFrame({log.items.key: ids, "x": range(len(ids)), "y": [1.5] * len(ids)})
+    vectors.write_parquet(folder / "vectors.parquet")
+    tower = {"kind": "PretrainedTower", "vectors": "vectors.parquet", "dim": 4}
+    given = {**tables, "towers": {**tables.get("towers", {}), "item": tower}}
+    found = project(folder, given, "training.epochs=1")
+    held = found.train(progress=False).model.item.vectors
+    assert held[1:].tolist() == [[float(number), 1.5] for number in range(len(ids))]
+    before = fingerprints(found)
+    assert "vectors of the item tower" in before
+    (folder / "away").mkdir()
+    rewrite(folder / "shop.toml", {}, output=folder / "away" / "shop.toml")
+    moved = Project.read(folder / "away" / "shop.toml")
+    assert fingerprints(moved) == before
+    vectors.with_columns(y=pl.lit(2.5)).write_parquet(folder / "vectors.parquet")
+    assert fingerprints(moved) != before
+    (folder / "vectors.parquet").unlink()
+    with pytest.raises(DataError, match=r"shop.toml \[towers.item\]: there is no file .*vectors.parquet"):
+        found.model(log)
 
 
 def test_the_test_rows_judge(folder: Path, tables: Tables) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.testing import check_tower
 from motet.towers import PretrainedTower
-from motet.towers.pretrained import aligned
+from motet.towers.pretrained import aligned, read_vectors
 
 LINES = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
 
@@ -98,3 +99,42 @@ def test_vectors_that_were_not_aligned(items: Entities) -> None:
         match=r"vectors of shape \(3, 3\) are not one line for each of the 6 rows of 'item_id', the unknown",
     ):
         PretrainedTower(items, torch.tensor(LINES).float())
+
+
+TABLES = {
+    "columns": {"item_id": [3, 99, 1], "a": [0.5, 0.0, 2.0], "b": [1, 0, 3]},
+    "lists": {"item_id": [3, 99, 1], "vector": [[0.5, 1.0], [0.0, 0.0], [2.0, 3.0]]},
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "array"])
+def test_vectors_from_a_file(items: Entities, tmp_path: Path, kind: str, suffix: str) -> None:
+    table, file = pl.DataFrame(TABLES[kind]), tmp_path / f"vectors.{suffix.replace('array', 'parquet')}"
+    if suffix == "array" and kind == "lists":
+        table = table.with_columns(pl.col("vector").list.to_array(2))
+    table.write_ipc(file) if suffix == "arrow" else table.write_parquet(file)
+    read = read_vectors(items, file)
+    assert torch.equal(read.nan_to_num(9), aligned(items, [3, 1], np.array([[0.5, 1.0], [2.0, 3.0]])).nan_to_num(9))
+    assert torch.equal(PretrainedTower(items, str(file), dim=4).vectors.nan_to_num(9), read.nan_to_num(9))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"item": [1], "a": [1.0]}, "column 'item_id' is not in vectors.parquet"),
+        ({"item_id": [1]}, "vectors.parquet has ids alone; beside the ids, write one column of lists of numbers"),
+        ({"item_id": [1], "a": [1.0], "b": ["x"]}, "has a column 'b' of type String; beside the ids"),
+        ({"item_id": [1], "a": [1.0], "b": [[1.0]]}, r"has a column 'b' of type List\(Float64\); beside the ids"),
+        (
+            {"item_id": [1, 2], "a": [[1.0], [1.0, 2.0]]},
+            "column 'a' of vectors.parquet holds lists of 1, 2 numbers; write one length",
+        ),
+        ({"item_id": [1, 2], "a": [[1.0], None]}, r"the vector of 'item_id' 2 \(line 1\) holds NaN or infinity"),
+        ({"item_id": [1, 2], "a": [1.0, None]}, r"the vector of 'item_id' 2 \(line 1\) holds NaN or infinity"),
+    ],
+)
+def test_files_that_hold_no_vectors(items: Entities, tmp_path: Path, table: dict[str, Any], message: str) -> None:
+    pl.DataFrame(table).write_parquet(tmp_path / "vectors.parquet")
+    with pytest.raises(DataError, match=message):
+        read_vectors(items, tmp_path / "vectors.parquet")

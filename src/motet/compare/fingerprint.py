@@ -42,7 +42,8 @@ def _places(project: Project) -> dict[str, Path]:
     """Files, and folders of Parquet files, by name."""
     named = project.document.data.model_dump(exclude_none=True)
     further = {f"mix {row}": log.events for row, log in enumerate(project.document.mix, 1)}
-    return {name: project.path(written) for name, written in {**named, **further}.items()}
+    vectors = {f"vectors of the {side} tower": file for side, file in project.document.towers.files().items()}
+    return {name: project.path(written) for name, written in {**named, **further, **vectors}.items()}
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -66,6 +66,11 @@ class Towers(_Table):
     user: Any = "FeatureTower"
     item: Any = "FeatureTower"
 
+    def files(self) -> dict[str, str]:
+        """The files with pretrained vectors, by `user` and `item`."""
+        tables = {name: table for name, table in self if isinstance(table, dict)}
+        return {name: table["vectors"] for name, table in tables.items() if isinstance(table.get("vectors"), str)}
+
 
 class Document(_Table):
     """Everything a project file says.

@@ -97,6 +97,8 @@ class Project:
         towers = offered(Tower)
         self.user = self._part(document.towers.user, towers, "towers.user")
         self.item = self._part(document.towers.item, towers, "towers.item")
+        for side, written in document.towers.files().items():
+            getattr(self, side).given["vectors"] = str(self.path(written))
         tasks = offered(Task)
         self.tasks = [Part.of(raw, tasks, f"{self.name} [[tasks]] {row}") for row, raw in enumerate(document.tasks, 1)]
         self.trunk = self._optional(document.trunk, offered(Trunk), "trunk")

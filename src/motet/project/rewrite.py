@@ -68,10 +68,17 @@ def rewrite(path: Path, values: Mapping[str, Any], *, output: Path | None = None
         put(document, key, value, new=_new)
     output = path if output is None else output
     if output.parent.resolve() != path.parent.resolve():
-        for name, written in dict(document.get("data", {})).items():
-            document["data"][name] = Path(os.path.relpath(path.parent / written, output.parent)).as_posix()
+        for table, name in _files(document):
+            table[name] = Path(os.path.relpath(path.parent / table[name], output.parent)).as_posix()
     head = "".join(f"# {note}\n" for note in notes)
     replace(output, head + tomlkit.dumps(document))
+
+
+def _files(document: Any) -> list[tuple[Any, str]]:
+    """The tables and keys that name a file."""
+    data, towers = document.get("data", {}), [each for each in document.get("towers", {}).values() if "vectors" in each]
+    named = [(tower, "vectors") for tower in towers if isinstance(tower["vectors"], str)]
+    return [*((data, name) for name in data), *((log, "events") for log in document.get("mix", [])), *named]
 
 
 def _new(depth: int) -> Table | InlineTable:

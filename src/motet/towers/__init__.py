@@ -9,7 +9,7 @@ from motet.towers.feature import FeatureTower
 from motet.towers.field import FieldTower
 from motet.towers.hashed import HashedTower
 from motet.towers.history import HistoryTower
-from motet.towers.pretrained import PretrainedTower, aligned
+from motet.towers.pretrained import PretrainedTower, aligned, read_vectors
 from motet.towers.sequence import SequenceTower
 from motet.towers.vectors import Vectors
 
@@ -26,4 +26,5 @@ __all__ = [
     "Vectors",
     "aligned",
     "context_columns",
+    "read_vectors",
 ]

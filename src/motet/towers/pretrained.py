@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy.typing as npt
+import polars as pl
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from motet.data.batch import Batch
 from motet.data.entities import Entities
 from motet.data.ids import Ids
+from motet.data.table import Table
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError
 from motet.layers import Combine, Embedding
@@ -75,6 +78,51 @@ def aligned(entities: Entities, ids: Ids, vectors: Tensor | npt.NDArray[Any]) ->
     return table
 
 
+def read_vectors(entities: Entities, path: str | Path) -> Float[Tensor, "entities width"]:
+    """Read vectors from a table and put them in the order of the entities' rows.
+
+    Args:
+        entities: The users or the items.
+        path: A file with a column of their ids, named as in the log, and the numbers: in one column of lists, or in a
+            column each.
+
+    Returns:
+        As `aligned`.
+
+    Raises:
+        DataError: If the file cannot be read, has no numbers or lists of different lengths, and as `aligned` says.
+    """
+    table = Table.open(path, "the vectors", needs=[entities.key], ids=[entities.key])
+    columns = [table.column(name) for name in table.columns if name != entities.key]
+    numbers = _lists(columns[0], table) if [*map(_is_list, columns)] == [True] else _numbers(columns, table)
+    return aligned(entities, table.column(entities.key), numbers)
+
+
+def _is_list(column: pl.Series) -> bool:
+    return isinstance(column.dtype, pl.List | pl.Array) and bool(column.dtype.inner.is_numeric())
+
+
+def _lists(column: pl.Series, table: Table) -> npt.NDArray[Any]:
+    """One column of lists of numbers, all of one length."""
+    lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
+    lengths = lists.list.len().drop_nulls().unique().sort().to_list()
+    if len(lengths) != 1:
+        raise DataError(
+            f"{table.where(column.name)} holds lists of {', '.join(map(str, lengths[:4])) or 'no'} numbers; write one "
+            "length for all"
+        )
+    return lists.list.to_array(lengths[0]).to_numpy(writable=True)
+
+
+def _numbers(columns: Sequence[pl.Series], table: Table) -> npt.NDArray[Any]:
+    """A column for each number."""
+    wrong = next((column for column in columns if not column.dtype.is_numeric()), None)
+    if wrong is not None or not columns:
+        found = "has ids alone" if wrong is None else f"has a column {wrong.name!r} of type {wrong.dtype}"
+        raise DataError(f"{table.name} {found}; beside the ids, write one column of lists of numbers, or only numbers")
+    return pl.DataFrame(columns).to_numpy(writable=True)
+
+
 class PretrainedTower(FeaturedTower):
     """A `FeatureTower` that also reads a fixed vector of each entity, such as an embedding of its text or image.
 
@@ -84,7 +132,7 @@ class PretrainedTower(FeaturedTower):
     Args:
         entities: The users or the items.
         vectors: The result of `aligned(entities, ids, vectors)`: a line for each row of the entities, NaN if it has no
-            vector. Or only their width, for a tower that will load saved weights.
+            vector. Or a file as `read_vectors` takes it; or only their width, for a tower that will load saved weights.
         dim: Width of the tower's vectors.
         ids: Whether each entity also has a learned id vector; without it, new entities are embedded as well as others.
         features: Names of declared features to read. None reads every one, `()` none.
@@ -95,6 +143,7 @@ class PretrainedTower(FeaturedTower):
     Raises:
         ConfigError: If there is not a line for each row, a name is not a declared feature, or a width or share is out
             of range.
+        DataError: If the file of the vectors is not as `read_vectors` takes it.
 
     Example:
         >>> import polars as pl
@@ -110,7 +159,7 @@ class PretrainedTower(FeaturedTower):
     def __init__(
         self,
         entities: Entities,
-        vectors: Float[Tensor, "entities width"] | npt.NDArray[Any] | int,
+        vectors: Float[Tensor, "entities width"] | npt.NDArray[Any] | str | Path | int,
         *,
         dim: int = 32,
         ids: bool = True,
@@ -123,6 +172,8 @@ class PretrainedTower(FeaturedTower):
         names = chosen(entities, features)
         if isinstance(vectors, int):
             table = torch.full((len(entities), vectors), float("nan"))
+        elif isinstance(vectors, str | Path):
+            table = read_vectors(entities, vectors)
         else:
             table = torch.as_tensor(vectors, dtype=torch.float32)
         if table.ndim != 2 or len(table) != len(entities):
