@@ -45,12 +45,10 @@ def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     found = np.argsort(-reach, kind="stable")[: min(candidates, np.isfinite(reach).sum())]
     pairs = {"user_vector": np.repeat(vector, len(found), 0), "item_vector": vectors[found]}
     pairs |= {"user": np.full(len(found), row), "item": found}
-    scores = programs["rank"].run(list(about["scores"].values()), pairs)
-    weights, tasks = about["fusion"]["weights"], dict(zip(about["scores"], scores, strict=True))
-    fused = sum(weights[task] * (each - each.mean()) / (each.std() or 1) for task, each in tasks.items())
-    for place in np.argsort(-fused, kind="stable")[:k]:
-        shown = (f"{task} {each[place]:.3f}" for task, each in tasks.items())
-        print(ids["items"][found[place] - 1], f"{fused[place]:.4f}", *shown, sep="\t")
+    tasks = dict(zip(about["scores"], programs["rank"].run([*about["scores"].values()], pairs), strict=True))
+    fused = sum(about["fusion"]["weights"][task] * (s - s.mean()) / (s.std() or 1) for task, s in tasks.items())
+    for at in np.argsort(-fused, kind="stable")[:k]:
+        print(ids["items"][found[at] - 1], f"{fused[at]:.4f}", *(f"{t} {s[at]:.3f}" for t, s in tasks.items()), sep="\t")
 
 
 if __name__ == "__main__":

@@ -120,16 +120,7 @@ class InBatch(Pool):
             )
 
     def draw(self, batch: Batch, item: Float[Tensor, "batch dim"], embed: Embed) -> Candidates:
-        """Collect the distinct items of the batch, and draw extra ones.
-
-        Args:
-            batch: The rows to train on.
-            item: Their item vectors.
-            embed: Computes the vectors of extra items that are not in the batch.
-
-        Returns:
-            Distinct candidates.
-        """
+        """Collect the distinct items of the batch, and draw extra ones; see `Pool.draw`."""
         own, extra = batch.distinct_items, self._extra(batch.items.device)
         if extra is None:
             pool = Candidates(own.rows, item.index_select(0, own.first), own.index, own.counts)
