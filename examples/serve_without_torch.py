@@ -47,8 +47,8 @@ def main(artifact: str, user: str, k: int = 10, candidates: int = 500) -> None:
     pairs |= {"user": np.full(len(found), row), "item": found}
     tasks = dict(zip(about["scores"], programs["rank"].run([*about["scores"].values()], pairs), strict=True))
     fused = sum(about["fusion"]["weights"][task] * (s - s.mean()) / (s.std() or 1) for task, s in tasks.items())
-    for at in np.argsort(-fused, kind="stable")[:k]:
-        print(ids["items"][found[at] - 1], f"{fused[at]:.4f}", *(f"{t} {s[at]:.3f}" for t, s in tasks.items()), sep="\t")
+    for i in np.argsort(-fused, kind="stable")[:k]:
+        print(ids["items"][found[i] - 1], f"{fused[i]:.4f}", *(f"{t} {s[i]:.3f}" for t, s in tasks.items()), sep="\t")
 
 
 if __name__ == "__main__":
