@@ -30,6 +30,7 @@ def test_help_teaches_by_example(motet: Run, command: str) -> None:
     assert ran.code == 0
     assert "Examples" in ran.out
     assert ran.out.count(f"motet {command}") >= 2
+    assert "[]" not in ran.out  # the name of a table, lost as markup
     assert "--json" in ran.out or command == "serve"  # which answers nothing here, but over HTTP
 
 

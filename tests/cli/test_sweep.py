@@ -38,6 +38,7 @@ def test_sweep_and_write(motet: Run, folder: Path) -> None:
 def test_sweep_says_why_a_trial_failed(motet: Run, folder: Path) -> None:
     ran = motet("sweep", "motet.toml", *CHANGES, "--over", "towers.user.dim=32,4", "-o", folder / "failing")
     assert ran.code == 0
+    assert f"To use a trial: motet sweep motet.toml -o {folder / 'failing'} --write 0\n" in ran.out
     assert "\nTrial 1 failed: ConfigError: motet.toml: task " in ran.out
 
 

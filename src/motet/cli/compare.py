@@ -25,11 +25,11 @@ def compare(
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Train the joint model, a specialist for each task and baselines, and say whether joint training paid off.
+    r"""Train the joint model, a specialist for each task and baselines, and say whether joint training paid off.
 
     Metrics are measured on the test rows, with intervals over users and seeds. Joint training hurts a task if the
     interval of the difference from its specialist lies entirely on the wrong side of 0. An interrupted comparison
-    resumes. Defaults of the options can be set in the table [[compare]] of the project; tables [[[baselines]]] add
+    resumes. Defaults of the options can be set in the table \[compare] of the project; tables \[\[baselines]] add
     baselines to popularity and the global mean.
 
     [bold]Examples[/bold]

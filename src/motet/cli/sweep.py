@@ -53,10 +53,10 @@ def sweep(
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Train a project with many settings, and mark the trials on the Pareto front.
+    r"""Train a project with many settings, and mark the trials on the Pareto front.
 
     Metrics are measured on validation rows, never on test rows. An interrupted sweep resumes. Defaults of the options
-    can be set in the table [[sweep]] of the project.
+    can be set in the table \[sweep] of the project.
 
     [bold]Examples[/bold]
 
@@ -84,10 +84,11 @@ def sweep(
         told = ", ".join(f"{key} = {value}" for key, value in trial.settings.items())
         print(f"Wrote trial {write} into {project}: {told}.")
         return
-    _show(run(read, **given), project, json=json)
+    command = f"motet sweep {project}" + ("" if output is None else f" -o {output}")
+    _show(run(read, **given), command, json=json)
 
 
-def _show(found: Sweep, project: Path, *, json: bool) -> None:
+def _show(found: Sweep, command: str, *, json: bool) -> None:
     import dataclasses
 
     from rich.console import Console
@@ -116,4 +117,4 @@ def _show(found: Sweep, project: Path, *, json: bool) -> None:
     if not found.hypervolume:
         print("It is 0 because no trial is better than these figures in every objective.")
     if found.front:
-        print(f"To use a trial: motet sweep {project} --write {found.front[0].number}")
+        print(f"To use a trial: {command} --write {found.front[0].number}")

@@ -41,9 +41,9 @@ def tune(
     change: Changes = None,
     json: Json = False,
 ) -> None:
-    """Search for sizes, learning rates and regularisation, on validation rows alone.
+    r"""Search for sizes, learning rates and regularisation, on validation rows alone.
 
-    Writes a copy of the project with the best settings. Defaults of the options can be set in the table [[tune]] of
+    Writes a copy of the project with the best settings. Defaults of the options can be set in the table \[tune] of
     the project.
 
     [bold]Examples[/bold]
