@@ -2,6 +2,7 @@
 
 `python -m benchmarks.taobao served`: whether a `Recommender` of such a model answers what is measured here.
 `python -m benchmarks.taobao projected`: what projections of their own do to the tasks that retrieve.
+`python -m benchmarks.taobao split`: what it costs to keep some of the ten places for items that were not touched.
 
 The data are `../shared/data/taobao_mb.npz`, or the file that TAOBAO names. Protocol of the papers: the held-out
 purchase of each of 15,449 users is ranked among all items, only the purchases the user made in training removed; equal
@@ -148,14 +149,19 @@ def retrieved(model: Model, log: EventLog) -> Scores:
     return scores
 
 
-def first(history: History, probs: Tensor, others: Scores) -> Scores:
-    """Items of the history before all others, in the order of their numbers in [0, 1]."""
+def first(history: History, probs: Tensor, others: Scores, most: int | None = None) -> Scores:
+    """Items of the history before all others, in the order of their numbers in [0, 1]: all, or the best and no more."""
 
     def scores(users: Tensor) -> Tensor:
         found = others(users).contiguous()
         who, items = history.of_users(users)
         starts, stops = history.starts[users], history.starts[users + 1]
         where = torch.cat([torch.arange(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+        if most is not None:
+            mine = torch.full_like(found, -1).index_put_((who, items), probs[where])
+            kept = mine[who, items] >= mine.topk(most).values[who, -1]
+            found[who, items] = -torch.inf
+            who, items, where = who[kept], items[kept], where[kept]
         found[who, items] = found.max() + 1 + probs[where]
         return found
 
@@ -179,15 +185,17 @@ def beside(near: Neighbours, bought: History, others: Scores) -> Scores:
 
 
 @torch.no_grad()
-def ranked(model: Model, shop: Shop, near: Neighbours, others: Scores) -> tuple[Scores, EventLog]:
-    """The answer end to end, and the pairs that `bought` ranked in it."""
+def ranked(
+    model: Model, shop: Shop, near: Neighbours, others: Scores, most: int | None = None
+) -> tuple[Scores, EventLog]:
+    """The answer end to end, and the pairs that `bought` ranked in it; at most so many touched items come first."""
     pairs = shop.log.encode(open_pairs(shop.events), schema=Schema(user="user", item="item"))
     pairs = PairFeatures(shop.log, near={"buy": near}).add(pairs)
     batch = pairs.batch()
     probs = torch.cat([model.score(batch.take(slice(at, at + 65536)))["bought"] for at in range(0, len(batch), 65536)])
     history = History.of(batch, len(shop.log.users), len(shop.log.items))
     order = (batch.users * len(shop.log.items) + batch.items).argsort()  # as in the history
-    return first(history, probs[order], others), pairs
+    return first(history, probs[order], others, most), pairs
 
 
 @torch.no_grad()
@@ -304,16 +312,20 @@ def learned(model: Model, pairs: EventLog) -> dict[str, float]:
     return found
 
 
+def trained(shop: Shop, near: Neighbours, seed: int) -> Model:
+    """The joint model."""
+    torch.manual_seed(seed)
+    pairs = labelled(shop, near, seed)
+    context = tuple(name for name in pairs.schema.context_features if name != "pair_buy")  # 0 throughout
+    rows = Mix([shop.log, pairs], ratio=(2, 1))
+    return train(build(shop.log, KINDS, context), rows, epochs=7, batch_size=8192, seed=seed)
+
+
 def judged(
     shop: Shop, near: Neighbours, near_buys: Neighbours, seed: int
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """The figures of the joint model and of the one that knows purchases alone."""
-    torch.manual_seed(seed)
-    pairs = labelled(shop, near, seed)
-    context = tuple(name for name in pairs.schema.context_features if name != "pair_buy")  # 0 throughout
-    joint = train(
-        build(shop.log, KINDS, context), Mix([shop.log, pairs], ratio=(2, 1)), epochs=7, batch_size=8192, seed=seed
-    )
+    joint = trained(shop, near, seed)
     alone = train(build(shop.log, ("buy",)), of_kind(shop.log, "buy"), epochs=12, batch_size=4096, seed=seed)
     retrieve = retrieved(joint, shop.log)
     untouched = beside(near, shop.bought, retrieve)
@@ -338,6 +350,18 @@ def projections(seed: int = 1) -> dict[str, list[float]]:
         train(model, shop.log, epochs=7, batch_size=8192, seed=seed)
         found[name] = figures(places(retrieved(model, shop.log), shop))[-2:]
     return found
+
+
+def split(seed: int = 1) -> None:
+    """HR@10 on `buy_valid` where touched items have only the first places."""
+    shop = read("valid")
+    near = Neighbours.of(shop.log, where="event == 'view'")
+    joint = trained(shop, near, seed)
+    others = beside(near, shop.bought, retrieved(joint, shop.log))
+    print("| places of touched items | all | visited | unvisited |\n|---|---|---|---|")
+    for most in range(10, 3, -1):
+        found = figures(places(ranked(joint, shop, near, others, most)[0], shop))
+        print(f"| {most} | {' | '.join(f'{value:.4f}' for value in found[:6:2])} |", flush=True)
 
 
 def main(seeds: int = 3, held_out: str = "test") -> None:
@@ -368,5 +392,8 @@ if __name__ == "__main__":
         sys.exit()
     if arguments == ["projected"]:
         print(projections())
+        sys.exit()
+    if arguments == ["split"]:
+        split()
         sys.exit()
     main(int(arguments[0]) if arguments else 3, *arguments[1:2])
