@@ -43,7 +43,6 @@ def trained(**arguments: Any) -> object:
         (lambda: Retrieval(pool=Own), "pool is the class Own; write pool=Own()"),
         (lambda: Retrieval(pool="all"), "pool='all' must be of type Pool; pass one of Catalogue(), InBatch()"),
         (lambda: WithContext("Event", ["price"]), "task='Event' must be of type PairTask; write task=Event(...)"),
-        (lambda: WithContext(Rating(), "price"), "context='price' must be of type list or tuple; write a list of co"),
         (lambda: InBatch(extra="uniform"), "extra='uniform' says no number; write how many to draw, such as extra={'u"),
         (lambda: SequenceTower("user_id", LOG.items), "entities='user_id' must be of type Entities; pass log.users or"),
         (
@@ -70,7 +69,6 @@ def trained(**arguments: Any) -> object:
         (lambda: model(trunk=Catalogue), "trunk=Catalogue must be of type Trunk; pass one of CrossNetwork("),
         (lambda: model(balancer=Uncertainty), "balancer is the class Uncertainty; write balancer=Uncertainty()"),
         (lambda: model(preference=True), "preference=True must be of type Preference; pass Preference()"),
-        (lambda: model(weights=[1, 2]), "weights=list(...) must be of type Mapping; name the tasks, as in weights={"),
         (lambda: EventLog.read(TABLE, None), "schema=None must be of type Schema; pass Schema()"),
         (lambda: fit("model", LOG), "model='model' must be of type Model; write model=Model(...)"),
         (lambda: trained(train=TABLE), "train=DataFrame(...) must be of type EventLog or Mix; pass one of EventLog.re"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from motet.arguments import checked
 from motet.data.batch import Columns
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation.collect import keys_of
@@ -11,6 +12,7 @@ from motet.metrics.direction import lower_is_better
 from motet.model import Model
 
 
+@checked
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stop when a validation metric no longer improves, and keep the weights of the best epoch.

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motet.arguments import checked
 from motet.balancers.base import Balancer
 from motet.balancers.fixed import Fixed
 from motet.balancers.losses import Losses
@@ -30,6 +31,7 @@ from motet.towers.vectors import Vectors
 from motet.trunks.base import Trunk
 
 
+@checked
 class Model(nn.Module):
     r"""Two towers, the tasks that are trained on their vectors, and optionally a trunk that the tasks' heads share.
 

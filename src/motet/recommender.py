@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.artifact import saved
 from motet.artifact.folder import unmixed
 from motet.artifact.reading import reading
@@ -42,6 +43,7 @@ from motet.scorer import OtherVectorsError, Scorer
 from motet.similar import Similar
 
 
+@checked
 class Recommender:
     """Recommends items, predicts scores and finds similar items with a trained model.
 
@@ -120,6 +122,7 @@ class Recommender:
         corpus = self.scorer.corpus
         return named or ([] if corpus is None else [corpus.name])
 
+    @checked
     def recommend(
         self,
         users: Ids,

@@ -14,6 +14,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from motet.arguments import checked
 from motet.balancers.conflict import Conflict
 from motet.balancers.losses import Losses
 from motet.checkpoint import load_checkpoint, save_checkpoint
@@ -35,6 +36,7 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 RATE = 0.01  # of Adam, where no optimizer is given
 
 
+@checked
 def fit(
     model: Model,
     train: EventLog | Mix,
@@ -293,12 +295,7 @@ def _loader(train: EventLog | Mix, batch_size: int, seed: int, device: torch.dev
 
 
 def _train_epoch(
-    state: _State,
-    loader: Loader | MixLoader,
-    epoch: int,
-    clip_norm: float | None,
-    rounded: torch.autocast,
-    advance: Step,
+    state: _State, loader: Loader | MixLoader, epoch: int, clip: float | None, rounded: torch.autocast, advance: Step
 ) -> dict[str, float]:
     """One pass over the rows: the mean of each loss over its rows, gradient shares and cosines, gate shares."""
     state.model.train()
@@ -318,7 +315,7 @@ def _train_epoch(
         if several or len(losses) > 1:
             held = [name for name, count in counted.items() if count]
             pulls.update(state.model.weigh(losses), losses.shared, held=held, rows=losses.rows)
-        _move(state, losses, clip_norm)
+        _move(state, losses, clip)
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + float(loss.detach()) * (1.0 if name in summed else counted[name])
             rows[name] = rows.get(name, 0.0) + counted[name]

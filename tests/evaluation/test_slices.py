@@ -137,7 +137,7 @@ def test_rules_stand_beside_slices_whose_metrics_are_named_in_full(logs: tuple[E
 
 def test_a_single_value_is_no_list(logs: tuple[EventLog, EventLog]) -> None:
     train, test = logs
-    with pytest.raises(ConfigError, match=r"slices='users' is a single value; write slices=\['users'\]"):
+    with pytest.raises(ConfigError, match=r"slices='users'; it must be a list of texts; write slices=\('users',\)"):
         evaluate(Popularity(train), test, train=train, slices="users")
 
 

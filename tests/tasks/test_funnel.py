@@ -153,9 +153,8 @@ def test_the_mean_beside_is_that_of_the_rows_the_task_chose() -> None:
 def test_errors() -> None:
     with pytest.raises(ConfigError, match=r"stages=\('click',\); a funnel needs two or more different columns"):
         Funnel(stages=("click",))
-    for stages in (("click", "click"), "click"):
-        with pytest.raises(ConfigError, match="a funnel needs two or more different columns"):
-            Funnel(stages=stages)
+    with pytest.raises(ConfigError, match="a funnel needs two or more different columns"):
+        Funnel(stages=("click", "click"))
     with pytest.raises(
         ConfigError, match=r"stage='bui' is not one of the stages; did you mean 'buy'\? Stages: click, cart"
     ):

@@ -132,7 +132,7 @@ def test_columns_of_any_name(items: Entities) -> None:
         ),
         (["zzz"], r"'zzz' is not a feature of 'item_id'\. Declared features: genres"),
         (["year", "year"], "feature 'year' of 'item_id' is named twice; name it once"),
-        ("year", r"features='year' is one name; give a list of names: features=\['year'\]"),
+        ("year", r"features='year'; it must be a list of texts or None; write features=\('year',\)"),
     ],
 )
 def test_wrong_features(items: Entities, features: Any, message: str) -> None:

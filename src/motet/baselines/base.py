@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import Checked
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Chosen, Ids, check_k, chosen_rows, known_rows, listed, paired
@@ -39,7 +40,7 @@ class Recommends(Protocol):
         ...
 
 
-class Baseline(ABC):
+class Baseline(Checked, ABC):
     """A rule fitted on training rows.
 
     Args:

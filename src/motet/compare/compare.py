@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from motet.arguments import checked
 from motet.compare.comparison import SERVED, Comparison
 from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import RunFolder
@@ -32,6 +33,7 @@ UNREAD = ("compare", "sweep", "tune")  # tables without influence on training
 FORMAT = 2  # of the memory of a trial; a comparison of another format cannot be resumed
 
 
+@checked
 def compare(
     project: Project,
     *,

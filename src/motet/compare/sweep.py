@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from motet.arguments import checked
 from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import PLAN, RunFolder, read_json, read_trials
 from motet.compare.found import Sweep
@@ -29,6 +30,7 @@ TRIALS = 40  # default number of trials of a sampler
 FAR = 100  # a weight varies by this factor in both directions
 
 
+@checked
 def sweep(
     project: Project,
     *,

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from motet.arguments import checked
 from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import RunFolder
 from motet.compare.objective import Score, Yardstick, objectives
@@ -79,6 +80,7 @@ class Tuned:
         rewrite(project.file, settings, output=Path(output), notes=notes)
 
 
+@checked
 def tune(
     project: Project,
     *,

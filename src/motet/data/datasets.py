@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from motet.arguments import checked
 from motet.data import movielens as formats
 from motet.data.download import cache_dir, fetch
 from motet.data.log import EventLog
@@ -55,6 +56,7 @@ PACKAGED = {
 }
 
 
+@checked
 def movielens(
     name: str = "100k", *, path: str | Path | None = None, item: str = "movie_id", progress: bool = True
 ) -> EventLog:

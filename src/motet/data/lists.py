@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.log import EventLog
 from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 
 
+@checked
 def sample_lists(
     log: EventLog, *, lists_per_user: int, items_per_list: int, seed: int = 0, name: str = "list"
 ) -> EventLog:

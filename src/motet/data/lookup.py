@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.entities import Entities
 from motet.errors import ConfigError, DataError, did_you_mean
 
@@ -130,6 +131,7 @@ def chosen_rows(entities: Entities, chosen: Chosen, side: str) -> Int[Tensor, " 
     return mask.fill_null(False).arg_true().cast(pl.Int64).to_torch() + 1
 
 
+@checked
 def check_k(k: int, most: int, things: str) -> None:
     """Check the number of items or users that a caller wants.
 

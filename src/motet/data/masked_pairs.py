@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.batch import distinct
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
@@ -26,6 +27,7 @@ from motet.errors import ConfigError, DataError, did_you_mean
 Near = Callable[[EventLog], Mapping[str, Neighbours]]
 
 
+@checked
 def masked_pairs(
     log: EventLog,
     event: str,

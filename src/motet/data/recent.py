@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int, Real
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.batch import Batch, Columns
 from motet.data.expression import Expression
 from motet.data.log import EventLog
@@ -17,6 +18,7 @@ MINUTE_S = 60.0
 Events = tuple[Int[Tensor, " past"], Int[Tensor, " past"], Real[Tensor, " past"]]  # users, items, times
 
 
+@checked
 def recent(
     log: EventLog, length: int, *, where: str | None = None, before: EventLog | None = None, name: str = "recent"
 ) -> EventLog:
@@ -169,6 +171,7 @@ def check_recent(log: Columns, *, name: str = "recent", before: Columns | None =
         )
 
 
+@checked
 def sessions(log: EventLog, gap_minutes: float, *, name: str = "session") -> EventLog:
     """Add a column with the number of the user's session, counted from 1; 0 for unknown users.
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from motet.arguments import checked
 from motet.data.market import Market
 from motet.data.shop import MARKET, TRIAL, Shop
 from motet.errors import ConfigError
@@ -13,6 +14,7 @@ from motet.errors import ConfigError
 __all__ = ["Shop", "shop"]
 
 
+@checked
 def shop(
     users: int,
     items: int,

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.log import EventLog
 from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
@@ -84,6 +85,7 @@ def by_time(log: EventLog, *, test: int | float) -> Split:
     return _split(log, order[:-held_out], order[-held_out:], "The latest rows are the test")
 
 
+@checked
 def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
     """Hold out the last rows of every user.
 

@@ -32,21 +32,17 @@ def check_logs(test: EventLog, train: EventLog) -> None:
         )
 
 
-def check_lists(*, items: int, protocols: Sequence[str], ks: Sequence[int] | None, slices: Sequence[str]) -> None:
+def check_lists(*, items: int, protocols: Sequence[str], ks: Sequence[int] | None) -> None:
     """Check the arguments that are lists.
 
     Args:
         items: The number of items.
         protocols: Names of protocols.
         ks: Lengths of lists of items.
-        slices: Families of slices.
 
     Raises:
-        ConfigError: If one is a single value, a protocol is unknown, or a length exceeds the number of items.
+        ConfigError: If a protocol is unknown, or a length exceeds the number of items.
     """
-    for name, value in {"protocols": protocols, "ks": ks, "slices": slices}.items():
-        if isinstance(value, str | int):  # a text would be read letter by letter
-            raise ConfigError(f"{name}={value!r} is a single value; write {name}=[{value!r}]")
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             hint = did_you_mean(protocol, PROTOCOLS)

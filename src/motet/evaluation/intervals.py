@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
@@ -63,6 +64,7 @@ def counts(users: int, draws: int, seed: int) -> Iterator[Float[Tensor, "draws u
         yield torch.bincount(drawn.flatten(), minlength=lines * users).view(lines, users).double()
 
 
+@checked
 def resample(evidence: Evidence, keys: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Resampled:
     """Recompute metrics on bootstrap samples of users.
 
@@ -95,6 +97,7 @@ def _numbered(evidence: Evidence, key: str) -> tuple[Int[Tensor, " rows"], int]:
     return users, len(known)
 
 
+@checked
 def interval(
     value: float,
     draws: Float[Tensor, " draws"],

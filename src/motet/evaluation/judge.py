@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
 from motet.errors import ConfigError
@@ -38,6 +39,7 @@ from motet.metrics.reliability import ReliabilityCurve
 from motet.model import Model
 
 
+@checked
 def evaluate(
     system: Model | Recommends,
     test: EventLog,
@@ -92,7 +94,7 @@ def evaluate(
         >>> report["retrieval/unseen/hit_rate@10"]  # doctest: +SKIP
     """
     check_logs(test, train)
-    check_lists(items=len(train.items) - 1, protocols=protocols, ks=ks, slices=slices)
+    check_lists(items=len(train.items) - 1, protocols=protocols, ks=ks)
     model, serves = _model(system), _serves(system)
     if positives is not None and not serves:
         raise ConfigError(

@@ -29,7 +29,8 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
     r"""Find declared features that hold the label of a task, on the training rows.
 
     The label of each row is predicted by the mean label of the other rows with the same value of the feature, so that
-    rare values do not predict it by chance; unknown counts as a value. For a binary label, the prediction is rated by
+    rare values do not predict it by chance; unknown counts as a value, and rows that share theirs with no other row are
+    left out. For a binary label, the prediction is rated by
     its AUC (for a numeric feature, also by the AUC of the feature itself); for any other label, by the share of
     variance that it explains,
 
@@ -65,6 +66,13 @@ def _enough(labels: Tensor) -> bool:
         return False
     values, counts = labels.unique(return_counts=True)
     return len(values) > 2 or (len(values) == 2 and int(counts.min()) >= CLASS)
+
+
+class _Rating(NamedTuple):
+    """How well a feature predicts a label, and the number of rows that this was measured on."""
+
+    figure: float
+    rows: int
 
 
 class _Feature(NamedTuple):
@@ -106,10 +114,10 @@ def _warnings(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
         else:
             values = column.values[entity]
             rating = max(_by_groups(_levels(values), labels), _by_size(values, labels))
-        if rating > LEAKS:
+        if rating.figure > LEAKS:
             how = "AUC" if _binary(labels) else "share of variance"
             yield (
-                f"{name} predicts the label {label!r}: {how} {rating:.4f} on {len(rows):,} training "
+                f"{name} predicts the label {label!r}: {how} {rating.figure:.4f} on {rating.rows:,} training "
                 "rows; remove it if it is not known before the event"
             )
 
@@ -118,26 +126,29 @@ def _binary(labels: Tensor) -> bool:
     return bool(((labels == 0) | (labels == 1)).all())
 
 
-def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
-    """AUC or share of variance of the mean label of the other rows in the same group."""
+def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
+    """AUC or share of variance of the mean label of the other rows in the same group, over rows that have others."""
     counts = torch.bincount(groups)[groups]
-    sums = torch.bincount(groups, labels)[groups]
-    others = ((sums - labels) / (counts - 1).clamp(min=1)).where(counts > 1, labels.mean())
+    others = (torch.bincount(groups, labels)[groups] - labels) / (counts - 1)
+    shared = counts > 1
+    others, own = others[shared], labels[shared]
+    if not _enough(own):
+        return _Rating(0.0, len(own))
     if _binary(labels):
-        return _area(others, labels)
-    return 1 - float((labels - others).square().sum() / (labels - labels.mean()).square().sum())
+        return _Rating(_area(others, own), len(own))
+    return _Rating(1 - float((own - others).square().sum() / (own - own.mean()).square().sum()), len(own))
 
 
-def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
     """AUC of a numeric feature, in the better direction; rows where it is unknown are left out."""
     known = ~values.isnan()
     if not _binary(labels) or not _enough(labels[known]):
-        return 0.0
+        return _Rating(0.0, 0)
     area = _area(values[known].double(), labels[known])
-    return max(area, 1 - area)
+    return _Rating(max(area, 1 - area), int(known.sum()))
 
 
-def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> float:
+def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
     """AUC or share of variance of the presence of a value, for the value that predicts best."""
     width = len(bag.vocab)
     each = torch.bincount(entities, minlength=len(bag.offsets) - 1).double()  # events of each entity
@@ -151,9 +162,9 @@ def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor,
     if _binary(labels):
         happened = labels.sum()
         areas = 0.5 + 0.5 * (total / happened - (having - total) / (rows - happened)).abs()
-        return float(areas.max()) if width else 0.0
+        return _Rating(float(areas.max()) if width else 0.0, rows)
     between = (total - having * mean).square() * (1 / having.clamp(min=1) + 1 / (rows - having).clamp(min=1))
-    return float(between.max() / (labels - mean).square().sum()) if width else 0.0
+    return _Rating(float(between.max() / (labels - mean).square().sum()) if width else 0.0, rows)
 
 
 def _levels(values: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motet.arguments import Checked
+
 Rows = Int[Tensor, " _"] | Sequence[Int[Tensor, " _"]]
 """Rows of an index: one tensor for all queries alike, or a sequence of one tensor for each query."""
 
@@ -24,7 +26,7 @@ class Hits(NamedTuple):
     scores: Float[Tensor, "n found"]
 
 
-class Index(ABC):
+class Index(Checked, ABC):
     """Vectors that can be searched by dot product."""
 
     @abstractmethod

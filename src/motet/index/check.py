@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.errors import ConfigError
 from motet.index.approximate import ApproximateIndex
 from motet.index.base import Hits, Index
@@ -42,6 +43,7 @@ Lines = Sequence[Int[Tensor, " _"]] | None
 """Rows that each query must not find, such as the items a user has seen."""
 
 
+@checked
 def check(
     index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, truth: Index, exclude: Lines = None
 ) -> Checked:
@@ -81,6 +83,7 @@ def check(
     return Checked(_recall(found, _rows(truth.search(queries, k, exclude=exclude))), p50, p99)
 
 
+@checked
 def fitted(
     vectors: Float[Tensor, "rows width"],
     queries: Float[Tensor, "n *heads width"],
@@ -116,6 +119,7 @@ def fitted(
     return index
 
 
+@checked
 def tune(
     index: ApproximateIndex,
     queries: Float[Tensor, "n *heads width"],

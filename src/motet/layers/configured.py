@@ -7,8 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from motet.arguments import Checked
 
-class Configured(nn.Module):
+
+class Configured(Checked, nn.Module):
     """Base of modules that keep every constructor argument as an attribute of the same name, for `config`.
 
     Example:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import Checked
 from motet.errors import ConfigError
 
 ByUser = Callable[[Float[Tensor, "draws users"]], Float[Tensor, " draws"]]
@@ -48,7 +49,7 @@ def check_list_length(k: int | None) -> None:
         raise ConfigError(f"k={k}; a list holds at least 1 item")
 
 
-class Metric(ABC):
+class Metric(Checked, ABC):
     """Accumulates rows; after `merge`, two parts compute the same figure as the whole.
 
     `update` may keep its arguments without a copy: do not change them in place before `compute`.

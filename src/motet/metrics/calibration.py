@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.metrics.additive import Additive
 from motet.metrics.base import Bias, ByUser, PointMetric
 from motet.metrics.mean import counted, same_shape, weighted
@@ -16,6 +17,7 @@ from motet.metrics.probability import check_probabilities
 from motet.metrics.reliability import check_bins, equal_width
 
 
+@checked
 def expected_calibration_error(
     probs: Float[Tensor, " rows"], labels: Float[Tensor, " rows"], *, bins: int = 15
 ) -> float:

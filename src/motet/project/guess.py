@@ -26,6 +26,8 @@ ITEMS = (
     *("ad", "title"),
 )
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
+ENDINGS = {"at", "time", "timestamp", "ts", "date", "datetime"}  # played_at, orderTime
+LONG_AGO = 1e8  # seconds since 1970: a smaller number, such as a watch_time, is a duration
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
 CODED = ("eventtype", "eventcode", "behaviortype", "behaviourtype", "actiontype", "interactiontype")
 SIGNALS = ("rating", "stars", "score", "value", "label", "like", "click", "purchase", "buy", "bought", "cart", "return")
@@ -147,6 +149,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+
+
 def _ids(found: Guess, tables: Mapping[str, Table], name: str) -> None:
     for side, names in (("user", USERS), ("item", ITEMS)):
         if side in found.roles:
@@ -200,7 +206,8 @@ def _local(found: Guess) -> None:
 def _times(found: Guess) -> None:
     typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
     named = [each for name in TIMES for each in found.free if _plain(each.name) in (name, f"event{name}")]
-    for column in (*typed, *named):
+    ending = [each for each in found.free if {*_words(each.name)[-1:]} & ENDINGS]
+    for column in (*typed, *named, *(each for each in ending if _since_long_ago(each))):
         if column.known < column.rows:
             found.left[column.name] = "times, but empty in some rows: a log needs the time of every event"
         elif _is_time(column):
@@ -211,6 +218,10 @@ def _times(found: Guess) -> None:
             else:
                 found.take("time", column.name, "by its type" if column in typed else "by its name" + _days(column))
                 return
+
+
+def _since_long_ago(column: Profile) -> bool:
+    return not column.dtype.is_numeric() or bool((column.sample >= LONG_AGO).all())
 
 
 def _days(column: Profile) -> str:
@@ -287,7 +298,7 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
 
 def _like_context(column: Profile) -> bool:
     """Whether a column could be the context of the events: by its name, or because it is text with few values."""
-    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower())
+    words = _words(column.name)
     kind, _ = column.kind()
     if isinstance(kind, Categorical):
         return column.distinct * A_VALUE <= column.rows and (column.text or not CONTEXT.isdisjoint(words))

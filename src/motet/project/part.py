@@ -9,6 +9,7 @@ from typing import Any, get_origin
 import torch
 from torch.nn import Parameter
 
+from motet.arguments import members
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.errors import ConfigError, MotetError, did_you_mean
@@ -19,7 +20,6 @@ from motet.project.settings import (
     element,
     fits,
     kinds_of,
-    members,
     settings,
     words,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -13,19 +12,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from motet.arguments import LISTS, TABLES, WORDS, members
 from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.project.kinds import offered
 from motet.project.meanings import meanings
 
-LISTS = (abc.Sequence, abc.Iterable, abc.Collection, list, tuple)
-TABLES = (abc.Mapping, abc.MutableMapping, dict)
-WORDS: Mapping[Any, tuple[str, str]] = {
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    str: ("text", "texts"),
-    bool: ("true or false", "true or false"),
-}
 CALLERS = ("params", "progress")  # arguments for the caller to give, although TOML could hold them
 
 
@@ -89,18 +81,6 @@ def arguments(target: Callable[..., Any]) -> Mapping[str, tuple[Any, Any]]:
     starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     named = inspect.signature(target).parameters.values()
     return {each.name: (hints.get(each.name, Any), each.default) for each in named if each.kind not in starred}
-
-
-def members(hint: Any) -> tuple[Any, ...]:
-    """The members of a union.
-
-    Args:
-        hint: A type, or a union of types.
-
-    Returns:
-        One or more types.
-    """
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def element(hint: Any) -> Any:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.arguments import Checked
 from motet.data.log import EventLog
 from motet.scorer import Askers
 
@@ -60,7 +61,7 @@ class Found(NamedTuple):
         return cls(rows, lines)
 
 
-class Retriever(ABC):
+class Retriever(Checked, ABC):
     """Finds candidates, which a `Recommender` filters, scores and orders.
 
     Args:

@@ -73,7 +73,7 @@ class Funnel(PairTask):
         dropout: float = 0.0,
         biases: bool = False,
     ) -> None:
-        stages = (stages,) if isinstance(stages, str) else tuple(stages)
+        stages = tuple(stages)
         if len(stages) < 2 or len(set(stages)) < len(stages):
             raise ConfigError(
                 f"stages={stages!r}; a funnel needs two or more different columns, the first stage first; for a single "

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from motet.arguments import Checked
 from motet.data.batch import Batch, distinct
 from motet.data.history import History
 from motet.errors import ConfigError, did_you_mean
@@ -45,7 +46,7 @@ class Candidates(NamedTuple):
     log_q: Float[Tensor, " candidates"] | None = None
 
 
-class Pool(nn.Module, ABC):
+class Pool(Checked, nn.Module, ABC):
     """Gives the candidates of a batch, and the pairs of a user and a candidate that are not negatives.
 
     Args:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motet.arguments import checked
 from motet.data.batch import Batch
 from motet.data.expression import Expression
 from motet.errors import ConfigError, DataError
@@ -15,6 +16,7 @@ from motet.errors import ConfigError, DataError
 DAY_S = 86_400.0
 
 
+@checked
 class Rows:
     r"""A selection of rows and their weights.
 

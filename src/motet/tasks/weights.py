@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
-from motet.errors import ConfigError, check_types, did_you_mean
+from motet.arguments import checked
+from motet.errors import ConfigError, did_you_mean
 
 
+@checked
 def loss_weights(weights: Mapping[str, float], tasks: Collection[str]) -> dict[str, float]:
     """Check the weights of a model's losses, and complete them.
 
@@ -25,7 +27,6 @@ def loss_weights(weights: Mapping[str, float], tasks: Collection[str]) -> dict[s
         >>> loss_weights({"retrieval": 3.0}, ["rating", "retrieval"])
         {'rating': 1.0, 'retrieval': 3.0}
     """
-    check_types(Mapping, "name the tasks, as in weights={'rating': 2.0}", weights=weights)
     for name, weight in weights.items():
         if name not in tasks:
             raise ConfigError(

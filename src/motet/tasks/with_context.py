@@ -49,7 +49,6 @@ class WithContext(PairTask):
 
     def __init__(self, task: PairTask, context: Sequence[str], *, vectors: bool = True) -> None:
         check_types(PairTask, task=task)
-        check_types(list | tuple, "write a list of columns, such as context=['price']", context=context)
         super().__init__(task.name, needs=task.needs, where=task.where, product=task.product)
         if not context:
             raise ConfigError(f"WithContext({task.name!r}) has no columns; name at least one, or use the task itself")

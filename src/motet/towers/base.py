@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from motet.arguments import Checked
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities
 from motet.data.log import EventLog
@@ -19,7 +20,7 @@ from motet.data.vocab import Vocab
 from motet.errors import ConfigError, DataError
 
 
-class Tower(nn.Module, ABC):
+class Tower(Checked, nn.Module, ABC):
     """Embeds users or items as vectors.
 
     Attributes:

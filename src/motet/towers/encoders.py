@@ -217,8 +217,6 @@ def chosen(entities: Entities, features: Iterable[str] | None) -> list[str]:
     declared = list(entities.features)
     if features is None:
         return declared
-    if isinstance(features, str):
-        raise ConfigError(f"features={features!r} is one name; give a list of names: features=[{features!r}]")
     names = list(features)
     for name in names:
         if name not in declared:
