@@ -71,9 +71,9 @@ def test_rows_of_the_training_in_the_test_are_counted() -> None:
 def test_columns_that_hold_the_answer_are_named() -> None:
     found = leaky_features.leaky_features(planted(), [Event("bought"), Rating("stars"), Retrieval()])
     named = [warning.split(" predicts the label ")[0] for warning in found]
-    assert named == ["context 'copy'", "context 'flipped'", "context 'noisy'", "context 'only_if'", "context 'word'"]
+    assert named == [f"context {name!r}" for name in ("copy", "flipped", "noisy", "only_if", "word", "hint")]
     assert found[0].startswith("context 'copy' predicts the label 'bought': AUC 1.0000 on 400 training rows; remove it")
-    assert "the label 'stars': share of variance 1.0000 on 400 training rows" in found[-1]
+    assert "the label 'stars': share of variance 1.0000 on 400 training rows" in found[-2]
 
 
 def test_only_the_rows_of_a_task_are_looked_at() -> None:
@@ -112,10 +112,19 @@ def test_chance_is_no_leak() -> None:
     codes = torch.randint(150, (ROWS,), generator=generator)
     labels = (torch.rand(ROWS, generator=generator) < 0.05).double()
     for told in (leaky_features._by_groups(codes, labels), leaky_features._by_size(codes.float(), labels)):
-        assert told < 0.8
-    assert leaky_features._by_groups(torch.arange(ROWS), labels) == pytest.approx(
-        0.5
-    )  # alone in its group, no row tells
+        assert 0 < told.figure < 0.8
+    assert leaky_features._by_groups(torch.arange(ROWS), labels).figure == 0, "alone in its group, no row tells"
+
+
+def test_a_value_that_few_rows_share_leaks_too() -> None:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.rand(ROWS, generator=generator) < 0.3
+    orders = 2 * torch.randint(ROWS, (ROWS,), generator=generator) + labels.long()  # an order has one outcome
+    found = leaky_features._by_groups(orders, labels.double())
+    assert found.figure == 1
+    assert found.rows == sum(int((orders == order).sum()) > 1 for order in orders)
+    stars = torch.randint(1, 6, (ROWS,), generator=generator)
+    assert leaky_features._by_groups(5 * orders + stars, stars.double()).figure == 1
 
 
 def test_random_rows_come_before_training_rows_of_the_same_user() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from motet import FeatureTower, Model, Recommender, split
+from motet import FeatureTower, Model, Recommender, evaluate, split
 from motet.baselines import Popularity, Recommends
 from motet.data.log import EventLog
 from motet.data.lookup import Ids
 from motet.data.schema import Categorical, MultiValued, Schema, Text
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 from motet.evaluation import served
 from motet.evaluation.demand import Demand
 from motet.evaluation.item_attributes import item_attributes
@@ -132,6 +133,25 @@ def test_users_are_asked_for_in_blocks(parts: split.Split, monkeypatch: pytest.M
     assert torch.equal(served.served_lists(Popularity(train), demand, train, 5), whole)
 
 
+def test_what_is_no_list_for_each_user_is_refused(parts: split.Split) -> None:
+    users = len(Demand.of(parts.test, parts.train, torch.ones(len(parts.test), dtype=torch.bool)).users)
+
+    class Fixed(Shelf):
+        def __init__(self, ids: np.ndarray) -> None:
+            self.ids = ids
+
+        def recommend(self, *_: object, **__: object) -> TopK:
+            return TopK(self.ids, torch.zeros(self.ids.shape))
+
+    for shape in ((users - 1, 3), (users, 4), (users,)):
+        words = re.escape(f"Fixed.recommend returned ids of shape {list(shape)} for {users} users and k=3; it must be")
+        with pytest.raises(DataError, match=words):
+            evaluate(Fixed(np.full(shape, "i1", dtype=object)), parts.test, train=parts.train, ks=(3,))
+    twice = Fixed(np.full((users, 3), parts.train.items.vocab.ids[0], dtype=object))
+    with pytest.raises(DataError, match=r"gives user '\w+' the item '\w+' more than once; a list holds an item once"):
+        evaluate(twice, parts.test, train=parts.train, ks=(3,))
+
+
 def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> None:
     train, test = parts
     strangers = train.encode(test.frame().with_columns(user_id=pl.lit("nobody")).head(5))
@@ -146,8 +166,6 @@ def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> No
 
 
 def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> None:
-    from motet import evaluate
-
     train, test = parts
     first = test.take(Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).rows)
     model = Model(user=FeatureTower(train.users, dim=4), item=FeatureTower(train.items, dim=4), tasks=[Retrieval()])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motet.baselines.base import Recommends
 from motet.data.log import EventLog
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 from motet.evaluation.demand import Demand
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.item_attributes import ItemAttributes, item_attributes
@@ -73,16 +73,39 @@ def served_lists(
 
     Returns:
         Item rows, best first, padded with row 0.
+
+    Raises:
+        DataError: If the system does not return one list of at most k items per user, or a list holds an item twice.
     """
     lists = torch.zeros(len(demand.users), k, dtype=torch.int64)
     options: dict[str, Any] = {} if preference is None else {"preference": preference}
     for start in range(0, len(lists), USERS):
         users = train.users.vocab.decode(demand.users[start : start + USERS])
         ids = system.recommend(users, k, **options).ids
+        if ids.ndim != 2 or len(ids) != len(users) or ids.shape[1] > k:
+            raise DataError(
+                f"{type(system).__name__}.recommend returned ids of shape {list(ids.shape)} for {len(users):,} users "
+                f"and k={k}; it must be [{len(users)}, {k}], with None where a list is shorter"
+            )
         # Ids may mix numbers and None, so their type is given rather than inferred.
         named = pl.Series(ids.reshape(-1).tolist(), dtype=train.items.vocab.ids.dtype)
-        lists[start : start + USERS, : ids.shape[1]] = train.items.vocab.encode(named).view(ids.shape)
+        rows = train.items.vocab.encode(named).view(ids.shape)
+        _check_distinct(system, users, rows, train)
+        lists[start : start + USERS, : ids.shape[1]] = rows
     return lists
+
+
+def _check_distinct(system: Recommends, users: pl.Series, rows: Int[Tensor, "users k"], train: EventLog) -> None:
+    """Refuse a list with a repeated item, which would fill the places of others."""
+    ordered = rows.sort(1).values
+    repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)).nonzero()
+    if len(repeated):
+        line, place = repeated[0].tolist()
+        item = train.items.vocab.decode(ordered[line, place : place + 1])[0]
+        raise DataError(
+            f"{type(system).__name__}.recommend gives user {users[line]!r} the item {item!r} more than once; a list "
+            "holds an item once"
+        )
 
 
 def list_evidence(lists: Int[Tensor, "users k"], demand: Demand, ks: Sequence[int]) -> Evidence:
