@@ -86,7 +86,7 @@ def test_csv_columns_can_be_kept_as_text(tmp_path: Path) -> None:
 
 def test_csv_ids_that_start_with_0_are_text(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item,hour,stars\n007,10,07,1\n7,5,08,2\n")
-    source = open_file(tmp_path / "log.csv", ids=["user", "item", "elsewhere"])
+    source = open_file(tmp_path / "log.csv", codes=["user", "item", "elsewhere"])
     assert source.read(["user", "item", "hour"]).collect().rows() == [("007", 10, 7), ("7", 5, 8)]
     assert source.read(["item", "stars"]).collect().rows() == [(10, 1), (5, 2)]
 

@@ -174,6 +174,26 @@ def test_times(tmp_path: Path) -> None:
     assert "by its name, though its numbers look like days instead" in (tmp_path / "motet.toml").read_text()
 
 
+def test_a_time_is_known_by_the_end_of_its_name(tmp_path: Path) -> None:
+    frame = long()
+    for name in ("played_at", "orderTime", "created at", "EVENT_TS"):
+        frame.rename({"time": name}).with_columns(watch_time=pl.int_range(pl.len())).write_parquet(
+            tmp_path / "log.parquet"
+        )
+        assert declared(tmp_path, "log.parquet")["schema"].get("time") == name
+    frame.select(pl.exclude("time"), format=pl.int_range(pl.len()) + 10**9).write_parquet(tmp_path / "log.parquet")
+    assert "time" not in declared(tmp_path, "log.parquet")["schema"]
+
+
+def test_codes_that_start_with_0_are_no_numbers(tmp_path: Path) -> None:
+    """Ten thousand lines decide the types of a CSV file; its codes may start with 0 in any of them."""
+    items = [f"{row},{row % 30:05},{row % 30}" for row in range(60)]
+    (tmp_path / "items.csv").write_text("\n".join(["product,depot,size", *items]))
+    long().with_columns(product=pl.int_range(pl.len()) % 60).write_csv(tmp_path / "log.csv")
+    features = declared(tmp_path, "log.csv", items="items.csv")["schema"]["item_features"]
+    assert features == {"depot": "Categorical", "size": "Numeric"}
+
+
 def test_ids_without_a_telling_name(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": [row % 7 for row in range(60)], "b": [f"b{row % 9}" for row in range(60)]})
     frame.write_parquet(tmp_path / "log.parquet")

@@ -78,7 +78,7 @@ def as_users(users: Sequence[str] | None, file: Path | None, vocab: Vocab) -> li
         return as_ids(users, vocab)
     if file is None:
         return vocab.ids.to_list()
-    table = Table.open(file, "users", needs=[vocab.name], wanted=[vocab.name], ids=[vocab.name])
+    table = Table.open(file, "users", needs=[vocab.name], wanted=[vocab.name], codes=[vocab.name])
     column = table.column(vocab.name)
     if column.null_count():
         row = column.is_null().arg_true()[0]

@@ -74,7 +74,7 @@ class EventLog:
         text = text_columns({**features, **schema.context_features})
         wanted = (*schema.columns, *features)
         log = Table.open(
-            source, "the log", needs=schema.columns, wanted=wanted, text=text, ids=(schema.user, schema.item)
+            source, "the log", needs=schema.columns, wanted=wanted, text=text, codes=(schema.user, schema.item)
         )
         user_side, user_rows = read_side(log, schema.user, schema.user_features, users, "user")
         item_side, item_rows = read_side(log, schema.item, schema.item_features, items, "item")

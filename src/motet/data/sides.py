@@ -43,7 +43,7 @@ def read_side(
         vocab = Vocab.build(ids, key)
         table = vocab.ids.to_frame()
     else:
-        listed = Table.open(source, f"the {role} table", needs=[key], text=text_columns(kinds), ids=[key])
+        listed = Table.open(source, f"the {role} table", needs=[key], text=text_columns(kinds), codes=[key])
         vocab, at = _listed(log, ids, listed, key, role)
         table = listed.rows(at).with_columns(vocab.ids)
         places = {name: listed.where(name, at) for name in listed.columns}

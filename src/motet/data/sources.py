@@ -28,13 +28,14 @@ class Source(NamedTuple):
     read: Callable[[Sequence[str]], pl.LazyFrame]
 
 
-def open_file(path: Path, text: Collection[str] = (), ids: Collection[str] = ()) -> Source:
+def open_file(path: Path, text: Collection[str] = (), codes: Collection[str] | None = ()) -> Source:
     """Open a file by its suffix.
 
     Args:
         path: A file, or a folder of Parquet files.
         text: Columns to read as text if the format has no types.
-        ids: Columns to read as text if the format has no types and a number starts with 0: 007 is not 7.
+        codes: Columns to read as text if the format has no types and a number starts with 0: 007 is not 7. None for
+            all.
 
     Returns:
         The source.
@@ -53,7 +54,7 @@ def open_file(path: Path, text: Collection[str] = (), ids: Collection[str] = ())
         case ".parquet":
             return _scanned(pl.scan_parquet(path))
         case ".csv" | ".tsv":
-            return _csv(path, text, ids)
+            return _csv(path, text, codes)
         case _:
             return _arrow(path)
 
@@ -109,7 +110,7 @@ def _arrow(path: Path) -> Source:
         return _scanned(pl.read_ipc_stream(path).lazy())
 
 
-def _csv(path: Path, text: Collection[str], ids: Collection[str]) -> Source:
+def _csv(path: Path, text: Collection[str], codes: Collection[str] | None) -> Source:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     names = _names(pl.scan_csv(path, separator=separator))
     types: dict[str, Any] = {name: pl.String for name in text if name in names}
@@ -127,9 +128,8 @@ def _csv(path: Path, text: Collection[str], ids: Collection[str]) -> Source:
 
     def read(columns: Sequence[str]) -> pl.LazyFrame:
         frame = parse(columns)
-        padded = _zero_padded(
-            path, separator, [name for name in ids if name in columns and frame[name].dtype.is_integer()]
-        )
+        whole = [name for name in columns if frame[name].dtype.is_integer() and (codes is None or name in codes)]
+        padded = _zero_padded(path, separator, whole)
         if padded:
             types.update(dict.fromkeys(padded, pl.String))
             frame = parse(columns)

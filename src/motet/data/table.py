@@ -40,7 +40,7 @@ class Table:
         needs: Sequence[str] = (),
         wanted: Sequence[str] | None = None,
         text: Collection[str] = (),
-        ids: Collection[str] = (),
+        codes: Collection[str] | None = (),
     ) -> Table:
         """Open a source without reading more than necessary.
 
@@ -51,7 +51,8 @@ class Table:
             needs: Columns that must exist.
             wanted: The only columns that will be read; all by default.
             text: Columns to read as text if the format has no types: a code such as 00501 keeps its zeros.
-            ids: Columns of ids, read as text if the format has no types and one of them is a number that starts with 0.
+            codes: Columns read as text if the format has no types and one of their numbers starts with 0: those of ids.
+                None for all.
 
         Returns:
             The table.
@@ -63,7 +64,7 @@ class Table:
             name = Path(source).name or str(source)
         with _reading(name):
             if isinstance(source, str | os.PathLike):
-                found = open_file(Path(source), text, ids)
+                found = open_file(Path(source), text, codes)
             else:
                 found = open_frame(source, name)
             _require(needs, found, name)

@@ -33,8 +33,8 @@ def init(
         DataError: If a table cannot be read.
     """
     check_new(output)
-    log = Table.open(events, "the log")
-    opened = {side: Table.open(path, f"the table of {side}s") for side, path in tables.items()}
+    log = Table.open(events, "the log", codes=None)
+    opened = {side: Table.open(path, f"the table of {side}s", codes=None) for side, path in tables.items()}
     found = guess(log, opened, known)
     paths = {"events": events, **{f"{side}s": path for side, path in tables.items()}}
     data = {name: Path(os.path.relpath(path, output.parent)).as_posix() for name, path in paths.items()}
