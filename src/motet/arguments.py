@@ -85,12 +85,12 @@ def members(hint: Any) -> tuple[Any, ...]:
 
 
 @functools.cache
-def _plain_arguments(function: Callable[..., Any]) -> dict[str, Any]:
+def _plain_arguments(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
     """The types of the arguments that are numbers, text, or lists or tables of them."""
     with suppress(NameError):  # a type that is imported for the type checker alone
         hints = get_type_hints(function)
         named = [each.name for each in inspect.signature(function).parameters.values() if each.kind in NAMED]
-        return {name: hints[name] for name in named if name in hints and _plain(hints[name])}
+        return {name: members(hints[name]) for name in named if name in hints and _plain(hints[name])}
     return {}
 
 
@@ -103,17 +103,17 @@ def _plain(hint: Any) -> bool:
     return hint in (*WORDS, Path, NoneType) or origin is Literal
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    return any(_is(value, each) for each in members(hint))
+def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
+    return type(value) in kinds or any(_is(value, each) for each in kinds)  # the first is quick, and mostly true
 
 
 def _is(value: Any, kind: Any) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if origin in LISTS:
         listed = isinstance(value, abc.Iterable) and not isinstance(value, str | bytes)
-        return listed and (not isinstance(value, list | tuple) or all(_fits(each, inner[0]) for each in value))
+        return listed and (not isinstance(value, list | tuple) or all(_fits(each, members(inner[0])) for each in value))
     if origin in TABLES:
-        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
+        return isinstance(value, Mapping) and all(_fits(each, members(inner[1])) for each in value.values())
     if origin is Literal:  # which of them, the function itself checks
         return isinstance(value, tuple(map(type, inner)))
     if kind in (int, float):  # those of NumPy too, and tensors of one number
@@ -121,9 +121,9 @@ def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, PathLike if kind is Path else kind)
 
 
-def _refusal(name: str, value: object, hint: Any) -> str:
-    kinds = [each for each in members(hint) if each is not NoneType and not (each is int and float in members(hint))]
-    told = dict.fromkeys([_words(each) for each in kinds] + (["None"] if NoneType in members(hint) else []))
+def _refusal(name: str, value: object, allowed: tuple[Any, ...]) -> str:
+    kinds = [each for each in allowed if each is not NoneType and not (each is int and float in allowed)]
+    told = dict.fromkeys([_words(each) for each in kinds] + (["None"] if NoneType in allowed else []))
     known = isinstance(value, str | int | float | list | tuple | dict | None)
     shown = repr(value)[:LONGEST] if known else f"{type(value).__name__}(...)"
     meant = next((each for kind in kinds for each in _meant(value, kind)), None)
@@ -134,7 +134,7 @@ def _refusal(name: str, value: object, hint: Any) -> str:
 def _meant(value: Any, kind: Any) -> list[Any]:
     """What the caller probably meant: the number that a text spells, the one value of a list."""
     if get_origin(kind) in LISTS:
-        return [(value,)] if _fits(value, get_args(kind)[0]) else []
+        return [(value,)] if _fits(value, members(get_args(kind)[0])) else []
     with suppress(ValueError, OverflowError):
         number = float(value) if isinstance(value, str | float) else 0.5
         if kind is int and number.is_integer():
