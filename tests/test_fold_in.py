@@ -246,9 +246,19 @@ def test_refuses(log: EventLog, featured: Recommender) -> None:
             ConfigError,
             r"features=\{'age': 3\} are those of one user, and 2 are asked for; give a table .* the column 'user'",
         ),
-        (lambda: ask(features={"age": "old"}), DataError, r"column 'age' of the table of features holds text, .*'old'"),
-        (lambda: ask(features={"age": float("nan")}), DataError, r"has nan in row 0 .*numbers must be finite"),
-        (lambda: ask(features={"gender": 3}), DataError, r"column 'gender' holds whole numbers such as 3"),
+        (lambda: ask(features={"age": "old"}), DataError, "^feature 'age' is 'old'; it must be a number, finite in 32"),
+        (lambda: ask(features={"age": float("nan")}), DataError, "^feature 'age' is nan; it must be a number, finite"),
+        (lambda: ask(features={"gender": 3}), DataError, "^feature 'gender' is 3; it must be text$"),
+        (
+            lambda: ask(features={"tags": [3]}),
+            DataError,
+            r"^feature 'tags' is \[3\]; it must be a list, each of its values text, or text joined by '\|'$",
+        ),
+        (
+            lambda: ask(features=pl.DataFrame({"user": [98, 99], "age": ["1", "old"]})),
+            DataError,
+            "column 'age' of the table of features holds text, such as 'old' in row 1",
+        ),
         (
             lambda: ask(features={"tags": [1, "a"]}),
             DataError,

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from motet.data import columns as encode
 from motet.data.entities import Bag, Codes, Column, Entities, Numbers
-from motet.data.schema import Categorical, Feature, Numeric, Timestamp
+from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Timestamp
 from motet.data.sides import read_ids_once, text_columns
 from motet.data.table import Table
+from motet.data.vocab import Vocab
 from motet.errors import ConfigError, DataError, did_you_mean
 
 NAME = "the table of features"
@@ -58,7 +59,13 @@ def request_features(
         if name in table:
             kind = entities.kinds[name] if name in reads else _kind(column)
             vocab = None if isinstance(column, Numbers) else column.vocab
-            new = encode.feature(table.column(name), kind, table.where(name), vocab)
+            try:
+                new = encode.feature(table.column(name), kind, table.where(name), vocab)
+            except DataError as error:
+                if not isinstance(source, Mapping):
+                    raise
+                # One value needs neither a row nor the ways to convert a column.
+                raise DataError(f"feature {name!r} is {source[name]!r}; it must be {_rule(kind, vocab)}") from error
             known = (at >= 0) & new.known()[at]
             both = _joined(column, new)
             features[name] = both.take(torch.where(known, at + len(rows), torch.arange(len(rows))))
@@ -71,6 +78,19 @@ def _kind(context: Column) -> Feature:
     if not isinstance(context, Numbers):
         return Categorical()
     return Timestamp() if context.values.dtype == torch.float64 else Numeric()
+
+
+def _rule(kind: Feature, vocab: Vocab | None) -> str:
+    """What the value of a feature must be."""
+    known = "text" if vocab is None or vocab.is_text else "a whole number"
+    match kind:
+        case Numeric():
+            return "a number, finite in 32 bits"
+        case Timestamp():
+            return "a time: seconds since 1970, or ISO 8601 text such as '2024-05-31T18:00:00'"
+        case MultiValued():
+            return f"a list, each of its values {known}, or text joined by {kind.separator!r}"
+    return known
 
 
 def _open(source: object, ids: Sequence[Any], entities: Entities, columns: Mapping[str, Column]) -> Table:
