@@ -162,7 +162,11 @@ def test_what_is_served_outlives_the_process(asking: Asking) -> None:
 
 def test_only_what_is_listed_is_loaded(asking: Asking) -> None:
     _, ask = asking()
-    for name in ("d", "../models/a", "./a", "/etc", ".serving", "a/", "A", "", "a\u0000", "a" * 257):
+    for name in ("d", "../models/a", "./a", "/etc", ".serving", "a/", "A"):
+        error = ask.refused(404, "POST", "/v1/models", {"models": [{"name": "a"}, {"name": name}]})
+        assert error["message"].startswith(f"there is no model {name!r}")
+        assert (error["code"], error["field"]) == ("not_found", "models.1.name")
+    for name in ("", "a\u0000", "a" * 257):
         ask.refused(422, "POST", "/v1/models", {"models": [{"name": name}]})
     assert answers(ask) == "a"
 

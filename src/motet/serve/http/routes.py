@@ -187,7 +187,7 @@ async def model(
     return JSONResponse({**lineup.named(model).describe(), **lineup.describe()})
 
 
-@administering.post("/models", response_model=answers.Lineup, responses=CHANGED)
+@administering.post("/models", response_model=answers.Lineup, responses=CHANGED | refusals(404))
 def change(asked: ModelsBody, service: Serving) -> Response:
     """Serve these models from now on. New ones are loaded and checked first; no request fails meanwhile."""
     return JSONResponse(service.change(asked))

@@ -14,7 +14,7 @@ from motet.serve.problem import Problem
 from motet.serve.rollout.lineup import Lineup
 from motet.serve.rollout.plan import Plan, Wanted
 from motet.serve.rollout.plan_store import PlanStore
-from motet.serve.rollout.registry import Registry
+from motet.serve.rollout.registry import Registry, UnknownModelError
 from motet.serve.rollout.shared_arrays import SharedArrays
 
 INTERVAL_S = 0.5  # between looks for a change made by another process
@@ -73,12 +73,12 @@ class Deployment:
             The new lineup.
 
         Raises:
-            Problem: If another change is in progress, or was made first.
-            ConfigError: If the plan breaks a rule, or a model is missing.
+            Problem: If a model does not exist, or another change is in progress or was made first.
+            ConfigError: If the plan breaks a rule.
             ArtifactError: If a model is damaged; the previous lineup keeps answering.
         """
         with self._alone():
-            versions = {one.name: self.registry.version(one.name) for one in wanted}
+            versions = {one.name: self._version(one.name, f"models.{place}.name") for place, one in enumerate(wanted)}
             now = self._in_force()
             return self._put(now, now.changed(wanted, versions))
 
@@ -108,6 +108,12 @@ class Deployment:
                     self._swap(self._load(self._in_force(), self.lineup.models))
             finally:
                 self._changing.release()
+
+    def _version(self, name: str, field: str) -> str:
+        try:
+            return self.registry.version(name)
+        except UnknownModelError as error:
+            raise Problem(404, str(error), field=field) from error
 
     def _behind(self) -> bool:
         return self.plans.generation() > self.lineup.plan.generation

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from motet.serve.models.served import ServedModel
 
 
+class UnknownModelError(ConfigError):
+    """No saved model has this name."""
+
+
 class Registry:
     """Finds saved models by name. A name is looked up among the existing ones and never becomes part of a path.
 
@@ -56,7 +60,7 @@ class Registry:
             The version, as in `ServedModel.version`.
 
         Raises:
-            ConfigError: If no model has this name.
+            UnknownModelError: If no model has this name.
             ArtifactError: If its folder holds no saved model.
         """
         return version_of(self._find(name))
@@ -72,7 +76,8 @@ class Registry:
             The model.
 
         Raises:
-            ConfigError: If no model has this name, or its folder now holds another version.
+            UnknownModelError: If no model has this name.
+            ConfigError: If its folder now holds another version.
             ArtifactError: If it is damaged.
         """
         from motet.serve.models.served import ServedModel  # imports torch, which the parent of workers does without
@@ -89,5 +94,6 @@ class Registry:
     def _find(self, name: str) -> Path:
         models = self.models()
         if name not in models:
-            raise ConfigError(f"there is no model {name!r}{did_you_mean(name, models)} Models: {', '.join(models)}.")
+            hint = did_you_mean(name, models)
+            raise UnknownModelError(f"there is no model {name!r}{hint} Models: {', '.join(models)}.")
         return models[name]
