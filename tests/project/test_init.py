@@ -174,6 +174,18 @@ def test_times(tmp_path: Path) -> None:
     assert "by its name, though its numbers look like days instead" in (tmp_path / "motet.toml").read_text()
 
 
+def test_a_few_rows_that_contradict_a_funnel_do_not_end_it(tmp_path: Path) -> None:
+    row = pl.int_range(4_800)
+    frame = pl.DataFrame({"user_id": [each % 11 for each in range(4_800)], "sku": [each % 35 for each in range(4_800)]})
+    stages = {"viewed": row % 2, "saved": row % 4, "asked": row % 8, "booked": row % 16}
+    frame = frame.with_columns(**{name: (left == 0).cast(pl.Int8) for name, left in stages.items()})
+    wrong = pl.int_range(pl.len()).is_in([3, 5]).cast(pl.Int8)
+    frame.with_columns(pl.max_horizontal("booked", wrong)).write_parquet(tmp_path / "log.parquet")
+    (funnel,) = [task for task in declared(tmp_path, "log.parquet")["tasks"] if task["kind"] == "Funnel"]
+    assert funnel["stages"] == list(stages)
+    assert funnel["where"] == "not (asked == 0 and booked == 1)"
+
+
 def test_a_time_is_known_by_the_end_of_its_name(tmp_path: Path) -> None:
     frame = long()
     for name in ("played_at", "orderTime", "created at", "EVENT_TS"):

@@ -169,13 +169,17 @@ def test_a_later_stage_without_an_earlier_one_is_counted_and_can_be_dropped() ->
     wrong = [(1, 1, 1), (1, 0, 0), (1, 0, 1), (0, None, 1), (None, 1, 1)]
     words = (
         r"task 'funnel': in 2 of 5 rows a later stage is set where an earlier one is not, in row 2 \(.*\) first: "
-        r"'buy' is 1 and 'cart' is 0; set 'cart' as well, or drop such rows: where=\"not \(cart == 0 and buy == 1\)\""
+        r"'buy' is 1 and 'cart' is 0; set 'cart' as well, or drop such rows: where=\"not \(click == 0 and "
+        r"buy == 1\) and not \(cart == 0 and buy == 1\)\""
     )
     with pytest.raises(DataError, match=words):
         prepared(wrong)
     with pytest.raises(DataError, match=r"in 1 of 5 rows .* in row 3 \(.*\) first: 'buy' is 1 and 'click' is 0"):
         prepared(wrong, where="not (cart == 0 and buy == 1)")
-    prepared(wrong, where="not (cart == 0 and buy == 1) and not (click == 0 and buy == 1)")
+    for where in (None, "click == 0 or click == 1", "cart == 0", "buy == 1"):
+        with pytest.raises(DataError) as found:
+            prepared(wrong, where=where)
+        prepared(wrong, where=str(found.value).split('where="')[1].removesuffix('"'))
 
 
 def test_a_stage_known_only_after_the_one_before_is_refused() -> None:

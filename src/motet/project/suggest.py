@@ -24,6 +24,7 @@ STRONG = re.compile(r"purchase|buy|bought|order|paid|checkout")
 MOST = 4  # most retrieval tasks for kinds of events
 TEST = 0.2  # share of test rows
 FEW = 20  # a label with at most this many values needs all of them in training
+MISTAKES = 0.01  # most rows of a stage in which the stage before is not set
 ENOUGH = 10  # fewest events of a kind that gets a task
 
 Tables = dict[str, Any]
@@ -158,11 +159,11 @@ def _of_signals(signals: list[Profile], against: list[str], events: Table) -> It
         task = _retrieval(f"find_{_name(column.name)}", f"{column_name(column.name)} == 1")
         yield _apart(task, against) if column is strongest else task
     answered = [column.name for column in signals if len(column.values) > 1]
-    chain = _chain(answered, events)
+    chain, where = _chain(answered, events)
     if chain:
         last = [name for name in chain if name not in unwanted][-1:]
         stage = {"stage": last[0]} if last and last != chain[-1:] else {}
-        yield {"kind": "Funnel", "name": "funnel", "stages": chain, **stage}
+        yield {"kind": "Funnel", "name": "funnel", "stages": chain, **stage, **where}
     yield from ({"kind": "Event", "label": name} for name in answered if name not in chain)
 
 
@@ -174,17 +175,25 @@ def _apart(task: Tables, against: list[str]) -> Tables:
     return {**task, "positives": " and ".join(positives), "negatives": " or ".join(against)}
 
 
-def _chain(names: list[str], events: Table) -> list[str]:
-    """Signals that are 1 only where the previous one is 1, and known where it is 0; none if fewer than two."""
+def _chain(names: list[str], events: Table) -> tuple[list[str], Tables]:
+    """Signals that are 1 only where the previous one is 1, and known where it is 0; none if fewer than two.
+
+    A few rows may contradict that: a condition leaves them out.
+    """
     rows = events.frame.select(pl.col(names).cast(pl.Float64)).collect()
     chain: list[str] = []
+    wrong: list[str] = []
     for name in sorted(names, key=lambda each: rows[each].sum(), reverse=True):
         if chain:
-            after = rows.filter(pl.col(chain[-1]) == 0)[name]
-            if (after == 1).any() or not after.count():
+            skipped = (pl.col(chain[-1]) == 0) & (pl.col(name) == 1)
+            contradict = len(rows.filter(skipped))
+            if contradict > MISTAKES * float(rows[name].sum()) or not rows.filter(pl.col(chain[-1]) == 0)[name].count():
                 continue
+            if contradict:
+                wrong.append(f"not ({column_name(chain[-1])} == 0 and {column_name(name)} == 1)")
+                rows = rows.filter(~skipped.fill_null(value=False))
         chain.append(name)
-    return chain if len(chain) > 1 else []
+    return (chain, {"where": " and ".join(wrong)} if wrong else {}) if len(chain) > 1 else ([], {})
 
 
 def _distinct(tasks: list[Tables]) -> list[Tables]:

@@ -113,7 +113,8 @@ class Funnel(PairTask):
         """
         batch = train.batch()
         labels = self._labels(batch)
-        check_funnel(self.name, self.stages, labels.where(self.rows.chosen(batch)[:, None], torch.nan), batch)
+        chosen = labels.where(self.rows.chosen(batch)[:, None], torch.nan)
+        check_funnel(self.name, self.stages, chosen, batch, where=self.rows.where)
         if not self.prepared:
             weights = self.rows.weights(batch)
             before = torch.cat([torch.ones_like(labels[:, :1]), labels[:, :-1]], 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.data.batch import Batch
@@ -55,7 +56,14 @@ def check_outcomes(task: str, column: str, known: Bool[Tensor, " rows"], batch: 
         )
 
 
-def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows stages"], batch: Batch) -> None:
+def check_funnel(
+    task: str,
+    stages: Sequence[str],
+    labels: Float[Tensor, "rows stages"],
+    batch: Batch,
+    *,
+    where: str | None = None,
+) -> None:
     """Refuse labels that contradict a funnel, in which each stage requires the one before.
 
     Args:
@@ -63,6 +71,7 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
         stages: The label columns, from the first stage to the last.
         labels: The label of each row and stage; NaN if unknown, and in rows that the task does not learn from.
         batch: The rows.
+        where: The condition that selects the task's rows, for the error message.
 
     Raises:
         DataError: If a label lies outside [0, 1], a later stage is set in a row in which an earlier one is not, or a
@@ -77,11 +86,11 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
         late = int(beyond[row].nonzero()[0]) + 1
         early, late_name = stages[int(least.indices[row, late - 1])], stages[late]
         was, is_now = labels[row, stages.index(early)].item(), labels[row, late].item()
+        kept = _where_reached(stages, beyond, least.indices, where)
         raise DataError(
             f"task {task!r}: in {int(beyond.any(1).sum()):,} of {len(labels):,} rows a later stage is set where an "
             f"earlier one is not, in {named_row(batch, row)} first: {late_name!r} is {is_now:g} and {early!r} is "
-            f'{was:g}; set {early!r} as well, or drop such rows: where="not ({column_name(early)} == 0 and '
-            f'{column_name(late_name)} == 1)"'
+            f'{was:g}; set {early!r} as well, or drop such rows: where="{kept}"'
         )
     for (early, before), (late_name, after) in pairwise(zip(stages, labels.T, strict=True)):
         nothing = before == 0
@@ -91,6 +100,17 @@ def check_funnel(task: str, stages: Sequence[str], labels: Float[Tensor, "rows s
                 f"is 0, so it would be learned only from rows that reached {early!r}; set a stage that was not reached "
                 "to 0, and leave it empty only if the outcome is unknown"
             )
+
+
+def _where_reached(
+    stages: Sequence[str], beyond: Bool[Tensor, "rows later"], least: Int[Tensor, "rows stages"], where: str | None
+) -> str:
+    """A condition without the rows in which a later stage is set and an earlier one is not, whichever these are."""
+    late = beyond[beyond.any(1)].int().argmax(1)
+    early = least[beyond.any(1)].gather(1, late[:, None])[:, 0]
+    pairs = [(stages[int(one)], stages[int(other) + 1]) for one, other in torch.stack([early, late], 1).unique(dim=0)]
+    wrong = [f"{column_name(one)} == 0 and {column_name(other)} == 1" for one, other in pairs]
+    return " and ".join([*([] if where is None else [f"({where})"]), *(f"not ({each})" for each in wrong)])
 
 
 def log_odds(outcomes: Float[Tensor, " rows"], weights: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
