@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from motet.compare.objective import Score, Yardstick, headlines, objectives, relative_gain, voice
@@ -17,6 +19,22 @@ def test_what_there_is_to_judge_by(project: Project) -> None:
     assert found.weights == {"stars": 1.0, "retrieval": 2.0}
     assert "Validation rows: Random rows" in found.notes[0]
     found.check(["stars/rmse"])
+
+
+def test_a_task_without_validation_rows_is_named(file: Path) -> None:
+    late = pl.col("time") >= 40  # all validation rows
+    table = pl.read_csv(file.parent / "log.csv").with_row_index("time")
+    table.with_columns(early=pl.when(late).then(None).otherwise(1)).write_csv(file.parent / "log.csv")
+    tables = Project.read(file).tables
+    schema = {**tables["schema"], "time": "time", "signals": ["stars", "early"]}
+    last = {"kind": "by_time", "test": 0.25}
+    tasks = [*tables["tasks"], {"kind": "Event", "label": "early"}]
+    found = Yardstick.of(
+        Project({**tables, "schema": schema, "split": last, "validation": last, "tasks": tasks}, file=file)
+    )
+    assert found.notes[-1].startswith("Nothing can be concluded about early: it has no metric on the validation rows")
+    assert not any("concluded" in note for note in found.notes[:-1])
+    assert objectives(found.keys, found.weights) == ("stars/rmse", "retrieval/unseen/ndcg@10")
 
 
 def test_mistakes(project: Project) -> None:

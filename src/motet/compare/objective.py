@@ -23,7 +23,7 @@ class Yardstick:
     Attributes:
         keys: Keys of the metrics that have rows.
         beside: Metrics of simple rules, by the name of the rule.
-        notes: How the rows were chosen and ranked.
+        notes: How the rows were chosen and ranked, and which tasks have no metric.
         weights: Weight of each task's loss in the project.
         rows: Number of training rows.
     """
@@ -61,10 +61,12 @@ class Yardstick:
         model.check(train)
         model.prepare(train)
         report = evaluate(model, rows.validation, train=rows.train, about=rows.report)
+        keys = tuple(key for key, figure in report.items() if not math.isnan(figure))
+        silent = [name for name in model.tasks if not any(key.startswith(f"{name}/") for key in keys)]
         return cls(
-            tuple(key for key, figure in report.items() if not math.isnan(figure)),
+            keys,
             {name: dict(figures) for name, figures in report.beside.items()},
-            tuple(report.notes),
+            (*report.notes, *map(_unmeasured, silent)),
             dict(model.weights),
             len(rows.train),
         )
@@ -100,6 +102,10 @@ class Yardstick:
         if not known:
             return math.nan
         return min(known) if lower_is_better(key) else max(known)
+
+
+def _unmeasured(task: str) -> str:
+    return f"Nothing can be concluded about {task}: it has no metric on the validation rows, and is no objective."
 
 
 def voice(key: str) -> str:
