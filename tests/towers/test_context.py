@@ -29,6 +29,14 @@ def test_kinds_are_read_from_the_log(log: EventLog) -> None:
     assert context_columns(log, ["price"]) == {"price": "numeric"}
 
 
+def test_the_time_of_the_event_can_be_read_where_it_is_named(log: EventLog) -> None:
+    timed = replace(log, schema=replace(log.schema, time="shown", context_features={"price": Numeric()}))
+    assert context_columns(timed) == {"price": "numeric"}
+    assert context_columns(timed, ["price", "shown"]) == {"price": "numeric", "shown": "timestamp"}
+    with pytest.raises(ConfigError, match=r"Declared context features: price; time column: shown\."):
+        context_columns(timed, ["device"])
+
+
 @pytest.mark.parametrize("side", ["user", "item"])
 @pytest.mark.parametrize("arguments", [{}, {"features": (), "hidden": (8,), "cross_layers": 1, "dropout": 0.1}])
 def test_contract(log: EventLog, side: str, arguments: dict[str, Any]) -> None:

@@ -27,13 +27,13 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
 
     Args:
         log: Its schema declares the context features.
-        names: Which of them; None for all.
+        names: Which of them, and the time column if the tower is to read it too; None for all context features.
 
     Returns:
         By column: the number of categories (the unknown included), "numeric", "8 buckets" or "timestamp".
 
     Raises:
-        ConfigError: If a name is not a declared context feature.
+        ConfigError: If a name is neither a declared context feature nor the time column.
 
     Example:
         >>> import polars as pl
@@ -43,13 +43,17 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
         >>> context_columns(log)
         {'device': 3}
     """
-    declared = log.schema.context_features
+    time = {} if log.schema.time is None else {log.schema.time: Timestamp()}
+    declared = {**log.schema.context_features, **({} if names is None else time)}
     kinds: dict[str, Kind] = {}
     for name in declared if names is None else names:
         if name not in declared:
             hint = did_you_mean(name, declared)
-            listed = ", ".join(declared) or "none"
-            raise ConfigError(f"{name!r} is not a context feature{hint} Declared context features: {listed}.")
+            listed = ", ".join(log.schema.context_features) or "none"
+            raise ConfigError(
+                f"{name!r} is not a context feature{hint} Declared context features: {listed}; time column: "
+                f"{log.schema.time or 'none'}."
+            )
         match declared[name]:
             case Numeric(buckets):
                 kinds[name] = "numeric" if buckets is None else f"{buckets} buckets"
