@@ -232,11 +232,13 @@ def test_every_module_gets_its_mode_back(parts: split.Split) -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_nan_scores_are_refused_with_the_task(parts: split.Split) -> None:
+def test_nan_scores_are_refused_with_the_task_and_the_ids(parts: split.Split) -> None:
     train, test = parts
+    user, item = (test.frame()[key][0] for key in ("user_id", "item_id"))
+    first = test.items.vocab.ids[0]
     for task, words in (
-        (Dot(), r"the score of query \d+ and candidate 0 is NaN"),
-        (Rating("rating"), "the score of held-out row 0 is NaN"),
+        (Dot(), rf"the score of user_id \d+ and item_id {first} is NaN, which has no rank; did the training diverge\?"),
+        (Rating("rating"), rf"the score of held-out row 0 \(user_id {user}, item_id {item}\) is NaN; did the train"),
     ):
         model = build(train, task)
         for parameter in model.parameters():

@@ -24,6 +24,7 @@ from motet.metrics.ranks import dot
 from motet.metrics.topk import FactorizedTopK
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
+from motet.tasks.labels import named_row
 
 ROWS = 1 << 16  # rows embedded or scored at once
 
@@ -174,7 +175,7 @@ def _labelled(name: str, metrics: Metrics, scores: Tensor, label: str, batch: Ba
     rows = ((weights != 0) & ~labels.isnan()).nonzero()[:, 0]
     unknown = rows[scores[rows].isnan()]
     if len(unknown):
-        raise DataError(f"the score of held-out row {int(unknown[0])} is NaN; did the training diverge?")
+        raise DataError(f"the score of held-out {named_row(batch, int(unknown[0]))} is NaN; did the training diverge?")
     users = batch.users[rows]
     return Evidence(name, metrics, scores[rows], labels[rows], users, users, batch.items[rows], weights[rows], rows)
 

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.data.entities import Entities
 from motet.data.history import History
 from motet.data.log import EventLog
+from motet.errors import DataError
 from motet.evaluation.evidence import Evidence, Metrics
-from motet.metrics.ranks import Pairs, Scorer, Ties, both_ranks, ranks
+from motet.metrics.ranks import NaNScoreError, Pairs, Scorer, Ties, both_ranks, ranks
 
 Protocol = Literal["all items", "unseen"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -43,6 +45,7 @@ class Corpus:
         catalogue: Number of known items: item rows 1 to `catalogue` are the candidates.
         protocols: The protocols to rank under.
         ties: The rank of equal scores.
+        entities: The users and the items, whose ids an error names.
         each_row: Whether every positive has its own query, because a user's vector depends on the row.
     """
 
@@ -53,6 +56,7 @@ class Corpus:
     catalogue: int
     protocols: Sequence[Protocol]
     ties: Ties
+    entities: tuple[Entities, Entities]
     each_row: bool = False
 
     @classmethod
@@ -71,7 +75,8 @@ class Corpus:
         batch = test.batch()
         rows = (batch.items > 0).nonzero().squeeze(1)
         seen = History.of(train.batch(), len(train.users), len(train.items))
-        return cls(rows, batch.users[rows], batch.items[rows], seen, len(test.items) - 1, protocols, ties)
+        users, items = batch.users[rows], batch.items[rows]
+        return cls(rows, users, items, seen, len(test.items) - 1, protocols, ties, (test.users, test.items))
 
     def to(self, device: torch.device) -> Self:
         """Move the positives to a device.
@@ -106,10 +111,21 @@ class Corpus:
 
         Returns:
             Evidence under `name/protocol`, for each protocol.
+
+        Raises:
+            DataError: If a score is NaN; the message names the user and the item.
         """
         counted = weights != 0
         query, users, items = queries.of_positive[counted], self.users[counted], self.items[counted]
-        found = self._ranks(scorer, Pairs(query, items - 1), queries.user)
+        try:
+            found = self._ranks(scorer, Pairs(query, items - 1), queries.user)
+        except NaNScoreError as error:
+            rows = int(queries.user[error.query]), error.candidate + 1
+            pair = [
+                f"{each.key} {each.vocab.decode_list([row])[0]!r}"
+                for each, row in zip(self.entities, rows, strict=True)
+            ]
+            raise DataError(f"the score of {' and '.join(pair)} is NaN, {error.rule}") from error
         columns = (None, query, users, items, weights[counted], self.rows[counted])
         return [Evidence(f"{name}/{protocol}", metrics, found[protocol], *columns) for protocol in self.protocols]
 

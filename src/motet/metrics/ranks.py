@@ -24,6 +24,25 @@ LEVEL_BITS = 32  # bits of a score level; the query number is above them
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
 
 
+class NaNScoreError(DataError):
+    """A score is NaN, which has no rank.
+
+    Args:
+        query: Number of the query.
+        candidate: Number of the candidate.
+
+    Attributes:
+        rule: What the message says after naming the pair.
+    """
+
+    rule = "which has no rank; did the training diverge?"
+
+    def __init__(self, query: int, candidate: int) -> None:
+        super().__init__(f"the score of query {query} and candidate {candidate} is NaN, {self.rule}")
+        self.query = query
+        self.candidate = candidate
+
+
 class Pairs(NamedTuple):
     """Pairs of a query and a candidate."""
 
@@ -97,7 +116,8 @@ def ranks(
 
     Raises:
         ConfigError: If `ties` is unknown.
-        DataError: If a positive is not a candidate, or a score is NaN; the message names the pair.
+        DataError: If a positive is not a candidate; the message names the pair.
+        NaNScoreError: If a score is NaN.
 
     Example:
         >>> query, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0], [2.0, 0.0], [2.0, 5.0]])
@@ -134,7 +154,8 @@ def both_ranks(
 
     Raises:
         ConfigError: If `ties` is unknown.
-        DataError: If a positive is not a candidate, or a score is NaN; the message names the pair.
+        DataError: If a positive is not a candidate; the message names the pair.
+        NaNScoreError: If a score is NaN.
 
     Example:
         >>> query, items = torch.ones(1, 1), torch.tensor([[3.0], [2.0], [1.0]])
@@ -287,10 +308,7 @@ class _Part:
             found = score(self.queries, torch.arange(start, stop, device=self.queries.device)).isnan().nonzero()
             if len(found):
                 row, column = found[0].tolist()
-                raise DataError(
-                    f"the score of query {int(self.queries[row])} and candidate {start + column} is NaN, which has no "
-                    "rank; did the training diverge?"
-                )
+                raise NaNScoreError(int(self.queries[row]), start + column)
 
 
 def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
