@@ -12,7 +12,7 @@ from motet.compare.comparison import Estimate, transfers
 from motet.compare.objective import relative_gain
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
-from motet.compare.verdict import figure_name, verdict
+from motet.compare.verdict import figure_name, gain_text, verdict
 from motet.compare.versus import Tally, Versus, conflicts, mean_gain, versus
 
 HEADLINES = {"rating": "rating/rmse", "find": "find/unseen/ndcg@10"}
@@ -71,6 +71,16 @@ def test_helped_and_hurt_nothing() -> None:
     assert gain.value == pytest.approx(expected)
     assert told[1].startswith("Over 2 tasks it gained +1.6 % [")
     assert told[2] == "No baseline applies to rating."
+
+
+def test_a_small_gain_is_not_told_as_none() -> None:
+    """In milliseconds, say: the sentence said that 6477.717 beats 6478.290 by -0.0 % [-0.0, -0.0]."""
+    small = Estimate(value=-0.0000884, low=-0.000126, high=-0.00005)
+    assert gain_text(small) == "-0.009 % [-0.01, -0.005]"
+    assert gain_text(Estimate(value=-1e-17, low=-0.02, high=0.0312)) == "+0.0 % [-2.0, 3.1]"
+    joint, rating = tally(JOINT, [both(6477.717, 0.3)] * 2), tally(RATING, [both(6478.29, 0.3)] * 2)
+    _, _, told = compared(joint, rating, tally(FIND, [both(1.0, 0.3)] * 2))
+    assert "helped rating (RMSE 6,478 vs 6,478, -0.009 % [-0.009, -0.009])" in told[0]
 
 
 def test_hurt() -> None:

@@ -101,6 +101,15 @@ def test_simple_rules_stand_beside_the_front(sweep: Path, page: Path) -> None:
     assert all(f">{rule}</text>" in drawn for rule in ("global mean", "popularity"))
 
 
+def test_long_names_have_room() -> None:
+    rows = [{"name": name, "value": 0.5, "low": 0.4, "high": 0.6, "own": False} for name in ("joint", "x" * 30)]
+    assert "labelExpr" in json.dumps(charts.intervals(rows, "x/auc"))
+    epochs = [{"epoch": 1, "value": 0.5, "low": 0.5, "high": 0.5}]
+    for names, columns in ((("joint", "rating only"), 3), (("joint", "path_to_purchase_of_articles only"), 1)):
+        chart = charts.curves([{**row, "series": name} for row in epochs for name in names], "loss")
+        assert chart["encoding"]["color"]["legend"].get("columns", chart["config"]["legend"]["columns"]) == columns
+
+
 def test_a_line_joins_the_front_of_two_objectives() -> None:
     keys = ("a/ndcg@10", "b/ndcg@10", "c/ndcg@10")
     points = [(0.1, 0.3, 0.1), (0.2, 0.2, 0.2), (0.3, 0.1, 0.1), (0.1, 0.1, 0.3)]  # the last is good in c alone

@@ -9,8 +9,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from motet.compare.comparison import SERVED, Comparison, Estimate, System, Versus
+from motet.compare.comparison import SERVED, Comparison, System, Versus
 from motet.compare.sweep_table import heading
+from motet.compare.verdict import gain_text
 
 WORDS = {"better": "helped", "worse": "HURT", "undecided": "too close"}
 STYLES = {"better": "green", "worse": "bold red", "undecided": ""}
@@ -49,7 +50,7 @@ def comparison_table(found: Comparison) -> Table:
         if any(cosines):
             drawn.add_row(f"gradient cosine with {escape(other)}", *cosines)
     if found.mean_gain is not None:
-        drawn.add_row("mean gain", _percent(found.mean_gain))
+        drawn.add_row("mean gain", escape(gain_text(found.mean_gain)))
     return drawn
 
 
@@ -66,12 +67,8 @@ def _gained(each: Versus | None) -> str:
     if each is None:
         return "unknown"
     style = STYLES[each.outcome]
-    told = f"{_percent(each.gain)} {WORDS[each.outcome]}"
+    told = f"{escape(gain_text(each.gain))} {WORDS[each.outcome]}"
     return f"[{style}]{told}[/]" if style else told
-
-
-def _percent(gain: Estimate) -> str:
-    return rf"{100 * gain.value:+.1f} % \[{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
 
 
 def _cosine(cosines: Mapping[str, float], other: str) -> str:

@@ -9,6 +9,7 @@ from motet.compare.comparison import SERVED, Estimate, System, Versus, transfers
 from motet.metrics.direction import lower_is_better
 
 LISTS = "the lists that users get"
+ROUNDING = 1e-9  # shares below are rounding of equal figures
 NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -44,7 +45,7 @@ def verdict(
     missing = [each for each in alone if each.task in tasks and each.task not in judged]
     found += map(_missing, missing)
     if mean_gain is not None and len(judged) > 1:
-        found.append(f"Over {len(judged)} tasks it gained {_share(mean_gain)} on average.")
+        found.append(f"Over {len(judged)} tasks it gained {gain_text(mean_gain)} on average.")
     rules = [each for each in versus if each.headline and said.get(each.task) is not each]
     found += [_beside(name, [each for each in rules if each.task == name]) for name in said]
     lists = [each for each in rules if each.task == SERVED]
@@ -68,6 +69,41 @@ def figure_name(key: str) -> str:
     *place, metric = key.split("/")[1:]
     name, at, k = metric.partition("@")
     return " ".join([*place, f"{NAMES.get(name, name)}{at}{k}"])
+
+
+def percent(share: float) -> str:
+    """A share in percent, with its sign.
+
+    Args:
+        share: The share.
+
+    Returns:
+        One decimal, or one significant digit if that would be 0.
+
+    Example:
+        >>> percent(0.032), percent(-0.00012)
+        ('+3.2', '-0.01')
+    """
+    if ROUNDING < abs(share) < 0.0005:
+        return f"{100 * share:+.1g}"
+    return f"{round(100 * share, 1) + 0.0:+.1f}"  # without the minus of -0.0
+
+
+def gain_text(gain: Estimate) -> str:
+    """A relative gain and its interval.
+
+    Args:
+        gain: The gain, as a share.
+
+    Returns:
+        Percent.
+
+    Example:
+        >>> gain_text(Estimate(value=0.032, low=-0.0101, high=0.0744))
+        '+3.2 % [-1.0, 7.4]'
+    """
+    low, high = (percent(end).removeprefix("+") for end in (gain.low, gain.high))
+    return f"{percent(gain.value)} % [{low}, {high}]"
 
 
 def _paid_off(said: Mapping[str, Versus]) -> str:
@@ -99,7 +135,7 @@ def _change(each: Versus) -> str:
     gain = each.gain
     if lower_is_better(each.key):
         gain = Estimate(value=-gain.value, low=-gain.high, high=-gain.low)
-    return f"{figures}, {_share(gain)}"
+    return f"{figures}, {gain_text(gain)}"
 
 
 def _missing(system: System) -> str:
@@ -127,12 +163,9 @@ def _beside(task: str, rules: Sequence[Versus]) -> str:
     return f"In {task} it {'; it '.join(told)}."
 
 
-def _share(estimate: Estimate) -> str:
-    low, high = (100 * end for end in (estimate.low, estimate.high))
-    return f"{100 * estimate.value:+.1f} % [{low:.1f}, {high:.1f}]"
-
-
 def _plain(figure: float) -> str:
+    if abs(figure) >= 100:
+        return f"{figure:,.0f}"
     return f"{figure:.3f}" if abs(figure) >= 0.1 else f"{figure:.3g}"
 
 

@@ -15,6 +15,8 @@ from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 
 STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other chart
 LABELS = 130  # pixels: the widest label, so that the chart has room on a phone
+LETTERS = 20  # that fit a label; more go on a second line
+WIDE = 45  # letters beyond which a row of a legend is cut off; each name gets a row of its own then
 TICKS = 8  # epochs with a label
 Row = Mapping[str, Any]
 
@@ -53,9 +55,12 @@ def intervals(rows: Sequence[Row], key: str, rules: Sequence[Row] = ()) -> dict[
     """
     alt = package("altair")
     names = [row["name"] for row in rows]
-    y = alt.Y(
-        "name:N", sort=names, title=None, axis=alt.Axis(labelLimit=LABELS, grid=False, ticks=False, labelPadding=8)
+    label = f"[slice(datum.label, 0, {LETTERS}), slice(datum.label, {LETTERS})]"
+    axis = alt.Axis(
+        labelExpr=f"length(datum.label) > {LETTERS} ? {label} : datum.label",
+        **{"labelLimit": LABELS, "labelLineHeight": 12, "grid": False, "ticks": False, "labelPadding": 8},
     )
+    y = alt.Y("name:N", sort=names, title=None, axis=axis)
     colour = alt.Color("own:N", legend=None, scale=alt.Scale(domain=[True, False], range=[OWN, "var(--quiet)"]))
     base = alt.Chart(_data(alt, rows)).encode(y=y, color=colour, tooltip=_hover(alt, rows))
     scale = alt.Scale(zero=False, nice=False, padding=10)
@@ -80,7 +85,8 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
     """
     alt = package("altair")
     series = list(dict.fromkeys(row["series"] for row in rows))
-    legend = None if len(series) < 2 else alt.Legend()
+    wide = max(map(len, series), default=0) * min(len(series), 3) > WIDE
+    legend = None if len(series) < 2 else alt.Legend(columns=1, labelLimit=2 * LABELS) if wide else alt.Legend()
     scale = alt.Scale(domain=series, range=[SERIES[place % len(SERIES)] for place in range(len(series))])
     y = alt.Y(
         "value:Q",

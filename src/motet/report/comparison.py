@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from motet.compare.comparison import Comparison, Estimate, System, Versus
+from motet.compare.verdict import percent
 from motet.project.tables import as_toml
 from motet.report import charts
 from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
@@ -88,7 +89,7 @@ def _versus(each: Versus) -> list[str]:
 
 
 def _percent(value: float) -> str:
-    return "-" if value != value else f"{value:+.1%}"
+    return "-" if value != value else f"{percent(value)}%"
 
 
 def _percents(gain: Estimate) -> str:
