@@ -15,7 +15,7 @@ from motet.data.batch import Batch
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import Catalogue, InBatch, Pool, Retrieval, WholeCatalogue
+from motet.tasks import Catalogue, InBatch, Pool, Retrieval, Task, WholeCatalogue
 from motet.tasks.pool import Spare
 from motet.towers import FeatureTower
 
@@ -70,12 +70,22 @@ def test_loss_equals_the_pool_written_out(
     pool: Pool = Catalogue(spare=spare) if catalogue else InBatch(spare=spare, log_q=False)  # type: ignore[arg-type]
     model = model_of(log, Retrieval(pool=pool, heads=heads, item_bias=item_bias, temperature=0.5))
     batch = log.batch().take(slice(0, 30))
-    listed = list(range(len(log.items))) if catalogue else batch.items.tolist()
+    listed = list(range(1, len(log.items))) if catalogue else batch.items.tolist()
     seen = log.batch() if spare == "history" else batch
     had = [set(seen.items[seen.users == user].tolist()) for user in batch.users.tolist()]
     spared = had if spare in ("batch", "history") else [set() for _ in had]
     theirs = expected(logits(model, batch), batch, listed, spared, keep_own_copies=spare == "nothing")
     torch.testing.assert_close(row_losses(model, batch, chance=len(listed)), theirs)
+
+
+@pytest.mark.parametrize("task", [Retrieval(pool=Catalogue()), WholeCatalogue(), Retrieval(pool=InBatch(extra=EXTRA))])
+def test_the_unknown_item_is_no_negative(log: EventLog, task: Task) -> None:
+    model = model_of(log, task)
+    known = log.batch().take(log.batch().items > 0)
+    (loss,) = model.losses(known).values()
+    (table,) = torch.autograd.grad(loss, [model.item.ids.weight])
+    assert not table[0].any()
+    assert table[1:].any(1).all()
 
 
 @pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])

@@ -29,10 +29,10 @@ class Catalogue(Pool):
             embed: Computes the vectors of item rows.
 
         Returns:
-            All items in the order of their rows, the unknown item first.
+            All known items in the order of their rows: the unknown item is never ranked, so it is no negative either.
         """
-        rows = torch.arange(self.items, device=item.device)
-        return Candidates(rows, embed(rows), batch.items, torch.ones_like(rows))
+        rows = torch.arange(1, self.items, device=item.device)
+        return Candidates(rows, embed(rows), batch.items - 1, torch.ones_like(rows))
 
     def prepare(self, positives: Batch, users: int, items: int) -> None:
         """Collect histories, and keep the number of items; see `Pool.prepare`.

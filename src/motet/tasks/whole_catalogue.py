@@ -96,7 +96,7 @@ class WholeCatalogue(DotTask):
         users = some.distinct_users
         queries = self.queries(user[rows].index_select(0, users.first), some)
         scores = (queries[users.index] * self.candidates(item[rows], some)).sum(1)
-        everything = torch.arange(self.items, device=batch.items.device)
+        everything = torch.arange(1, self.items, device=batch.items.device)  # the unknown item is never ranked
         candidates = self.candidates(self._embed(some, everything), batch.entities(batch.item_key, everything))
         all_squared = (queries @ (candidates.T @ candidates) * queries).sum(1)[users.index]
         once = 1 / self._copies(some).to(scores.dtype)
