@@ -130,9 +130,10 @@ def test_each_task_has_a_map_that_counts_by_its_lead() -> None:
     ("preference", "words"),
     [
         ({"ratign": 1.0}, "names 'ratign', which is no task of the model; did you mean 'rating'"),
-        ({"rating": -1.0}, "gives task 'rating' the weight -1.0; it must be 0 or more, and finite"),
+        ({"rating": -1.0}, r"gives task 'rating' the weight -1.0; it must lie between 0 and 1e\+30"),
         ({"rating": math.nan}, "the weight nan"),
         ({"rating": math.inf}, "the weight inf"),
+        ({"rating": 1e300}, r"the preference gives task 'rating' the weight 1e\+300"),
         ({"rating": 0.0, "retrieval": 0.0}, "gives every task weight 0; give one of rating, retrieval"),
         ({}, "gives every task weight 0"),
     ],

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet.errors import ConfigError, did_you_mean
+from motet.preference import LARGEST
 
 NUMBERS: tuple[type[Any], ...] = (int, float, np.number)
-LARGEST = 1e30  # bound of a weight, so that its product with any score is finite
 
 
 def fuse(

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from motet.errors import ConfigError, did_you_mean
 from motet.layers.configured import Configured
 
+LARGEST = 1e30  # bound of a weight, so that its product with any score is finite
+
 
 class Preference(Configured):
     r"""Trains for all task weights at once: they are drawn for every batch and given to the model as an input.
@@ -103,7 +105,7 @@ class Preference(Configured):
             One number a task.
 
         Raises:
-            ConfigError: If a name is not a task, or is one that is not trained; a weight is negative or not finite; or
+            ConfigError: If a name is not a task, or is one that is not trained; a weight is negative or above 1e30; or
                 all are 0.
         """
         for name, weight in preference.items():
@@ -113,9 +115,9 @@ class Preference(Configured):
                     f"the preference names {name!r}, which is no task of the model{hint} "
                     f"Tasks: {', '.join(self.tasks)}."
                 )
-            if not 0 <= weight < math.inf:
+            if not 0 <= weight <= LARGEST:
                 raise ConfigError(
-                    f"the preference gives task {name!r} the weight {weight}; it must be 0 or more, and finite"
+                    f"the preference gives task {name!r} the weight {weight}; it must lie between 0 and {LARGEST:g}"
                 )
             if weight and not weights[name]:
                 raise ConfigError(

@@ -122,6 +122,9 @@ class Mortal(Here):
 def test_a_worker_that_dies_is_retried_and_then_given_up(tmp_path: Path, deaths: int, state: str) -> None:
     found = start(tmp_path, at_work=Mortal(deaths))
     assert [trial.state for trial in found] == ["done", state, "done", "done"]
+    if state == "failed":
+        told = f"ChildProcessError: its worker died {RETRIES + 1} times; if memory ran out, use fewer jobs"
+        assert found[1].error == told
 
 
 def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ class _Open:
         error = self.future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error  # KeyboardInterrupt or SystemExit
+        if isinstance(error, workers.deaths):
+            error = ChildProcessError(f"its worker died {1 + RETRIES} times; if memory ran out, use fewer jobs")
         trial = self.future.result() if error is None else self.trial.failed(error)
         folder.write(trial)
         return trial
