@@ -203,7 +203,8 @@ def test_any_task_name_will_do() -> None:
 def test_labels_are_checked_against_the_log() -> None:
     log = log_of(stars=[None] * 4, weight=[1, 1, -1, 1], nothing=[0, 0, 0, 0])
     with pytest.raises(
-        DataError, match="task 'ratin' reads column 'ratin', which is not in the log; did you mean 'rating'"
+        DataError,
+        match=r"task 'ratin' reads column 'ratin', which is not in the log; did you mean 'rating'.* under signals",
     ):
         model_of(log, tasks=[Rating("ratin")]).check(log)
     with pytest.raises(

@@ -323,5 +323,6 @@ def _check_context(model: Model, names: Sequence[str]) -> None:
         if absent:
             raise ConfigError(
                 f"task {name!r} reads {absent[0]!r} of a user with an item, which a request does not have; pass the "
-                f"counts as context=PairFeatures(log); its columns here: {', '.join(names) or 'none'}"
+                "counts as context=PairFeatures(log), in a project file [recommend] context; its columns here: "
+                f"{', '.join(names) or 'none'}. A ContextTower reads what a request has, such as the device"
             )

@@ -172,6 +172,10 @@ def test_without_a_split(folder: Path, tables: Tables) -> None:
             "tasks.1.positives=clicked == 7",
             "shop.toml: task 'retrieval' has nothing to learn from: 'clicked == 7' hold",
         ),
+        (
+            "tasks.1.positives=sku == 's99'",
+            r"shop.toml: condition \"sku == 's99'\" compares 'sku' with 's99', which it",
+        ),
         ("tasks.2.label=star", "shop.toml: task 'star' reads column 'star', which is not in the log; did you mean"),
     ],
 )

@@ -219,7 +219,7 @@ def test_refuses_what_it_cannot_serve_or_save(
 ) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"task 'bought' reads 'pair_buy' of a user with an item, .* context=PairFeatures\(log\); .*: none",
+        match=r"task 'bought' reads 'pair_buy' of a user with an item, .* context=PairFeatures\(log\), .*: none\. A",
     ):
         Recommender(model, shop)
     with pytest.raises(ConfigError, match="task 'bought' reads 'near_buy'"):

@@ -124,13 +124,15 @@ def _check_finite(values: pl.Series, raw: pl.Series, where: Place) -> None:
 def _not_numeric(series: pl.Series, where: Place) -> DataError:
     """Name the first value that is not a number: in text that is mostly numbers, the one that made it text."""
     rows = series.is_not_null()
+    fix = f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
     if series.dtype == pl.String and (bad := rows & series.cast(pl.Float64, strict=False).is_null()).any():
+        if bad.sum() < rows.sum():
+            fix = "correct such values, or leave them empty (null) if they are unknown"
         rows = bad
     row = _first(rows)
     value = series.slice(row, 1).to_list()[0]  # a plain list, where series[row] is a column
     return DataError(
-        f"{where} holds {kind_of(series)}, such as {value!r} in {where.row(row)}, but numbers are needed; "
-        f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
+        f"{where} holds {kind_of(series)}, such as {value!r} in {where.row(row)}, but numbers are needed; {fix}"
     )
 
 

@@ -105,7 +105,8 @@ class Project:
         self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
         self.preference = self._optional(document.preference, {"Preference": Preference}, "preference")
         self.training = self._part(document.training, {"fit": fit}, "training")
-        self.recommend = self._part(document.recommend, {"Recommender": Recommender}, "recommend")
+        place = f"{self.name} [recommend]" if document.recommend else self.name  # no table, no fault of it
+        self.recommend = Part.of(document.recommend, {"Recommender": Recommender}, place)
         rules = offered(Baseline)
         self.baselines = [
             Part.of(raw, rules, f"{self.name} [[baselines]] {row}") for row, raw in enumerate(document.baselines, 1)

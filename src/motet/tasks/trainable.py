@@ -24,7 +24,8 @@ def check_trainable(task: Task, batch: Batch) -> None:
         if column not in batch:
             raise DataError(
                 f"task {task.name!r} reads column {column!r}, which is not in the log"
-                f"{did_you_mean(column, batch.columns)} Columns: {', '.join(batch.columns)}."
+                f"{did_you_mean(column, batch.columns)} Columns: {', '.join(batch.columns)}. "
+                "The log has the columns that its schema declares: labels and weights under signals"
             )
     weighed = [rows.weight for rows in task.selections if rows.weight is not None]
     for column in (*task.needs, *weighed):
