@@ -20,7 +20,8 @@ from motet.compare.trial import Trial
 from motet.evaluation import evaluate
 from motet.project import Divided, Project
 
-READING = ("data", "schema", "mix", "pairs", "split", "validation", "recent")  # tables that determine the rows
+# Tables that determine the rows.
+READING = ("data", "schema", "mix", "pairs", "split", "validation", "sessions", "recent")
 
 
 @dataclass(frozen=True)
