@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from statistics import median
 from typing import get_args
 
@@ -33,7 +34,7 @@ BALANCERS: dict[str, Callable[[], Balancer]] = {
     "`Uncertainty`": Uncertainty,
     "`DynamicWeightAverage`": DynamicWeightAverage,
     "`GradNorm`": GradNorm,
-    **{f"`{method}`": lambda method=method: GradientBalancer(method) for method in get_args(Method)},
+    **{f"`{method}`": partial(GradientBalancer, method) for method in get_args(Method)},
 }
 COLUMNS = ("MovieLens: RMSE", "top-100, unseen", "apart: first", "second", "first x 1,000: first", "second")
 

@@ -9,6 +9,7 @@ odds stands isotonic regression on the same rows, which makes ties.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from statistics import mean
 
@@ -20,10 +21,10 @@ from torch import Tensor
 from motet import EarlyStopping, FeatureTower, Model, fit, metrics, simulate
 from motet.calibration import calibrate
 from motet.data.log import EventLog
-from motet.tasks import Event, Funnel
+from motet.tasks import Event, Funnel, Task
 
 ROWS = 100_000
-TASKS = {
+TASKS: dict[str, Callable[[], Task]] = {
     "clicked": partial(Event, "clicked", hidden=(32,), product=True),
     "bought": partial(Event, "bought", hidden=(32,), product=True, positive_weight=20.0),
     "funnel": partial(Funnel, "funnel", stages=("clicked", "carted", "bought"), hidden=(32,), product=True),

@@ -55,7 +55,7 @@ def best(system: str, log: EventLog, validation: EventLog, seed: int) -> Model:
             early_stopping=EarlyStopping(watched, patience=2),
             progress=False,
         )
-        found.append((float(history[f"validation/{watched}"].min()), model.eval()))
+        found.append((min(history[f"validation/{watched}"].to_list()), model.eval()))
     return min(found, key=lambda pair: pair[0])[1]
 
 

@@ -18,7 +18,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -35,7 +37,7 @@ from motet.errors import ArtifactError, MotetError
 from motet.export import export
 from motet.export.card import read_card
 from motet.index import ApproximateIndex, approximate, load
-from motet.retrievers import Touched
+from motet.retrievers import Retriever, Touched
 from motet.serve.bodies import RecommendBody
 from motet.serve.models.served import ServedModel
 from motet.serve.problem import Problem
@@ -48,7 +50,11 @@ SETTLED = 500  # inputs after which the memory is taken as that of a process at 
 def artifact(place: Path) -> Path:
     """A small artifact with everything that one can hold, programs apart."""
     generator = torch.Generator().manual_seed(0)
-    draw = lambda low, high: torch.randint(low, high, (120,), generator=generator).tolist()  # noqa: E731
+
+    def draw(low: int, high: int) -> list[int]:
+        numbers: list[int] = torch.randint(low, high, (120,), generator=generator).tolist()
+        return numbers
+
     columns = {"user_id": draw(1, USERS + 1), "item_id": [f"film {number}" for number in draw(0, ITEMS)]}
     more = {"stars": draw(1, 6), "click": draw(0, 2), "event": ["view", "buy"] * 60, "at": range(120)}
     users = pl.DataFrame({"user_id": range(1, USERS + 1), "age": range(20, 28), "job": ["cook", "clerk"] * 4})
@@ -64,14 +70,14 @@ def artifact(place: Path) -> Path:
     log = EventLog.read(pl.DataFrame(columns | more), schema, users=users, items=films)
     torch.manual_seed(0)
     told = [tasks.Retrieval(heads=2, item_bias=True), tasks.Rating("stars", hidden=(8,)), tasks.Event("click")]
-    towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+    towers: dict[str, Any] = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
     model = Model(**towers, tasks=told, trunk=MMoE(2, hidden=(5,)))
     model.prepare(log)
     calibrate(model, log)
     approximate.FEWEST = 16
     index = ApproximateIndex(Recommender(model, log).ranker.index.vectors)
-    given = {"index": index, "by": {"stars": 1.0}, "seen": "click == 1"}
-    stages = [[Touched(where="event == 'view'"), "retrieval"]]
+    given: dict[str, Any] = {"index": index, "by": {"stars": 1.0}, "seen": "click == 1"}
+    stages: list[list[str | Retriever]] = [[Touched(where="event == 'view'"), "retrieval"]]
     run = {"name": "films", "seed": 3, "about": "the last tenth", "format": 1}
     Recommender(model, log, retrieve=stages, **given).save(place / "model", run=json.dumps(run))
     export(place / "model", place / "artifact", onnx=False, report="<h1>How it went</h1>")
@@ -124,7 +130,7 @@ def alone(path: Path, chance: random.Random) -> Iterator[str]:
         "index.safetensors": index,
         vectors.FILE: item_vectors,
         "card.json": lambda: read_card(recommender, path),
-        **{name: lambda name=name: read_document(path, name, "it") for name in ("run.json", "fusion.json")},
+        **{name: partial(read_document, path, name, "it") for name in ("run.json", "fusion.json")},
         "manifest.json": lambda: read_folder(path),
     }
     while True:
@@ -151,7 +157,7 @@ def ask(path: Path) -> None:
     model = ServedModel.load(path)
     ids = model.recommender.users.vocab.ids
     try:
-        body = RecommendBody(users=[ids[0] if len(ids) else 1, "nobody"], k=3, reasons=True)
+        body = RecommendBody.model_validate({"users": [ids[0] if len(ids) else 1, "nobody"], "k": 3, "reasons": True})
         answers = (model.describe(), model.recommend(body, {}), model.catalogue.items("", 3, 0, []))
         json.dumps([*answers, model.catalogue.map(5)], allow_nan=False)
     except (MotetError, Problem, ValidationError):

@@ -87,7 +87,7 @@ def saved(folder: Path) -> None:
     )
     for name, preference in (("0", None), ("1", Preference())):
         torch.manual_seed(0)
-        towers = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
+        towers: dict[str, Any] = {"user": FeatureTower(log.users, dim=4), "item": FeatureTower(log.items, dim=4)}
         model = Model(**towers, tasks=[Retrieval(), Rating("stars")], preference=preference)
         Recommender(model, log).save(folder / name)
 
@@ -122,7 +122,7 @@ def named(names: list[str], found: Any) -> Any:
     return {(names[place] if place < len(names) else key): found[key] for key, place in places}
 
 
-def steered(case: schemathesis.Case) -> schemathesis.Case:
+def steered(case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
     """A valid input that gets further than to the first unknown name."""
     if isinstance(case.body, dict):
         known = {"where": COLUMNS, "by": TASKS, "preference": TASKS, "features": ["country", "user"]}
@@ -138,10 +138,14 @@ def drawn(operation: Any, mode: schemathesis.GenerationMode, examples: int, numb
 
     @seed(number)
     @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=HealthCheck
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
     )
     @given(case=inputs)
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: schemathesis.Case[Any]) -> None:
         answer = case.call(headers=HEADERS, timeout=PAUSED_S)
         case.validate_response(
             answer, excluded_checks=BEYOND if operation.method == "post" else ADDRESS, headers=HEADERS
@@ -192,7 +196,7 @@ def started(folder: Path) -> Service:
     registry, plans = Registry([folder / "0"], folder), PlanStore(folder / ".serving")
     begin(registry, plans, [folder / "0"], [], {})
     deployment, store = Deployment(registry, plans), EventStore(f"{folder}/events.db")
-    guards = {"tokens": Tokens({TOKEN: ["admin"]}), "gate": Gate(timeout_s=PAUSED_S)}
+    guards: dict[str, Any] = {"tokens": Tokens({TOKEN: ["admin"]}), "gate": Gate(timeout_s=PAUSED_S)}
     service = Service(deployment.lineup, deployment=deployment, store=store, **guards)
     deployment.follow(service.show)
     return service
@@ -226,6 +230,7 @@ def main(rounds: int, examples: int, damaged: int, first: int) -> int:
                 flush=True,
             )
         service.close()
+        assert service.store is not None
         service.store.close()
     return int(not fine or app.slowest > LONGEST_S)
 

@@ -11,6 +11,7 @@ import random
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,7 +77,7 @@ def crafted(path: Path, chance: random.Random) -> Iterator[str]:
     while True:
         name = chance.choice(list(whole))
         content = changed(name, whole[name], chance)
-        yield outcome(lambda name=name, content=content: run(name, content, asked[name]), name)
+        yield outcome(partial(run, name, content, asked[name]), name)
 
 
 if __name__ == "__main__":

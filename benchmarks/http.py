@@ -117,6 +117,7 @@ def main() -> None:
         wrk(address, 50, 3, 8)
         print("| requests | answered a second | 200 | 503 | bad | p50, ms | p99, ms | p99.9, ms | longest, ms |")
         print("|---|---|---|---|---|---|---|---|---|", flush=True)
+        spent = 0.0
         if "rate" in asked.parts:
             spent = cpu_seconds(process)
             side = wrk(address, RATE, asked.seconds, 64)

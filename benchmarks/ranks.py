@@ -5,7 +5,9 @@ The bare products fill the same blocks of scores and do nothing with them: what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from benchmarks.measure import median_seconds
@@ -61,8 +63,10 @@ if __name__ == "__main__":
     print("| case | ranks, ms | bare products, ms | fraction of bare speed |\n|---|---|---|---|")
     for case in CASES:
         user, item, positives, exclude = case.inputs()
-        arguments = {"candidates": case.items, "exclude": exclude}
-        calls = {case.name: ranks} | ({"the same under both protocols": both_ranks} if exclude else {})
+        arguments: dict[str, Any] = {"candidates": case.items, "exclude": exclude}
+        calls: dict[str, Callable[..., object]] = {case.name: ranks} | (
+            {"the same under both protocols": both_ranks} if exclude else {}
+        )
         floor = median_seconds(lambda: bare(user, item), repeats=7)  # noqa: B023
         for name, call in calls.items():
             ours = median_seconds(lambda: call(dot(user, item), positives, **arguments), repeats=7)  # noqa: B023

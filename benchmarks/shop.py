@@ -60,7 +60,7 @@ def train(log: EventLog, validation: EventLog, setting: Setting, seed: int) -> t
         early_stopping=EarlyStopping(BOUGHT, patience=2, lower_is_better=True),
         progress=False,
     )
-    return float(history[f"validation/{BOUGHT}"].min()), model
+    return min(history[f"validation/{BOUGHT}"].to_list()), model
 
 
 def figures(probs: Tensor, truth: Tensor) -> list[float]:

@@ -55,7 +55,7 @@ def recommend() -> float:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         save_model(model)
-        arguments = [command, "recommend", model, "42"]
+        arguments = [str(command), "recommend", str(model), "42"]
         return median_seconds(lambda: subprocess.run(arguments, check=True, capture_output=True), repeats=RUNS)
 
 

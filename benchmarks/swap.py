@@ -24,6 +24,7 @@ from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import polars as pl
 import torch
@@ -49,7 +50,7 @@ def save(folder: Path) -> None:
     log = EventLog.read(pl.DataFrame(events), Schema(user="user", item="item", signals=("stars",)))
     for seed, name in enumerate(("one", "two")):
         torch.manual_seed(seed)
-        towers = {"user": FeatureTower(log.users, dim=16), "item": FeatureTower(log.items, dim=16)}
+        towers: dict[str, Any] = {"user": FeatureTower(log.users, dim=16), "item": FeatureTower(log.items, dim=16)}
         Recommender(Model(**towers, tasks=[tasks.Retrieval(), tasks.Rating("stars")]), log).save(folder / name)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from benchmarks.measure import spread
@@ -59,7 +59,7 @@ def keep_ratings(log: EventLog, fraction: float, seed: int) -> EventLog:
 def train(log: EventLog, validation: EventLog, setting: Setting, seed: int) -> tuple[Model, float]:
     """One model, and its error on the validation rows."""
     torch.manual_seed(seed)
-    given = {"dim": 64, "features": (), "dropout": 0.4}
+    given: dict[str, Any] = {"dim": 64, "features": (), "dropout": 0.4}
     user = HistoryTower(log.users, log.items, **given) if setting.history else FeatureTower(log.users, **given)
     model = Model(
         user=user,

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -78,9 +78,10 @@ class Outcome(NamedTuple):
 
 def open_shop(conflict: float, seed: int) -> Shop:
     """A shop without rare items, and with events enough."""
-    frequent = {"click_rate": 0.5, "cart_rate": 0.4, "purchase_rate": 0.2, "return_rate": 0.3, "review_rate": 0.5}
-    still = {"popularity": 0.0, "position_bias": 0.0, "new_items": 0.0}
-    return simulate.shop(USERS, ITEMS, seed=seed, impressions=ROWS, conflict=conflict, **frequent, **still)
+    often: dict[str, Any] = {"click_rate": 0.5, "cart_rate": 0.4, "purchase_rate": 0.2}
+    often |= {"return_rate": 0.3, "review_rate": 0.5}
+    still: dict[str, Any] = {"popularity": 0.0, "position_bias": 0.0, "new_items": 0.0}
+    return simulate.shop(USERS, ITEMS, seed=seed, impressions=ROWS, conflict=conflict, **often, **still)
 
 
 def tower(entities: Entities, tastes: np.ndarray, *more: np.ndarray) -> PretrainedTower:
@@ -124,7 +125,8 @@ def trained(conflict: float, seed: int, setting: Setting) -> Outcome:
     best = history.sort("validation/bought/log_loss").row(0, named=True)
     found = sum(best[f"validation/{name}/log_loss"] / math.log(2) for name in EVENTS)
     found += best["validation/rating/rmse"] ** 2 / 2  # about as far from 0 as the others
-    size = sum(each.numel() for part in (model.trunk, *model.tasks.values()) for each in part.parameters())
+    parts: list[torch.nn.Module] = [*model.tasks.values(), *([] if model.trunk is None else [model.trunk])]
+    size = sum(each.numel() for part in parts for each in part.parameters())
     return Outcome(found, judged(model, shop), size)
 
 

@@ -63,7 +63,7 @@ def manifest(files: Files, chance: random.Random | None = None) -> bytes:
     entries: dict[str, Any] = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
     }
-    document: dict[str, Any] = {"format": 1, "motet": "0.1.0", "files": entries}
+    document: Any = {"format": 1, "motet": "0.1.0", "files": entries}
     if chance is not None:
         if chance.random() < 0.4:
             name = chance.choice(sorted(entries))
@@ -198,7 +198,7 @@ def _tensors(header: dict[str, Any], data: bytes, chance: random.Random) -> tupl
         count = 1
         for each in shape:
             count *= each
-        shapes = ([count], [1, *shape], [*shape, 1], shape[::-1], [BIG, *shape], [0], [])
+        shapes: tuple[list[int], ...] = ([count], [1, *shape], [*shape, 1], shape[::-1], [BIG, *shape], [0], [])
         return {**header, name: {**entry, "shape": chance.choice(shapes)}}, data
     if kind == 2:
         kinds = ("F16", "BF16", "F64", "I8", "U8", "I32", "BOOL", "I64", "F32", "F8_E4M3", "XX")
