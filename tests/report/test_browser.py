@@ -45,6 +45,8 @@ def test_draws_everything_and_asks_nobody(browser: sync_api.Browser, page: Path,
         tab.evaluate("document.querySelector('.verdict p').append('clicked_on_recommended_'.repeat(9))")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, "a long name is broken"
     assert tab.locator(".plot").count() > 10
+    for chart in tab.locator(".chart").all():
+        assert chart.locator(".plot").get_attribute("aria-label") == chart.locator("figcaption").inner_text()
     assert tab.evaluate(GROUND) == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 22, 26)"}[scheme]
     point = tab.locator("#sweep-front-stars-rmse-retrieval-unseen-ndcg-10 path[aria-roledescription=point]").first
     point.scroll_into_view_if_needed()

@@ -13,7 +13,7 @@ from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.recommender import Recommender
 from motet.report import Record, charts, front, read_runs, training, write_report
-from motet.report.blocks import Figures
+from motet.report.blocks import Figures, Text
 from motet.report.page import figures, sections
 from motet.report.runs import Training
 
@@ -72,6 +72,9 @@ def test_simple_rules_stand_beside_every_slice(model: Path) -> None:
     drawn = section.blocks[0]
     assert isinstance(drawn, Figures)
     (ticks,) = (each for each in drawn.figures[0].spec["layer"] if each["mark"]["type"] == "tick")
+    note = section.blocks[1]
+    assert isinstance(note, Text)
+    assert note.paragraphs[-1].startswith("Faint ones were measured on fewer than 10 users, and may be chance: users: ")
     assert {"name": "all rows", "rule": "global mean"}.items() <= ticks["data"]["values"][-1].items()
 
 
@@ -99,6 +102,15 @@ def test_simple_rules_stand_beside_the_front(sweep: Path, page: Path) -> None:
     assert "40 rows, chosen by a coin." in text
     drawn = (page.parent / "figures" / "sweep-front-stars-rmse-retrieval-unseen-ndcg-10.svg").read_text()
     assert all(f">{rule}</text>" in drawn for rule in ("global mean", "popularity"))
+
+
+def test_names_of_rules_do_not_meet_in_a_corner() -> None:
+    rows = [{"x": x, "y": 1.0, "front": "on the front", "joined": True} for x in (0.6, 0.7)]
+    for x, place in ((0.5, "width"), (0.9, 4)):
+        rules = [{"rule": "global mean", "x": x, "y": 1.1}]
+        layers = charts.trade_off(rows, ("a/auc", "b/rmse"), rules)["layer"]
+        across = [each for each in layers if each["mark"]["type"] == "text" and "value" in each["encoding"]["x"]]
+        assert [each["encoding"]["x"]["value"] for each in across] == [place]
 
 
 def test_long_names_have_room() -> None:

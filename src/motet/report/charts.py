@@ -15,7 +15,7 @@ from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 
 STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other chart
 LABELS = 130  # pixels: the widest label, so that the chart has room on a phone
-LETTERS = 20  # that fit a label; more go on a second line
+LETTERS = 20  # that fit a label; of longer names the middle is left out, as many differ in their ends alone
 WIDE = 45  # letters beyond which a row of a legend is cut off; each name gets a row of its own then
 TICKS = 8  # epochs with a label
 Row = Mapping[str, Any]
@@ -45,8 +45,8 @@ def intervals(rows: Sequence[Row], key: str, rules: Sequence[Row] = ()) -> dict[
     """One row for each system or slice: a dot with its interval.
 
     Args:
-        rows: Each with `name`, `value`, `low`, `high` and `own`, whether it is about the model itself; further fields
-            appear in the tooltip.
+        rows: Each with `name`, `value`, `low`, `high`, `own` (whether it is about the model itself) and `faint`
+            (whether it was measured on too few users); further fields appear in the tooltip.
         key: Key of the metric.
         rules: Simple rules, each with the `name` of its row, `rule` and `value`; drawn as ticks.
 
@@ -55,18 +55,20 @@ def intervals(rows: Sequence[Row], key: str, rules: Sequence[Row] = ()) -> dict[
     """
     alt = package("altair")
     names = [row["name"] for row in rows]
-    label = f"[slice(datum.label, 0, {LETTERS}), slice(datum.label, {LETTERS})]"
+    half = LETTERS // 2
+    label = f"slice(datum.label, 0, {half}) + '…' + slice(datum.label, 1 - {half})"
     axis = alt.Axis(
         labelExpr=f"length(datum.label) > {LETTERS} ? {label} : datum.label",
-        **{"labelLimit": LABELS, "labelLineHeight": 12, "grid": False, "ticks": False, "labelPadding": 8},
+        **{"labelLimit": LABELS, "grid": False, "ticks": False, "labelPadding": 8},
     )
     y = alt.Y("name:N", sort=names, title=None, axis=axis)
     colour = alt.Color("own:N", legend=None, scale=alt.Scale(domain=[True, False], range=[OWN, "var(--quiet)"]))
-    base = alt.Chart(_data(alt, rows)).encode(y=y, color=colour, tooltip=_hover(alt, rows))
+    strength = alt.condition("datum.faint", alt.value(0.3), alt.value(1))
+    base = alt.Chart(_data(alt, rows)).encode(y=y, color=colour, opacity=strength, tooltip=_hover(alt, rows))
     scale = alt.Scale(zero=False, nice=False, padding=10)
     reach = alt.X("low:Q", title=better(key), scale=scale, axis=alt.Axis(tickCount=5))
     lines = base.mark_rule(strokeWidth=2).encode(x=reach, x2=alt.X2("high:Q"))
-    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x="value:Q")
+    dots = base.mark_point(filled=True, size=80).encode(x="value:Q")
     beside = alt.Chart(_data(alt, rules)).encode(y=y, x="value:Q", tooltip=_hover(alt, rules))
     ticks = [beside.mark_tick(color=QUIET, thickness=2, size=16)] if rules else []
     return _spec(alt.layer(lines, *ticks, dots), height=STEP * len(rows))
@@ -136,20 +138,23 @@ def trade_off(rows: Sequence[Row], keys: tuple[str, str], rules: Sequence[Row] =
         color=alt.Color("front:N", scale=scale, legend=alt.Legend()), tooltip=hover
     )
     joined = base.transform_filter("datum.joined").mark_line(color=OWN, strokeWidth=1.5, strokeDash=[4, 3], order=True)
-    lines = [line for field, axis in (("x", x), ("y", y)) for line in _across(alt, rules, field, axis)]
+    ends = [row["x"] for row in [*rows, *rules] if "x" in row]
+    near = any(rule["x"] < (min(ends) + max(ends)) / 2 for rule in rules if "x" in rule)
+    lines = [*_across(alt, rules, "x", x), *_across(alt, rules, "y", y, far=near)]
     return _spec(alt.layer(*lines, joined, points), height=320)
 
 
-def _across(alt: ModuleType, rules: Sequence[Row], field: str, axis: Any) -> Iterator[Any]:
-    """A line for what each rule reaches in one metric, with its name at the edge."""
+def _across(alt: ModuleType, rules: Sequence[Row], field: str, axis: Any, *, far: bool = False) -> Iterator[Any]:
+    """A line for what each rule reaches in one metric, with its name at the edge, or the far one, where lines cross."""
     rows = [{"rule": row["rule"], field: row[field]} for row in rules if field in row]
     if not rows:
         return
     base = alt.Chart(_data(alt, rows)).encode(**{field: axis})
     yield base.mark_rule(color=QUIET, strokeDash=[1, 3], strokeWidth=1.5).encode(tooltip=_hover(alt, rows))
-    beginning = {"y" if field == "x" else "x": alt.value(4)}
+    edge = {"y" if field == "x" else "x": alt.value("width" if far else 4)}
     turned = {"angle": 90} if field == "x" else {}
-    yield base.mark_text(align="left", dy=-6, color=QUIET, fontSize=11, **turned).encode(text="rule:N", **beginning)
+    align = "right" if far else "left"
+    yield base.mark_text(align=align, dy=-6, color=QUIET, fontSize=11, **turned).encode(text="rule:N", **edge)
 
 
 def reliability(rows: Sequence[Row]) -> dict[str, Any]:
@@ -192,7 +197,7 @@ def _hover(alt: ModuleType, rows: Sequence[Row]) -> list[Any]:
     """Every field of the rows, numbers with four digits."""
     found = []
     for name in dict.fromkeys(name for row in rows for name in row):
-        if name == "own":
+        if name in ("own", "faint"):
             continue
         values = [row[name] for row in rows if row.get(name) is not None]
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

@@ -63,7 +63,8 @@ def page(runs: Runs, parts: Sequence[Section]) -> str:
     text = files("motet.report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(text.joinpath("page.html").read_text(encoding="utf-8"))
-    specs = {figure.name: figure.spec for figure in figures(parts)}
+    # Vega replaces the name that the page gives a chart by this description.
+    specs = {figure.name: {**figure.spec, "description": figure.title} for figure in figures(parts)}
     found: str = template.render(
         title="Report: " + ", ".join([*runs.comparisons, *runs.trainings, *runs.sweeps]),
         version=__version__,

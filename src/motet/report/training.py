@@ -26,6 +26,7 @@ MEANINGS = (
     "popularity_lift: how much more popular the lists are than the users' own histories; 0 means equally popular.",
     "diversity: how different the items of one list are; 0 means all alike.",
 )
+FEW = 10  # users below which a figure may be chance
 
 
 def sections(name: str, training: Training) -> Iterator[Section]:
@@ -144,14 +145,15 @@ def _beside(record: Record, key: str, name: str) -> Figure:
 
 
 def _slices(record: Record, name: str) -> Iterator[Section]:
-    figures, rules = [], dict[str, None]()
+    figures, rules, faint = [], dict[str, None](), dict[str, None]()
     for key in record.headlines.values():
         parts = {place: found[key] for place, found in record.slices.items() if key in found}
         rows = [_line("all rows", record.figures[key], own=True)]
         rows += [
-            {**_line(place, part.figure, own=False), "rows": part.rows, "users": part.users}
+            {**_line(place, part.figure, own=False), "rows": part.rows, "users": part.users, "faint": part.users < FEW}
             for place, part in parts.items()
         ]
+        faint |= dict.fromkeys(place for place, part in parts.items() if part.users < FEW)
         known = dict.fromkeys(rule for part in parts.values() for rule in part.beside)
         places = {place: part.beside for place, part in parts.items()}
         places["all rows"] = {rule: each[key].value for rule, each in record.beside.items() if rule in known}
@@ -170,6 +172,8 @@ def _slices(record: Record, name: str) -> Iterator[Section]:
         ]
         if rules:
             text.append(f"Ticks show simple rules on the same rows: {', '.join(rules)}.")
+        if faint:
+            text.append(f"Faint ones were measured on fewer than {FEW} users, and may be chance: {', '.join(faint)}.")
         yield Section("For whom it works", [Figures(figures), Text(text, tone="note")])
 
 
