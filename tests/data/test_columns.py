@@ -65,7 +65,8 @@ def test_booleans_are_0_and_1_and_nulls_alone_are_unknown() -> None:
 def test_refuses_numbers_that_are_none(value: float, word: str) -> None:
     words = (
         rf"column 'x' of log.csv has {word} in row 1 \(counted from 0\); numbers must be finite in 32 bits: "
-        r"write null for an unknown value, for example with Polars: pl.col\('x'\).fill_nan\(None\)"
+        r"write null for an unknown value, for example with Polars: pl.when\(pl.col\('x'\)"
+        r".is_finite\(\)\).then\('x'\)"
     )
     with pytest.raises(DataError, match=f"(?i){words}"):
         numbers(series(None, value, 2.0), WHERE)

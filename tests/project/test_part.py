@@ -40,6 +40,13 @@ def test_a_table_is_the_class_and_its_arguments() -> None:
     assert made.pool.config() == {"spare": "history", "hardest": None, "extra": {"uniform": 8}, "log_q": True}
 
 
+def test_none_takes_a_setting_back() -> None:
+    """Also one whose default is None: `--set` has no other way to leave out what the file gives."""
+    made = task(kind="Retrieval", positives="none", pool="none", heads="none").make()
+    assert (made.positives, made.heads) == (None, None)
+    assert isinstance(made.pool, InBatch)
+
+
 def test_a_text_is_a_kind_without_settings() -> None:
     assert type(task(kind="Retrieval", pool="Catalogue").make().pool).__name__ == "Catalogue"
     assert isinstance(Part.of("Retrieval", TASKS, "").make(), Retrieval)

@@ -117,7 +117,8 @@ def _check_finite(values: pl.Series, raw: pl.Series, where: Place) -> None:
         row = _first(bad)
         raise DataError(
             f"{where} has {raw[row]} in {where.row(row)}; numbers must be finite in 32 bits: "
-            f"write null for an unknown value, for example with Polars: pl.col({raw.name!r}).fill_nan(None)"
+            "write null for an unknown value, for example with Polars: "
+            f"pl.when(pl.col({raw.name!r}).is_finite()).then({raw.name!r})"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import NoneType
 from typing import Any, get_origin
 
 import torch
@@ -165,7 +166,7 @@ def _is_tower(target: Callable[..., Any]) -> bool:
 
 def _value(raw: Any, setting: Setting, place: str, target: Callable[..., Any]) -> Any:
     """The value of a setting; tables with a kind become parts."""
-    if setting.optional and raw == NOTHING:
+    if raw == NOTHING and NoneType in members(setting.hint):
         return None
     hint = setting.hint
     if setting.name == "context" and _is_tower(target) and fits(raw, list[str]):
