@@ -56,7 +56,7 @@ def level_curves(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
         for part, level in zip(task.level_parts, (task.levels or ())[1:], strict=True):
             if blocks:
                 probs = torch.cat([block[part] for block in blocks])
-                found |= _both(f"{name}/{part}", probs, (rows[task.label] >= level).to(probs), weights)
+                found |= _both(f"{name}/{part}", probs, (rows[task.column] >= level).to(probs), weights)
     return found
 
 

@@ -7,6 +7,7 @@ from motet.tasks.dot import DotTask
 from motet.tasks.event import Event
 from motet.tasks.funnel import Funnel
 from motet.tasks.in_batch import InBatch
+from motet.tasks.label import Label
 from motet.tasks.listwise import Listwise
 from motet.tasks.ordinal import Ordinal
 from motet.tasks.pair import PairTask
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "Funnel",
     "InBatch",
+    "Label",
     "Listwise",
     "Ordinal",
     "PairTask",

@@ -262,8 +262,8 @@ def check_names(tasks: Sequence[Task]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(
-                f"two tasks are called {name!r}; give one of them another name or, if its name is its label, a copy "
-                "of the column under another name"
+                f"two tasks are called {name!r}; give one of them another name or, if its name is its label, say "
+                f"label=Label({name!r}, name=...)"
             )
         if not name or "/" in name or name == "served":
             raise ConfigError(

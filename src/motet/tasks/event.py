@@ -20,6 +20,7 @@ from motet.metrics.base import Metric
 from motet.metrics.calibration import ECE
 from motet.metrics.log_loss import LogLoss
 from motet.tasks.base import at_rows
+from motet.tasks.label import Label
 from motet.tasks.labels import check_outcomes, log_odds
 from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
@@ -38,7 +39,7 @@ class Event(PairTask):
     weight or the focal loss, and applies the calibration that `motet.calibrate` fitted.
 
     Args:
-        label: Column of the outcome, 0 or 1 (or a probability), and the name of the task.
+        label: Column of the outcome, 0 or 1 (or a probability), and the name of the task; a `Label` gives another.
         where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
         hidden: Widths of the head's hidden layers; empty for a linear head.
         product: Whether the head also sees the elementwise product of the vectors.
@@ -57,7 +58,7 @@ class Event(PairTask):
 
     def __init__(
         self,
-        label: str,
+        label: str | Label,
         *,
         where: str | Rows | None = None,
         hidden: Sequence[int] = (64,),
@@ -67,12 +68,14 @@ class Event(PairTask):
         focal: float | None = None,
         biases: bool = False,
     ) -> None:
-        super().__init__(label, needs=(label,), where=where, product=product)
+        named = Label.of(label)
+        super().__init__(named.name, needs=(named.column,), where=where, product=product)
         if not 0 < positive_weight < math.inf:
             raise ConfigError(f"positive_weight={positive_weight}; it must be above 0 and finite")
         if focal is not None and not 0 <= focal < math.inf:
             raise ConfigError(f"focal={focal}; gamma must be 0 or more and finite, or None for the cross-entropy")
         self.label = label
+        self.column = named.column
         self.hidden = tuple(hidden)
         self.dropout = dropout
         self.positive_weight = positive_weight
@@ -98,8 +101,8 @@ class Event(PairTask):
         """
         batch = train.batch()
         known = self.labelled(batch)
-        labels = batch[self.label]
-        check_outcomes(self.name, self.label, known, batch)
+        labels = batch[self.column]
+        check_outcomes(self.name, self.column, known, batch)
         if not self.prepared:
             weights = self.row_weights(batch)[known] * (1 + (self.positive_weight - 1) * labels[known])
             with torch.no_grad():
@@ -109,7 +112,7 @@ class Event(PairTask):
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each labelled row; see `PairTask.head_loss`."""
-        labels = batch[self.label]
+        labels = batch[self.column]
         rows = self.labelled(batch).nonzero().squeeze(1)
         logits = self._logits([part[rows] for part in inputs], batch.take(rows))
         if self.focal is None:

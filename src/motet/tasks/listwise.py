@@ -18,6 +18,7 @@ from motet.losses.listwise import against_chance
 from motet.metrics.base import Metric
 from motet.metrics.list_ndcg import ListNDCG
 from motet.tasks.base import at_rows
+from motet.tasks.label import Label
 from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.towers.base import Tower
@@ -34,7 +35,8 @@ class Listwise(PairTask):
     Row weights multiply a row's part of the loss. Only rows of the same batch are compared.
 
     Args:
-        label: Column of the number to sort by, and the name of the task; for `"lambda"`, grades of 0 or more.
+        label: Column of the number to sort by, for `"lambda"` grades of 0 or more, and the name of the task; a `Label`
+            gives another.
         loss: `"listmle"`, `"lambda"` (LambdaRank), `"hinge"` or `"logistic"`; see `motet.losses.listwise`. The last
             three hold every pair of a list, so their memory grows with the square of its length: see `sample_lists`.
         by: Column that divides a user's rows into lists (a session, the `list` of `sample_lists`); a row in which it is
@@ -55,7 +57,7 @@ class Listwise(PairTask):
 
     def __init__(
         self,
-        label: str,
+        label: str | Label,
         *,
         loss: Literal["listmle", "lambda", "hinge", "logistic"] = "listmle",
         by: str | None = None,
@@ -65,9 +67,11 @@ class Listwise(PairTask):
         dropout: float = 0.0,
         where: str | Rows | None = None,
     ) -> None:
-        super().__init__(label, needs=(label,), where=where, product=product)
+        named = Label.of(label)
+        super().__init__(named.name, needs=(named.column,), where=where, product=product)
         self.list_loss = against_chance(loss)
         self.label = label
+        self.column = named.column
         self.kind = loss
         self.by = by
         self.hidden = tuple(hidden)
@@ -105,7 +109,7 @@ class Listwise(PairTask):
         if not self._comparable(batch).any():
             raise DataError(
                 f"task {self.name!r} has no order to learn: no two of its rows with the same {batch.user_key!r}"
-                f"{'' if self.by is None else f' and {self.by!r}'} differ in {self.label!r}; give it rows to compare, "
+                f"{'' if self.by is None else f' and {self.by!r}'} differ in {self.column!r}; give it rows to compare, "
                 "or weight 0"
             )
         self.prepared.fill_(True)
@@ -128,7 +132,7 @@ class Listwise(PairTask):
         rows = self._comparable(batch).nonzero().squeeze(1)
         some = batch.take(rows)
         losses = self.list_loss(
-            self.head_score([part[rows] for part in inputs], some), some[self.label], self._lists(some)
+            self.head_score([part[rows] for part in inputs], some), some[self.column], self._lists(some)
         )
         return at_rows(losses, rows, len(batch))
 
@@ -157,7 +161,7 @@ class Listwise(PairTask):
         rows = self.labelled(batch)
         if self.by is not None and self.by in batch.vocabs:
             rows = rows & (batch[self.by] > 0)  # an unknown category is no list
-        labels = batch[self.label].where(rows, torch.nan)
+        labels = batch[self.column].where(rows, torch.nan)
         lists = Lists.of(labels, self._lists(batch))
         differs = lists.total(lists.lower.double()) > 0
         return torch.zeros_like(labels, dtype=torch.bool).index_put((lists.rows,), differs[lists.number])

@@ -16,6 +16,7 @@ from motet.losses.ordinal import cumulative_link
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import at_rows
+from motet.tasks.label import Label
 from motet.tasks.labels import named_row
 from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
@@ -36,7 +37,7 @@ class Ordinal(PairTask):
     starting from the frequencies of the levels in training. The score is the expected level, in the label's unit.
 
     Args:
-        label: Column of the level, and the name of the task.
+        label: Column of the level, and the name of the task; a `Label` gives another.
         levels: The scale, ascending. By default the values of the label in the training rows.
         where: The rows it learns from: a condition, or `Rows` with weights. By default every row with a label.
         hidden: Widths of the head's hidden layers; empty for a linear head.
@@ -54,7 +55,7 @@ class Ordinal(PairTask):
 
     def __init__(
         self,
-        label: str = "rating",
+        label: str | Label = "rating",
         *,
         levels: Sequence[float] | None = None,
         where: str | Rows | None = None,
@@ -63,10 +64,12 @@ class Ordinal(PairTask):
         dropout: float = 0.0,
         biases: bool = False,
     ) -> None:
-        super().__init__(label, needs=(label,), where=where, product=product)
+        named = Label.of(label)
+        super().__init__(named.name, needs=(named.column,), where=where, product=product)
         if levels is not None and (len(levels) < 2 or not (torch.tensor(levels).diff() > 0).all()):
             raise ConfigError(f"levels={levels!r}; a scale has at least two levels, the lowest first, none twice")
         self.label = label
+        self.column = named.column
         self.levels = None if levels is None else tuple(levels)
         self.hidden = tuple(hidden)
         self.dropout = dropout
@@ -91,7 +94,7 @@ class Ordinal(PairTask):
         """
         batch = train.batch()
         known = self.labelled(batch)
-        labels = batch[self.label]
+        labels = batch[self.column]
         if self.levels is None:
             self.levels = self._found(labels[known])
         scale = labels.new_tensor(self.levels)
@@ -99,7 +102,7 @@ class Ordinal(PairTask):
         if stray.any():
             row = int(stray.nonzero()[0])
             raise DataError(
-                f"column {self.label!r} is {labels[row].item():g} in {named_row(batch, row)}, which is not one of the "
+                f"column {self.column!r} is {labels[row].item():g} in {named_row(batch, row)}, which is not one of the "
                 f"levels {', '.join(f'{level:g}' for level in self.levels)} of task {self.name!r}; correct it, or name "
                 "all levels"
             )
@@ -114,7 +117,7 @@ class Ordinal(PairTask):
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each labelled row; see `PairTask.head_loss`."""
-        labels = batch[self.label]
+        labels = batch[self.column]
         rows = self.labelled(batch).nonzero().squeeze(1)
         levels = torch.bucketize(labels[rows], self._scale(labels)).clamp(max=len(self.log_gaps) + 1)
         losses = cumulative_link(
@@ -141,7 +144,7 @@ class Ordinal(PairTask):
     @property
     def unit(self) -> Unit:
         """The label's unit, from the lowest level to the highest."""
-        return Unit(self.label, *(() if self.levels is None else (self.levels[0], self.levels[-1])))
+        return Unit(self.column, *(() if self.levels is None else (self.levels[0], self.levels[-1])))
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""
@@ -171,8 +174,8 @@ class Ordinal(PairTask):
         levels = tuple(labels.unique().tolist())
         if not 2 <= len(levels) <= MOST:
             raise DataError(
-                f"column {self.label!r} has {len(levels):,} different values in training, and a scale has 2 to {MOST}; "
-                f"name the levels of task {self.name!r}, or predict a number with Rating"
+                f"column {self.column!r} has {len(levels):,} different values in training, and a scale has 2 to "
+                f"{MOST}; name the levels of task {self.name!r}, or predict a number with Rating"
             )
         return levels
 

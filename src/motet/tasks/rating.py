@@ -17,6 +17,7 @@ from motet.losses.pointwise import pointwise_error
 from motet.metrics.base import Metric
 from motet.metrics.regression import MAE, RMSE
 from motet.tasks.base import at_rows
+from motet.tasks.label import Label
 from motet.tasks.pair import Inputs, PairTask
 from motet.tasks.rows import Rows
 from motet.tasks.unit import Unit
@@ -31,7 +32,7 @@ class Rating(PairTask):
     `product` adds the elementwise product to the input, and `biases` adds the last three terms.
 
     Args:
-        label: Column of the number to predict, and the name of the task.
+        label: Column of the number to predict, and the name of the task; a `Label` gives another.
         error: The error to minimise: `"squared"`, `"absolute"` or `"huber"`.
         hidden: Widths of the head's hidden layers; empty for a linear head. 256 and 128 are those of TFRS.
         product: Whether the head also sees the elementwise product of the vectors.
@@ -53,7 +54,7 @@ class Rating(PairTask):
 
     def __init__(
         self,
-        label: str = "rating",
+        label: str | Label = "rating",
         *,
         error: Literal["squared", "absolute", "huber"] = "squared",
         hidden: Sequence[int] = (256, 128),
@@ -63,11 +64,13 @@ class Rating(PairTask):
         clip: Sequence[float] | None = None,
         where: str | Rows | None = None,
     ) -> None:
-        super().__init__(label, needs=(label,), where=where, product=product)
+        named = Label.of(label)
+        super().__init__(named.name, needs=(named.column,), where=where, product=product)
         self.row_error = pointwise_error(error)
         if clip is not None and not (len(clip) == 2 and clip[0] < clip[1]):
             raise ConfigError(f"clip={clip!r}; it must be (lowest, highest) with lowest < highest")
         self.label = label
+        self.column = named.column
         self.error = error
         self.hidden = tuple(hidden)
         self.biases = biases
@@ -85,7 +88,7 @@ class Rating(PairTask):
     def prepare(self, train: Columns) -> None:
         """Start at the mean label if there are biases, and keep the range of the labels; see `Task.prepare`."""
         batch = train.batch()
-        labels = batch[self.label][self.labelled(batch)]
+        labels = batch[self.column][self.labelled(batch)]
         if self.biases and not self.prepared:
             self.mean.copy_(labels.mean())
         if len(labels):
@@ -95,7 +98,7 @@ class Rating(PairTask):
 
     def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
         """The error of each labelled row; see `PairTask.head_loss`."""
-        labels = batch[self.label]
+        labels = batch[self.column]
         known = self.labelled(batch)
         if known.all():
             return self.row_error(self._predict(inputs, batch), labels)
@@ -112,7 +115,7 @@ class Rating(PairTask):
     def unit(self) -> Unit:
         """The label's unit, with the range of `clip` or, without it, that of the training labels."""
         low, high = self.clip or self.span.tolist()
-        return Unit(self.label, low, high) if low <= high else Unit(self.label)
+        return Unit(self.column, low, high) if low <= high else Unit(self.column)
 
     def metrics(self) -> Mapping[str, Metric]:
         """RMSE and MAE, in the label's unit."""
