@@ -226,7 +226,7 @@ def test_labels_are_checked_against_the_log() -> None:
         with pytest.raises(
             DataError, match="needs numbers in column 'stars', which holds categories such as 5; declare it"
         ):
-            model_of(stars, tasks=[task]).check(stars)
+            Model(user=FeatureTower(stars.users), item=FeatureTower(stars.items), tasks=[task]).check(stars)
     timed = Schema(user="user_id", time="time", signals=("rating",))
     old = EventLog.read(
         pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "time": [0, 900_000_000], "rating": [1, 2]}), timed

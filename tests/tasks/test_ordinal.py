@@ -10,7 +10,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.model import Model
-from motet.tasks import Ordinal
+from motet.tasks import Ordinal, Rows
 from motet.towers import FeatureTower
 from motet.train import fit
 
@@ -41,6 +41,13 @@ def test_starts_from_the_frequencies_of_the_levels_it_finds() -> None:
     torch.testing.assert_close(model.score(log.batch())["rating"].mean(), known, atol=0.02, rtol=0)
 
 
+def test_starts_from_weighted_frequencies() -> None:
+    frame = pl.DataFrame({"user_id": range(300), "item_id": 7, "stars": [1, 2, 3] * 100, "w": [2.0, 2.0, 0.0] * 100})
+    log, task = EventLog.read(frame, Schema(signals=("stars", "w"))), Ordinal("stars", where=Rows(weight="w"))
+    model_of(log, task).prepare(log)
+    torch.testing.assert_close(task.thresholds.detach().sigmoid(), torch.tensor([0.5, 1.0]), atol=2e-3, rtol=0)
+
+
 def test_a_level_that_no_row_has_leaves_the_thresholds_in_order() -> None:
     log, task = log_of(STARS), Ordinal(levels=(1, 2, 3, 4, 5))
     model_of(log, task).prepare(log)
@@ -52,7 +59,7 @@ def test_learns_an_order_and_stays_on_the_scale() -> None:
     task = Ordinal(hidden=(), biases=True)
     model = model_of(log, task, scale=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)  # made before the levels are known
-    fit(model, log, epochs=150, optimizer=optimizer, progress=False)
+    fit(model, log, epochs=150, optimizer=optimizer, device="cpu", progress=False)
     scores = model.score(log.batch())["rating"].detach()
     assert (scores - log.columns["rating"]).abs().mean() < 0.3
     assert scores.min() >= 1

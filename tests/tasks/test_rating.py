@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 import torch
 
 from motet.data.log import EventLog
+from motet.data.schema import Schema
 from motet.errors import ConfigError
 from motet.model import Model
 from motet.tasks import Rating, Rows
@@ -65,6 +67,17 @@ def test_biases_start_at_the_mean_label_and_only_once(log: EventLog) -> None:
     assert task.mean.item() == pytest.approx(labels[~labels.isnan()].mean().item())
     model.prepare(log.take(slice(0, 5)))
     assert task.mean.item() == pytest.approx(labels[~labels.isnan()].mean().item())
+
+
+def test_a_row_of_weight_0_moves_neither_the_mean_nor_the_range() -> None:
+    stars = pl.DataFrame(
+        {"user_id": [1, 2, 3], "item_id": [5, 5, 6], "stars": [4.0, 2.0, -999.0], "w": [3.0, 1.0, 0.0]}
+    )
+    log = EventLog.read(stars, Schema(signals=("stars", "w")))
+    task = Rating("stars", biases=True, where=Rows(weight="w"))
+    model_of(log, task)
+    assert float(task.mean) == 3.5
+    assert task.unit.ends == [2.0, 4.0]
 
 
 def test_clip_bounds_scores_but_not_gradients(log: EventLog) -> None:

@@ -107,7 +107,8 @@ class Ordinal(PairTask):
                 "all levels"
             )
         if not self.prepared:
-            self._start(torch.bincount(torch.bucketize(labels[known], scale), minlength=len(scale)))
+            weights = self.row_weights(batch)[known].double()
+            self._start(torch.bincount(torch.bucketize(labels[known], scale), weights, minlength=len(scale)))
         self.prepared.fill_(True)
 
     @property

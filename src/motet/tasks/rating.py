@@ -88,9 +88,10 @@ class Rating(PairTask):
     def prepare(self, train: Columns) -> None:
         """Start at the mean label if there are biases, and keep the range of the labels; see `Task.prepare`."""
         batch = train.batch()
-        labels = batch[self.column][self.labelled(batch)]
-        if self.biases and not self.prepared:
-            self.mean.copy_(labels.mean())
+        weights = self.row_weights(batch)
+        labels, weights = batch[self.column][weights > 0], weights[weights > 0]
+        if self.biases and not self.prepared and len(labels):
+            self.mean.copy_((labels * weights).sum() / weights.sum())
         if len(labels):
             ends = torch.stack(labels.aminmax()).to(self.span)
             self.span.copy_(torch.stack([self.span[0].minimum(ends[0]), self.span[1].maximum(ends[1])]))
