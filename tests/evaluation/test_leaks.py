@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet import FeatureTower, Model, evaluate, split
+from motet import FeatureTower, Model, evaluate, fit, split
 from motet.baselines import Popularity
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text
@@ -186,6 +186,19 @@ def test_a_catalogue_of_one_item_is_no_leak(rules: bool) -> None:
     for system in (model, Popularity(train)):
         report = evaluate(system, test, train=train, ks=(1,), baselines=rules)
         assert not any("too good" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize(("rows", "told"), [(20, False), (60, True)])
+def test_perfect_on_a_few_rows_is_chance(rows: int, told: bool) -> None:
+    log = EventLog.read(
+        pl.DataFrame({"user_id": range(rows), "item_id": [0, 1] * (rows // 2), "bought": [0.0, 1.0] * (rows // 2)}),
+        Schema(signals=("bought",)),
+    )
+    model = Model(user=FeatureTower(log.users, dim=2), item=FeatureTower(log.items, dim=2), tasks=[Event("bought")])
+    fit(model, log, epochs=60, progress=False)
+    report = evaluate(model, log, train=log)
+    assert report["bought/auc"] == 1
+    assert any("bought/auc is 1, which is too good" in warning for warning in report.warnings) == told
 
 
 def test_a_model_without_labels_has_nothing_to_leak() -> None:

@@ -27,7 +27,7 @@ from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import level_curves, probability_curves
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interleaved_rows, unseen_entities
-from motet.evaluation.leaky_features import leaky_features
+from motet.evaluation.leaky_features import CLASS, enough, leaky_features
 from motet.evaluation.notes import ranking_notes
 from motet.evaluation.report import Report
 from motet.evaluation.rules import evidence_of_rules, metric_kinds, popularity
@@ -227,8 +227,18 @@ def _warnings(report: Report, model: Model | None, settings: _Settings) -> list[
         *interleaved_rows(*rows),
         *unseen_entities(*rows),
         *leaky_features(settings.train, tasks),
-        *implausible_metrics(report, report.beside, catalogue=settings.corpus.catalogue),
+        *implausible_metrics(_steady(report), report.beside, catalogue=settings.corpus.catalogue),
     ]
+
+
+def _steady(report: Report) -> dict[str, float]:
+    """The metrics that chance does not make perfect: of enough rows."""
+    return {
+        key: report[key]
+        for part in report.evidence
+        if (len(part) >= CLASS if part.labels is None else enough(part.labels))
+        for key in part.keys
+    }
 
 
 def _model(system: object) -> Model | None:

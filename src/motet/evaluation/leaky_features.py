@@ -55,13 +55,20 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
             if label not in batch:
                 continue
             known = (chosen & ~batch[label].isnan()).nonzero()[:, 0]
-            if _enough(batch[label][known]):
+            if enough(batch[label][known]):
                 found |= dict.fromkeys(_warnings(log, label, known))
     return list(found)
 
 
-def _enough(labels: Tensor) -> bool:
-    """Whether there are enough labels to tell a leak from chance."""
+def enough(labels: Float[Tensor, " rows"]) -> bool:
+    """Whether there are enough labels to tell a leak from chance.
+
+    Args:
+        labels: The labels.
+
+    Returns:
+        False for fewer than 30, for labels that are all equal, and for fewer than 5 of either of two values.
+    """
     if len(labels) < SUPPORT:
         return False
     values, counts = labels.unique(return_counts=True)
@@ -132,7 +139,7 @@ def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> 
     others = (torch.bincount(groups, labels)[groups] - labels) / (counts - 1)
     shared = counts > 1
     others, own = others[shared], labels[shared]
-    if not _enough(own):
+    if not enough(own):
         return _Rating(0.0, len(own))
     if _binary(labels):
         return _Rating(_area(others, own), len(own))
@@ -142,7 +149,7 @@ def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> 
 def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
     """AUC of a numeric feature, in the better direction; rows where it is unknown are left out."""
     known = ~values.isnan()
-    if not _binary(labels) or not _enough(labels[known]):
+    if not _binary(labels) or not enough(labels[known]):
         return _Rating(0.0, 0)
     area = _area(values[known].double(), labels[known])
     return _Rating(max(area, 1 - area), int(known.sum()))
