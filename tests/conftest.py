@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import jaxtyping
 import pytest
+import torch
 from hypothesis import settings
 
 from motet.data.datasets import movielens as load_movielens
@@ -14,6 +16,10 @@ from motet.errors import DownloadError
 
 settings.register_profile("motet", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("motet")
+
+if torch.cuda.is_available():  # the same seed gives the same bits there only where torch adds in a fixed order
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ Operations that exist only for one kind of device, and speed, are not covered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +21,11 @@ from torch.utils._pytree import tree_leaves
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"}  # take indices from the CPU
 EITHER = "either"  # of tensors that autograd makes from nothing: on a real GPU they are on the right device
+
+
+def gpu() -> AbstractContextManager[None]:
+    """The GPU of the machine; the pretended one where there is none."""
+    return nullcontext() if torch.cuda.is_available() else pretended_gpu()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Training, evaluation and serving keep every tensor on the device of the model: on a pretended GPU."""
+"""Training, evaluation and serving keep every tensor on the device of the model: on a GPU, or on a pretended one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from tests.pretended_gpu import pretended_gpu
+from tests.pretended_gpu import gpu, pretended_gpu
 
 from motet import balancers, optim, tasks, towers, trunks
 from motet.calibration import calibrate
@@ -138,7 +138,7 @@ def test_a_model_trains_evaluates_and_serves_on_a_gpu(build: Build) -> None:
     torch.manual_seed(0)
     model = build(train)
 
-    with pretended_gpu():
+    with gpu():
         fit(
             model,
             train,
@@ -167,7 +167,7 @@ def test_stages_and_counts_of_pairs_run_on_a_gpu() -> None:
     context = tasks.WithContext(tasks.Event("clicked", hidden=(4,)), ["pair_view", "user_buy"])
     model = with_tasks(lambda: [tasks.Retrieval(), context])(log)
 
-    with pretended_gpu():
+    with gpu():
         fit(model, counts.add(log), epochs=1, batch_size=64, device="cuda", progress=False)
         stages = [Touched(where="event == 'view'", by="clicked"), "retrieval"]
         recommender = Recommender(model, log, seen="event == 'buy'", retrieve=stages, context=counts)
@@ -180,7 +180,7 @@ def test_a_model_trained_on_a_gpu_is_continued_saved_and_loaded(tmp_path: Path) 
     log = make_log()
     build = with_tasks(three)
 
-    with pretended_gpu():
+    with gpu():
         for epochs in (1, 2):
             torch.manual_seed(0)
             model = build(log)
@@ -198,7 +198,7 @@ def test_an_exact_index_searches_on_a_gpu() -> None:
     vectors, queries = torch.randn(50, 4, generator=draw), torch.randn(3, 4, generator=draw)
     expected = ExactIndex(vectors).search(queries, 5, exclude=[torch.tensor([0, 1])] * 3).rows
 
-    with pretended_gpu():
+    with gpu():
         index = ExactIndex(vectors.to("cuda"))
         found = index.search(queries.to("cuda"), 5, exclude=[torch.tensor([0, 1])] * 3).rows.tolist()
         index.remove(torch.tensor([7]))

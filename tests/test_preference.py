@@ -51,7 +51,7 @@ def model_of(log: EventLog, preference: Preference | None, **more: object) -> Mo
 def trained(log: EventLog) -> Model:
     model = model_of(log, Preference(100.0))
     optimizer = partial(torch.optim.Adam, lr=0.05)
-    fit(model, log, epochs=30, batch_size=160, optimizer=optimizer, progress=False)
+    fit(model, log, epochs=30, batch_size=160, optimizer=optimizer, device="cpu", progress=False)
     return model
 
 

@@ -51,7 +51,9 @@ def model_of(log: EventLog, kind: type[Model] = Model, **arguments: Any) -> Mode
 
 
 def train(model: Model, log: EventLog, **arguments: Any) -> pl.DataFrame:
-    return fit(model, log, **{"epochs": 3, "batch_size": 50, "seed": 3, "progress": False, **arguments})
+    return fit(
+        model, log, **{"epochs": 3, "batch_size": 50, "seed": 3, "device": "cpu", "progress": False, **arguments}
+    )
 
 
 def same(a: Model, b: Model) -> bool:

@@ -106,7 +106,7 @@ def test_training_on_leaves_the_file_alone(log: EventLog, tmp_path: Path) -> Non
     written = (tmp_path / "m" / "model.safetensors").read_bytes()
     loaded = load(tmp_path / "m").model
     before = {name: tensor.clone() for name, tensor in loaded.state_dict().items()}
-    fit(loaded, log, epochs=2, progress=False)
+    fit(loaded, log, epochs=2, device="cpu", progress=False)
     assert (tmp_path / "m" / "model.safetensors").read_bytes() == written
     assert any(not torch.equal(tensor, before[name]) for name, tensor in loaded.state_dict().items())
     trained = {name: tensor.clone() for name, tensor in loaded.state_dict().items()}

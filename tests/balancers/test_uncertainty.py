@@ -60,7 +60,7 @@ def test_tasks_that_are_absent_or_without_labels_leave_their_variance_alone() ->
 )
 def test_balancers_are_saved_with_the_model(balancer: Balancer, log: EventLog, build: Callable[..., Model]) -> None:
     model = build(balancer)
-    fit(model, log, epochs=2, batch_size=30, optimizer=lambda p: Adagrad(p, lr=0.1), progress=False)
+    fit(model, log, epochs=2, batch_size=30, optimizer=lambda p: Adagrad(p, lr=0.1), device="cpu", progress=False)
     declared = describe(model)
     assert declared is not None
     twin = rebuild(declared, log.users, log.items)

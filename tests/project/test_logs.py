@@ -112,7 +112,7 @@ def test_it_trains_judges_and_is_saved(folder: Path, survey: Tables) -> None:
     assert {"stars/rmse", "retrieval/unseen/hit_rate@10"} <= first.report.keys()
     for name, weights in first.model.state_dict().items():
         assert torch.equal(weights, second.model.state_dict()[name])
-    recommender = Recommender(first.model, first.log)
+    recommender = Recommender(first.model.cpu(), first.log)
     recommender.save(folder / "model")
     again = Recommender.load(folder / "model")
     assert torch.equal(again.recommend(3, k=4).scores, recommender.recommend(3, k=4).scores)

@@ -139,7 +139,7 @@ def test_a_head_learns_what_people_buy(tmp_path: Path, tables: Tables) -> None:
     rows = made.divide(made.log())
     made.fit(model := made.model(rows.train), rows, epochs=8)
     assert rows.pairs is not None
-    probs = model.score(rows.pairs.batch())["bought"]
+    probs = model.cpu().score(rows.pairs.batch())["bought"]
     carted = rows.pairs.columns["pair_cart"] == 1
     assert probs[carted].min() > probs[~carted].max()
 

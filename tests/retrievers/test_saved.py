@@ -63,7 +63,7 @@ def model(shop: EventLog, context: PairFeatures) -> Model:
             WithContext(Event("bought"), context.names, vectors=False),
         ],
     )
-    fit(model, Mix([shop, rows]), epochs=2, batch_size=64, progress=False)
+    fit(model, Mix([shop, rows]), epochs=2, batch_size=64, device="cpu", progress=False)
     return model
 
 

@@ -42,7 +42,7 @@ def test_learns_the_probability_whatever_the_loss(options: dict[str, float]) -> 
         item=FeatureTower(log.items, dim=1, init_scale=0.0),
         tasks=[task],
     )
-    fit(model, log, epochs=400, optimizer=torch.optim.SGD([task.bias], lr=0.3), progress=False)
+    fit(model, log, epochs=400, optimizer=torch.optim.SGD([task.bias], lr=0.3), device="cpu", progress=False)
     torch.testing.assert_close(model.score(log.batch())["bought"].detach(), torch.full((40,), 0.2), atol=5e-3, rtol=0)
 
 

@@ -115,7 +115,7 @@ def test_finds_the_probabilities_of_a_chain() -> None:
     log = log_of([row for row in LABELS for _ in range(4)])  # an item a chain, seen by all users
     task = Funnel(stages=STAGES, hidden=(), biases=True)
     model = model_of(log, task, scale=0.1)
-    fit(model, log, epochs=300, progress=False)
+    fit(model, log, epochs=300, device="cpu", progress=False)
     scores = model.score(log.batch())["funnel"].detach()
     assert scores[log.columns["buy"] == 1].min() > 0.9
     assert scores[log.columns["buy"] == 0].max() < 0.1

@@ -34,7 +34,7 @@ def built(log: EventLog, task: WithContext) -> Model:
 def test_a_head_learns_from_what_towers_do_not_see(task: type[Event], vectors: bool) -> None:
     log = shown()
     model = built(log, WithContext(task(), ["price"], vectors=vectors))
-    fit(model, log, epochs=20, batch_size=100, progress=False)
+    fit(model, log, epochs=20, batch_size=100, device="cpu", progress=False)
     batch = log.batch()
     with torch.no_grad():
         scores = model.score(batch)["bought"]

@@ -122,7 +122,7 @@ def test_training_evaluation_and_serving(events: EventLog, side: str, tmp_path: 
     parts[side] = make(events, side)
     pool = tasks.InBatch(spare="history")
     model = Model(**parts, tasks=[tasks.Retrieval(pool=pool)])  # type: ignore[arg-type]
-    motet.fit(model, events, epochs=2, batch_size=16, validation=events, average=0.9, progress=False)
+    motet.fit(model, events, epochs=2, batch_size=16, validation=events, average=0.9, device="cpu", progress=False)
     report = motet.evaluate(model, events, train=events)
     assert 0 <= report["retrieval/all items/hit_rate@10"] <= 1
     recommender = Recommender(model, events)
@@ -171,7 +171,8 @@ def test_checkpoints_resume(events: EventLog, tmp_path: Path) -> None:
         return Model(user=make(events), item=FeatureTower(events.items, dim=8), tasks=[tasks.Retrieval()])
 
     whole, halves = model(), model()
-    motet.fit(whole, events, epochs=4, batch_size=16, progress=False)
-    motet.fit(halves, events, epochs=2, batch_size=16, progress=False, checkpoint=tmp_path / "c")
-    motet.fit(again := model(), events, epochs=4, batch_size=16, progress=False, checkpoint=tmp_path / "c", resume=True)
+    settings = {"batch_size": 16, "device": "cpu", "progress": False}
+    motet.fit(whole, events, epochs=4, **settings)
+    motet.fit(halves, events, epochs=2, checkpoint=tmp_path / "c", **settings)
+    motet.fit(again := model(), events, epochs=4, checkpoint=tmp_path / "c", resume=True, **settings)
     assert torch.equal(again.user(events.batch()), whole.user(events.batch()))

@@ -67,7 +67,7 @@ def test_vectors_may_be_any_array(items: Entities, vectors: torch.Tensor) -> Non
 def test_it_is_saved_and_served(log: EventLog, vectors: torch.Tensor, tmp_path: Path) -> None:
     item = PretrainedTower(log.items, vectors, dim=8)
     model = Model(user=FeatureTower(log.users, dim=8), item=item, tasks=[tasks.Retrieval()])
-    motet.fit(model, log, epochs=1, progress=False)
+    motet.fit(model, log, epochs=1, device="cpu", progress=False)
     recommender = Recommender(model, log)
     recommender.save(tmp_path / "model")
     again = Recommender.load(tmp_path / "model")

@@ -109,7 +109,7 @@ def test_held_out_rows_are_judged_by_their_own_past(events: EventLog) -> None:
         item=FeatureTower(events.items, dim=8, features=()),
         tasks=[tasks.Retrieval(pool=tasks.Catalogue())],
     )
-    motet.fit(model, train, epochs=60, batch_size=32, progress=False)
+    motet.fit(model, train, epochs=60, batch_size=32, device="cpu", progress=False)
     assert motet.evaluate(model, test, train=train)["retrieval/all items/hit_rate@1"] > 0.8
     bare = replace(test, columns={name: test.columns[name] for name in test.schema.columns}).batch()
     vectors = model.user(bare)  # without the column: by the end of the training log
