@@ -16,6 +16,7 @@ for name in (
     "calibration",
     "coarse",
     "compare",
+    "devices",
     "funnel",
     "intervals",
     "masks",

@@ -99,7 +99,9 @@ class GradientBalancer(Balancer):
         Returns:
             One number a task.
         """
-        scaled = gramian.double() / gramian.diagonal().mean()  # the methods treat small values as 0
+        # On the CPU: the methods are many steps on a few numbers, for each of which a GPU would be waited for.
+        held = gramian.cpu()
+        scaled = held.double() / held.diagonal().mean()  # the methods treat small values as 0
         found: Tensor = _weighting(self.method)(scaled).to(gramian)
         return found if self.method == "pcgrad" else len(found) * found  # all others average
 

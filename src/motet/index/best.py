@@ -33,7 +33,7 @@ def best(scores: Float[Tensor, "n m"], k: int) -> tuple[Float[Tensor, "n top"], 
         >>> best(torch.tensor([[1.0, 3.0, 1.0, 1.0]]), 2)[1]
         tensor([[1, 0]])
     """
-    if scores.shape[1] > WIDE * k:
+    if scores.shape[1] > WIDE * k and scores.device.type == "cpu":  # a GPU would be waited for in every line
         lines = [_best_of_wide(line, k) for line in scores]
         if lines:
             return torch.cat([line[0] for line in lines]), torch.cat([line[1] for line in lines])

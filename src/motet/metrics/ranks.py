@@ -20,6 +20,7 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 
 FEW = 64  # comparisons of fewer queries than this are mostly overhead, so they are batched
 BLOCK = (1024, 1024)  # queries x candidates: 4 MB of scores, which stay in cache while they are counted
+BLOCK_ELSEWHERE = (4096, 8192)  # a GPU prefers a few large kernels
 LEVEL_BITS = 32  # bits of a score level; the query number is above them
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
 
@@ -90,7 +91,7 @@ def ranks(
     candidates: int,
     exclude: Pairs | None = None,
     ties: Ties = "pessimistic",
-    block: tuple[int, int] = BLOCK,
+    block: tuple[int, int] | None = None,
 ) -> Float[Tensor, " positives"]:
     r"""The rank of each positive among all candidates of its query.
 
@@ -109,7 +110,7 @@ def ranks(
         exclude: Candidates to remove from the ranking of a query. An excluded positive is still ranked among the
             remaining candidates, but does not count for the ranks of other positives.
         ties: The rule above. Pessimistic by default, so that a constant model ranks last, not first.
-        block: Number of queries and candidates per block.
+        block: Number of queries and candidates per block; by default as many as suit the device.
 
     Returns:
         Ranks from 1, float64; halves come from `average`.
@@ -137,7 +138,7 @@ def both_ranks(
     candidates: int,
     exclude: Pairs,
     ties: Ties = "pessimistic",
-    block: tuple[int, int] = BLOCK,
+    block: tuple[int, int] | None = None,
 ) -> BothRanks:
     """Compute `ranks` without and with `exclude` in the time of one call: scores are computed and counted once.
 
@@ -147,7 +148,7 @@ def both_ranks(
         candidates: Number of candidates.
         exclude: Candidates to remove from the second ranking of a query.
         ties: See `ranks`.
-        block: Number of queries and candidates per block.
+        block: Number of queries and candidates per block; by default as many as suit the device.
 
     Returns:
         Both ranks of each positive.
@@ -169,6 +170,7 @@ def both_ranks(
     if wrong.any():
         number = int(positives.candidates[wrong][0])
         raise DataError(f"positive {number} is not a candidate; candidates are 0 to {candidates - 1}")
+    block = block or (BLOCK if positives.queries.device.type == "cpu" else BLOCK_ELSEWHERE)
     both = BothRanks(*torch.empty(2, len(positives.queries), dtype=torch.float64, device=positives.queries.device))
     passed = torch.empty(block[0] * min(block[1], candidates), device=positives.queries.device)
     for rows, part in _blocks(positives, exclude, candidates, block, passed):
