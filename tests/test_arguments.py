@@ -60,7 +60,7 @@ def taken(
         {"weights": {"a": 1, "b": 0.5}},
         {"either": [1, 0.5]},
         {"way": "sideways"},  # which of them, the function itself knows
-        {"part": "not plain, so left to the function", "unknown": object()},
+        {"part": "not plain, so left to the function", "unknown": ...},
     ],
     ids=str,
 )
