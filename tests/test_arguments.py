@@ -103,12 +103,16 @@ def test_by_position_as_by_name() -> None:
         taken(1, "0.5")  # type: ignore[arg-type]
 
 
-def test_a_type_that_only_the_type_checker_imports_switches_the_check_off() -> None:
+def test_a_hint_that_only_the_type_checker_can_evaluate_switches_the_check_off() -> None:
     @checked
     def own(number: int, other: Nothing | None = None) -> object:
         return number, other
 
-    assert own("3") == ("3", None)  # type: ignore[arg-type]
+    @checked
+    def another(number: int, other: torch.Nothing | None = None) -> object:  # type: ignore[name-defined]
+        return number, other
+
+    assert own("3") == another("3") == ("3", None)  # type: ignore[arg-type]
 
 
 def test_a_class_derived_from_a_checked_one_is_checked() -> None:

@@ -87,7 +87,7 @@ def members(hint: Any) -> tuple[Any, ...]:
 @functools.cache
 def _plain_arguments(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
     """The types of the arguments that are numbers, text, or lists or tables of them."""
-    with suppress(NameError):  # a type that is imported for the type checker alone
+    with suppress(Exception):  # a hint for the type checker alone, which cannot be evaluated: it may raise anything
         hints = get_type_hints(function)
         named = [each.name for each in inspect.signature(function).parameters.values() if each.kind in NAMED]
         return {name: members(hints[name]) for name in named if name in hints and _plain(hints[name])}
