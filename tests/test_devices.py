@@ -195,7 +195,7 @@ def test_a_model_trained_on_a_gpu_is_continued_saved_and_loaded(tmp_path: Path) 
 
 def test_an_exact_index_searches_on_a_gpu() -> None:
     draw = torch.Generator().manual_seed(0)
-    vectors, queries = torch.randn(50, 4, generator=draw), torch.randn(3, 4, generator=draw)
+    vectors, queries = torch.randn(3000, 4, generator=draw), torch.randn(3, 4, generator=draw)
     expected = ExactIndex(vectors).search(queries, 5, exclude=[torch.tensor([0, 1])] * 3).rows
 
     with gpu():
@@ -205,7 +205,7 @@ def test_an_exact_index_searches_on_a_gpu() -> None:
         index.add(vectors[:3])
 
     assert found == expected.tolist()
-    assert len(index) == 53
+    assert len(index) == 3003
 
 
 def test_the_pretended_gpu_refuses_what_a_real_one_refuses() -> None:
