@@ -197,6 +197,12 @@ def test_a_time_is_known_by_the_end_of_its_name(tmp_path: Path) -> None:
     assert "time" not in declared(tmp_path, "log.parquet")["schema"]
 
 
+def test_of_two_columns_of_times_the_name_decides(tmp_path: Path) -> None:
+    frame = long().with_columns(signup=pl.lit(datetime(2024, 1, 1)), time=pl.from_epoch("time"))
+    frame.select("customer", "product", "signup", "event", "time").write_parquet(tmp_path / "log.parquet")
+    assert declared(tmp_path, "log.parquet")["schema"]["time"] == "time"
+
+
 def test_codes_that_start_with_0_are_no_numbers(tmp_path: Path) -> None:
     """Ten thousand lines decide the types of a CSV file; its codes may start with 0 in any of them."""
     items = [f"{row},{row % 30:05},{row % 30}" for row in range(60)]

@@ -204,8 +204,10 @@ def _local(found: Guess) -> None:
 
 
 def _times(found: Guess) -> None:
-    typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
     named = [each for name in TIMES for each in found.free if _plain(each.name) in (name, f"event{name}")]
+    called = [each.name for each in named]
+    typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
+    typed.sort(key=lambda each: each.name not in called)  # event_time before signup_date
     ending = [each for each in found.free if {*_words(each.name)[-1:]} & ENDINGS]
     for column in (*typed, *named, *(each for each in ending if _since_long_ago(each))):
         if column.known < column.rows:
