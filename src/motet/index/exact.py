@@ -19,6 +19,7 @@ from motet.index.rounded import Reached, Rounded, suits
 QUERIES = 1024  # a block of queries: enough for a fast matrix product, and for little else to be done for each
 ALONE = 8  # where rounding does not help one query in eight, it did not help
 SCORES = 1 << 21  # scores held at once, 8 MB: a cache holds them, and one query sees two million rows in one block
+SCORES_ELSEWHERE = 1 << 27  # 512 MB: a GPU prefers a few large kernels
 
 
 class ExactIndex(Index):
@@ -190,7 +191,8 @@ class ExactIndex(Index):
         hits = Hits(
             torch.zeros(len(queries), 0, dtype=torch.long, device=queries.device), queries.new_zeros(len(queries), 0)
         )
-        size = max(1, SCORES // queries[..., 0].numel())
+        scores = SCORES if queries.device.type == "cpu" else SCORES_ELSEWHERE
+        size = max(1, scores // queries[..., 0].numel())
         memory = queries.new_empty(queries[..., 0].numel() * min(size, len(self)))
         for start in range(0, len(self), size):
             part = slice(start, min(start + size, len(self)))
