@@ -16,6 +16,7 @@ from motet import EventLog, FeatureTower, Model, Schema, evaluate
 from motet.data.batch import Batch
 from motet.data.history import History
 from motet.evaluation import served
+from motet.evaluation.demand import Demand
 from motet.index import ExactIndex
 from motet.metrics import MRR, NDCG, Pairs, Precision, Recall, dot, ranks
 from motet.tasks import Retrieval
@@ -66,13 +67,13 @@ def _judge(folder: Path, lines: Callable[[torch.Tensor], torch.Tensor]) -> dict[
 
     def judge(rows: torch.Tensor) -> dict[str, float]:
         asking, which = rows[0].unique(return_inverse=True)
-        demand = served.Demand(asking, which, rows[1] + 1, which, history, items, 0, 0)
-        return served.evidence(lines(asking) + 1, demand, [K]).figures()
+        demand = Demand(asking, which, rows[1] + 1, which, history, items, 0, 0)
+        return served.list_evidence(lines(asking) + 1, demand, [K]).figures()
 
     judge(test[:, :200])  # as ranx has its code compiled before
     start = time.perf_counter()
     found = judge(test)
-    figures = {name: found[f"{served.PLACE}/{name}@{K}"] for name in ("recall", "precision", "ndcg", "mrr")}
+    figures = {name: found[f"{served.PREFIX}/{name}@{K}"] for name in ("recall", "precision", "ndcg", "mrr")}
     return {"seconds": time.perf_counter() - start, "figures": figures, "rows": test.shape[1], "peak_mb": peak_mb()}
 
 
