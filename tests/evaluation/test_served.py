@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -102,7 +103,7 @@ def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
     train, test = parts
     demand = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
     shelf: Recommends = Shelf(train, order(train))
-    lists = served.served_lists(shelf, demand, train, 7)
+    lists = served.served_lists(shelf, demand, train, 7).items
     found = served.list_evidence(lists, demand, [3, 7]).figures()
 
     had = {user: set(rows["item_id"]) for (user,), rows in train.frame().group_by("user_id")}
@@ -128,9 +129,9 @@ def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:
 def test_users_are_asked_for_in_blocks(parts: split.Split, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = parts
     demand = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool))
-    whole = served.served_lists(Popularity(train), demand, train, 5)
+    whole = served.served_lists(Popularity(train), demand, train, 5).items
     monkeypatch.setattr(served, "USERS", 3)
-    assert torch.equal(served.served_lists(Popularity(train), demand, train, 5), whole)
+    assert torch.equal(served.served_lists(Popularity(train), demand, train, 5).items, whole)
 
 
 def test_what_is_no_list_for_each_user_is_refused(parts: split.Split) -> None:
@@ -157,7 +158,7 @@ def test_what_no_list_can_hold_is_left_out_and_counted(parts: split.Split) -> No
     strangers = train.encode(test.frame().with_columns(user_id=pl.lit("nobody")).head(5))
     nobody = Demand.of(strangers, train, torch.ones(5, dtype=torch.bool))
     assert (len(nobody.users), nobody.unknown) == (0, 5)
-    lists = served.served_lists(Popularity(train), nobody, train, 4)
+    lists = served.served_lists(Popularity(train), nobody, train, 4).items
     figures = served.list_evidence(lists, nobody, [4]).figures() | served.beyond_accuracy(lists, nobody, [4])
     assert all(math.isnan(figure) for figure in figures.values())
     notes = Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).notes(4, None)
@@ -170,11 +171,39 @@ def test_lists_of_all_candidates_are_what_the_ranks_say(parts: split.Split) -> N
     first = test.take(Demand.of(test, train, torch.ones(len(test), dtype=torch.bool)).rows)
     model = Model(user=FeatureTower(train.users, dim=4), item=FeatureTower(train.items, dim=4), tasks=[Retrieval()])
     demand = Demand.of(first, train, torch.ones(len(first), dtype=torch.bool))
-    lists = served.served_lists(Recommender(model, train), demand, train, 10)
+    lists = served.served_lists(Recommender(model, train), demand, train, 10).items
     found = served.list_evidence(lists, demand, [10]).figures()
     ranked = evaluate(model, first, train=train, baselines=False)
     for name in ("hit_rate@10", "recall@10", "ndcg@10"):
         assert found[f"served/unseen/{name}"] == pytest.approx(ranked[f"retrieval/unseen/{name}"])
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.7, True), (0.0, False), (math.nan, False), (None, False)])
+def test_lists_whose_order_says_nothing_are_told(parts: split.Split, score: float | None, told: bool) -> None:
+    train, test = parts
+
+    class Flat(Shelf):
+        def recommend(self, *arguments: Any, **options: Any) -> TopK:
+            ids = super().recommend(*arguments, **options).ids
+            return TopK(ids, torch.zeros(0) if score is None else torch.full(ids.shape, score))
+
+    words = "served: every one of 14 lists holds items of one and the same score; their order says nothing"
+    assert (words in evaluate(Flat(train, order(train)), test, train=train).warnings) == told
+    assert words not in evaluate(Popularity(train), test, train=train).warnings
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_a_recommender_of_one_score_for_all_is_told(parts: split.Split, value: float) -> None:
+    train, test = parts
+    model = Model(user=FeatureTower(train.users, dim=4), item=FeatureTower(train.items, dim=4), tasks=[Retrieval()])
+    model.prepare(train)
+    words = "of one and the same score; their order says nothing"
+    assert words not in " ".join(evaluate(Recommender(model, train), test, train=train).warnings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(value)
+    report = evaluate(Recommender(model, train), test, train=train)
+    assert f"served: every one of 14 lists holds items {words}" in report.warnings
 
 
 def test_items_are_what_is_declared_of_them(parts: split.Split) -> None:

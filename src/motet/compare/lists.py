@@ -62,4 +62,4 @@ class Lists:
         if isinstance(system, Baseline):
             system.seen = self.seen
         lists = served_lists(system, self.demand, self.train, self.length)
-        return Report.of([list_evidence(lists, self.demand, [self.length])])
+        return Report.of([list_evidence(lists.items, self.demand, [self.length])])

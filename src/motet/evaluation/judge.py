@@ -127,7 +127,7 @@ def evaluate(
     return replace(
         report,
         slices={name: results.part(rows) for name, rows in parts},
-        warnings=_warnings(report, model, settings) if thorough else [],
+        warnings=[*_warnings(report, model, settings), *results.warnings] if thorough else [],
         seconds=time.perf_counter() - started,
     )
 
@@ -153,6 +153,7 @@ class _Results:
         beyond: Metrics of lists beyond accuracy, by rule; those of the system under the empty name.
         curves: Reliability curves of the system.
         notes: Sentences for the report.
+        warnings: Reasons to doubt the lists.
     """
 
     evidence: list[Evidence] = field(default_factory=list)
@@ -160,6 +161,7 @@ class _Results:
     beyond: dict[str, dict[str, float]] = field(default_factory=dict)
     curves: dict[str, ReliabilityCurve] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, lists: ServedResults) -> None:
         """Add the results of the served lists."""
@@ -168,6 +170,7 @@ class _Results:
         for name, listed in lists.beside.items():
             self.beside.setdefault(name, []).append(listed.evidence)
         self.notes += lists.notes
+        self.warnings += lists.warnings
 
     def report(self) -> Report:
         """The metrics of all evidence, and those beyond accuracy."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from motet.baselines.base import Recommends
+from motet.baselines.base import Baseline, Recommends
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.evaluation.demand import Demand
@@ -44,6 +44,33 @@ ACCURACY: Mapping[str, type[HitRate | Recall | Precision | NDCG | MRR]] = {
 }
 
 
+class Lists(NamedTuple):
+    """The lists of a system.
+
+    Attributes:
+        items: Item rows, one line for each user of the demand: best first, padded with row 0.
+        ordered: Number of lists of at least two items whose scores are known.
+        tied: Number of those whose items all have the same score.
+    """
+
+    items: Int[Tensor, "users k"]
+    ordered: int
+    tied: int
+
+    def warnings(self) -> list[str]:
+        """Reasons to doubt the metrics of the lists.
+
+        Returns:
+            Sentences for a report.
+        """
+        if not self.ordered or self.tied < self.ordered:
+            return []
+        return [
+            f"served: every one of {self.ordered:,} lists holds items of one and the same score; their order says "
+            "nothing"
+        ]
+
+
 class ListResults(NamedTuple):
     """The results of one system's lists: evidence of their accuracy, and metrics beyond accuracy."""
 
@@ -52,16 +79,17 @@ class ListResults(NamedTuple):
 
 
 class ServedResults(NamedTuple):
-    """The results of a system's lists and, by name, of those of simple rules, with notes."""
+    """The results of a system's lists and, by name, of those of simple rules, with notes and warnings."""
 
     own: ListResults
     beside: dict[str, ListResults]
     notes: list[str]
+    warnings: list[str]
 
 
 def served_lists(
     system: Recommends, demand: Demand, train: EventLog, k: int, preference: Mapping[str, float] | None = None
-) -> Int[Tensor, "users k"]:
+) -> Lists:
     """Let a system recommend a list to every user of the demand.
 
     Args:
@@ -72,16 +100,17 @@ def served_lists(
         preference: The weighting, for a system that takes one.
 
     Returns:
-        Item rows, best first, padded with row 0.
+        The lists.
 
     Raises:
         DataError: If the system does not return one list of at most k items per user, or a list holds an item twice.
     """
-    lists = torch.zeros(len(demand.users), k, dtype=torch.int64)
+    lists, ordered, tied = torch.zeros(len(demand.users), k, dtype=torch.int64), 0, 0
     options: dict[str, Any] = {} if preference is None else {"preference": preference}
     for start in range(0, len(lists), USERS):
         users = train.users.vocab.decode(demand.users[start : start + USERS])
-        ids = system.recommend(users, k, **options).ids
+        answer = system.recommend(users, k, **options)
+        ids = answer.ids
         if ids.ndim != 2 or len(ids) != len(users) or ids.shape[1] > k:
             raise DataError(
                 f"{type(system).__name__}.recommend returned ids of shape {list(ids.shape)} for {len(users):,} users "
@@ -92,7 +121,24 @@ def served_lists(
         rows = train.items.vocab.encode(named).view(ids.shape)
         _check_distinct(system, users, rows, train)
         lists[start : start + USERS, : ids.shape[1]] = rows
-    return lists
+        spread = _spread(system, answer.scores, rows)
+        ordered += len(spread)
+        tied += int((spread == 0).sum())
+    return Lists(lists, ordered, tied)
+
+
+def _spread(system: Recommends, scores: object, rows: Int[Tensor, "users k"]) -> Float[Tensor, " lists"]:
+    """Best minus worst score, and 0 within rounding, of the lists of at least two items that have scores."""
+    if not isinstance(scores, Tensor) or scores.shape != rows.shape:
+        return torch.zeros(0, dtype=torch.float64)
+    listed, values = rows > 0, scores.cpu().double()
+    lowest = values.masked_fill(~listed, torch.inf).amin(1)
+    highest = values.masked_fill(~listed, -torch.inf).amax(1)
+    scored = (listed.sum(1) > 1) & lowest.isfinite() & highest.isfinite()
+    if not isinstance(system, TwoStage | Baseline):  # it may have no scores, and fills in zeros
+        scored &= (lowest != 0) | (highest != 0)
+    spread, rounding = highest - lowest, 4 * torch.finfo(torch.float32).eps * highest.abs()
+    return spread.masked_fill(spread <= rounding, 0)[scored]
 
 
 def _check_distinct(system: Recommends, users: pl.Series, rows: Int[Tensor, "users k"], train: EventLog) -> None:
@@ -210,9 +256,10 @@ def evaluate_lists(
     attributes = item_attributes(system, train)
     lengths = sorted(set(ks)) if ks else [min(LENGTH, demand.catalogue)]
 
-    def results(recommends: Recommends, preference: Mapping[str, float] | None = None) -> ListResults:
-        lists = served_lists(recommends, demand, train, lengths[-1], preference)
-        return ListResults(list_evidence(lists, demand, lengths), beyond_accuracy(lists, demand, lengths, attributes))
+    def results(lists: Lists) -> ListResults:
+        items = lists.items
+        return ListResults(list_evidence(items, demand, lengths), beyond_accuracy(items, demand, lengths, attributes))
 
-    beside = {name: results(rule) for name, rule in rules.items()}
-    return ServedResults(results(system, preference), beside, demand.notes(lengths[-1], attributes))
+    lists = served_lists(system, demand, train, lengths[-1], preference)
+    beside = {name: results(served_lists(rule, demand, train, lengths[-1])) for name, rule in rules.items()}
+    return ServedResults(results(lists), beside, demand.notes(lengths[-1], attributes), lists.warnings())
