@@ -192,6 +192,29 @@ def test_lists_whose_order_says_nothing_are_told(parts: split.Split, score: floa
     assert words not in evaluate(Popularity(train), test, train=train).warnings
 
 
+def test_what_a_foreign_system_lists_is_looked_at(parts: split.Split) -> None:
+    train, test = parts
+    ids = train.items.vocab.ids.to_list()
+
+    class Fixed(Shelf):
+        def recommend(self, users: Ids, k: int = 10, **_: object) -> TopK:
+            lists = np.array([[*self.order[: k - 1], None]] * len(list(users)), dtype=object)  # type: ignore[arg-type]
+            return TopK(lists, torch.zeros(lists.shape))
+
+    report = evaluate(Fixed(train, ["new", *ids]), test, train=train, ks=(4,))
+    had = len(train.frame().filter(pl.col("item_id").is_in(ids[:2]))["user_id", "item_id"].unique())
+    assert "served: 14 of 42 listed items are not in the training log, and count as wrong answers" in report.warnings
+    told = f"served: {had} of 42 listed items were seen in training by their user, and count as wrong answers"
+    assert told in report.warnings
+    assert "seen in training" not in report.notes[-2]
+    own = evaluate(Popularity(train), test, train=train, ks=(4,))
+    assert "users, without items seen in training, evaluated on" in " ".join(own.notes)
+    assert "wrong answers" not in " ".join([*own.warnings, *evaluate(Shelf(train, ids), test, train=train).warnings])
+    words = "Fixed.recommend returned the item 7; ids of 'item_id' are text: return them as the training log has them"
+    with pytest.raises(DataError, match=words):
+        evaluate(Fixed(train, ["new", 7]), test, train=train, ks=(4,))  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3])
 def test_a_recommender_of_one_score_for_all_is_told(parts: split.Split, value: float) -> None:
     train, test = parts

@@ -106,20 +106,22 @@ class Demand:
             places[start + found // listed.shape[1]] = (found % listed.shape[1] + 1).double()
         return places
 
-    def notes(self, k: int, attributes: ItemAttributes | None) -> list[str]:
+    def notes(self, k: int, attributes: ItemAttributes | None, *, foreign: bool = False) -> list[str]:
         """Describe how the lists were evaluated.
 
         Args:
             k: Length of the lists.
             attributes: The attributes for their diversity.
+            foreign: Whether the system may serve items that its user had in training.
 
         Returns:
             Sentences for a report.
         """
         diversity = "" if attributes is None else f"; diversity by {attributes.name}"
+        without = "" if foreign else ", without items seen in training"
         notes = [
-            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users, without items seen in "
-            f"training, evaluated on the {len(self.items):,} unseen items they interacted with{diversity}."
+            f"served: the {k} items that `recommend` gives each of {len(self.users):,} users{without}, evaluated on "
+            f"the {len(self.items):,} unseen items they interacted with{diversity}."
         ]
         if self.repeated:
             notes.append(

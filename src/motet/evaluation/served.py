@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.baselines.base import Baseline, Recommends
+from motet.data.ids import kind_of
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError
 from motet.evaluation.demand import Demand
@@ -51,24 +54,45 @@ class Lists(NamedTuple):
         items: Item rows, one line for each user of the demand: best first, padded with row 0.
         ordered: Number of lists of at least two items whose scores are known.
         tied: Number of those whose items all have the same score.
+        unknown: Number of listed items that the training log does not know.
     """
 
     items: Int[Tensor, "users k"]
     ordered: int
     tied: int
+    unknown: int
 
-    def warnings(self) -> list[str]:
+    def warnings(self, demand: Demand, *, foreign: bool) -> list[str]:
         """Reasons to doubt the metrics of the lists.
+
+        Args:
+            demand: The demand that they are judged by.
+            foreign: Whether the system may serve items that its user had in training.
 
         Returns:
             Sentences for a report.
         """
-        if not self.ordered or self.tied < self.ordered:
-            return []
-        return [
-            f"served: every one of {self.ordered:,} lists holds items of one and the same score; their order says "
-            "nothing"
-        ]
+        found = []
+        if 0 < self.ordered == self.tied:
+            found.append(
+                f"served: every one of {self.ordered:,} lists holds items of one and the same score; their order says "
+                "nothing"
+            )
+        listed = int((self.items > 0).sum()) + self.unknown
+        if self.unknown:
+            found.append(
+                f"served: {self.unknown:,} of {listed:,} listed items are not in the training log, and count as "
+                "wrong answers"
+            )
+        width = demand.catalogue + 1
+        pairs = demand.users[:, None] * width + self.items
+        had = int(torch.isin(pairs, demand.seen.keys(width)).sum()) if foreign else 0
+        if had:
+            found.append(
+                f"served: {had:,} of {listed:,} listed items were seen in training by their user, and count as wrong "
+                "answers"
+            )
+        return found
 
 
 class ListResults(NamedTuple):
@@ -103,9 +127,11 @@ def served_lists(
         The lists.
 
     Raises:
-        DataError: If the system does not return one list of at most k items per user, or a list holds an item twice.
+        DataError: If the system does not return one list of at most k items per user, an id is not of the type of the
+            training log's, or a list holds an item twice.
     """
-    lists, ordered, tied = torch.zeros(len(demand.users), k, dtype=torch.int64), 0, 0
+    lists = torch.zeros(len(demand.users), k, dtype=torch.int64)
+    ordered = tied = unknown = 0
     options: dict[str, Any] = {} if preference is None else {"preference": preference}
     for start in range(0, len(lists), USERS):
         users = train.users.vocab.decode(demand.users[start : start + USERS])
@@ -116,15 +142,29 @@ def served_lists(
                 f"{type(system).__name__}.recommend returned ids of shape {list(ids.shape)} for {len(users):,} users "
                 f"and k={k}; it must be [{len(users)}, {k}], with None where a list is shorter"
             )
-        # Ids may mix numbers and None, so their type is given rather than inferred.
-        named = pl.Series(ids.reshape(-1).tolist(), dtype=train.items.vocab.ids.dtype)
+        named = _named(system, ids, train)
         rows = train.items.vocab.encode(named).view(ids.shape)
         _check_distinct(system, users, rows, train)
         lists[start : start + USERS, : ids.shape[1]] = rows
         spread = _spread(system, answer.scores, rows)
         ordered += len(spread)
         tied += int((spread == 0).sum())
-    return Lists(lists, ordered, tied)
+        unknown += int((rows == 0).sum()) - named.null_count()
+    return Lists(lists, ordered, tied, unknown)
+
+
+def _named(system: Recommends, ids: npt.NDArray[np.object_], train: EventLog) -> pl.Series:
+    """The ids as a column. They may mix numbers and None, so their type is given rather than inferred."""
+    vocab = train.items.vocab
+    try:
+        return pl.Series(ids.reshape(-1).tolist(), dtype=vocab.ids.dtype)
+    except TypeError as error:
+        types = (str, type(None)) if vocab.is_text else (int, np.integer, type(None))
+        wrong = next(id for id in ids.reshape(-1).tolist() if not isinstance(id, types))
+        raise DataError(
+            f"{type(system).__name__}.recommend returned the item {wrong!r}; ids of {train.items.key!r} are "
+            f"{kind_of(vocab.ids)}: return them as the training log has them, and None where a list is shorter"
+        ) from error
 
 
 def _spread(system: Recommends, scores: object, rows: Int[Tensor, "users k"]) -> Float[Tensor, " lists"]:
@@ -262,4 +302,6 @@ def evaluate_lists(
 
     lists = served_lists(system, demand, train, lengths[-1], preference)
     beside = {name: results(served_lists(rule, demand, train, lengths[-1])) for name, rule in rules.items()}
-    return ServedResults(results(lists), beside, demand.notes(lengths[-1], attributes), lists.warnings())
+    foreign = not isinstance(system, TwoStage | Baseline)
+    notes = demand.notes(lengths[-1], attributes, foreign=foreign)
+    return ServedResults(results(lists), beside, notes, lists.warnings(demand, foreign=foreign))
