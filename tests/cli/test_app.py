@@ -40,6 +40,11 @@ def test_help_teaches_by_example(motet: Run, command: str) -> None:
         (["recommend", "--colour"], "No such option: --colour"),
         (["recommend", "model", 3, "-k", "many"], "Invalid value for '-k': "),
         (["predict", "model"], "Missing argument 'USER'. See motet predict --help"),
+        (
+            ["init", "log-1.csv", "log-2.csv"],
+            "Got unexpected extra argument(s) (log-2.csv); several files that are one log are a pattern in quotes, "
+            "such as 'orders-*.csv'. See motet init --help",
+        ),
         (["recomend"], "No such command 'recomend'. Did you mean 'recommend'? See motet --help"),
     ],
 )

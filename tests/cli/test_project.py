@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from motet.recommender import Recommender
@@ -58,6 +59,17 @@ def test_json(motet: Run, folder: Path) -> None:
     trained = json.loads(motet("train", "a.toml", "-o", "model", "--set", "training.epochs=1", "--json").out)
     assert trained["events"] == 40
     assert trained["report"]["figures"]["stars/rmse"] > 0
+
+
+def test_several_files_are_one_log(motet: Run, folder: Path) -> None:
+    log = pl.read_parquet("log.parquet")
+    log[:30].write_csv("log-1.csv")
+    log[30:].write_csv("log-2.csv")
+    assert motet("init", "log-*.csv", "--items", "films.csv").code == 0
+    assert 'events = "log-*.csv"' in (folder / "motet.toml").read_text()
+    ran = motet("train", "motet.toml", "-o", "model", "--set", "training.epochs=1")
+    assert (ran.code, "40 events" in ran.out) == (0, True)
+    assert motet("evaluate", "model", "log-*.csv").code == 0
 
 
 def test_warnings_are_lines(motet: Run, folder: Path) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from motet.compare import sweep, tune
-from motet.compare.fingerprint import fingerprints
+from motet.compare.fingerprint import fingerprints, stamps
 from motet.compare.work import rows_of
 from motet.errors import ConfigError
 from motet.project import Project
@@ -44,8 +44,11 @@ def test_a_folder_of_files_and_a_missing_one(project: Project, file: Path) -> No
     assert first.keys() == {"events"}
     (folder / "notes.txt").unlink()
     assert fingerprints(parts) == first
+    pattern = project.changed({"data.events": "parts/*.parquet"})
+    assert fingerprints(pattern) == first
     pl.DataFrame({"user": [2]}).write_parquet(folder / "b.parquet")
-    assert fingerprints(parts) != first
+    assert fingerprints(pattern) == fingerprints(parts) != first
+    assert [name for name, *_ in stamps(pattern)] == [str(folder / "a.parquet"), str(folder / "b.parquet")]
 
 
 def test_a_run_does_not_resume_on_other_data_of_the_same_size(project: Project, file: Path, tmp_path: Path) -> None:

@@ -99,12 +99,20 @@ def _told(error: Exception) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # of typer: a misspelt command or option, or a value of another type
         words = error.format_message()
         where = getattr(getattr(error, "ctx", None), "command_path", "motet")
+        words += _expanded(words)
         return f"motet: {words}{'' if words.endswith(('.', '?', ')')) else '.'} See {where} --help", 2
     if isinstance(error, OSError) and error.errno in REFUSED:
         return f"motet: {error.strerror}{'' if error.filename is None else f': {str(error.filename)!r}'}", 2
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
         return "motet: there is not enough memory; choose a smaller dim or batch size, or use fewer rows", 2
     return f"motet failed, and it is no fault of yours: {type(error).__name__}: {error} (--debug shows where)", 1
+
+
+def _expanded(words: str) -> str:
+    """A hint for a pattern of files that the shell has replaced by their names."""
+    if not words.startswith("Got unexpected extra argument") or "." not in words:
+        return ""
+    return "; several files that are one log are a pattern in quotes, such as 'orders-*.csv'."
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -11,7 +11,13 @@ from motet.cli.options import Json
 
 
 def init(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="One row per event: Parquet, CSV, TSV, Arrow or Feather.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LOG",
+            help="One row per event: Parquet, CSV, TSV, Arrow or Feather; several files as a pattern in quotes.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="PROJECT", help="The file to write.")] = Path(
         "motet.toml"
     ),
@@ -35,6 +41,8 @@ def init(
     [bold]Examples[/bold]
 
     motet init events.parquet
+
+    motet init 'orders-*.csv'
 
     motet init log.csv --items items.csv --user customer --explain -o shop.toml
     """

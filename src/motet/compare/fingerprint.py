@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
+from motet.data.files import files_of
 from motet.project import Project
 
 SHOWN = 16  # hexadecimal digits of the hash: enough to tell any two contents apart
@@ -22,7 +22,7 @@ def fingerprints(project: Project) -> dict[str, str]:
     Returns:
         Text by name: `events`, `users`, `items`, `mix 1` and so on. Missing files are left out: reading them fails.
     """
-    return {name: _fingerprint(place) for name, place in _places(project).items() if place.exists()}
+    return {name: _fingerprint(place) for name, place in _places(project).items() if files_of(place)}
 
 
 def stamps(project: Project) -> tuple[tuple[str, int, int], ...]:
@@ -32,32 +32,24 @@ def stamps(project: Project) -> tuple[tuple[str, int, int], ...]:
         project: The project.
 
     Returns:
-        The three values of every file; a folder gives one entry for each file in it.
+        The three values of every file; a folder or a pattern gives one entry for each of its files.
     """
-    found = [(file, file.stat()) for place in _places(project).values() for file in _files(place)]
+    found = [(file, file.stat()) for place in _places(project).values() for file in files_of(place)]
     return tuple((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in found)
 
 
 def _places(project: Project) -> dict[str, Path]:
-    """Files, and folders of Parquet files, by name."""
+    """Files, folders of Parquet files, and patterns, by name."""
     named = project.document.data.model_dump(exclude_none=True)
     further = {f"mix {row}": log.events for row, log in enumerate(project.document.mix, 1)}
     vectors = {f"vectors of the {side} tower": file for side, file in project.document.towers.files().items()}
     return {name: project.path(written) for name, written in {**named, **further, **vectors}.items()}
 
 
-def _files(place: Path) -> Iterator[Path]:
-    """The files that are read from a path."""
-    if place.is_dir():
-        yield from sorted(place.rglob("*.parquet"))
-    elif place.is_file():
-        yield place
-
-
 def _fingerprint(place: Path) -> str:
-    """Size and hash of a file; of a folder, those of its files in order."""
+    """Size and hash of a file; of several, those of all in order."""
     size, digest = 0, hashlib.sha256()
-    for file in _files(place):
+    for file in files_of(place):
         size += file.stat().st_size
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())

@@ -55,7 +55,8 @@ class EventLog:
         """Read a log, and optionally the tables of its users and items.
 
         Args:
-            source: One row per event: a path (Parquet, CSV, TSV, Arrow, Feather), or a Polars, pandas or Arrow table.
+            source: One row per event: a path (Parquet, CSV, TSV, Arrow, Feather), a pattern such as `orders-*.csv` for
+                several files, a folder of Parquet files, or a Polars, pandas or Arrow table.
             schema: What each column means.
             users: One row per user, with the schema's user column. Users it does not list have unknown features.
             items: One row per item, with the schema's item column. Items it does not list have unknown features.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,6 +16,7 @@ class Place:
         column: Column name.
         source: The file, or what the table is for.
         rows: The source row of each value, if the values were reordered after reading.
+        locate: Of several files, finds the file of a row, and the row within it; None if there is a single file.
 
     Example:
         >>> place = Place("age", "users.csv")
@@ -25,6 +27,7 @@ class Place:
     column: str
     source: str
     rows: pl.Series | None = field(default=None, repr=False)
+    locate: Callable[[int], tuple[int, str]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"column {self.column!r} of {self.source}"
@@ -36,6 +39,10 @@ class Place:
             index: Position of the value in the column.
 
         Returns:
-            `"row 3 (counted from 0)"`.
+            `"row 3 (counted from 0)"`; of several files, `"row 3 of orders-02.csv (counted from 0)"`.
         """
-        return f"row {index if self.rows is None else self.rows[index]} (counted from 0)"
+        row = index if self.rows is None else self.rows[index]
+        if self.locate is None:
+            return f"row {row} (counted from 0)"
+        inside, name = self.locate(row)
+        return f"row {inside} of {name} (counted from 0)"

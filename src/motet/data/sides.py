@@ -128,8 +128,9 @@ def read_ids_once(table: Table, key: str) -> pl.Series:
     if len(twice):
         first, second = (ids == twice[0]).arg_true().head(2)
         raise DataError(
-            f"{where} has the id {twice[0]!r} in row {first} and again in {where.row(second)}; an id has one row: "
-            f"drop the others, for example with Polars: frame.unique({key!r}, keep='first')"
+            f"{where} has the id {twice[0]!r} in {where.row(first).removesuffix(' (counted from 0)')} and again in "
+            f"{where.row(second)}; an id has one row: drop the others, for example with Polars: "
+            f"frame.unique({key!r}, keep='first')"
         )
     return ids
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,17 +23,38 @@ class Source(NamedTuple):
     Attributes:
         columns: All column names, in order.
         read: Reads some columns; the rows always come in the same order.
+        locate: Of several files, finds the file of a row, and the row within it; None if there is a single file.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Sequence[str]], pl.LazyFrame]
+    locate: Callable[[int], tuple[int, str]] | None = None
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Name a table in the errors of reading it.
+
+    Args:
+        name: The file name, or what the table is for.
+
+    Raises:
+        DataError: In place of an error of the system or of Polars.
+    """
+    try:
+        yield
+    except pl.exceptions.NoDataError as error:
+        raise DataError(f"{name} is empty: not even column names are in it") from error
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        hint = "; save the file in UTF-8" if "utf-8" in str(error).lower() else ""
+        raise DataError(f"{name} cannot be read: {error}{hint}") from error
 
 
 def open_file(path: Path, text: Collection[str] = (), codes: Collection[str] | None = ()) -> Source:
     """Open a file by its suffix.
 
     Args:
-        path: A file, or a folder of Parquet files.
+        path: The file.
         text: Columns to read as text if the format has no types.
         codes: Columns to read as text if the format has no types and a number starts with 0: 007 is not 7. None for
             all.
@@ -41,12 +63,8 @@ def open_file(path: Path, text: Collection[str] = (), codes: Collection[str] | N
         The source.
 
     Raises:
-        DataError: If there is no such file, or the type is not supported.
+        DataError: If the type is not supported.
     """
-    if path.is_dir():
-        return _folder(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"{path.name} has the unsupported type {path.suffix!r}; supported: {', '.join(SUFFIXES)}")
@@ -83,7 +101,7 @@ def open_frame(source: object, name: str) -> Source:
         return _scanned(pl.DataFrame(source).lazy())
     raise DataError(
         f"{name} is of type {type(source).__name__}; give a path ({', '.join(SUFFIXES)}), "
-        "or a Polars, pandas or Arrow table"
+        "a pattern such as 'orders-*.csv' for several files, or a Polars, pandas or Arrow table"
     )
 
 
@@ -93,13 +111,6 @@ def _names(frame: pl.LazyFrame) -> tuple[str, ...]:
 
 def _scanned(frame: pl.LazyFrame) -> Source:
     return Source(_names(frame), frame.select)
-
-
-def _folder(path: Path) -> Source:
-    files = sorted(path.rglob("*.parquet"))
-    if not files:
-        raise DataError(f"the folder {path} has no .parquet file in it; give a file, or a folder of Parquet files")
-    return _scanned(pl.scan_parquet(files))
 
 
 def _arrow(path: Path) -> Source:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from motet.data.files import open_path
 from motet.data.place import Place
-from motet.data.sources import Source, open_file, open_frame
+from motet.data.sources import Source, open_frame, reading
 from motet.errors import DataError, did_you_mean
 
 SEPARATORS = ";\t|"
@@ -25,11 +25,13 @@ class Table:
         name: The file name, or what the table is for.
         frame: The data, read lazily where the format allows it.
         columns: All column names of the source, in order; `frame` holds only the wanted ones.
+        locate: Of several files, finds the file of a row, and the row within it; None if there is a single file.
     """
 
     name: str
     frame: pl.LazyFrame
     columns: tuple[str, ...]
+    locate: Callable[[int], tuple[int, str]] | None = None
 
     @classmethod
     def open(
@@ -45,8 +47,8 @@ class Table:
         """Open a source without reading more than necessary.
 
         Args:
-            source: The path of a file or of a folder of Parquet files; a Polars, pandas or Arrow table; or anything
-                else with Arrow's stream interface.
+            source: The path of a file, of a folder of Parquet files, or a pattern such as `orders-*.csv`; a Polars,
+                pandas or Arrow table; or anything else with Arrow's stream interface.
             name: What to call a table that is not a file.
             needs: Columns that must exist.
             wanted: The only columns that will be read; all by default.
@@ -62,9 +64,9 @@ class Table:
         """
         if isinstance(source, str | os.PathLike):
             name = Path(source).name or str(source)
-        with _reading(name):
+        with reading(name):
             if isinstance(source, str | os.PathLike):
-                found = open_file(Path(source), text, codes)
+                found = open_path(Path(source), text, codes)
             else:
                 found = open_frame(source, name)
             _require(needs, found, name)
@@ -72,7 +74,7 @@ class Table:
             rows = frame.select(pl.len()).collect().item()
         if not rows:
             raise DataError(f"{name} is empty: it needs at least one row below its column names")
-        return cls(name, frame, found.columns)
+        return cls(name, frame, found.columns, found.locate)
 
     def __contains__(self, column: str) -> bool:
         return column in self.columns
@@ -87,7 +89,7 @@ class Table:
         Returns:
             The place.
         """
-        return Place(column, self.name, rows)
+        return Place(column, self.name, rows, self.locate)
 
     def column(self, name: str) -> pl.Series:
         """Read one column.
@@ -101,7 +103,7 @@ class Table:
         Raises:
             DataError: If it cannot be read.
         """
-        with _reading(self.name):
+        with reading(self.name):
             return self.frame.select(name).collect().to_series()
 
     def rows(self, places: pl.Series) -> pl.DataFrame:
@@ -116,20 +118,8 @@ class Table:
         Raises:
             DataError: If they cannot be read.
         """
-        with _reading(self.name):
+        with reading(self.name):
             return self.frame.select(pl.all().gather(places)).collect()
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Name the table in read errors."""
-    try:
-        yield
-    except pl.exceptions.NoDataError as error:
-        raise DataError(f"{name} is empty: not even column names are in it") from error
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        hint = "; save the file in UTF-8" if "utf-8" in str(error).lower() else ""
-        raise DataError(f"{name} cannot be read: {error}{hint}") from error
 
 
 def _require(needs: Sequence[str], source: Source, name: str) -> None:

@@ -19,7 +19,8 @@ class Data(_Table):
     """Data files; paths are relative to the folder of the project file.
 
     Attributes:
-        events: One row per event: a Parquet file (or a folder of them), CSV, TSV, Arrow or Feather.
+        events: One row per event: Parquet, CSV, TSV, Arrow or Feather. A pattern such as `orders-*.csv` stands for
+            several files, read as one in the order of their names; a folder, for the Parquet files in it.
         users: One row per user, keyed by the user column of the events.
         items: One row per item, keyed by the item column of the events.
     """
