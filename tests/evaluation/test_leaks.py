@@ -107,6 +107,58 @@ def test_what_is_known_of_items_and_users_is_looked_at() -> None:
     assert not any("fair" in name for name in named)
 
 
+def suspected(seed: int) -> tuple[EventLog, list[str]]:
+    """A log in which users, items and honest columns say much about a click, and what is told of its columns."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, users, items = 2000, 60, 40
+
+    def normal(size: int) -> torch.Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64)
+
+    user, item = (torch.randint(size, (rows,), generator=generator) for size in (users, items))
+    price, position, hint = normal(items), torch.randint(1, 11, (rows,), generator=generator), normal(rows)
+    logits = 1.5 * normal(users)[user] - 1.5 * price[item] - 0.3 * position + 2 * hint
+    clicked = (torch.rand(rows, generator=generator) < logits.sigmoid()).double()
+    pair = user * items + item
+    own = (torch.bincount(pair, clicked)[pair] + clicked.mean()) / (torch.bincount(pair)[pair] + 1)
+    hour = torch.randint(24, (rows,), generator=generator)
+    columns = {"position": position, "hour": hour, "hint": hint, "own": own, "noisy": clicked + 0.4 * normal(rows)}
+    frame = pl.DataFrame({"user_id": user.tolist(), "item_id": item.tolist(), "clicked": clicked.tolist()})
+    frame = frame.with_columns(pl.Series(name, values.tolist()) for name, values in columns.items())
+    told = pl.DataFrame({"item_id": range(items), "price": price.tolist()})
+    schema = Schema(
+        signals=("clicked",), item_features={"price": Numeric()}, context_features=dict.fromkeys(columns, Numeric())
+    )
+    log = EventLog.read(frame, schema, items=told)
+    return log, leaky_features.leaky_features(log, [Event("clicked")])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_knows_more_of_the_event_than_user_and_item_is_suspicious(seed: int) -> None:
+    log, found = suspected(seed)
+    named = [warning.split(" predicts the label ")[0] for warning in found]
+    assert named == ["context 'own'", "context 'noisy'"]
+    words = "'clicked' suspiciously well: AUC 0.9"
+    assert all(words in warning and "far more than users and items do" in warning for warning in found)
+    few = log.take((log.columns["clicked"] == 1).nonzero()[:40, 0])
+    rest = log.take((log.columns["clicked"] == 0).nonzero()[:300, 0])
+    assert len(few) == 40
+    frame = pl.concat([few.frame(), rest.frame()])
+    assert leaky_features.leaky_features(log.encode(frame), [Event("clicked")]) == [], "too few clicks to suspect"
+
+
+def test_features_of_items_that_decide_are_not_suspicious() -> None:
+    generator = torch.Generator().manual_seed(0)
+    item = torch.randint(30, (ROWS,), generator=generator)
+    clicked = (torch.rand(ROWS, generator=generator) < torch.where(item < 15, 0.97, 0.03)).double()
+    frame = pl.DataFrame({"user_id": [row % 9 for row in range(ROWS)], "item_id": item.tolist()})
+    frame = frame.with_columns(clicked=pl.Series(clicked.tolist()))
+    items = pl.DataFrame({"item_id": range(30), "good": [float(row < 15) for row in range(30)]})
+    log = EventLog.read(frame, Schema(signals=("clicked",), item_features={"good": Numeric()}), items=items)
+    assert 0.95 < leaky_features._by_size(log.items.features["good"].values[log.batch().items], clicked).figure < 0.99  # type: ignore[union-attr]
+    assert leaky_features.leaky_features(log, [Event("clicked")]) == []
+
+
 def test_chance_is_no_leak() -> None:
     generator = torch.Generator().manual_seed(1)
     codes = torch.randint(150, (ROWS,), generator=generator)

@@ -6,6 +6,7 @@ purchase. It makes metrics too optimistic, and is not known when the model serve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ SUPPORT = 30  # least number of labelled rows: with fewer, features predict labe
 CLASS = 5  # least number of rows of either class of a binary label, for the same reason
 LEVELS = 256  # groups of a numeric feature: its values, or as many quantiles if it has more
 LEAKS = 0.99  # AUC or share of variance above which a feature holds the label
+SUSPICIOUS = 0.95  # AUC above which a feature may hold part of a label, if user and item say much less
+SUSPECTS = 50  # least number of rows of either class to suspect a feature
+PRIOR = 5  # rows with the mean label, added to those of each user and item
 
 
 def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
@@ -36,6 +40,11 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
 
     $$ 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 
+    A feature whose AUC is above 0.95 is suspicious if the mean labels of users and items, of the other rows, get at
+    least twice as many pairs of rows wrong: it knows more of the event than who and what it is about. Such are the mean
+    label of a user and an item with the row itself among them, and the label with noise. There must be 50 rows of
+    either class.
+
     For a multi-valued feature or text, the presence of each value is rated separately. A large log is sampled: 100,000
     rows, evenly spaced.
 
@@ -44,7 +53,7 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
         tasks: Tasks whose labels are checked, each on its own rows.
 
     Returns:
-        A warning for each feature whose AUC or share of variance is above 0.99.
+        A warning for each feature whose AUC or share of variance is above 0.99, and each suspicious one.
     """
     log = train.take(torch.arange(0, len(train), -(-len(train) // SAMPLE))) if len(train) else train
     batch = log.batch()
@@ -112,6 +121,7 @@ def _features(log: EventLog) -> Iterator[_Feature]:
 def _warnings(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
     """A warning for each feature that holds one label."""
     labels = log.columns[label][rows].double()
+    bar = _suspicious(log, labels, rows)
     for name, column, entities in _features(log):
         entity = rows if entities is None else entities[rows]
         if isinstance(column, Codes):
@@ -127,6 +137,28 @@ def _warnings(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
                 f"{name} predicts the label {label!r}: {how} {rating.figure:.4f} on {rating.rows:,} training "
                 "rows; remove it if it is not known before the event"
             )
+        elif rating.figure > bar:
+            yield (
+                f"{name} predicts the label {label!r} suspiciously well: AUC {rating.figure:.4f} on {rating.rows:,} "
+                "training rows, far more than users and items do; remove it if it is not known before the event"
+            )
+
+
+def _suspicious(log: EventLog, labels: Float[Tensor, " rows"], rows: Int[Tensor, " rows"]) -> float:
+    """The AUC above which a feature is suspicious; infinity if there are too few rows to tell, or for other labels."""
+    happened = int((labels == 1).sum())
+    if not _binary(labels) or min(happened, len(labels) - happened) < SUSPECTS:
+        return math.inf
+    batch = log.batch()
+    means = sum(_mean_of_others(side[rows], labels) for side in (batch.users, batch.items))
+    assert isinstance(means, Tensor)
+    return max(SUSPICIOUS, 1 - (1 - _area(means, labels)) / 2)
+
+
+def _mean_of_others(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+    """The mean label of the other rows in the same group, drawn towards the mean of all if they are few."""
+    sums, counts = torch.bincount(groups, labels)[groups] - labels, torch.bincount(groups)[groups] - 1
+    return (sums + PRIOR * labels.mean()) / (counts + PRIOR)
 
 
 def _binary(labels: Tensor) -> bool:
