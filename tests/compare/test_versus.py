@@ -63,9 +63,9 @@ def test_helped_and_hurt_nothing() -> None:
     assert [each.outcome for each in pairs] == ["better", "undecided"]
     assert [each.task for each in pairs] == ["rating", "find"]  # of a specialist its own task alone
     assert told[0].startswith(
-        "Joint training helped rating (RMSE 0.888 vs 0.917, -3.2 % [-3.2, -3.2]) and hurt nothing"
+        "Joint training helped rating (RMSE 0.888 vs 0.917, gain +3.2 % [3.2, 3.2]) and hurt nothing"
     )
-    assert "; too close to call: find (unseen NDCG@10 0.300 vs 0.300, +0.0 %" in told[0]
+    assert "; too close to call: find (unseen NDCG@10 0.300 vs 0.300, gain +0.0 %" in told[0]
     assert gain is not None
     expected = (relative_gain("rating/rmse", 0.888, 0.917) + 0) / 2
     assert gain.value == pytest.approx(expected)
@@ -80,7 +80,7 @@ def test_a_small_gain_is_not_told_as_none() -> None:
     assert gain_text(Estimate(value=-1e-17, low=-0.02, high=0.0312)) == "+0.0 % [-2.0, 3.1]"
     joint, rating = tally(JOINT, [both(6477.717, 0.3)] * 2), tally(RATING, [both(6478.29, 0.3)] * 2)
     _, _, told = compared(joint, rating, tally(FIND, [both(1.0, 0.3)] * 2))
-    assert "helped rating (RMSE 6,478 vs 6,478, -0.009 % [-0.009, -0.009])" in told[0]
+    assert "helped rating (RMSE 6,478 vs 6,478, gain +0.009 % [0.009, 0.009])" in told[0]
 
 
 def test_hurt() -> None:
@@ -90,9 +90,9 @@ def test_hurt() -> None:
     popular = tally(POPULAR, [{HEADLINES["find"]: x} for x in (0.40, 0.41, 0.39)])
     pairs, _, told = compared(joint, rating, find, popular)
     assert [each.outcome for each in pairs] == ["worse", "better", "worse"]
-    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.250, +20.0 % [20.0, 20.0])")
-    assert " and hurt rating (RMSE 0.950 vs 0.900, +5.6 % [5.6, 5.6])" in told[0]  # the sign is that of the figure
-    behind = "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, -25.0 % [-2"
+    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.250, gain +20.0 % [20.0, 20.0])")
+    assert " and hurt rating (RMSE 0.950 vs 0.900, gain -5.6 % [-5.6, -5.6])" in told[0]  # as in the table
+    behind = "In find it is behind popularity (unseen NDCG@10 0.300 vs 0.400, gain -25.0 % [-2"
     assert [each.startswith(behind) for each in told] == [False, False, False, True]
     assert pairs[0].gain.value == pytest.approx(-0.05 / 0.9)
 

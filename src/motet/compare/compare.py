@@ -72,7 +72,7 @@ def compare(
     Example:
         >>> found = compare(project, seeds=3, jobs=2)  # doctest: +SKIP
         >>> print(found.verdict[0])  # doctest: +SKIP
-        Joint training helped rating (RMSE 0.888 vs 0.917, -3.2 % [-3.9, -2.4]) and hurt nothing.
+        Joint training helped rating (RMSE 0.888 vs 0.917, gain +3.2 % [2.4, 3.9]) and hurt nothing.
     """
     entered = _entered(project, level, draws)
     given = drawn(project, seeds)

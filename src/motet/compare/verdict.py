@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from motet.compare.comparison import SERVED, Estimate, System, Versus, transfers
-from motet.metrics.direction import lower_is_better
 
 LISTS = "the lists that users get"
 ROUNDING = 1e-9  # shares below are rounding of equal figures
@@ -128,14 +127,11 @@ def _paid_off(said: Mapping[str, Versus]) -> str:
 
 
 def _change(each: Versus) -> str:
-    """Both values and the relative change, which is negative if the joint model's value is lower."""
+    """Both values and the gain, which is above 0 if the joint model is better, as in the table."""
     figures = f"{figure_name(each.key)} {_plain(each.joint)} vs {_plain(each.other)}"
     if math.isnan(each.gain.value):
         return figures
-    gain = each.gain
-    if lower_is_better(each.key):
-        gain = Estimate(value=-gain.value, low=-gain.high, high=-gain.low)
-    return f"{figures}, {gain_text(gain)}"
+    return f"{figures}, gain {gain_text(each.gain)}"
 
 
 def _missing(system: System) -> str:
