@@ -94,6 +94,7 @@ def _show(found: Sweep, command: str, *, json: bool) -> None:
     from rich.console import Console
 
     from motet.cli import printing
+    from motet.metrics.text import number
 
     if json:
         printing.print_json(
@@ -112,8 +113,8 @@ def _show(found: Sweep, command: str, *, json: bool) -> None:
     for trial in found.trials:
         if trial.state == "failed":
             print(f"Trial {trial.number} failed: {trial.error}")
-    start = ", ".join(f"{key} {figure:.4f}" for key, figure in found.reference.items())
-    print(f"* on the Pareto front. Hypervolume {found.hypervolume:.4g}, relative to {start}.")
+    start = ", ".join(f"{key} {number(figure)}" for key, figure in found.reference.items())
+    print(f"* on the Pareto front. Hypervolume {number(found.hypervolume)}, relative to {start}.")
     if not found.hypervolume:
         print("It is 0 because no trial is better than these figures in every objective.")
     if found.front:

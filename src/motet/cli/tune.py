@@ -75,6 +75,7 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
     import dataclasses
 
     from motet.cli import printing
+    from motet.metrics.text import number
 
     if json:
         printing.print_json(
@@ -87,7 +88,8 @@ def _show(found: Tuned, output: Path, *, json: bool) -> None:
         return
     for key in found.score.keys:
         rule = found.yardstick.rule(key)
-        print(f"{key}: start {found.start.figure(key):.4f}, best {found.best.figure(key):.4f}, simple rule {rule:.4f}")
+        start, best, simple = map(number, (found.start.figure(key), found.best.figure(key), rule))
+        print(f"{key}: start {start}, best {best}, simple rule {simple}")
     print("\n".join(found.yardstick.notes))
     stopped = sum(trial.state == "pruned" for trial in found.trials)
     print(f"Trials: {len(found.trials)}, of which {stopped} stopped early.")

@@ -12,6 +12,7 @@ from rich.table import Table
 from motet.compare.comparison import SERVED, Comparison, System, Versus
 from motet.compare.sweep_table import heading
 from motet.compare.verdict import gain_text
+from motet.metrics.text import number
 
 WORDS = {"better": "helped", "worse": "HURT", "undecided": "too close"}
 STYLES = {"better": "green", "worse": "bold red", "undecided": ""}
@@ -60,7 +61,7 @@ def _cell(system: System, name: str, key: str) -> str:
     if key not in system.figures:
         return "not trained" if any(system.errors) else ""
     told = system.figures[key]
-    return f"{told.value:.4f}" + ("" if math.isnan(told.low) else rf" \[{told.low:.4f}, {told.high:.4f}]")
+    return number(told.value) + ("" if math.isnan(told.low) else rf" \[{number(told.low)}, {number(told.high)}]")
 
 
 def _gained(each: Versus | None) -> str:

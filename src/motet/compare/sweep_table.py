@@ -11,6 +11,7 @@ from rich.table import Table
 
 from motet.compare.found import Sweep
 from motet.compare.trial import Trial
+from motet.metrics.text import number
 
 ON_FRONT = "*"
 
@@ -56,7 +57,7 @@ def rules(beside: Mapping[str, Mapping[str, float]], keys: Sequence[str]) -> dic
     """
     found = {name: [figures.get(key, math.nan) for key in keys] for name, figures in beside.items()}
     return {
-        name: ["" if math.isnan(each) else f"{each:.4f}" for each in row]
+        name: ["" if math.isnan(each) else number(each) for each in row]
         for name, row in found.items()
         if not all(map(math.isnan, row))
     }
@@ -81,8 +82,8 @@ def heading(name: str) -> str:
 def _figure(trial: Trial, key: str) -> str:
     if key not in trial.figures:
         return trial.state
-    spread = f" +- {trial.spread[key]:.4f}" if key in trial.spread else ""
-    return f"{trial.figures[key]:.4f}{spread}"
+    spread = f" +- {number(trial.spread[key])}" if key in trial.spread else ""
+    return f"{number(trial.figures[key])}{spread}"
 
 
 def _plain(value: Any) -> str:

@@ -23,6 +23,7 @@ from motet.compare.tuning import as_declared, tuning_space
 from motet.compare.work import Declaration, judge, race
 from motet.compare.workers import Workers, workers
 from motet.errors import ConfigError, TrainingError
+from motet.metrics.text import number
 from motet.project import Project
 from motet.project.rewrite import rewrite
 
@@ -69,7 +70,9 @@ class Tuned:
         """
         if project.file is None:
             raise ConfigError("the project was not read from a file, so there is none to copy; use Project.read")
-        figures = [f"{key} {self.start.figure(key):.4f} -> {self.best.figure(key):.4f}" for key in self.score.keys]
+        figures = [
+            f"{key} {number(self.start.figure(key))} -> {number(self.best.figure(key))}" for key in self.score.keys
+        ]
         count = len(self.trials)
         tried = f"Tuned by motet on validation rows, in {count} trial{'s' * (count > 1)}"
         settings = spread(project, self.settings)

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from motet.compare.comparison import SERVED, Estimate, System, Versus, transfers
+from motet.metrics.text import number
 
 LISTS = "the lists that users get"
+DIGITS = 3  # decimals in sentences
 ROUNDING = 1e-9  # shares below are rounding of equal figures
 NAMES = {
     "rmse": "RMSE",
@@ -128,7 +130,7 @@ def _paid_off(said: Mapping[str, Versus]) -> str:
 
 def _change(each: Versus) -> str:
     """Both values and the gain, which is above 0 if the joint model is better, as in the table."""
-    figures = f"{figure_name(each.key)} {_plain(each.joint)} vs {_plain(each.other)}"
+    figures = f"{figure_name(each.key)} {number(each.joint, DIGITS)} vs {number(each.other, DIGITS)}"
     if math.isnan(each.gain.value):
         return figures
     return f"{figures}, gain {gain_text(each.gain)}"
@@ -157,12 +159,6 @@ def _beside(task: str, rules: Sequence[Versus]) -> str:
         if any(each.outcome == outcome for each in rules)
     ]
     return f"In {task} it {'; it '.join(told)}."
-
-
-def _plain(figure: float) -> str:
-    if abs(figure) >= 100:
-        return f"{figure:,.0f}"
-    return f"{figure:.3f}" if abs(figure) >= 0.1 else f"{figure:.3g}"
 
 
 def _listed(parts: Sequence[str]) -> str:

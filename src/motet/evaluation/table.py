@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Column, Table
 
+from motet.metrics.text import number
+
 if TYPE_CHECKING:
     from motet.evaluation.intervals import Interval
     from motet.evaluation.report import Report
@@ -35,9 +37,9 @@ def figures(report: Report, level: float | None = None) -> Table:
     intervals = {} if level is None else report.intervals(level=level)
     for key, figure in report.items():
         task, *protocol, metric = key.split("/")
-        beside = [_number(rule.get(key, math.nan)) for rule in report.beside.values()]
+        beside = [number(rule.get(key, math.nan)) for rule in report.beside.values()]
         ends = [] if level is None else [_ends(intervals.get(key))]
-        table.add_row(task, "/".join(protocol), metric, _number(figure), *ends, *beside)
+        table.add_row(task, "/".join(protocol), metric, number(figure), *ends, *beside)
     return table
 
 
@@ -67,11 +69,11 @@ def _side_by_side(family: str, parts: Mapping[str, Report], level: float | None)
         if sizes != size:
             table.add_row("", *sizes, style="dim")
             size = sizes
-        figures = [_number(part[key]) for part in parts.values()]
+        figures = [number(part[key]) for part in parts.values()]
         known = ["" if level is None else f"\n{_ends(ends[name].get(key))}" for name in parts]
         table.add_row(key, *map(add, figures, known))
         for rule in (name for name, other in first.beside.items() if key in other):
-            table.add_row(f"  {rule}", *(_number(part.beside[rule][key]) for part in parts.values()), style="dim")
+            table.add_row(f"  {rule}", *(number(part.beside[rule][key]) for part in parts.values()), style="dim")
     return table
 
 
@@ -95,9 +97,5 @@ def printed(report: Report, level: float | None = None) -> str:
     return captured.get() + "\n".join([*report.notes, *(f"warning: {warning}" for warning in report.warnings)])
 
 
-def _number(figure: float) -> str:
-    return "-" if math.isnan(figure) else f"{figure:.4f}"
-
-
 def _ends(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.low:.4f} to {interval.high:.4f}"
+    return "-" if interval is None else f"{number(interval.low)} to {number(interval.high)}"

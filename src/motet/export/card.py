@@ -15,6 +15,7 @@ from motet.artifact.saved import RUN
 from motet.artifact.sealed import read_document
 from motet.calibration import calibrated
 from motet.index import ApproximateIndex
+from motet.metrics.text import number
 from motet.recommender import Recommender
 
 CARD, PAGE = "card.json", "card.md"
@@ -174,7 +175,7 @@ def _told(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else number(value)
 
 
 def _cell(text: str) -> str:

@@ -6,26 +6,23 @@ import math
 import re
 
 from motet.compare.comparison import Estimate
+from motet.metrics import text
 
 
 def number(value: float) -> str:
-    """A number for reading and comparing.
+    """A figure for reading and comparing.
 
     Args:
-        value: The number.
+        value: The figure.
 
     Returns:
-        Three decimals between .1 and 100, three significant digits below, whole numbers above; a dash for NaN.
+        Text as of `motet.metrics.text.number`, with three digits: pages have less room than the tables of the terminal.
 
     Example:
         >>> number(0.89432), number(0.004217), number(1234.5), number(float("nan"))
         ('0.894', '0.00422', '1,234', '-')
     """
-    if math.isnan(value):
-        return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
+    return text.number(value, digits=3)
 
 
 def interval(estimate: Estimate) -> str:
