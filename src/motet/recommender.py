@@ -275,7 +275,8 @@ class Recommender:
         as that of `masked_pairs`, is unknown in every row.
 
         Args:
-            source: As in `EventLog.read`.
+            source: As in `EventLog.read`. If the training log joins several, such as clicks and a survey, it may have
+                the columns of one of them; `evaluate` leaves out the tasks whose label it lacks, and says so.
 
         Returns:
             A log that numbers users and items as the training log does.
@@ -283,8 +284,8 @@ class Recommender:
         Raises:
             DataError: If the source cannot be read, or lacks a column.
         """
-        schema = replace(self.log.schema, context_features={})
-        log = recent_like(self.log.encode(source, schema=schema), self.log)
+        known = replace(self.log, schema=replace(self.log.schema, context_features={}))
+        log = recent_like(known.encode(source), self.log)
         if self.retrieval.context is not None:
             log = self.retrieval.context.add(log)
         labels = [label for task in self.model.tasks.values() for label in task.needs if label not in log.columns]

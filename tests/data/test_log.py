@@ -105,6 +105,18 @@ def test_encode_reads_against_the_same_rows(log: EventLog) -> None:
     assert log.encode(EVENTS).frame().equals(log.frame())
 
 
+def test_encode_takes_one_of_the_logs_that_were_joined() -> None:
+    views = pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 1], "event": ["view", "buy", "view"]})
+    survey = pl.DataFrame({"user_id": [1, 3], "item_id": [2, 2], "nps": [9, 3]})
+    joined = EventLog.read(pl.concat([views, survey], how="diagonal_relaxed"), Schema(event="event", signals=("nps",)))
+    for source, rows in ((views, slice(0, 3)), (survey, slice(3, 5))):
+        read, own = joined.encode(source), joined.take(rows)
+        assert read.frame().equals(own.frame().select(list(read.columns)))
+    for source, schema in ((survey.drop("nps"), None), (survey, joined.schema)):
+        with pytest.raises(DataError, match=r"column 'event' is not in the log"):
+            joined.encode(source, schema=schema)
+
+
 def test_encode_checks_as_read_does(log: EventLog) -> None:
     with pytest.raises(DataError, match="column 'stars' is not in the log"):
         log.encode(EVENTS.drop("stars"))

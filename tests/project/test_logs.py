@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet import Recommender
+from motet import Recommender, evaluate
 from motet.compare.fingerprint import fingerprints
 from motet.data.mix import Mix
 from motet.data.recent import sessions
@@ -116,6 +117,21 @@ def test_it_trains_judges_and_is_saved(folder: Path, survey: Tables) -> None:
     recommender.save(folder / "model")
     again = Recommender.load(folder / "model")
     assert torch.equal(again.recommend(3, k=4).scores, recommender.recommend(3, k=4).scores)
+
+
+def test_a_saved_model_is_evaluated_on_a_file_of_either_log(folder: Path, survey: Tables) -> None:
+    survey["tasks"].append({"kind": "Event", "label": "clicked"})
+    trained = project(folder, survey).train(progress=False)
+    trained.recommender.save(folder / "model")
+    saved = Recommender.load(folder / "model")
+    left_out = "{}: no held-out row has its label; it is left out."
+    for file, measured, other in (("wide", "clicked/auc", "stars"), ("survey", "stars/rmse", "clicked")):
+        test = saved.encode(folder / f"{file}.parquet")
+        assert set(test.columns) >= {"clicked", "bought", "stars"}
+        report = evaluate(saved, test, train=saved.log)
+        assert math.isfinite(report[measured])
+        assert left_out.format(other) in report.notes
+        assert left_out.format(measured.partition("/")[0]) not in report.notes
 
 
 def test_check_says_what_is_mixed_in(folder: Path, survey: Tables) -> None:

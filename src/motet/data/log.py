@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
+import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from motet.data import columns as encode
@@ -87,7 +89,8 @@ class EventLog:
 
         Args:
             source: As in `read`, with the same columns; unknown users and items get row 0. Tasks that rank the
-                catalogue do not learn from rows of unknown items.
+                catalogue do not learn from rows of unknown items. If this log joins several, such as clicks and a
+                survey, the source may have the columns of one of them; the others are unknown.
             schema: The schema of the source if its columns differ from this log's: a survey beside clicks, for example.
                 It must name the same user and item columns.
 
@@ -98,7 +101,7 @@ class EventLog:
             DataError: As in `read`.
             ConfigError: If the schema names other user or item columns.
         """
-        schema = self.schema if schema is None else schema
+        joined, schema = schema is None, self.schema if schema is None else schema
         if (schema.user, schema.item) != (self.schema.user, self.schema.item):
             raise ConfigError(
                 f"the schema names the columns {schema.user!r} and {schema.item!r}, but this log's users and items are "
@@ -106,10 +109,39 @@ class EventLog:
             )
         vocabs = {name: vocab for name, vocab in self._vocabs.items() if name not in schema.signals}
         text = text_columns(schema.context_features, vocabs)
-        log = Table.open(source, "the log", needs=schema.columns, wanted=schema.columns, text=text)
+        log = Table.open(source, "the log", wanted=schema.columns, text=text)
+        other = self._of_other_logs(log.columns) if joined else []
+        log.require([name for name in schema.columns if name not in other])
         rows = {side.key: side.vocab.encode(read_ids(log, side.key)) for side in (self.users, self.items)}
-        columns, found = _events(log, schema, self.vocabs)
-        return replace(self, schema=schema, columns={**rows, **columns}, vocabs=found, together=1, recents={})
+        known = replace(
+            schema,
+            event=None if schema.event in other else schema.event,
+            signals=[name for name in schema.signals if name not in other],
+        )
+        columns, found = _events(log, known, self.vocabs)
+        unknown = {name: _unknown(self.columns[name], len(rows[schema.user])) for name in other}
+        return replace(
+            self,
+            schema=schema,
+            columns={**rows, **columns, **unknown},
+            vocabs={**found, **{name: self.vocabs[name] for name in other if name in self.vocabs}},
+            together=1,
+            recents={},
+        )
+
+    def _of_other_logs(self, names: Sequence[str]) -> list[str]:
+        """Signals and the event type that a source lacks, if it may be one of several logs that were joined to one.
+
+        None of them is known in a row with one that the source has, and there are rows in which all are unknown.
+        """
+        optional = [*self.schema.signals, *([] if self.schema.event is None else [self.schema.event])]
+        lacking = [name for name in optional if name not in names]
+        if not lacking:
+            return []
+        known = {name: _known(self.columns[name]) for name in optional}
+        there = torch.stack([known[name] for name in lacking]).any(0)
+        apart = not any(bool((there & known[name]).any()) for name in optional if name in names)
+        return lacking if apart and not there.all() else []
 
     def __len__(self) -> int:
         return len(self.columns[self.schema.user])
@@ -165,6 +197,14 @@ class EventLog:
                 )
             decoded[name] = raw
         return pl.DataFrame(decoded)
+
+
+def _known(column: Tensor) -> Bool[Tensor, " rows"]:
+    return ~column.isnan() if column.is_floating_point() else column > 0
+
+
+def _unknown(like: Tensor, rows: int) -> Tensor:
+    return like.new_full((rows,), torch.nan if like.is_floating_point() else 0)
 
 
 def _events(log: Table, schema: Schema, vocabs: Mapping[str, Vocab]) -> tuple[dict[str, Tensor], dict[str, Vocab]]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from motet.data.files import open_path
 from motet.data.place import Place
-from motet.data.sources import Source, open_frame, reading
+from motet.data.sources import open_frame, reading
 from motet.errors import DataError, did_you_mean
 
 SEPARATORS = ";\t|"
@@ -69,7 +69,7 @@ class Table:
                 found = open_path(Path(source), text, codes)
             else:
                 found = open_frame(source, name)
-            _require(needs, found, name)
+            _require(needs, found.columns, name)
             frame = found.read([column for column in found.columns if wanted is None or column in wanted])
             rows = frame.select(pl.len()).collect().item()
         if not rows:
@@ -78,6 +78,17 @@ class Table:
 
     def __contains__(self, column: str) -> bool:
         return column in self.columns
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Refuse a table without some columns.
+
+        Args:
+            columns: Columns that must exist.
+
+        Raises:
+            DataError: If one does not.
+        """
+        _require(columns, self.columns, self.name)
 
     def where(self, column: str, rows: pl.Series | None = None) -> Place:
         """The place of a column, for error messages.
@@ -122,13 +133,12 @@ class Table:
             return self.frame.select(pl.all().gather(places)).collect()
 
 
-def _require(needs: Sequence[str], source: Source, name: str) -> None:
+def _require(needs: Sequence[str], columns: Sequence[str], name: str) -> None:
     for column in needs:
-        if column not in source.columns:
-            hint = did_you_mean(column, source.columns)
+        if column not in columns:
+            hint = did_you_mean(column, columns)
             raise DataError(
-                f"column {column!r} is not in {name}{hint} Columns: {', '.join(source.columns)}."
-                + _separated(source.columns)
+                f"column {column!r} is not in {name}{hint} Columns: {', '.join(columns)}." + _separated(columns)
             )
 
 

@@ -28,7 +28,7 @@ from motet.evaluation.curves import level_curves, probability_curves
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interleaved_rows, unseen_entities
 from motet.evaluation.leaky_features import CLASS, enough, leaky_features
-from motet.evaluation.notes import ranking_notes
+from motet.evaluation.notes import label_notes, ranking_notes
 from motet.evaluation.report import Report
 from motet.evaluation.rules import evidence_of_rules, metric_kinds, popularity
 from motet.evaluation.served import ServedResults, evaluate_lists
@@ -117,6 +117,7 @@ def evaluate(
     results.notes += [
         *corpus.notes(test),
         *_preference_notes(preference),
+        *label_notes(results.evidence),
         *ranking_notes(results.evidence, test, corpus),
     ]
     if isinstance(system, Recommends) and serves:

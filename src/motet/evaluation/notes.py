@@ -1,4 +1,4 @@
-"""Notes of a report on its rankings: the users who are left out, and lists that are longer than the catalogue."""
+"""Notes of a report: tasks and users that are left out, and lists that are longer than the catalogue."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def ranking_notes(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) 
     """
     ranked = [part for part in evidence if part.labels is None]
     return [*_without_positives(ranked, test), *_too_long(ranked, corpus.catalogue)]
+
+
+def label_notes(evidence: Sequence[Evidence]) -> list[str]:
+    """Name the tasks that are not measured, because no test row has their label.
+
+    Args:
+        evidence: Evidence of the system.
+
+    Returns:
+        Sentences for a report.
+    """
+    rows: dict[str, int] = {}
+    for part in evidence:
+        if part.labels is not None:
+            name = part.prefix.partition("/")[0]
+            rows[name] = rows.get(name, 0) + len(part)
+    return [f"{name}: no held-out row has its label; it is left out." for name, found in rows.items() if not found]
 
 
 def _without_positives(ranked: Sequence[Evidence], test: EventLog) -> list[str]:
