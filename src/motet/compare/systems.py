@@ -16,7 +16,7 @@ from motet.project import Project
 from motet.project.settings import settings
 from motet.tasks.base import CorpusTask
 
-SEEDED = ("split", "validation", "pairs")  # tables whose rows a seed may draw
+SEEDED = ("split", "validation", "pairs", "lists")  # tables whose rows a seed may draw
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def seeds(project: Project, count: int) -> list[dict[str, int]]:
         count: Number of seeds.
 
     Returns:
-        Settings by `table.key`, a seed each: of the training, and of a split, validation rows and pairs that are drawn.
+        Settings by `table.key`, a seed each: of the training, and of a split, validation rows, pairs and lists that are
+        drawn.
 
     Raises:
         ConfigError: If `count` is below 1.

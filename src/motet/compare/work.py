@@ -21,7 +21,7 @@ from motet.evaluation import evaluate
 from motet.project import Divided, Project
 
 # Tables that determine the rows.
-READING = ("data", "schema", "mix", "pairs", "split", "validation", "sessions", "recent")
+READING = ("data", "schema", "mix", "pairs", "lists", "split", "validation", "sessions", "recent")
 
 
 @dataclass(frozen=True)

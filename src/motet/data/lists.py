@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.arguments import checked
+from motet.data.expression import Expression
 from motet.data.log import EventLog
 from motet.data.seed import seeded
 from motet.errors import ConfigError, DataError
@@ -16,7 +17,13 @@ from motet.errors import ConfigError, DataError
 
 @checked
 def sample_lists(
-    log: EventLog, *, lists_per_user: int, items_per_list: int, seed: int = 0, name: str = "list"
+    log: EventLog,
+    *,
+    lists_per_user: int,
+    items_per_list: int,
+    where: str | None = None,
+    seed: int = 0,
+    name: str = "list",
 ) -> EventLog:
     """Draw lists of rows, without replacement within a list and independently for each list.
 
@@ -25,9 +32,10 @@ def sample_lists(
     count as one. Users with fewer rows than a list holds, and unknown users, are left out.
 
     Args:
-        log: The rows to draw from; select them first, such as those with a label.
+        log: The rows to draw from.
         lists_per_user: Number of lists per user.
         items_per_list: Number of rows per list.
+        where: Draws only from rows that meet a condition, such as those with a label: `"stars >= 0"`.
         seed: The same seed gives the same lists.
         name: Name of the column that numbers the lists.
 
@@ -35,7 +43,8 @@ def sample_lists(
         A log with the same users and items, ordered by user and list.
 
     Raises:
-        ConfigError: If `lists_per_user` is below 1, `items_per_list` is below 2, or the name is taken.
+        ConfigError: If `lists_per_user` is below 1, `items_per_list` is below 2, the name is taken, or the condition
+            cannot be parsed.
         DataError: If no user has enough rows.
 
     Source:
@@ -55,6 +64,8 @@ def sample_lists(
         raise ConfigError(f"items_per_list={items_per_list}; a list needs two rows to have an order")
     if name in log.columns:
         raise ConfigError(f"the log already has a column {name!r}; give the list numbers another name")
+    if where is not None:
+        log = log.take(Expression(where)(log.batch()))
     users = log.batch().users
     by_user = torch.bincount(users, minlength=len(log.users))[1:]
     if not (by_user >= items_per_list).any():

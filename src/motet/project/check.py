@@ -81,6 +81,7 @@ def check(project: Project) -> Findings:
     _look_at_times(log, found)
     _look_at_events(log, found)
     _look_at_pairs(project, model, rows, found)
+    _look_at_lists(project, model, rows, found)
     for name in model.tasks:
         _count(name, model, train, rows, found)
     _look_at_product(project.product(model, rows.train), found)
@@ -138,6 +139,26 @@ def _look_at_pairs(project: Project, model: Model, rows: Divided, found: Finding
                 f"task {name!r} reads no column of the events, so it learns from every pair as if it were an event; "
                 "give it positives"
             )
+
+
+def _look_at_lists(project: Project, model: Model, rows: Divided, found: Findings) -> None:
+    """How many lists there are, and which tasks learn from their rows."""
+    if project.lists is None or rows.lists is None:
+        return
+    lists, number = rows.lists.batch(), str(project.lists.given.get("name", "list"))
+    length, users = rows.lists.together, len(lists.users.unique())
+    found.facts.append(
+        f"{len(lists) // length:,} lists of {length} rows are drawn from the training rows of {users:,} users."
+    )
+    tasks = {name: task for name, task in model.tasks.items() if model.weights[name] > 0 and task.has_columns(lists)}
+    if not any(number in task.columns for task in tasks.values()):
+        found.warnings.append(f'no task reads the lists; give a Listwise by = "{number}", or leave [lists] out')
+    others = [repr(name) for name, task in tasks.items() if number not in task.columns]
+    if others:
+        found.warnings.append(
+            f"the lists train {', '.join(others)} as well: their rows are drawn again from the training rows, and "
+            "users whose rows fill no list count for less"
+        )
 
 
 def _look_at_features(side: str, entities: Entities, found: Findings) -> None:

@@ -44,11 +44,11 @@ class Mixed(_Table):
     ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
-class Pairs(_Table):
-    """Labelled pairs made from the training rows: arguments of `masked_pairs`, besides the ratio of the mix.
+class Made(_Table):
+    """Rows made from the training rows, with the arguments of what makes them, besides the ratio of the mix.
 
     Attributes:
-        ratio: Batches of pairs per batch of `data.events`; by default in proportion to their number.
+        ratio: Batches of these rows per batch of `data.events`; by default in proportion to their number.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -82,6 +82,8 @@ class Document(_Table):
         mix: Further logs, one table each; their batches are interleaved with those of the events.
         pairs: Labelled pairs made from the training rows, by masking one purchase of each user: arguments of
             `masked_pairs`, and `ratio` as in `mix`. Their features are those of `recommend.context`. None by default.
+        lists: Lists of training rows of one user, for `Listwise(by="list")`: arguments of `sample_lists`, and `ratio`
+            as in `mix`. None by default.
         split: The test rows: a function of `split` and its arguments. Without it, all rows are used for training.
         validation: Rows taken from the training rows to evaluate on after each epoch: as `split`. None by default.
         sessions: A column with the number of the user's session, for `Listwise(by=...)` and conditions: arguments of
@@ -106,7 +108,8 @@ class Document(_Table):
     data: Data
     columns: dict[str, Any] = Field(default_factory=dict, alias="schema")
     mix: list[Mixed] = Field(default_factory=list)
-    pairs: Pairs | None = None
+    pairs: Made | None = None
+    lists: Made | None = None
     split: Any = None
     validation: Any = None
     sessions: dict[str, Any] | None = None
@@ -135,7 +138,7 @@ RULES = {  # of pydantic, in the words of TOML
 }
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     **{(): Document, ("data",): Data, ("mix",): Mixed},
-    **{("pairs",): Pairs, ("towers",): Towers},
+    **{("pairs",): Made, ("lists",): Made, ("towers",): Towers},
 }
 
 

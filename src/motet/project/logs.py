@@ -42,9 +42,9 @@ def join(events: EventLog, others: Sequence[EventLog]) -> EventLog:
         )
     joined = Mix(logs).log
     signals = dict.fromkeys(name for log in logs for name in log.schema.signals)
-    origin = torch.cat([torch.full((len(log),), row) for row, log in enumerate(logs)])
+    numbers = torch.cat([torch.full((len(log),), row) for row, log in enumerate(logs)])
     schema = replace(events.schema, signals=tuple(signals))
-    return replace(joined, schema=schema, columns={**joined.columns, ORIGIN: origin})
+    return replace(joined, schema=schema, columns={**joined.columns, ORIGIN: numbers})
 
 
 def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
@@ -61,7 +61,7 @@ def with_features(rows: EventLog, features: PairFeatures) -> EventLog:
     if rows.schema.time is not None:
         return features.add(rows)
     kinds = rows.columns[str(rows.schema.event)]
-    further = (kinds == 0) & (_origin(rows) > 0)
+    further = (kinds == 0) & (origin(rows) > 0)
     known = features.add(rows.take(further))
     columns = dict(rows.columns)
     for name in features.names:
@@ -75,7 +75,7 @@ def mixed(
     schemas: Sequence[Schema],
     ratio: Sequence[float | None] = (),
     *,
-    pairs: EventLog | None = None,
+    made: Sequence[EventLog] = (),
 ) -> EventLog | Mix:
     """Separate a joined log into the logs that training draws batches from.
 
@@ -83,9 +83,9 @@ def mixed(
         rows: Rows of a joined log.
         model: The model; a log that none of its tasks learns from is left out.
         schemas: Schemas of the events and of each further log.
-        ratio: Batches of each further log per batch of the events, that of the pairs last; None for a share in
+        ratio: Batches of each further log per batch of the events, then of what was made; None for a share in
             proportion to its rows.
-        pairs: Pairs that were made from the rows.
+        made: Pairs and lists that were made from the rows.
 
     Returns:
         A mix; a single log if there is only one, or only one that a task learns from.
@@ -94,13 +94,12 @@ def mixed(
         return rows
     learning = [task for name, task in model.tasks.items() if model.weights[name] > 0]
     declared = {name for schema in schemas for name in schema.columns}
-    labels = set() if pairs is None else set(pairs.schema.signals)
+    labels = {name for log in made for name in log.schema.signals}
     computed = rows.columns.keys() - declared - labels - {ORIGIN}  # sessions, recent items and counts: in every log
-    origin = _origin(rows)
-    logs = [rows.take(origin == number) if len(schemas) > 1 else rows for number in range(len(schemas))]
+    numbers = origin(rows)
+    logs = [rows.take(numbers == number) if len(schemas) > 1 else rows for number in range(len(schemas))]
     own = [{*schema.columns, *computed} for schema in schemas]
-    if pairs is not None:
-        logs, own = [*logs, pairs], [*own, set(pairs.columns)]
+    logs, own = [*logs, *made], [*own, *(set(log.columns) for log in made)]
     used = [
         number
         for number, columns in enumerate(own)
@@ -115,8 +114,15 @@ def mixed(
     return Mix(parts, ratio=[shares[number] for number in used])
 
 
-def _origin(rows: EventLog) -> Int[Tensor, " rows"]:
-    """The number of each row's log; 0 throughout if nothing was joined."""
+def origin(rows: EventLog) -> Int[Tensor, " rows"]:
+    """Tell from which log each row comes.
+
+    Args:
+        rows: Rows of a joined log, or of a single one.
+
+    Returns:
+        The number of each row's log; 0 throughout if nothing was joined.
+    """
     return rows.columns.get(ORIGIN, torch.zeros(len(rows), dtype=torch.int64))
 
 

@@ -13,6 +13,7 @@ import torch
 from motet.balancers import Balancer
 from motet.baselines import Baseline
 from motet.calibration import calibrate
+from motet.data.lists import sample_lists
 from motet.data.log import EventLog
 from motet.data.masked_pairs import masked_pairs
 from motet.data.mix import Mix
@@ -22,7 +23,7 @@ from motet.errors import ConfigError, MotetError
 from motet.evaluation import Report, evaluate
 from motet.model import Model
 from motet.preference import Preference
-from motet.project.document import parse
+from motet.project.document import Made, parse
 from motet.project.kinds import SPLITS, offered
 from motet.project.logs import join, mixed
 from motet.project.part import Part
@@ -88,8 +89,8 @@ class Project:
         self.document = document = parse(tables, self.name)
         self.schema = self._part(document.columns, {"Schema": Schema}, "schema")
         self.schemas = [self.schema, *(self._further(row, each.columns) for row, each in enumerate(document.mix, 1))]
-        made = None if document.pairs is None else document.pairs.model_extra
-        self.pairs = self._optional(made, {"masked_pairs": masked_pairs}, "pairs", beside=("ratio",))
+        self.pairs = self._made(document.pairs, {"masked_pairs": masked_pairs}, "pairs")
+        self.lists = self._made(document.lists, {"sample_lists": sample_lists}, "lists")
         self.split = self._optional(document.split, SPLITS, "split")
         self.validation = self._optional(document.validation, SPLITS, "validation")
         self.sessions = self._optional(document.sessions, {"sessions": sessions}, "sessions")
@@ -99,18 +100,14 @@ class Project:
         self.item = self._part(document.towers.item, towers, "towers.item")
         for side, written in document.towers.files().items():
             getattr(self, side).given["vectors"] = str(self.path(written))
-        tasks = offered(Task)
-        self.tasks = [Part.of(raw, tasks, f"{self.name} [[tasks]] {row}") for row, raw in enumerate(document.tasks, 1)]
+        self.tasks = self._several(document.tasks, offered(Task), "tasks")
         self.trunk = self._optional(document.trunk, offered(Trunk), "trunk")
         self.balancer = self._optional(document.balancer, offered(Balancer), "balancer")
         self.preference = self._optional(document.preference, {"Preference": Preference}, "preference")
         self.training = self._part(document.training, {"fit": fit}, "training")
         place = f"{self.name} [recommend]" if document.recommend else self.name  # no table, no fault of it
         self.recommend = Part.of(document.recommend, {"Recommender": Recommender}, place)
-        rules = offered(Baseline)
-        self.baselines = [
-            Part.of(raw, rules, f"{self.name} [[baselines]] {row}") for row, raw in enumerate(document.baselines, 1)
-        ]
+        self.baselines = self._several(document.baselines, offered(Baseline), "baselines")
         self._check_together()
 
     def _check_together(self) -> None:
@@ -127,8 +124,7 @@ class Project:
                 f"{self.pairs.place}: the features of pairs are those that requests have; write context = {{}} in the "
                 "table [recommend], which counts the events of a user with an item by type"
             )
-        labelled = self.document.mix or self.pairs is not None
-        if self._features is not None and not labelled and "time" not in self.schema.given:
+        if self._features is not None and "time" not in self.schema.given and not (self.document.mix or self.pairs):
             raise ConfigError(
                 f"{self._features.place}: the counts of a row would include the row itself; declare the time of the "
                 "events, [schema] time, so that only earlier rows are counted, put the labels into a log of their own, "
@@ -222,7 +218,7 @@ class Project:
         return log if self.sessions is None else self.sessions.make(log)
 
     def divide(self, log: EventLog) -> Divided:
-        """Split the rows, and make pairs from the training rows if the file declares any.
+        """Split the rows, and make pairs and lists from the training rows if the file declares any.
 
         Args:
             log: All rows.
@@ -234,10 +230,10 @@ class Project:
             MotetError: If a split or the pairs do not suit the log.
         """
         rows = Divided.of(log, split=self.split, validation=self.validation, recent=self.recent)
-        if self._features is None:
-            return rows
-        rows = rows.counted(self._features)
-        return rows if self.pairs is None else rows.paired(self.pairs, self._features)
+        if self._features is not None:
+            rows = rows.counted(self._features)
+            rows = rows if self.pairs is None else rows.paired(self.pairs, self._features)
+        return rows if self.lists is None else rows.listed(self.lists)
 
     def model(self, train: EventLog) -> Model:
         """Build the model.
@@ -271,7 +267,7 @@ class Project:
                 raise type(error)(str(error) if self.file is None else f"{self.name}: {error}") from error
 
     def mix(self, model: Model, rows: Divided) -> EventLog | Mix:
-        """What `fit` draws batches from: the training rows, log by log, and the pairs.
+        """What `fit` draws batches from: the training rows, log by log, the pairs and the lists.
 
         Args:
             model: Built by `model`.
@@ -280,10 +276,9 @@ class Project:
         Returns:
             A mix; a single log if there is only one, or only one that a task learns from.
         """
-        ratio = [log.ratio for log in self.document.mix]
-        if self.document.pairs is not None:
-            ratio.append(self.document.pairs.ratio)
-        return mixed(rows.train, model, [schema.make() for schema in self.schemas], ratio, pairs=rows.pairs)
+        declared = [*self.document.mix, self.document.pairs, self.document.lists]
+        ratio = [each.ratio for each in declared if each is not None]
+        return mixed(rows.train, model, [schema.make() for schema in self.schemas], ratio, made=rows.made)
 
     def fit(
         self,
@@ -294,7 +289,7 @@ class Project:
         progress: bool = False,
         **changes: Any,
     ) -> pl.DataFrame:
-        """Train as declared, with batches of further logs and of pairs mixed in.
+        """Train as declared, with batches of further logs, of pairs and of lists mixed in.
 
         Args:
             model: Built by `model`.
@@ -395,5 +390,11 @@ class Project:
     def _part(self, raw: Any, kinds: Kinds, table: str, *, beside: Sequence[str] = ()) -> Part:
         return Part.of(raw, kinds, f"{self.name} [{table}]", beside=beside)
 
-    def _optional(self, raw: Any, kinds: Kinds, table: str, *, beside: Sequence[str] = ()) -> Part | None:
-        return None if raw is None else self._part(raw, kinds, table, beside=beside)
+    def _optional(self, raw: Any, kinds: Kinds, table: str) -> Part | None:
+        return None if raw is None else self._part(raw, kinds, table)
+
+    def _several(self, raw: Sequence[Any], kinds: Kinds, table: str) -> list[Part]:
+        return [Part.of(each, kinds, f"{self.name} [[{table}]] {row}") for row, each in enumerate(raw, 1)]
+
+    def _made(self, written: Made | None, kinds: Kinds, table: str) -> Part | None:
+        return None if written is None else self._part(written.model_extra, kinds, table, beside=("ratio",))

@@ -11,7 +11,7 @@ import torch
 from motet.data.log import EventLog
 from motet.data.neighbours import Neighbours
 from motet.data.split import Split
-from motet.project.logs import with_features
+from motet.project.logs import origin, with_features
 from motet.project.part import Part
 
 
@@ -25,6 +25,7 @@ class Divided:
         test: Test rows; None if there is no split.
         report: How they were chosen.
         pairs: Labelled pairs made from the training rows, to train on as well; None if the file declares none.
+        lists: Lists drawn from the training rows, to train on as well; None if the file declares none.
     """
 
     train: EventLog
@@ -32,6 +33,12 @@ class Divided:
     test: EventLog | None
     report: str
     pairs: EventLog | None = None
+    lists: EventLog | None = None
+
+    @property
+    def made(self) -> list[EventLog]:
+        """What was made from the training rows."""
+        return [rows for rows in (self.pairs, self.lists) if rows is not None]
 
     @classmethod
     def of(cls, log: EventLog, *, split: Part | None, validation: Part | None, recent: Part | None) -> Self:
@@ -107,6 +114,21 @@ class Divided:
         )
         assert train is not None
         return replace(self, train=train, validation=held, test=test, pairs=made)
+
+    def listed(self, lists: Part) -> Self:
+        """Draw lists from the training rows of the events.
+
+        Args:
+            lists: Draws them.
+
+        Returns:
+            The rows, with the lists.
+
+        Raises:
+            MotetError: If the lists do not suit the log.
+        """
+        events = self.train.take(origin(self.train) == 0)
+        return replace(self, lists=lists.make(events))
 
 
 def _unlabelled(rows: EventLog, label: str) -> EventLog:

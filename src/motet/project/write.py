@@ -69,7 +69,8 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
         if name not in tables:
             _say(document, f"Optional: [{name}]. {_about(name)}{_kinds(name)}")
     _say(document, f"Optional: [[mix]]. {_about('mix')}")
-    _say(document, f"Optional: [pairs]. {_about('pairs')}")
+    for name in ("pairs", "lists"):
+        _say(document, f"Optional: [{name}]. {_about(name)}")
     _offer(document, "recommend", tables.get("recommend", {}), Recommender, explain=explain)
     return tomlkit.dumps(document).strip() + "\n"
 
