@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,17 @@ def test_long_names_have_room() -> None:
     for names, columns in ((("joint", "rating only"), 3), (("joint", "path_to_purchase_of_articles only"), 1)):
         chart = charts.curves([{**row, "series": name} for row in epochs for name in names], "loss")
         assert chart["encoding"]["color"]["legend"].get("columns", chart["config"]["legend"]["columns"]) == columns
+
+
+def test_a_pair_of_long_names_is_whole_in_a_legend() -> None:
+    vl_convert = pytest.importorskip("vl_convert")
+    tasks = ("watched_minutes_of_the_film", "recommends_to_other_friends", "clicked_on_the_recommended_list")
+    pairs = [f"{a} and {b}" for a, b in combinations(tasks, 2)]
+    rows = [{"series": pair, "epoch": 1, "value": 0.5, "low": 0.5, "high": 0.5} for pair in pairs]
+    drawn = vl_convert.vegalite_to_svg({**charts.curves(rows, "cosine"), "width": 280})
+    legend = drawn[drawn.index("role-legend-label") :]
+    assert "…" not in drawn
+    assert all(f">{a} and</" in legend and f">{b}</" in legend for a, b in combinations(tasks, 2))
 
 
 def test_a_line_joins_the_front_of_two_objectives() -> None:

@@ -17,6 +17,8 @@ STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other ch
 LABELS = 140  # pixels: the widest label, so that the chart has room on a phone
 LETTERS = 18  # that fit a label; of longer names the middle is left out, as many differ in their ends alone
 WIDE = 45  # letters beyond which a row of a legend is cut off; each name gets a row of its own then
+# A pair of long names in a legend takes two lines.
+PAIR = "length(datum.label) > 36 ? split(replace(datum.label, ' and ', ' and\\n'), '\\n') : datum.label"
 TICKS = 8  # epochs with a label
 Row = Mapping[str, Any]
 
@@ -88,7 +90,8 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
     alt = package("altair")
     series = list(dict.fromkeys(row["series"] for row in rows))
     wide = max(map(len, series), default=0) * min(len(series), 3) > WIDE
-    legend = None if len(series) < 2 else alt.Legend(columns=1, labelLimit=2 * LABELS) if wide else alt.Legend()
+    stacked = {"columns": 1, "labelLimit": 2 * LABELS, "labelExpr": PAIR, "rowPadding": 4} if wide else {}
+    legend = alt.Legend(**stacked) if len(series) > 1 else None
     scale = alt.Scale(domain=series, range=[SERIES[place % len(SERIES)] for place in range(len(series))])
     y = alt.Y(
         "value:Q",
