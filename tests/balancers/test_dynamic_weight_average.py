@@ -39,9 +39,30 @@ def test_by_hand() -> None:
 
 def test_a_task_without_labels_keeps_its_past() -> None:
     balancer = built("a", "b")
-    for losses in ({"a": 4.0, "b": 1.0}, {"a": 2.0, "b": 0.0}, {"a": 1.0}, {"a": 1.0, "b": 0.5}):
+    for losses in ({"a": 4.0, "b": 1.0}, {"a": 2.0, "b": 0.0}, {"a": 1.0, "b": 0.0}, {"a": 1.0, "b": 0.5}):
         balancer.epoch_ended(losses)
     torch.testing.assert_close(balancer.past, torch.tensor([[1.0, 1.0], [1.0, 0.5]]))
+
+
+def test_a_task_of_weight_0_takes_no_part(log: EventLog, build: Callable[..., Model]) -> None:
+    model = build(DynamicWeightAverage())
+    names = list(model.tasks)
+    model.weights = {names[0]: 0.0}
+    fit(model, log, epochs=4, batch_size=30, optimizer=lambda parameters: Adagrad(parameters, lr=0.1), progress=False)
+    weights = model.balancer.weights()  # type: ignore[operator]
+    assert weights.pop(names[0]) == 1.0
+    assert len(set(weights.values())) == len(names) - 1
+    assert sum(weights.values()) == pytest.approx(len(names) - 1)
+
+
+def test_a_task_that_is_left_out_is_forgotten() -> None:
+    balancer = built("a", "b", "c")
+    for losses in ({"a": 4.0, "b": 1.0, "c": 9.0}, {"a": 2.0, "b": 1.0, "c": 3.0}, {"a": 1.0, "b": 1.0}):
+        balancer.epoch_ended(losses)
+    alone = built("a", "b")
+    for losses in ({"a": 2.0, "b": 1.0}, {"a": 1.0, "b": 1.0}):
+        alone.epoch_ended(losses)
+    assert balancer.weights() == {**alone.weights(), "c": 1.0}
 
 
 def test_a_high_temperature_evens_out() -> None:

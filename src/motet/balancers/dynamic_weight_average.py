@@ -17,8 +17,8 @@ class DynamicWeightAverage(Balancer):
 
     $$ \lambda_t = K \, \mathrm{softmax}_t (r_t / T), \qquad r_t = L_t(e-1) / L_t(e-2) $$
 
-    over K tasks. A task's ratio is 1 in its first two epochs. The weights neither depend on the scale of a loss nor
-    compensate for it; they come on top of the model's weights.
+    over the K tasks that are trained; a task of weight 0 takes no part. A task's ratio is 1 in its first two epochs. The
+    weights neither depend on the scale of a loss nor compensate for it; they come on top of the model's weights.
 
     Args:
         temperature: The higher, the more equal the weights; 2 is the paper's.
@@ -56,15 +56,19 @@ class DynamicWeightAverage(Balancer):
         """Record an epoch's mean losses; a task without labels in it keeps its earlier ones.
 
         Args:
-            losses: By task.
+            losses: By task; 0 for one without labels. A task that is left out, as one of weight 0 is, takes no part.
         """
         for name, place in self.places.items():
-            if losses.get(name, 0.0) != 0:
+            if name not in losses:
+                self.past[:, place] = torch.nan
+            elif losses[name] != 0:
                 self.past[:, place] = torch.stack([self.past[1, place], self.past.new_tensor(losses[name])])
 
     def weights(self) -> dict[str, float]:
         """The weight of each task in this epoch."""
         ratios = self.past[1] / self.past[0]
         ratios = torch.where(ratios.isfinite(), ratios, 1.0)
-        found = len(ratios) * (ratios / self.temperature).softmax(0)
+        taking = ~self.past[1].isnan()
+        found = taking.sum() * (ratios / self.temperature).where(taking, -torch.inf).softmax(0)
+        found = found.where(taking, 1.0)
         return dict(zip(self.places, found.tolist(), strict=True))
