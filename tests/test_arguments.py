@@ -18,6 +18,7 @@ from motet.balancers import GradNorm
 from motet.baselines import ALS
 from motet.errors import ConfigError
 from motet.tasks import Event, InBatch, Rating, Retrieval, Rows, WithContext
+from motet.towers import ContextTower
 from motet.trunks import MMoE
 
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ def model(**changed: Any) -> Model:
         (lambda: InBatch(hardest="3"), "hardest='3';"),
         (lambda: FeatureTower(LOG.users, dim="64"), "dim='64';"),
         (lambda: FeatureTower(LOG.users, features="age"), "features='age'; it must be a list of texts"),
+        (
+            lambda: ContextTower(LOG.users, context=["device"]),
+            "context=['device']; it must be a mapping of whole numbers or texts; write context=context_columns(log), ",
+        ),
         (lambda: MMoE(hidden=64), "hidden=64;"),
         (lambda: GradNorm(lr="1"), "lr='1';"),
         (lambda: ALS(LOG, dim="3"), "dim='3';"),

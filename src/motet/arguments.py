@@ -22,6 +22,7 @@ WORDS: Mapping[Any, tuple[str, str]] = {
     str: ("text", "texts"),
     bool: ("true or false", "true or false"),
 }
+MAKERS = "makers"  # attribute of a function with what `made_by` says
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -66,10 +67,28 @@ def checked(target: Target) -> Target:
         hints = _plain_arguments(target)
         for name, value in [*zip(names, arguments, strict=False), *named.items()]:
             if name in hints and not _fits(value, hints[name]):
-                raise ConfigError(_refusal(name, value, hints[name]))
+                makers: Mapping[str, str] = getattr(target, MAKERS, {})
+                raise ConfigError(_refusal(name, value, hints[name], makers.get(name)))
         return target(*arguments, **named)
 
     return call  # type: ignore[return-value]  # with the signature of the target
+
+
+def made_by(**makers: str) -> Callable[[Target], Target]:
+    """Name the call that makes an argument, for the error of `checked`: it cannot be guessed from the type.
+
+    Args:
+        **makers: By argument, the call.
+
+    Returns:
+        A decorator of the function.
+    """
+
+    def named(function: Target) -> Target:
+        setattr(function, MAKERS, makers)
+        return function
+
+    return named
 
 
 def members(hint: Any) -> tuple[Any, ...]:
@@ -121,13 +140,14 @@ def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, PathLike if kind is Path else kind)
 
 
-def _refusal(name: str, value: object, allowed: tuple[Any, ...]) -> str:
+def _refusal(name: str, value: object, allowed: tuple[Any, ...], maker: str | None) -> str:
     kinds = [each for each in allowed if each is not NoneType and not (each is int and float in allowed)]
     told = dict.fromkeys([_words(each) for each in kinds] + (["None"] if NoneType in allowed else []))
     known = isinstance(value, str | int | float | list | tuple | dict | None)
     shown = repr(value)[:LONGEST] if known else f"{type(value).__name__}(...)"
     meant = next((each for kind in kinds for each in _meant(value, kind)), None)
-    fix = "" if meant is None else f"; write {name}={meant!r}"
+    written = maker if maker is not None or meant is None else repr(meant)
+    fix = "" if written is None else f"; write {name}={written}"
     return f"{name}={shown}; it must be {' or '.join(told)}{fix}"
 
 

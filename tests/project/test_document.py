@@ -26,7 +26,11 @@ def test_the_least_document() -> None:
         ({"data": {}}, r"motet.toml \[data\] has no key 'events', which is required"),
         ({"towers": {"usr": {}}}, r"motet.toml \[towers\]: there is no key 'usr'; did you mean 'user'"),
         ({"tasks": []}, r"motet.toml: tasks = \[\]; it must hold at least one"),
-        ({"tasks": {"kind": "Rating"}}, r"motet.toml: tasks = \{'kind': 'Rating'\}; it must be a list"),
+        ({"tasks": 3}, "motet.toml: tasks = 3; it must be a list"),
+        (
+            {"mix": {"events": "a.csv"}},
+            r"motet.toml: \[mix\] is a single table, and there may be several: write \[\[mix",
+        ),
         ({"training": "x"}, r"motet.toml: training = 'x'; it must be a table"),
         ({"weights": {"rating": "much"}}, r"motet.toml \[weights\]: rating = 'much'; it must be a number"),
         ({"data": {"events": 3}}, r"motet.toml \[data\]: events = 3; it must be text"),

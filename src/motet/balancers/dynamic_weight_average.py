@@ -17,8 +17,8 @@ class DynamicWeightAverage(Balancer):
 
     $$ \lambda_t = K \, \mathrm{softmax}_t (r_t / T), \qquad r_t = L_t(e-1) / L_t(e-2) $$
 
-    over the K tasks that are trained; a task of weight 0 takes no part. A task's ratio is 1 in its first two epochs. The
-    weights neither depend on the scale of a loss nor compensate for it; they come on top of the model's weights.
+    over the K tasks that are trained: a task of weight 0 takes no part. A task's ratio is 1 in its first two epochs.
+    The weights neither depend on the scale of a loss nor compensate for it; they come on top of the model's weights.
 
     Args:
         temperature: The higher, the more equal the weights; 2 is the paper's.

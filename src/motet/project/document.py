@@ -174,6 +174,8 @@ def _refuse(error: ErrorDetails, name: str) -> NoReturn:
         raise ConfigError(f"{place}: there is no {what} {key!r}{hint} {what.title()}s: {', '.join(known)}.")
     if error["type"] == "missing":
         raise ConfigError(f"{place} has no {what} {key!r}, which is required")
+    if error["type"] == "list_type" and isinstance(error["input"], dict):
+        raise ConfigError(f"{place}: [{key}] is a single table, and there may be several: write [[{key}]]")
     told = RULES.get(error["type"], error["msg"][0].lower() + error["msg"][1:])
     raise ConfigError(f"{place}: {key} = {error['input']!r}; {told}")
 

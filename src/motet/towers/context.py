@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motet.arguments import made_by
 from motet.data.batch import Batch, Columns
 from motet.data.entities import Entities, Numbers
 from motet.data.log import EventLog
@@ -102,6 +103,7 @@ class ContextTower(FeaturedTower):
     usual: Tensor
     remembers = True
 
+    @made_by(context="context_columns(log), or of some columns context_columns(log, ['device'])")
     def __init__(
         self,
         entities: Entities,
