@@ -166,6 +166,14 @@ def test_one_seed_is_judged_by_its_users() -> None:
     assert joint.system(0.95).figures["rating/rmse"].high == pytest.approx(0.9 + 1.96 * 0.0986, abs=1e-3)
 
 
+def test_an_interval_of_a_system_ends_at_the_range_of_its_metric_and_that_of_a_difference_does_not() -> None:
+    joint, find = (tally(each, [both(0.9, 0.1), both(0.9, 0.2)], sd=sd) for each, sd in ((JOINT, 0.2), (FIND, 0.1)))
+    own = joint.system(0.95).figures[HEADLINES["find"]]
+    assert own.low == 0 < own.value < own.high < 1
+    (pair,) = versus(joint, find, HEADLINES, 0.95)
+    assert pair.difference.low < -0.1
+
+
 def test_a_baseline_that_could_not_be_trained_is_named() -> None:
     joint, rating = (tally(each, [both(0.9, 0.3), both(0.9, 0.3)]) for each in (JOINT, RATING))
     *_, told = compared(joint, rating, tally(POPULAR, [None, None]))

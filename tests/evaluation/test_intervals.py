@@ -17,8 +17,8 @@ from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.evaluation.evidence import Evidence
-from motet.evaluation.intervals import counts, interval, resample
-from motet.metrics import AUC, ECE, NDCG, RMSE
+from motet.evaluation.intervals import Interval, counts, interval, resample
+from motet.metrics import AUC, ECE, NDCG, RMSE, HitRate
 from motet.metrics.base import Bias, Metric
 
 KEY = "popularity/unseen/ndcg@10"
@@ -83,6 +83,23 @@ def test_interval_holds_the_figure_and_narrows_with_the_level(report: Report) ->
     assert wide.low < narrow.low < report[KEY] < narrow.high < wide.high
     assert report.interval(KEY) == wide == report.intervals()[KEY]
     assert report.interval(KEY, seed=1) != wide
+
+
+def test_an_interval_ends_at_the_range_of_its_metric() -> None:
+    wide = Interval(-0.1, 1.2)
+    assert wide.of("clicked/ece") == wide.of("retrieval/unseen/hit_rate@10") == (0, 1)
+    assert wide.of("rating/rmse") == (0, 1.2)
+    assert wide.of("clicked/lift") == wide
+    assert all(map(math.isnan, Interval(math.nan, math.nan).of("clicked/ece")))
+    values, who = torch.ones(20), torch.arange(20)
+    ranks = torch.where(who < 2, 1.0, 99.0)
+    lists = Evidence("find", lambda: {"hit_rate@10": HitRate(10)}, ranks, None, who, who, who, values, who)
+    found = Report.of([lists])
+    low, high = found.interval("find/hit_rate@10")
+    assert (low, high) == found.intervals()["find/hit_rate@10"]
+    assert low == 0 < found["find/hit_rate@10"] < high
+    other = Report.of([replace(lists, values=torch.where(who < 1, 1.0, 99.0))])
+    assert other.versus(found, "find/hit_rate@10").low < -0.05, "a difference has no such end"
 
 
 def test_what_chance_adds_is_taken_back_and_in_a_difference_whatever_it_is() -> None:

@@ -16,7 +16,7 @@ from motet.compare.comparison import SERVED, Estimate, Outcome, System, Versus
 from motet.compare.objective import relative_gain, voice
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
-from motet.evaluation.intervals import interval
+from motet.evaluation.intervals import Interval, interval
 from motet.metrics.base import Bias
 from motet.metrics.direction import lower_is_better
 
@@ -134,12 +134,17 @@ class Tally:
             name=self.contender.name,
             kind=self.contender.kind,
             task=self.contender.task,
-            figures={key: seeds.estimate(level) for key, seeds in self.figures.items()},
+            figures={key: _within(key, seeds.estimate(level)) for key, seeds in self.figures.items()},
             by_seed={key: seeds.by_seed.tolist() for key, seeds in self.figures.items()},
             histories=[list(trial.memory.get("history", [])) for trial in self.trials],
             seconds=[trial.seconds for trial in self.trials],
             errors=[trial.error for trial in self.trials],
         )
+
+
+def _within(key: str, own: Estimate) -> Estimate:
+    low, high = Interval(own.low, own.high).of(key)
+    return Estimate(value=own.value, low=low, high=high)
 
 
 def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: float) -> Iterator[Versus]:

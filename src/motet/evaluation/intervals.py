@@ -16,6 +16,7 @@ from motet.errors import ConfigError, DataError
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.student_t import critical_value
 from motet.metrics.base import Bias
+from motet.metrics.bounds import bounds
 
 CELLS = 1 << 22  # draws x users held at once: 32 MB
 UNBIASED = Bias(0.0, 0.0)
@@ -26,6 +27,18 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+    def of(self, key: str) -> Interval:
+        """The interval of a metric's own value, which cannot lie outside of its range.
+
+        Args:
+            key: Key of the metric.
+
+        Returns:
+            The part within the range; see `motet.metrics.bounds`.
+        """
+        least, most = bounds(key)
+        return Interval(*(min(max(end, least), most) for end in self))
 
 
 class Difference(NamedTuple):
@@ -119,7 +132,7 @@ def interval(
 
     Each sample is the same for all seeds and systems. If each seed also draws the test rows, part of their variation is
     in both terms, and the interval is rather too wide. With one seed, the interval covers the variation of users alone.
-    It is symmetric, and with few users may extend beyond the range of the metric.
+    It is symmetric, and with few users may extend beyond the range of the metric; `Interval.of` cuts it there.
 
     Percentile, BCa and bootstrap-t intervals were tried. In differences of two systems on a hundred users they contain
     the true value less often, because they infer skewness from the few users that have most of the rows.

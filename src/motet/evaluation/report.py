@@ -110,14 +110,14 @@ class Report(Mapping[str, float]):
             seed: Seed of the samples.
 
         Returns:
-            Low and high.
+            Low and high, within the range of the metric.
 
         Raises:
             ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
             DataError: If fewer than 2 users were judged, or the report does not keep its evidence.
         """
         figures, users, bias = resample(self._evidence(key), [key], draws=draws, seed=seed)
-        return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0])
+        return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0]).of(key)
 
     def intervals(self, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> dict[str, Interval]:
         """The interval of every metric that has one: measured on at least 2 users, and not NaN.
@@ -139,7 +139,7 @@ class Report(Mapping[str, float]):
             if keys and len(part.users.unique()) > 1:
                 figures, users, bias = resample(part, keys, draws=draws, seed=seed)
                 for key, column, each in zip(keys, figures.T, bias, strict=True):
-                    found[key] = interval(self[key], column, users=users, level=level, bias=each)
+                    found[key] = interval(self[key], column, users=users, level=level, bias=each).of(key)
         return found
 
     def versus(
