@@ -193,3 +193,25 @@ def test_early_stopping_watches_a_figure(folder: Path, tables: Tables) -> None:
         ConfigError, match=r"^shop.toml: early stopping watches 'stars/mse', which is not .* did you mean 'stars/rmse'"
     ):
         check(project(folder, tables, "training.early_stopping.metric=stars/mse"))
+
+
+def test_items_without_a_pretrained_vector(folder: Path, tables: Tables) -> None:
+    ids = project(folder, tables).log().items.vocab.ids
+    tables["towers"]["item"] = {"kind": "PretrainedTower", "vectors": "vectors.parquet", "dim": 4}
+    vectors = pl.DataFrame({"sku": ids, "x": [1.0] * len(ids)})
+    vectors.write_parquet(folder / "vectors.parquet")
+    assert "vector" not in " ".join(check(project(folder, tables)).warnings)
+    vectors.filter(~pl.col("sku").is_in(["s3", "s4"])).write_parquet(folder / "vectors.parquet")
+    words = "2 of 20 items, such as 's3', have no pretrained vector: they share a learned one"
+    assert words in check(project(folder, tables)).warnings
+
+
+def test_a_label_whose_scale_swamps_the_other_tasks(folder: Path, tables: Tables) -> None:
+    wide().with_columns(pl.col("stars") * 1000).write_parquet(folder / "wide.parquet")
+    (told,) = [each for each in check(project(folder, tables)).warnings if "loss" in each]
+    assert told.startswith("task 'stars' starts with a loss of ")
+    assert "times that of any other task, and decides alone what the shared vectors learn" in told
+    weight = float(told.rpartition(" ")[2])
+    assert 0 < weight < 1e-4
+    for change in (f"weights.stars={weight}", "weights.retrieval=0", 'balancer="GradNorm"'):
+        assert "loss" not in " ".join(check(project(folder, tables, change)).warnings)

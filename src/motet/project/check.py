@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from motet.balancers import DynamicWeightAverage, Fixed
 from motet.data.entities import Bag, Codes, Column, Entities, Numbers
 from motet.data.log import EventLog
 from motet.data.mix import Mix
@@ -25,9 +26,12 @@ from motet.project.rows import Divided
 from motet.project.trial import SAMPLE, try_training
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
+from motet.tasks import Rating
 from motet.tasks.rows import DAY_S
+from motet.towers import PretrainedTower, Tower
 
 ROW = "number of the row"
+SWAMPS = 100  # times the loss of every other task
 FEW = 3  # fewer values than this may all differ by chance
 
 
@@ -67,7 +71,7 @@ def check(project: Project) -> Findings:
         model.check(train)
         if stopping is not None:
             stopping.make().check(model, rows.validation)
-        _try(model, train)
+        losses = _try(model, train)
         try_training(project.training, model, train)
     except MotetError as error:
         told = str(error)
@@ -78,12 +82,14 @@ def check(project: Project) -> Findings:
     _look_at_mix(project, log, found)
     for side in ("user", "item"):
         _look_at_features(side, getattr(log, f"{side}s"), found)
+        _look_at_vectors(side, getattr(model, side), found)
     _look_at_times(log, found)
     _look_at_events(log, found)
     _look_at_pairs(project, model, rows, found)
     _look_at_lists(project, model, rows, found)
     for name in model.tasks:
         _count(name, model, train, rows, found)
+    _look_at_losses(model, losses, found)
     _look_at_product(project.product(model, rows.train), found)
     found.warnings.extend(leaky_features(rows.train, model.tasks.values()))
     if rows.test is not None:
@@ -93,13 +99,15 @@ def check(project: Project) -> Findings:
     return found
 
 
-def _try(model: Model, train: EventLog | Mix) -> None:
-    """One small batch of each log through the model."""
+def _try(model: Model, train: EventLog | Mix) -> dict[str, float]:
+    """One small batch of each log through the model: the losses that training starts with."""
     model.prepare(train)
     batches = [train.take(slice(0, SAMPLE)).batch()] if isinstance(train, EventLog) else train.heads(SAMPLE)
+    started: dict[str, float] = {}
     with torch.random.fork_rng(), torch.no_grad():
         for batch in batches:
-            model.losses(batch)
+            started |= {name: max(float(loss), started.get(name, 0.0)) for name, loss in model.losses(batch).items()}
+    return started
 
 
 def _look_at_mix(project: Project, log: EventLog, found: Findings) -> None:
@@ -166,6 +174,35 @@ def _look_at_features(side: str, entities: Entities, found: Findings) -> None:
         told = _odd(column, side)
         if told:
             found.warnings.append(f"{side} feature {name!r} {told}")
+
+
+def _look_at_vectors(side: str, tower: Tower, found: Findings) -> None:
+    """Users or items without a pretrained vector."""
+    if not isinstance(tower, PretrainedTower):
+        return
+    without = tower.vectors[1:].isnan().any(1)
+    if without.any():
+        first = tower.entities.vocab.decode([1 + int(without.nonzero()[0])])[0]
+        found.warnings.append(
+            f"{int(without.sum()):,} of {len(without):,} {side}s, such as {first!r}, have no pretrained vector: they "
+            "share a learned one"
+        )
+
+
+def _look_at_losses(model: Model, losses: dict[str, float], found: Findings) -> None:
+    """A label of so large a scale that its squared error swamps the other tasks."""
+    if not isinstance(model.balancer, Fixed | DynamicWeightAverage):  # the others weigh a loss by its scale themselves
+        return
+    weighed = {name: model.weights[name] * loss for name, loss in losses.items()}
+    for name, loss in losses.items():
+        most = max((each for other, each in weighed.items() if other != name), default=torch.inf)
+        if isinstance(model.tasks[name], Rating) and loss > SWAMPS and weighed[name] > SWAMPS * most > 0:
+            found.warnings.append(
+                f"task {name!r} starts with a loss of {weighed[name]:.2g}, {weighed[name] / most:,.0f} times that of "
+                "any other task, and decides alone what the shared vectors learn: give it a label of another scale, "
+                "such as its logarithm, or divided by its standard deviation, or a weight of about "
+                f"{most / loss:.0e}"
+            )
 
 
 def _odd(column: Column, what: str) -> str:

@@ -29,7 +29,8 @@ class Rating(PairTask):
 
     $$ \hat y = \mathrm{MLP}([u; v; u \odot v]) + \mu + b_u + b_i $$
 
-    `product` adds the elementwise product to the input, and `biases` adds the last three terms.
+    `product` adds the elementwise product to the input, and `biases` adds the last three terms. The loss is in the unit
+    of the label, as in TFRS: one in the thousands swamps the other tasks, unless it is scaled or gets less weight.
 
     Args:
         label: Column of the number to predict, and the name of the task; a `Label` gives another.
