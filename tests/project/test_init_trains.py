@@ -126,6 +126,12 @@ def test_a_funnel_and_its_context(tmp_path: Path) -> None:
     assert funnel["stage"] == "bought"
     assert not [task for task in found["tasks"] if task["kind"] == "Event"]
     assert {"dwell", "session"}.isdisjoint(found["schema"]["signals"])
+    told = (tmp_path / "written.toml").read_text().replace("\n# ", " ")
+    assert (
+        "not used: dwell (240 different in 240 rows: a quantity. To learn from it, add it to signals; then the" in told
+    )
+    assert "the positives of a task may be 'dwell >= 12', or a Rating predicts it, if it has a long tail as a" in told
+    assert told.count("a quantity") == 1
 
 
 def test_labels_of_some_kinds_of_events(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from motet.data.columns import timestamps
+from motet.data.grammar import column_name
 from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
@@ -65,6 +66,12 @@ CONTEXT = {
         "discount",
         "promo",
     ),
+}
+
+
+QUANTITIES = {
+    *("s", "sec", "secs", "second", "seconds", "ms", "min", "minute", "minutes", "duration", "dwell", "length"),
+    *("amount", "spend", "spent", "revenue", "quantity", "qty", "count", "total"),
 }
 
 
@@ -295,7 +302,20 @@ def _signals_and_features(found: Guess, events: Table, tables: Mapping[str, Tabl
             found.signals.append(column.name)
             found.why[column.name] = f"{'by its name' if named else 'few numbers'}; {column.told()}"
         else:
-            found.left[column.name] = f"{column.told()}: not a signal, and not constant for each user or item"
+            found.left[column.name] = f"{column.told()}: {_use(column)}"
+
+
+def _use(column: Profile) -> str:
+    """What to do with a column that is neither feedback nor a feature; with a quantity, such as a dwell time."""
+    measured = column.dtype.is_float() or not QUANTITIES.isdisjoint(_words(column.name))
+    if not (column.number and column.sayable and measured):
+        return "not a signal, and not constant for each user or item"
+    middle = float(f"{float(column.sample.cast(pl.Float64).median()):.2g}")  # type: ignore[arg-type]
+    return (
+        "a quantity. To learn from it, add it to signals; then the positives of a task may be "
+        f"'{column_name(column.name)} >= {middle:g}', or a Rating predicts it, if it has a long tail as a column of "
+        "its logarithm"
+    )
 
 
 def _like_context(column: Profile) -> bool:
