@@ -183,6 +183,29 @@ def test_a_body_that_does_not_come(ask: Caller, monkeypatch: pytest.MonkeyPatch)
     assert b"the body was not received within 0.01 s" in sent[1]["body"]  # type: ignore[operator]
 
 
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(service: Service) -> None:
+    """The end of a chunked body may be missing where its JSON is complete."""
+    parts: list[Message] = [
+        {"type": "http.request", "body": json.dumps(EVENTS).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return parts.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "root_path": "", "query_string": b""}
+    asyncio.run(create_app(service)({**scope, "headers": headers}, receive, send))
+    assert service.store is not None
+    assert service.store.count() == 0
+    assert sent[0]["status"] == 400
+    assert b"the connection ended before the whole body had come" in sent[1]["body"]
+
+
 def test_a_full_service_refuses_at_once_and_recovers(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(threads=1, waiting=2, timeout_s=60)
     service, go = Service(Lineup.alone(served), gate=gate), threading.Event()
