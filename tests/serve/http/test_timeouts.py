@@ -128,6 +128,23 @@ def test_a_kept_connection_ends_when_it_is_idle_and_sooner_in_a_crowd(
         assert ended(kept)
 
 
+@pytest.mark.parametrize(
+    ("asked", "after"),
+    [(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n"), (b"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"..")],
+    ids=["an empty line", "the body of an answered request"],
+)
+def test_a_kept_connection_ends_also_after_bytes_that_begin_no_request(
+    port: int, monkeypatch: pytest.MonkeyPatch, asked: bytes, after: bytes
+) -> None:
+    monkeypatch.setattr(patience, "IDLE_TIMEOUT_S", 0.2)
+    with connected(port) as client:
+        client.settimeout(3)
+        client.sendall(asked)
+        assert client.recv(1000).endswith(b"..")
+        client.sendall(after)
+        assert ended(client)
+
+
 def test_a_connection_too_many_is_told_to_come_again(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "MOST_CONNECTIONS", 2)
     with connected(port), connected(port):

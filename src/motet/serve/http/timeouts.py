@@ -56,12 +56,18 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a request."""
+        """Take in a part of a request, or bytes that begin none: an empty line, the body of an answered request."""
         super().data_received(data)
-        if self._head is not None and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._head is not None:
             self._head += len(data)
             if self._head > LARGEST_HEAD:
                 self.send_400_response("The head of the request is too large.")
+        elif self._unsent is None and self.cycle.response_complete:  # idle still, and uvicorn has stopped the clock
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, in the form of every error, and close the connection."""
