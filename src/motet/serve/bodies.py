@@ -33,7 +33,8 @@ Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Name
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # neither true nor "1"
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Weights = Annotated[dict[Name, Number], Field(max_length=100)]
-Value = StrictBool | StrictInt | Number | Annotated[StrictStr, Field(max_length=1_000)]
+Bound = StrictInt | Number | Annotated[StrictStr, Field(max_length=1_000)]
+Value = StrictBool | Bound
 
 
 def _text(value: object) -> object:
@@ -61,8 +62,8 @@ class Body(BaseModel):
 class Range(Body):
     """Values from `min` to `max`, both included; either may be left out."""
 
-    min: Number | StrictStr | None = None
-    max: Number | StrictStr | None = None
+    min: Bound | None = None
+    max: Bound | None = None
 
 
 Features = Annotated[dict[Name, Value | Annotated[list[Value], Field(max_length=1_000)] | None], Field(max_length=100)]

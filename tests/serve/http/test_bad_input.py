@@ -105,6 +105,7 @@ def test_a_body_that_is_no_json(ask: Caller, body: bytes) -> None:
         '{"user": 3, "\\ud800": 1}',
         '{"user": 3, "where": {"\\ud800": 1}}',
         '{"user": 3, "exclude": ["\\ud800"]}',
+        '{"user": 3, "where": {"title": {"min": "\\ud800"}}}',
         '{"user": 1' + "0" * 5000 + "}",
         "[]",
         "3",
