@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import resource
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -194,6 +195,22 @@ def test_a_full_disk_keeps_what_ended(tmp_path: Path, monkeypatch: pytest.Monkey
         {0, 1, 2} if call == "fsync" else set()
     )
     assert [trial.state for trial in start(tmp_path)] == ["done"] * 4
+
+
+def test_half_a_line_on_a_full_disk_does_not_spoil_the_next(tmp_path: Path) -> None:
+    """What fits is written before the disk says that it is full; another trial may end when there is space again."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with RunFolder(tmp_path, {}) as folder:
+        folder.write(Trial(0, {}, state="done"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            with pytest.raises(ArtifactError, match=r"could not write .* finished trials are kept"):
+                folder.write(Trial(1, {"a": "b" * 8192}, state="done"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        folder.write(Trial(2, {}, state="done"))
+        folder.write(Trial(1, {}, state="done"))
+    assert [trial.number for trial in read_trials(tmp_path).values()] == [0, 2, 1]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -90,10 +90,8 @@ class RunFolder:
             known = self.trials.get(trial.number)
             if known is not None and (known.finished or not trial.finished):
                 return
-            with _writing(self.path), (self.path / TRIALS).open("a", encoding="utf-8") as file:
-                file.write(trial.line() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            with _writing(self.path):
+                _append(self.path / TRIALS, trial.line() + "\n")
             self.trials[trial.number] = trial
 
     def _hold(self, lock: int) -> None:
@@ -186,6 +184,20 @@ def write_whole(file: Path, text: str) -> None:
     """
     with _writing(file.parent), whole_file(file) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def _append(file: Path, line: str) -> None:
+    """Append a line whole or not at all: half of it, left by a full disk, would spoil the next one."""
+    before = file.stat().st_size if file.exists() else 0
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(line)
+    except OSError:
+        if file.exists():
+            os.truncate(file, before)
+        raise
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 @contextmanager
