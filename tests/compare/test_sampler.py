@@ -62,6 +62,20 @@ def test_a_search_may_start_somewhere() -> None:
     assert asked(2, [replace(first, state="done")], []).settings["a"] != start["a"]
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_trial_stays_in_a_range_whose_ends_have_many_digits(sampler: Sampler) -> None:
+    """A drawn number is rounded to four digits: beyond the end, Optuna refused the trial as soon as it had ended."""
+    narrow = {"a": Range(0.0123446, 0.0123449, log=True), "b": Range(1, 9)}
+    start = {key: dimension.nearest(2.5) for key, dimension in narrow.items()}
+    asked = Optuna(dimensions=narrow, sampler=sampler, worth=lambda _: [0.0], objectives=1, seed=1, start=start)
+    ended: list[Trial] = []
+    for number in range(3):
+        trial = asked(number, ended, [])
+        assert 0.0123446 <= trial.settings["a"] <= 0.0123449
+        assert trial.settings["b"] in range(1, 10)
+        ended.append(replace(trial, state="done"))
+
+
 def test_optuna_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(

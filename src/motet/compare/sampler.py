@@ -144,4 +144,4 @@ class Optuna:
         dimension = self._dimensions[key]
         if isinstance(dimension, Choice):
             return dimension.values[value]
-        return value if dimension.whole else float(f"{value:.4g}")
+        return dimension.nearest(value if dimension.whole else float(f"{value:.4g}"))  # rounded, it may be outside

@@ -91,12 +91,16 @@ class Range:
         """The number closest to a value.
 
         Args:
-            value: Value in the project.
+            value: Value in the project, or any other.
 
         Returns:
-            The number clipped to the range; None if the value is not a number.
+            The number clipped to the range, and rounded if the range is one of integers; None if the value is not a
+            number.
         """
-        return min(max(value, self.low), self.high) if isinstance(value, int | float) else None
+        if not isinstance(value, int | float):
+            return None
+        near = min(max(value, self.low), self.high)
+        return round(near) if self.whole else near
 
 
 Dimension = Choice | Range
