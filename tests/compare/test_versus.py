@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from motet.compare.comparison import Estimate, transfers
+from motet.compare.comparison import Estimate, outcome, transfers
 from motet.compare.objective import relative_gain
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
@@ -105,6 +105,15 @@ def test_an_interval_of_a_gain_leaves_0_out_where_that_of_the_difference_does() 
     assert pair.outcome == "better"
     assert 0 < pair.gain.low < pair.gain.value < pair.gain.high
     assert pair.gain.low / pair.gain.value == pytest.approx(pair.difference.low / pair.difference.value)
+
+
+def test_an_outcome_follows_the_interval_from_which_chance_is_subtracted() -> None:
+    """Chance lifts an ECE more than it lifts another: the interval may lie on the other side of 0 than the value."""
+    difference = Estimate(value=0.01, low=-0.03, high=-0.002)
+    assert outcome("click/ece", difference) == "better"
+    assert outcome("click/auc", difference) == "worse"
+    assert outcome("click/ece", Estimate(value=0.01, low=0.0, high=0.02)) == "undecided"
+    assert outcome("click/ece", Estimate(value=0.01, low=math.nan, high=math.nan)) == "undecided"
 
 
 def test_stages_of_a_funnel_speak_one_by_one_and_lists_for_all() -> None:

@@ -60,6 +60,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from motet.compare.folder import write_whole
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.metrics.direction import lower_is_better
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -265,6 +266,26 @@ class Comparison(_Told):
         from motet.compare.comparison_table import comparison_table
 
         return comparison_table(self)
+
+
+def outcome(key: str, difference: Estimate) -> Outcome:
+    """Whether a difference between two systems is for the better.
+
+    Args:
+        key: Key of the metric.
+        difference: The metric of one system minus that of another.
+
+    Returns:
+        `"undecided"` if the interval contains 0 or is unknown. Otherwise the interval decides, not the value: chance
+        may lift one ECE more than the other.
+
+    Example:
+        >>> outcome("rating/rmse", Estimate(value=-0.03, low=-0.04, high=-0.02))
+        'better'
+    """
+    if not (difference.low > 0 or difference.high < 0):
+        return "undecided"
+    return "better" if (difference.high < 0) == lower_is_better(key) else "worse"
 
 
 def transfers(systems: Sequence[System], versus: Sequence[Versus]) -> dict[str, Versus]:

@@ -12,13 +12,12 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from motet.compare.comparison import SERVED, Estimate, Outcome, System, Versus
+from motet.compare.comparison import SERVED, Estimate, System, Versus, outcome
 from motet.compare.objective import relative_gain, voice
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
 from motet.evaluation.intervals import Interval, interval
 from motet.metrics.base import Bias
-from motet.metrics.direction import lower_is_better
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
             other=theirs.mean,
             difference=difference,
             gain=_gain(key, mine, theirs).estimate(level),
-            outcome=_outcome(key, difference),
+            outcome=outcome(key, difference),
         )
 
 
@@ -256,9 +255,3 @@ def _mean(gains: Sequence[Seeds]) -> Seeds:
     columns = zip(*((each.by_seed, each.draws, each.bias) for each in gains), strict=True)
     by_seed, draws, bias = (torch.stack(column).mean(0) for column in columns)
     return Seeds(by_seed, draws, bias, min(each.users for each in gains))
-
-
-def _outcome(key: str, difference: Estimate) -> Outcome:
-    if difference.low <= 0 <= difference.high or math.isnan(difference.low):
-        return "undecided"
-    return "better" if (difference.value < 0) == lower_is_better(key) else "worse"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from motet import __version__
 from motet.artifact.saved import RUN
-from motet.compare.comparison import SERVED, Estimate, Figure, Outcome
+from motet.compare.comparison import SERVED, Estimate, Figure, Outcome, outcome
 from motet.compare.objective import headlines
 from motet.data.log import EventLog
 from motet.errors import ArtifactError, DataError
@@ -24,7 +24,6 @@ from motet.evaluation import Report
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import Interval
 from motet.evaluation.slices import FAMILIES, masks
-from motet.metrics.direction import lower_is_better
 from motet.model import Model
 from motet.project import Divided, Project, Trained
 
@@ -285,13 +284,7 @@ def _leads(report: Report, beside: Mapping[str, Report], spoken: Mapping[str, st
             with suppress(DataError):  # other rows, or those of a single user: no paired difference
                 difference, low, high = report.versus(other, key, level=LEVEL)
                 estimate = Estimate(value=difference, low=low, high=high)
-                yield Lead(system=name, task=task, key=key, difference=estimate, outcome=_outcome(key, estimate))
-
-
-def _outcome(key: str, difference: Estimate) -> Outcome:
-    if not (difference.low > 0 or difference.high < 0):
-        return "undecided"
-    return "better" if (difference.value < 0) == lower_is_better(key) else "worse"
+                yield Lead(system=name, task=task, key=key, difference=estimate, outcome=outcome(key, estimate))
 
 
 def _slices(report: Report, rows: Divided, spoken: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Slice]]]:
