@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from motet.report import charts
+from motet.report.blocks import Figure, Figures, Section
+from motet.report.page import page as write_page
+from motet.report.runs import Runs
+
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
 DRAWN = "document.querySelectorAll('.plot[data-drawn] svg').length === document.querySelectorAll('.plot').length"
+CUT_OFF = """[...document.querySelectorAll('.plot')].flatMap(plot => {
+  const edge = plot.querySelector('svg').getBoundingClientRect().right;
+  const cut = [...plot.querySelectorAll('text')].filter(text => text.getBoundingClientRect().right > edge + 1);
+  return cut.map(text => text.textContent);
+})"""
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -56,3 +66,28 @@ def test_draws_everything_and_asks_nobody(browser: sync_api.Browser, page: Path,
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
     context.close()
+
+
+def test_nothing_of_a_chart_is_cut_off(browser: sync_api.Browser, tmp_path: Path) -> None:
+    ends = {"joint": (0.833, 0.969), "rated only": (0.850, 0.996), "user + item bias": (0.789, 0.906)}
+    rows = [
+        {"name": name, "value": (low + high) / 2, "low": low, "high": high, "own": False, "faint": False}
+        for name, (low, high) in ends.items()
+    ]
+    names = ["completed", "find_completed", "rated", "refunded"]
+    shares = [
+        {"epoch": epoch, "series": name, "value": 0.2, "low": 0.2, "high": 0.2} for name in names for epoch in (1, 2)
+    ]
+    figures = [
+        Figure("rmse", "rmse", charts.intervals(rows, "rated/rmse")),
+        Figure("share", "share", charts.curves(shares, "share", domain=(0, 1))),
+    ]
+    file = tmp_path / "page.html"
+    file.write_text(write_page(Runs(), [Section("charts", [Figures(figures)])]), encoding="utf-8")
+    tab = browser.new_page()
+    for width in (360, 600, 1280):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.goto(file.as_uri())
+        tab.wait_for_function(DRAWN)
+        assert tab.evaluate(CUT_OFF) == [], width
+    tab.close()

@@ -145,6 +145,15 @@ def test_a_line_joins_the_front_of_two_objectives() -> None:
     assert [row["joined"] for row in rows] == [True, True, True, False]
 
 
+def test_the_page_says_that_not_every_objective_is_drawn() -> None:
+    keys = tuple(f"{name}/ndcg@10" for name in "abcd")
+    trial = Trial(0, {}, "done", dict.fromkeys(keys, 0.1))
+    for shown, told in ((keys[:3], False), (keys, True)):
+        (section,) = front.sections("sweep", Sweep(shown, (trial,), Yardstick(shown, {}, (), {})))
+        (text, _) = (block for block in section.blocks if isinstance(block, Text))
+        assert ("Charts show the first 3 of 4 objectives." in text.paragraphs[0]) == told
+
+
 def test_a_model_without_a_record_is_asked_all_the_same(model: Path, tmp_path: Path) -> None:
     Recommender.load(model).save(tmp_path / "model")
     runs = read_runs([tmp_path / "model"])

@@ -16,7 +16,7 @@ from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other chart
 LABELS = 140  # pixels: the widest label, so that the chart has room on a phone
 LETTERS = 18  # that fit a label; of longer names the middle is left out, as many differ in their ends alone
-WIDE = 45  # letters beyond which a row of a legend is cut off; each name gets a row of its own then
+WIDE = 36  # letters beyond which a row of a legend is cut off; each name gets a row of its own then
 # A pair of long names in a legend takes two lines.
 PAIR = "length(datum.label) > 36 ? split(replace(datum.label, ' and ', ' and\\n'), '\\n') : datum.label"
 TICKS = 8  # epochs with a label

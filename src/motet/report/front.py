@@ -40,6 +40,9 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
     done = [trial for trial in found.trials if trial.state == "done"]
     states = [trial.state for trial in found.trials]
     others = ", ".join(f"{states.count(state)} {state}" for state in ("pruned", "failed", "started") if state in states)
+    drawn = (
+        f" Charts show the first {MOST} of {len(found.objectives)} objectives." if len(found.objectives) > MOST else ""
+    )
     told = f"{len(done)} trials were trained; {len(front)} are on the front" + (f"; {others}" if others else "")
     start = ", ".join(f"{spoken(key)} {number(figure)}" for key, figure in found.reference.items())
     volume = f"The front covers a hypervolume of {number(found.hypervolume)}, counted from {start}."
@@ -47,7 +50,7 @@ def _blocks(name: str, found: Sweep) -> Iterator[Block]:
         "A trial is on the front if no other is at least as good in every objective and better in one; a line joins "
         "those that are so in the two objectives of a chart. Dotted lines show what simple rules reach."
     )
-    yield Text([f"{told}. Metrics are those of validation rows. {rule} {volume}"])
+    yield Text([f"{told}. Metrics are those of validation rows. {rule}{drawn} {volume}"])
     settings = list(dict.fromkeys(key for trial in found.front for key in trial.settings))
     columns = ["trial", *(spoken(key) for key in found.objectives), *settings]
     rows = [
