@@ -22,12 +22,13 @@ def test_a_benchmark_imports(name: str) -> None:
 def test_the_lists_of_a_comparison_have_the_figures_of_the_exact_ranks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["prepare", str(tmp_path), "30", "60"])
+    monkeypatch.setattr("sys.argv", ["prepare", str(tmp_path), "30", "60", "0.25"])
     prepare.main()
 
-    by_rank, by_search, by_list = (part(tmp_path) for part in (motet_side.factors, motet_side.top, motet_side.lists))
+    by_rank, by_search, by_list = (part(tmp_path) for part in (motet_side.every, motet_side.top, motet_side.lists))
 
     assert by_rank["rows"] == by_search["rows"] == by_list["rows"] > 100
+    assert motet_side.factors(tmp_path)["figures"] == by_rank["figures"]
     assert by_search["figures"] == pytest.approx(by_list["figures"])
     for name in ("recall", "precision", "ndcg"):
         assert by_rank["figures"][name] == pytest.approx(by_list["figures"][name])

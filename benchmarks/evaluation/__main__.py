@@ -1,9 +1,10 @@
-"""Evaluation beside other libraries: `python -m benchmarks.evaluation [small] [lists] [factors]`.
+"""Evaluation beside other libraries: `python -m benchmarks.evaluation [small] [lists] [factors] [hits]`.
 
 ranx, RecTools, RecBole and recometrics.
 Every library in a virtual environment of its own (`make bench-evaluation` makes them), every run a process of its own,
 alone on the machine, on 2 threads. `small` compares figures, digit by digit; `lists` times a million held-out rows on
 lists that are there already; `factors` times what starts from vectors: scores of 100,000 items, without what users had.
+`hits` does so again for vectors that find more of what was held out, where fewer users can be given up early.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ITEMS, USERS, TENTH = 100_000, 200_000, 20_000
+PULL = 0.25  # of the held-out items on their user's vector: a tenth of the users have one of five among their first ten
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
 WHERE = os.environ.get("EVALUATION_VENVS", ".venv-{}/bin/python")
 Result = dict[str, Any]
@@ -29,6 +31,7 @@ class Side(NamedTuple):
     part: str
 
 
+OURS = ("factors", "top", "every")
 SMALL = [
     Side(name, part)
     for part, names in (("factors", ("recometrics", "rectools", "recbole")), ("lists", ("rectools", "ranx")))
@@ -49,11 +52,10 @@ def run(side: Side, folder: Path) -> Result:
     return result
 
 
-def inputs(folder: Path, users: int, items: int) -> None:
+def inputs(folder: Path, users: int, items: int, pull: float = PULL) -> None:
     """Draw what all sides read."""
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.evaluation.prepare", str(folder), str(users), str(items)], check=True
-    )
+    sizes = [str(folder), str(users), str(items), str(pull)]
+    subprocess.run([sys.executable, "-m", "benchmarks.evaluation.prepare", *sizes], check=True)
 
 
 def head(*columns: str) -> None:
@@ -65,8 +67,8 @@ def small(folder: Path) -> None:
     """2,000 users among 5,000 items: the largest difference of any figure."""
     inputs(folder, 2_000, 5_000)
     head("library, from", "recall@10", "precision@10", "ndcg@10", "mrr@10", "largest difference")
-    ours = {part: run(Side("motet", part), folder)["figures"] for part in ("factors", "top", "lists")}
-    for side in (Side("motet", "factors"), Side("motet", "top"), *SMALL):
+    ours = {part: run(Side("motet", part), folder)["figures"] for part in (*OURS, "lists")}
+    for side in (*(Side("motet", part) for part in OURS), *SMALL):
         found = ours[side.part] if side.name == "motet" else run(side, folder)["figures"]
         names = ("recall", "precision", "ndcg", "mrr")
         same = ours["lists" if side.part == "lists" else "factors"]
@@ -75,9 +77,9 @@ def small(folder: Path) -> None:
         print(f"| {side.name}, {side.part} | {cells} | {gap:.0e} |", flush=True)
 
 
-def table(folder: Path, sides: list[Side], users: int) -> None:
+def table(folder: Path, sides: list[Side], users: int, pull: float = PULL) -> None:
     """Seconds of each side on the same rows."""
-    inputs(folder, users, ITEMS)
+    inputs(folder, users, ITEMS, pull)
     head("library, from", "held-out rows", "seconds", "rows/s", "times motet's", "peak memory, MB")
     ours = 0.0
     for side in sides:
@@ -96,11 +98,20 @@ def lists(folder: Path) -> None:
 def factors(folder: Path) -> None:
     """A tenth of the rows beside the others, which need minutes for all; then all of them alone."""
     others = [Side(name, "factors") for name in ("rectools", "recbole", "recometrics")]
-    table(folder, [Side("motet", "factors"), Side("motet", "top"), *others], TENTH)
-    table(folder, [Side("motet", "factors"), Side("motet", "whole")], USERS)
+    table(folder, [*(Side("motet", part) for part in OURS), *others], TENTH)
+    table(
+        folder, [*(Side("motet", part) for part in ("factors", "short", "whole")), Side("rectools", "factors")], USERS
+    )
 
 
-PARTS = {"small": small, "lists": lists, "factors": factors}
+def hits(folder: Path) -> None:
+    """Beside RecTools, where more users have a held-out item among their first ten."""
+    for pull in (0.25, 0.4, 0.6, 1.0):
+        print(f"\npull {pull}\n", flush=True)
+        table(folder, [*(Side("motet", part) for part in OURS), Side("rectools", "factors")], TENTH, pull)
+
+
+PARTS = {"small": small, "lists": lists, "factors": factors, "hits": hits}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""motet's side: figures from vectors by ranks and by lists, from lists, and by `evaluate`."""
+"""motet's side: figures from vectors by ranks up to 10, by all ranks and by lists, from lists, and by `evaluate`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,19 @@ def _read(folder: Path, *names: str) -> list[torch.Tensor]:
 
 
 def factors(folder: Path) -> dict[str, Any]:
-    """Exact ranks of all held-out items among what their users had not had, and what metrics make of them."""
+    """Exact ranks up to 10 of held-out items among what their users had not had, and what metrics make of them."""
+    return _ranked(folder, K)
+
+
+def every(folder: Path) -> dict[str, Any]:
+    """The same with the rank of every held-out item."""
+    return _ranked(folder, None)
+
+
+def _ranked(folder: Path, within: int | None) -> dict[str, Any]:
     user, item, test, seen = _read(folder, "user", "item", "test", "seen")
     start = time.perf_counter()
-    found = ranks(dot(user, item), Pairs(*test), candidates=len(item), exclude=Pairs(*seen))
+    found = ranks(dot(user, item), Pairs(*test), candidates=len(item), exclude=Pairs(*seen), within=within)
     metrics = {"recall": Recall(K), "precision": Precision(K), "ndcg": NDCG(K), "mrr": MRR(K)}
     for metric in metrics.values():
         metric.update(found, test[0])
@@ -79,13 +88,22 @@ def _judge(folder: Path, lines: Callable[[torch.Tensor], torch.Tensor]) -> dict[
 
 def whole(folder: Path) -> dict[str, Any]:
     """What a user calls: `evaluate` of a model on an event log, under both protocols, hit rates at five lengths."""
+    return _evaluated(folder, None)
+
+
+def short(folder: Path) -> dict[str, Any]:
+    """The same with metrics at 10 alone."""
+    return _evaluated(folder, [K])
+
+
+def _evaluated(folder: Path, ks: list[int] | None) -> dict[str, Any]:
     test, seen = (pl.DataFrame({"user_id": u, "item_id": i}) for u, i in (np.load(folder / f) for f in FILES))
     log = EventLog.read(pl.concat([seen, test]), Schema())
     train, held_out = log.take(slice(0, len(seen))), log.take(slice(len(seen), None))
     towers = {side: FeatureTower(getattr(log, f"{side}s"), dim=64) for side in ("user", "item")}
     model = Model(**towers, tasks=[Retrieval()])  # type: ignore[arg-type]
     start = time.perf_counter()
-    report = evaluate(model, held_out, train=train, baselines=False)
+    report = evaluate(model, held_out, train=train, ks=ks, baselines=False)
     taken = time.perf_counter() - start
     return {"seconds": taken, "figures": dict(report), "rows": len(held_out), "peak_mb": peak_mb()}
 
@@ -94,4 +112,4 @@ FILES = ("test.npy", "seen.npy")
 
 
 if __name__ == "__main__":
-    command({"factors": factors, "top": top, "lists": lists, "whole": whole})
+    command({"factors": factors, "every": every, "top": top, "lists": lists, "whole": whole, "short": short})

@@ -1,4 +1,4 @@
-"""Writes what all sides read: vectors, held-out pairs, what users had before, lists; `prepare FOLDER USERS ITEMS`."""
+"""Writes what all sides read: vectors, held-out pairs, what users had, lists; `prepare FOLDER USERS ITEMS PULL`."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def best(user: np.ndarray, item: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Draw everything from one seed."""
-    folder, users, items = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, users, items, pull = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     generator = np.random.default_rng(0)
     item = generator.standard_normal((items, DIM), dtype=np.float32)
     test = pairs(users, items, TEST, generator)
     seen = np.setdiff1d(pairs(users, items, SEEN, generator), test, assume_unique=True)
     user = generator.standard_normal((users, DIM), dtype=np.float32)
-    np.add.at(user, test // items, 0.25 * item[test % items])  # so that there are hits
+    np.add.at(user, test // items, np.float32(pull) * item[test % items])  # so that there are hits
     np.save(folder / "user.npy", user)
     np.save(folder / "item.npy", item)
     small = users * items <= 10**8

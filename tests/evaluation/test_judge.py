@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +18,7 @@ from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.evaluation.collect import keys_of
-from motet.metrics import NDCG, RMSE, FactorizedTopK, Metric, Recall
+from motet.metrics import NDCG, RMSE, BothRanks, FactorizedTopK, Metric, Recall, both_ranks
 from motet.metrics.ranks import Ties
 from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, Rows
 from motet.tasks.base import CorpusTask, Task
@@ -291,11 +293,41 @@ def test_popularity_on_movielens(movielens: EventLog) -> None:
     assert report["popularity/unseen/hit_rate@10"] == pytest.approx(0.090, abs=0.006)
 
 
-def test_metric_that_is_no_hit_rate_keeps_its_settings(parts: split.Split) -> None:
+def test_ks_limit_metrics_of_any_length_and_leave_others(parts: split.Split) -> None:
     train, test = parts
-    report = evaluate(build(train, Dot()), test, train=train, ks=(2,))
-    assert {key.rsplit("/", 1)[-1] for key in report} == {"hit_rate@2", "recall@5", "ndcg"}
+    report = evaluate(build(train, Dot(), Rating("rating")), test, train=train, ks=(2, 7))
+    assert {key.rsplit("/", 1)[-1] for key in report} == {
+        "hit_rate@2",
+        "hit_rate@7",
+        "recall@5",
+        "ndcg@7",
+        "rmse",
+        "mae",
+    }
     assert isinstance(Rating("rating").metrics()["rmse"], RMSE)
+
+
+@pytest.mark.parametrize("ties", ["pessimistic", "average"])
+def test_no_rank_beyond_the_longest_list_is_computed(
+    log: EventLog, ties: Ties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in (("ranks", "BLOCK", (8, 1)), ("contenders", "FEWEST", 8)):  # 30 items are many blocks
+        monkeypatch.setattr(import_module(f"motet.metrics.{module}"), name, value)
+    found = []
+
+    def recorded(*args: Any, within: int | None = None, **settings: Any) -> BothRanks:
+        found.append(within)
+        return both_ranks(*args, within=within, **settings)
+
+    monkeypatch.setattr("motet.evaluation.corpus.both_ranks", recorded)
+    train, test = split.random(log, train=300, test=100, seed=0)
+    model = build(train, Retrieval())
+    whole = evaluate(model, test, train=train, ties=ties, baselines=False)
+    short = evaluate(model, test, train=train, ties=ties, baselines=False, ks=(1, 5), slices=["users"])
+    assert found == [None, 10]  # of recall@10
+    shared = {key for key in short if not key.endswith("mrr@5")}
+    assert {key: short[key] for key in shared} == {key: whole[key] for key in shared}
+    assert 0 < short["retrieval/unseen/mrr@5"] <= whole["retrieval/unseen/mrr"]
 
 
 def test_test_users_without_a_positive_are_counted(parts: split.Split) -> None:
@@ -368,13 +400,13 @@ def test_planted_scorers_and_the_tie_rule(parts: split.Split, ties: Ties, rank: 
     told = Told(train)
     told.answers = one.batch().users * len(train.items) + one.batch().items
     constant, perfect = (
-        evaluate(rule, one, train=train, protocols=["all items"], ks=(1, 5), ties=ties)
+        evaluate(rule, one, train=train, protocols=["all items"], ks=(1, 5, ITEMS), ties=ties)
         for rule in (Constant(train), told)
     )
-    assert constant["popularity/all items/mrr"] == pytest.approx(1 / rank)
+    assert constant["popularity/all items/mrr@30"] == pytest.approx(1 / rank)
     assert constant["popularity/all items/hit_rate@5"] == (rank <= 5)
     assert {figure for key, figure in perfect.items() if "all items" in key} == {1.0}
-    assert any("mrr is 1, which is too good to be true" in warning for warning in perfect.warnings)
+    assert any("mrr@30 is 1, which is too good to be true" in warning for warning in perfect.warnings)
 
 
 def test_keys_are_known_before_anything_is_measured() -> None:

@@ -47,6 +47,18 @@ def test_is_what_a_loop_over_users_says(kind: type[PerQuery], lists: list[set[in
     assert collected(kind(k), lists) == pytest.approx(sum(each) / len(each))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_limited_is_a_fresh_metric_of_another_length(kind: type[PerQuery]) -> None:
+    lists = [{1, 4, 9}, {2}, {11}]
+    whole = kind(20)
+    collected(whole, lists)
+    assert collected(whole.limited(3), lists) == collected(kind(3), lists)
+    assert (whole.depth, whole.limited(3).depth) == (20, 3)
+    assert whole.compute() == collected(kind(20), lists)
+    with pytest.raises(ConfigError, match="k=0"):
+        whole.limited(0)
+
+
 @given(places=st.sets(st.integers(1, 12), min_size=1), k=st.integers(1, 12))
 def test_ndcg_is_what_scikit_learn_says(places: set[int], k: int) -> None:
     relevant = [[float(place in places) for place in range(1, 13)]]

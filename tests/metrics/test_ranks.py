@@ -8,7 +8,8 @@ from torch import Tensor
 
 from motet.errors import ConfigError, DataError
 from motet.metrics import Pairs, both_ranks, dot, ranks
-from motet.metrics.ranks import COMPARE, FEW, Scorer
+from motet.metrics.ranks import COMPARE, FEW
+from motet.metrics.scorers import Scorer
 
 
 def table(scores: Tensor) -> Scorer:

@@ -5,6 +5,7 @@ All metrics of a report, on all rows, on slices and on bootstrap samples, are co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,8 @@ from motet.evaluation.corpus import PROTOCOLS, Corpus
 from motet.evaluation.evidence import Evidence, Metrics
 from motet.layers.precision import check_weights
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
-from motet.metrics.ranks import dot
+from motet.metrics.per_query import PerQuery
+from motet.metrics.scorers import dot
 from motet.metrics.topk import FactorizedTopK
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
@@ -36,18 +38,29 @@ def metrics_of(
 
     Args:
         of: The task or baseline.
-        ks: List lengths for hit rates; by default those of the metrics.
+        ks: List lengths for hit rates; the longest limits the metrics that have no length. By default those of the
+            metrics.
         kinds: The kinds of metrics to create.
         part: The part of the task's prediction to judge, such as `buy` for `buy/auc`; by default all parts.
 
     Returns:
         Metrics by name.
     """
-    return {
-        name: FactorizedTopK(ks, tfrs=metric.tfrs) if ks is not None and isinstance(metric, FactorizedTopK) else metric
+    found = {
+        name: metric
         for name, metric in of.metrics().items()
         if isinstance(metric, kinds) and (part is None or name.rpartition("/")[0] == part)
     }
+    return found if ks is None else dict(_of_lists(name, metric, ks) for name, metric in found.items())
+
+
+def _of_lists(name: str, metric: Metric, ks: Sequence[int]) -> tuple[str, Metric]:
+    """The metric of lists of these lengths, and its name: `mrr` is that of the longest, `mrr@k`."""
+    if isinstance(metric, FactorizedTopK):
+        return name, FactorizedTopK(ks, tfrs=metric.tfrs)
+    if isinstance(metric, PerQuery) and math.isinf(metric.k):
+        return f"{name}@{max(ks)}", metric.limited(max(ks))
+    return name, metric
 
 
 def keys_of(task: Task) -> list[str]:

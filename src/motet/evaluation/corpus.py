@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, NamedTuple, Self, get_args
 
 import torch
@@ -15,7 +17,9 @@ from motet.data.history import History
 from motet.data.log import EventLog
 from motet.errors import DataError
 from motet.evaluation.evidence import Evidence, Metrics
-from motet.metrics.ranks import NaNScoreError, Pairs, Scorer, Ties, both_ranks, ranks
+from motet.metrics.base import CorpusMetric, Metric
+from motet.metrics.ranks import Ties, both_ranks
+from motet.metrics.scorers import NaNScoreError, Pairs, Scorer
 
 Protocol = Literal["all items", "unseen"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -118,7 +122,7 @@ class Corpus:
         counted = weights != 0
         query, users, items = queries.of_positive[counted], self.users[counted], self.items[counted]
         try:
-            found = self._ranks(scorer, Pairs(query, items - 1), queries.user)
+            found = self._ranks(scorer, Pairs(query, items - 1), queries.user, _depth(metrics()))
         except NaNScoreError as error:
             rows = int(queries.user[error.query]), error.candidate + 1
             pair = [
@@ -158,15 +162,21 @@ class Corpus:
             f", but never the held-out item itself: {repeated:,} rows repeat an item from training" if repeated else ""
         )
 
-    def _ranks(self, scorer: Scorer, positives: Pairs, users: Tensor) -> dict[Protocol, Tensor]:
+    def _ranks(self, scorer: Scorer, positives: Pairs, users: Tensor, depth: int | None) -> dict[Protocol, Tensor]:
         """The rank of each positive by protocol, with every query scored once for all protocols."""
+        rank = partial(both_ranks, scorer, positives, candidates=self.catalogue, ties=self.ties, within=depth)
         if "unseen" not in self.protocols:
-            return {"all items": ranks(scorer, positives, candidates=self.catalogue, ties=self.ties)}
-        seen = self._seen(users)
-        both = both_ranks(scorer, positives, candidates=self.catalogue, exclude=seen, ties=self.ties)
+            return {"all items": rank(exclude=Pairs(*users.new_zeros(2, 0))).whole}
+        both = rank(exclude=self._seen(users))
         return {"all items": both.whole, "unseen": both.left}
 
     def _seen(self, users: Tensor) -> Pairs:
         """The pairs of a query and an item that its user had in training."""
         queries, items = self.seen.of_users(users)
         return Pairs(queries[items > 0], items[items > 0] - 1)
+
+
+def _depth(metrics: Mapping[str, Metric]) -> int | None:
+    """The largest rank that any of the metrics depends on; None if there is no such bound."""
+    depth = max((each.depth if isinstance(each, CorpusMetric) else math.inf for each in metrics.values()), default=1)
+    return None if math.isinf(depth) else int(depth)

@@ -68,6 +68,8 @@ def evaluate(
         protocols: The candidates that a held-out item is ranked among: `"all items"` is the whole catalogue,
             `"unseen"` the catalogue without the items the user had in training.
         ks: List lengths for hit rates and for served lists; by default those of the task's `FactorizedTopK`, and 10.
+            The longest limits `mrr`, too, as `mrr@k`: no rank beyond it is computed, which is quicker on a large
+            catalogue.
         ties: The rank of equal scores; pessimistic by default, so that a constant scorer comes last.
         baselines: Whether to add the metrics of popularity and the global mean.
         about: How the rows were chosen, for the notes: the `report` of a split.

@@ -14,10 +14,11 @@ from motet.metrics.mrr import MRR
 from motet.metrics.ndcg import NDCG
 from motet.metrics.novelty import novelty, popularity, popularity_lift
 from motet.metrics.precision import Precision
-from motet.metrics.ranks import BothRanks, Pairs, Ties, both_ranks, dot, ranks
+from motet.metrics.ranks import BothRanks, Ties, both_ranks, ranks
 from motet.metrics.recall import Recall
 from motet.metrics.regression import MAE, RMSE
 from motet.metrics.reliability import ReliabilityCurve, reliability_curve
+from motet.metrics.scorers import Pairs, dot
 from motet.metrics.topk import FactorizedTopK, HitRate
 
 __all__ = [

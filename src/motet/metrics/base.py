@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -167,6 +168,15 @@ class PointMetric(Metric, ABC):
 
 class CorpusMetric(Metric, ABC):
     """Reads the rank of each positive among the candidates, as `motet.metrics.ranks` computes it."""
+
+    @property
+    def depth(self) -> float:
+        """The largest rank that the figure depends on: k, if positives behind the first k all count alike.
+
+        An evaluation computes no rank beyond it, see `within` of `motet.metrics.ranks`. Infinity, unless a metric
+        says otherwise.
+        """
+        return math.inf
 
     @abstractmethod
     def update(

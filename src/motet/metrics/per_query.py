@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from typing import Self
 
 import torch
@@ -39,6 +40,28 @@ class PerQuery(Additive, CorpusMetric):
         check_list_length(k)
         self.k = float("inf") if k is None else k
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def depth(self) -> float:
+        """Length of the list; see `CorpusMetric.depth`."""
+        return self.k
+
+    def limited(self, k: int) -> Self:
+        """The metric of lists of another length.
+
+        Args:
+            k: Length of the list.
+
+        Returns:
+            A fresh metric.
+
+        Raises:
+            ConfigError: If k is below 1.
+        """
+        check_list_length(k)
+        fresh = copy(self)
+        fresh.k, fresh.seen = k, []
+        return fresh
 
     @abstractmethod
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

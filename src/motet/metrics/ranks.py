@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,42 +12,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError, did_you_mean
+from motet.metrics.contenders import contenders
+from motet.metrics.scorers import Cells, NaNScoreError, Pairs, Scorer, between, of_queries
 
 Ties = Literal["pessimistic", "optimistic", "average"]
-Scorer = Callable[[Tensor, Tensor], Tensor]
-"""Maps query numbers [q] and candidate numbers [c] to scores [q, c]."""
 
 FEW = 64  # comparisons of fewer queries than this are mostly overhead, so they are batched
 BLOCK = (1024, 1024)  # queries x candidates: 4 MB of scores, which stay in cache while they are counted
 BLOCK_ELSEWHERE = (4096, 8192)  # a GPU prefers a few large kernels
 LEVEL_BITS = 32  # bits of a score level; the query number is above them
 COMPARE = {"pessimistic": (torch.ge,), "optimistic": (torch.gt,), "average": (torch.ge, torch.gt)}
-
-
-class NaNScoreError(DataError):
-    """A score is NaN, which has no rank.
-
-    Args:
-        query: Number of the query.
-        candidate: Number of the candidate.
-
-    Attributes:
-        rule: What the message says after naming the pair.
-    """
-
-    rule = "which has no rank; did the training diverge?"
-
-    def __init__(self, query: int, candidate: int) -> None:
-        super().__init__(f"the score of query {query} and candidate {candidate} is NaN, {self.rule}")
-        self.query = query
-        self.candidate = candidate
-
-
-class Pairs(NamedTuple):
-    """Pairs of a query and a candidate."""
-
-    queries: Int[Tensor, " pairs"]
-    candidates: Int[Tensor, " pairs"]
 
 
 class BothRanks(NamedTuple):
@@ -58,32 +31,6 @@ class BothRanks(NamedTuple):
     left: Float[Tensor, " positives"]
 
 
-def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> Scorer:
-    """Score by dot product; by the maximum over heads if a query has several vectors.
-
-    Args:
-        queries: Query vectors, `[n, width]` or `[n, heads, width]`.
-        candidates: Candidate vectors.
-
-    Returns:
-        A scorer of queries 0..n-1 against candidates 0..m-1. Each call overwrites the scores of the previous one,
-        because allocating memory takes as long as the product.
-    """
-    queries, candidates = queries.detach(), candidates.detach()
-    memory = queries.new_empty(0)
-
-    def score(rows: Tensor, columns: Tensor) -> Tensor:
-        nonlocal memory
-        chosen, others = queries.index_select(0, rows).flatten(0, -2), candidates.index_select(0, columns).T
-        shape = len(chosen), len(columns)
-        if len(memory) < math.prod(shape):
-            memory = queries.new_empty(math.prod(shape))
-        scores = torch.mm(chosen, others, out=memory[: math.prod(shape)].view(shape))
-        return scores if queries.ndim == 2 else scores.unflatten(0, (len(rows), queries.shape[1])).amax(1)
-
-    return score
-
-
 def ranks(
     score: Scorer,
     positives: Pairs,
@@ -91,6 +38,7 @@ def ranks(
     candidates: int,
     exclude: Pairs | None = None,
     ties: Ties = "pessimistic",
+    within: int | None = None,
     block: tuple[int, int] | None = None,
 ) -> Float[Tensor, " positives"]:
     r"""The rank of each positive among all candidates of its query.
@@ -103,6 +51,9 @@ def ranks(
     Each query is scored once, regardless of its number of positives, in blocks that stay in cache. A positive's score
     is taken from its block, never computed separately: with two different roundings it could lose against itself.
 
+    Metrics of the first k need no rank above k. `within=k` gives up a query as soon as k candidates are better than its
+    best positive, often after a few percent of the candidates (see `motet.metrics.contenders`).
+
     Args:
         score: Scores a block; `dot` makes one from vectors.
         positives: The pairs to rank; the positives of a query compete with each other.
@@ -110,13 +61,14 @@ def ranks(
         exclude: Candidates to remove from the ranking of a query. An excluded positive is still ranked among the
             remaining candidates, but does not count for the ranks of other positives.
         ties: The rule above. Pessimistic by default, so that a constant model ranks last, not first.
+        within: The largest rank to tell; larger ones are infinity. By default all ranks.
         block: Number of queries and candidates per block; by default as many as suit the device.
 
     Returns:
         Ranks from 1, float64; halves come from `average`.
 
     Raises:
-        ConfigError: If `ties` is unknown.
+        ConfigError: If `ties` is unknown, or `within` is below 1.
         DataError: If a positive is not a candidate; the message names the pair.
         NaNScoreError: If a score is NaN.
 
@@ -127,7 +79,9 @@ def ranks(
     """
     none = positives.queries.new_zeros(0)
     excluded = Pairs(none, none) if exclude is None else exclude
-    return both_ranks(score, positives, candidates=candidates, exclude=excluded, ties=ties, block=block).left
+    return both_ranks(
+        score, positives, candidates=candidates, exclude=excluded, ties=ties, within=within, block=block
+    ).left
 
 
 @torch.no_grad()
@@ -138,6 +92,7 @@ def both_ranks(
     candidates: int,
     exclude: Pairs,
     ties: Ties = "pessimistic",
+    within: int | None = None,
     block: tuple[int, int] | None = None,
 ) -> BothRanks:
     """Compute `ranks` without and with `exclude` in the time of one call: scores are computed and counted once.
@@ -148,13 +103,14 @@ def both_ranks(
         candidates: Number of candidates.
         exclude: Candidates to remove from the second ranking of a query.
         ties: See `ranks`.
+        within: See `ranks`.
         block: Number of queries and candidates per block; by default as many as suit the device.
 
     Returns:
         Both ranks of each positive.
 
     Raises:
-        ConfigError: If `ties` is unknown.
+        ConfigError: If `ties` is unknown, or `within` is below 1.
         DataError: If a positive is not a candidate; the message names the pair.
         NaNScoreError: If a score is NaN.
 
@@ -171,6 +127,20 @@ def both_ranks(
         number = int(positives.candidates[wrong][0])
         raise DataError(f"positive {number} is not a candidate; candidates are 0 to {candidates - 1}")
     block = block or (BLOCK if positives.queries.device.type == "cpu" else BLOCK_ELSEWHERE)
+    if within is None:
+        return _all_ranks(score, positives, candidates, exclude, ties, block)
+    if within < 1:
+        raise ConfigError(f"within={within}; the first rank is 1")
+    may = contenders(score, positives, candidates=candidates, exclude=exclude, within=within, block=block)
+    chosen = may.nonzero()[:, 0]
+    some = _all_ranks(score, Pairs(*(side[chosen] for side in positives)), candidates, exclude, ties, block)
+    nowhere = torch.full(positives.queries.shape, torch.inf, dtype=torch.float64, device=chosen.device)
+    return BothRanks(*(nowhere.index_copy(0, chosen, found.where(found <= within, torch.inf)) for found in some))
+
+
+def _all_ranks(
+    score: Scorer, positives: Pairs, candidates: int, exclude: Pairs, ties: Ties, block: tuple[int, int]
+) -> BothRanks:
     both = BothRanks(*torch.empty(2, len(positives.queries), dtype=torch.float64, device=positives.queries.device))
     passed = torch.empty(block[0] * min(block[1], candidates), device=positives.queries.device)
     for rows, part in _blocks(positives, exclude, candidates, block, passed):
@@ -180,27 +150,6 @@ def both_ranks(
             counted = part.sweep(score, counted.own, ties)
         both.whole[rows], both.left[rows] = counted.ranks
     return both
-
-
-class _Cells:
-    """Cells of a block of queries, ordered by candidate, so that the cells of a range of candidates are a slice."""
-
-    def __init__(self, pairs: Pairs, edges: list[int]) -> None:
-        self.order = pairs.candidates.argsort(stable=True)
-        self.rows, ordered = pairs.queries[self.order], pairs.candidates[self.order]
-        ends = torch.searchsorted(ordered, torch.tensor(edges, device=ordered.device)).tolist()
-        self.slices = [slice(*pair) for pair in pairwise(ends)]
-        self.columns = ordered % edges[1]  # all ranges but the last are as wide as the first
-
-    def within(self, number: int) -> tuple[Tensor, Tensor]:
-        """Row and column of the cells in one range of candidates."""
-        here = self.slices[number]
-        return self.rows[here], self.columns[here]
-
-    def join(self, parts: list[Tensor]) -> Tensor:
-        """Concatenate the values found in each range, in the original order of the cells."""
-        found = torch.cat(parts)
-        return torch.empty_like(found).index_copy_(0, self.order, found)
 
 
 class _Line(NamedTuple):
@@ -245,7 +194,7 @@ class _Part:
     def sweep(self, score: Scorer, targets: Float[Tensor, " n"], ties: Ties) -> _Counted:
         """Count block by block the scores that reach the targets, and how many of these are excluded."""
         every = Pairs(*(torch.cat(both) for both in zip(self.positives, self.excluded, strict=True)))
-        cells, columns = _Cells(every, self.edges), torch.arange(self.edges[-1], device=self.queries.device)
+        cells, columns = Cells(every, self.edges), torch.arange(self.edges[-1], device=self.queries.device)
         counts = torch.zeros_like(targets, dtype=torch.float64)
         reached = self.passed.new_empty(len(targets))
         lines = self._lines(targets, reached)
@@ -332,13 +281,13 @@ def _blocks(
     edges = [*range(0, candidates, block[1]), candidates]
     order = row.argsort(stable=True)
     row = row[order]
-    excluded = _of_queries(exclude, queries, candidates)
+    excluded = of_queries(exclude, queries, candidates)
     for start in range(0, len(queries), block[0]):
         stop = min(start + block[0], len(queries))
-        here = order[_between(row, start, stop)]
-        left_out = _between(excluded.queries, start, stop)
+        here = order[between(row, start, stop)]
+        left_out = between(excluded.queries, start, stop)
         others = Pairs(excluded.queries[left_out] - start, excluded.candidates[left_out])
-        rows = row[_between(row, start, stop)] - start
+        rows = row[between(row, start, stop)] - start
         sizes = torch.bincount(rows)
         number = torch.arange(len(rows), device=rows.device) - (sizes.cumsum(0) - sizes)[rows]
         by_number = number.argsort(stable=True)
@@ -346,20 +295,3 @@ def _blocks(
         rows, here = rows[by_number], here[by_number]
         mine = Pairs(rows, positives.candidates[here])
         yield here, _Part(queries[start:stop], mine, others, edges, passed, levels)
-
-
-def _of_queries(pairs: Pairs, queries: Int[Tensor, " q"], candidates: int) -> Pairs:
-    """The distinct pairs of the given queries, sorted, with query positions instead of query numbers."""
-    numbers = torch.cat([queries, pairs.queries])
-    places = queries.new_full((int(numbers.max()) + 1 if len(numbers) else 0,), -1)
-    places[queries] = torch.arange(len(queries), device=queries.device)
-    position = places[pairs.queries]
-    cells = position * candidates + pairs.candidates
-    cells = cells[(position >= 0) & (pairs.candidates >= 0) & (pairs.candidates < candidates)]
-    if (cells.diff() <= 0).any():
-        cells = cells.unique()
-    return Pairs(cells // candidates, cells % candidates)
-
-
-def _between(rows: Int[Tensor, " n"], start: int, stop: int) -> slice:
-    return slice(*torch.searchsorted(rows, torch.tensor([start, stop], device=rows.device)).tolist())

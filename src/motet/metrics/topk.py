@@ -46,6 +46,11 @@ class HitRate(RowMean, CorpusMetric):
         super().__init__()
         self.k = k
 
+    @property
+    def depth(self) -> float:
+        """Length of the list; see `CorpusMetric.depth`."""
+        return self.k
+
     def update(
         self,
         ranks: Float[Tensor, " positives"],
@@ -88,6 +93,11 @@ class FactorizedTopK(CorpusMetric):
         self.tfrs = tfrs
         self.ties: Ties = "optimistic" if tfrs else "pessimistic"
         self.hit_rates = [HitRate(k) for k in sorted(set(ks))]
+
+    @property
+    def depth(self) -> float:
+        """Length of the longest list; see `CorpusMetric.depth`."""
+        return self.hit_rates[-1].depth
 
     def update(
         self,

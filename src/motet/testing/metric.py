@@ -60,10 +60,19 @@ def check_metric(build: Callable[[], Metric], *, seed: int = 0, probabilities: b
     if isinstance(build(), CorpusMetric):
         each = torch.arange(size)
         perfect, last = (figures((torch.full((size,), rank, dtype=torch.float64), each)) for rank in (1.0, 1e4))
+        _check_depth(build, (*columns, weights))
     else:
         worst = 1 - second if probabilities else 3 - 2 * second  # wrong values, in reverse order
         perfect, last = (figures((scores, *columns[1:])) for scores in (second, worst))
     assert perfect != last, f"perfect and worst possible predictions both give {perfect}"
+
+
+def _check_depth(build: Callable[[], Metric], columns: tuple[Tensor, ...]) -> None:
+    """Ranks beyond the depth of a metric may be infinite."""
+    metric, (ranks, *others) = build(), columns
+    assert isinstance(metric, CorpusMetric)
+    cut = ranks.where(ranks <= metric.depth, torch.inf)
+    _same(_figures(build, columns), _figures(build, (cut, *others)), "ranks beyond its depth change the figures")
 
 
 def _check_users(build: Callable[[], Metric], columns: tuple[Tensor, ...], users: Tensor) -> None:

@@ -1,0 +1,108 @@
+"""Scorers: functions that score a block of queries against a block of candidates, and pairs of the two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import DataError
+
+Scorer = Callable[[Tensor, Tensor], Tensor]
+"""Maps query numbers [q] and candidate numbers [c] to scores [q, c]."""
+
+
+class NaNScoreError(DataError):
+    """A score is NaN, which has no rank.
+
+    Args:
+        query: Number of the query.
+        candidate: Number of the candidate.
+
+    Attributes:
+        rule: What the message says after naming the pair.
+    """
+
+    rule = "which has no rank; did the training diverge?"
+
+    def __init__(self, query: int, candidate: int) -> None:
+        super().__init__(f"the score of query {query} and candidate {candidate} is NaN, {self.rule}")
+        self.query = query
+        self.candidate = candidate
+
+
+class Pairs(NamedTuple):
+    """Pairs of a query and a candidate."""
+
+    queries: Int[Tensor, " pairs"]
+    candidates: Int[Tensor, " pairs"]
+
+
+def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> Scorer:
+    """Score by dot product; by the maximum over heads if a query has several vectors.
+
+    Args:
+        queries: Query vectors, `[n, width]` or `[n, heads, width]`.
+        candidates: Candidate vectors.
+
+    Returns:
+        A scorer of queries 0..n-1 against candidates 0..m-1. Each call overwrites the scores of the previous one,
+        because allocating memory takes as long as the product.
+    """
+    queries, candidates = queries.detach(), candidates.detach()
+    memory = queries.new_empty(0)
+
+    def score(rows: Tensor, columns: Tensor) -> Tensor:
+        nonlocal memory
+        chosen, others = queries.index_select(0, rows).flatten(0, -2), candidates.index_select(0, columns).T
+        shape = len(chosen), len(columns)
+        if len(memory) < math.prod(shape):
+            memory = queries.new_empty(math.prod(shape))
+        scores = torch.mm(chosen, others, out=memory[: math.prod(shape)].view(shape))
+        return scores if queries.ndim == 2 else scores.unflatten(0, (len(rows), queries.shape[1])).amax(1)
+
+    return score
+
+
+class Cells:
+    """Cells of a block of queries, ordered by candidate, so that the cells of a range of candidates are a slice."""
+
+    def __init__(self, pairs: Pairs, edges: list[int]) -> None:
+        self.order = pairs.candidates.argsort(stable=True)
+        self.rows, ordered = pairs.queries[self.order], pairs.candidates[self.order]
+        ends = torch.searchsorted(ordered, torch.tensor(edges, device=ordered.device)).tolist()
+        self.slices = [slice(*pair) for pair in pairwise(ends)]
+        self.columns = ordered % edges[1]  # all ranges but the last are as wide as the first
+
+    def within(self, number: int) -> tuple[Tensor, Tensor]:
+        """Row and column of the cells in one range of candidates."""
+        here = self.slices[number]
+        return self.rows[here], self.columns[here]
+
+    def join(self, parts: list[Tensor]) -> Tensor:
+        """Concatenate the values found in each range, in the original order of the cells."""
+        found = torch.cat(parts)
+        return torch.empty_like(found).index_copy_(0, self.order, found)
+
+
+def of_queries(pairs: Pairs, queries: Int[Tensor, " q"], candidates: int) -> Pairs:
+    """The distinct pairs of the given queries, sorted, with query positions instead of query numbers."""
+    numbers = torch.cat([queries, pairs.queries])
+    places = queries.new_full((int(numbers.max()) + 1 if len(numbers) else 0,), -1)
+    places[queries] = torch.arange(len(queries), device=queries.device)
+    position = places[pairs.queries]
+    cells = position * candidates + pairs.candidates
+    cells = cells[(position >= 0) & (pairs.candidates >= 0) & (pairs.candidates < candidates)]
+    if (cells.diff() <= 0).any():
+        cells = cells.unique()
+    return Pairs(cells // candidates, cells % candidates)
+
+
+def between(rows: Int[Tensor, " n"], start: int, stop: int) -> slice:
+    """Where ascending rows are at least `start` and below `stop`."""
+    return slice(*torch.searchsorted(rows, torch.tensor([start, stop], device=rows.device)).tolist())

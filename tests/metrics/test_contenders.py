@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from motet.errors import ConfigError
+from motet.metrics import Pairs, both_ranks, dot, ranks
+from motet.metrics.contenders import FREE, contenders
+from motet.metrics.ranks import COMPARE
+from motet.metrics.scorers import NaNScoreError, Scorer
+
+BLOCK = (16, 2)
+
+
+def table(scores: Tensor) -> Scorer:
+    return lambda rows, columns: scores[rows][:, columns]
+
+
+def draw(generator: torch.Generator, size: int, *limits: int) -> Pairs:
+    return Pairs(*(torch.randint(limit, (size,), generator=generator) for limit in limits))
+
+
+def same(score: Scorer, positives: Pairs, exclude: Pairs, within: int, candidates: int, ties: str) -> None:
+    settings = {"candidates": candidates, "exclude": exclude, "ties": ties, "block": BLOCK}
+    whole = both_ranks(score, positives, **settings)  # type: ignore[arg-type]
+    found = both_ranks(score, positives, **settings, within=within)  # type: ignore[arg-type]
+    for every, some in zip(whole, found, strict=True):
+        assert torch.equal(some, every.where(every <= within, torch.inf))
+
+
+@given(
+    seed=st.integers(0, 999),
+    queries=st.integers(1, 90),
+    candidates=st.integers(50, 150),
+    within=st.integers(1, 20),
+    kind=st.sampled_from(["normal", "ties", "heads", "collapsed", "popular", "double"]),
+    ties=st.sampled_from(sorted(COMPARE)),
+    removed=st.integers(0, 900),
+)
+def test_ranks_within_k_are_the_ranks_up_to_k(
+    seed: int, queries: int, candidates: int, within: int, kind: str, ties: str, removed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    heads = (2,) if kind == "heads" else ()
+    user, item = (torch.randn(size, generator=generator) for size in ((queries, *heads, 8), (candidates, 8)))
+    if kind == "ties":
+        user, item = user.round(), item.round()
+    if kind == "collapsed":  # scores that differ by rounding alone
+        user, item = 1 + 1e-7 * user, 3 + 1e-7 * item
+    if kind == "popular":
+        item *= torch.arange(1, candidates + 1)[:, None] / candidates
+    if kind == "double":
+        user, item = user.double(), item.double()
+    positives, exclude = (draw(generator, size, queries, candidates) for size in (3 * queries, removed))
+    same(dot(user, item), positives, exclude, within, candidates, ties)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_any_precision_and_infinite_scores(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.randn(64, 80, generator=generator).to(dtype)
+    scores[::3, ::7], scores[1::3, ::5] = torch.inf, -torch.inf
+    same(table(scores), draw(generator, 200, 64, 80), draw(generator, 100, 64, 80), 5, 80, "average")
+
+
+def test_no_rank_within_k_is_lost_where_the_best_candidates_are_excluded() -> None:
+    scores = torch.arange(100.0).expand(64, -1)
+    each, best = torch.arange(64), torch.arange(60, 100)
+    exclude = Pairs(each.repeat_interleave(40), best.repeat(64))
+    found = ranks(table(scores), Pairs(each, each * 0 + 59), candidates=100, exclude=exclude, within=1, block=BLOCK)
+    assert (found == 1).all()
+
+
+def counting(score: Scorer) -> tuple[Scorer, list[int]]:
+    cells = []
+
+    def counted(rows: Tensor, columns: Tensor) -> Tensor:
+        cells.append(len(rows) * len(columns))
+        return score(rows, columns)
+
+    return counted, cells
+
+
+def test_most_candidates_of_hopeless_queries_are_not_scored() -> None:
+    generator = torch.Generator().manual_seed(2)
+    user, item = (torch.randn(size, 16, generator=generator) for size in (2048, 16384))
+    score, cells = counting(dot(user, item))
+    positives = Pairs(torch.arange(2048), torch.randint(16384, (2048,), generator=generator))
+    found = ranks(score, positives, candidates=16384, within=10, block=(1024, 128))
+    assert torch.equal(found <= 10, ranks(dot(user, item), positives, candidates=16384) <= 10)
+    assert sum(cells) < 0.2 * user.shape[0] * item.shape[0]
+
+
+def test_little_is_lost_on_a_model_that_is_right() -> None:
+    item = torch.nn.functional.normalize(torch.randn(16384, 16, generator=torch.Generator().manual_seed(3)))
+    each = torch.arange(1024)
+    score, cells = counting(dot(item[:1024], item))
+    settings = {"candidates": 16384, "exclude": Pairs(each[:0], each[:0]), "within": 10, "block": (1024, 64)}
+    assert contenders(score, Pairs(each, each), **settings).all()  # type: ignore[arg-type]
+    assert sum(cells) < 1024 * 16384 * (2 * FREE + 0.1)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_nan_is_refused_by_name(sampled: bool) -> None:
+    scores = torch.randn(64, 80, generator=torch.Generator().manual_seed(4))
+    query = 0 if sampled else 5
+    scores[query] = torch.nan
+    each = torch.arange(64)
+    with pytest.raises(NaNScoreError, match=f"the score of query {query} and candidate 0 is NaN"):
+        ranks(table(scores), Pairs(each, each), candidates=80, within=3, block=BLOCK)
+
+
+def test_candidate_of_nan_scores_is_refused_even_if_no_query_is_left() -> None:
+    scores = torch.arange(80.0).expand(64, -1).clone()
+    scores[:, 70] = torch.nan
+    each = torch.arange(64)
+    with pytest.raises(NaNScoreError, match="candidate 70 is NaN"):
+        ranks(table(scores), Pairs(each, each * 0), candidates=80, within=3, block=BLOCK)
+
+
+def test_no_positive_has_no_rank() -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    assert ranks(table(torch.zeros(4, 4)), Pairs(none, none), candidates=4, within=2).shape == (0,)
+
+
+def test_ranks_within_none_are_refused() -> None:
+    each = torch.arange(2)
+    with pytest.raises(ConfigError, match="within=0; the first rank is 1"):
+        ranks(table(torch.zeros(2, 2)), Pairs(each, each), candidates=2, within=0)
