@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,18 @@ def test_folder_of_parquet_files_in_order(tmp_path: Path) -> None:
         assert open_path(path).read(["user"]).collect()["user"].to_list() == ["a", "b"]
 
 
+def test_a_folder_without_what_spark_has_not_finished(tmp_path: Path) -> None:
+    for name in (
+        "part-0.parquet",
+        "_temporary/0/part-0.parquet",
+        "_delta_log/1.checkpoint.parquet",
+        "._part-0.parquet",
+    ):
+        (tmp_path / "_log" / name).parent.mkdir(parents=True, exist_ok=True)
+        FRAME.write_parquet(tmp_path / "_log" / name)
+    assert files_of(tmp_path / "_log") == [tmp_path / "_log" / "part-0.parquet"]
+
+
 def test_what_exists_is_no_pattern(tmp_path: Path) -> None:
     folder = tmp_path / "shop [old]"
     folder.mkdir()
@@ -90,6 +102,13 @@ def test_parquet_columns_without_a_value_take_the_type_of_the_others(tmp_path: P
     assert open_path(tmp_path).read(["n"]).collect()["n"].to_list() == [None, None, 5.0, 6.5]
 
 
+def test_lists_go_together_as_their_values_do(tmp_path: Path) -> None:
+    some: list[Any] = [[["a"]], [[]], pl.Series([["b"]], dtype=pl.List(pl.Categorical)), [None]]
+    for row, values in enumerate(some):
+        pl.DataFrame({"tags": values}).write_parquet(tmp_path / f"{row}.parquet")
+    assert open_path(tmp_path).read(["tags"]).collect()["tags"].to_list() == [["a"], [], ["b"], None]
+
+
 def test_a_log_of_several_files_is_the_log_of_one(tmp_path: Path) -> None:
     schema = Schema(user="user", item="item", signals=("stars",), item_features={"kind": Categorical()})
     for name, rows in (("events-1.csv", slice(0, 2)), ("events-2.csv", slice(2, 3))):
@@ -125,6 +144,9 @@ def test_refuses_files_that_do_not_go_together(tmp_path: Path) -> None:
         pl.DataFrame({"day": values}).write_parquet(tmp_path / f"{name}.parquet")
     with pytest.raises(DataError, match=r"column 'day' holds text in 1.parquet but times in 3.parquet; files that are"):
         open_path(tmp_path / "[0-9].parquet").read(["day"])
+    pl.DataFrame({"day": pl.Series([datetime(2024, 1, 1, tzinfo=UTC)])}).write_parquet(tmp_path / "4.parquet")
+    with pytest.raises(DataError, match=r"holds times in 3.parquet but times in the zone UTC in 4.parquet; files that"):
+        open_path(tmp_path / "[34].parquet").read(["day"])
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:

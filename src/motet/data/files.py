@@ -22,14 +22,15 @@ def files_of(path: Path) -> list[Path]:
     """The files that a path stands for.
 
     Args:
-        path: A file; a folder, for the Parquet files in it; or a pattern, in which `*` stands for any letters, `?` for
-            one, and `**` for any folders.
+        path: A file; a folder, for the Parquet files in it, without those whose name, or that of their folder, begins
+            with `_` or `.`, as Spark's `_temporary`; or a pattern, in which `*` stands for any letters, `?` for one,
+            and `**` for any folders.
 
     Returns:
         The files, sorted by name, so that the same files always give the same rows; none if there is no such file.
     """
     if path.is_dir():
-        return sorted(path.rglob("*.parquet"))
+        return sorted(file for file in path.rglob("*.parquet") if not _is_hidden(file.relative_to(path)))
     if path.is_file() or not _is_pattern(path):
         return [path] if path.is_file() else []
     # What exists is no pattern: the name of a folder may hold a bracket.
@@ -65,6 +66,10 @@ def open_path(path: Path, text: Collection[str] = (), codes: Collection[str] | N
                 f"write it in the pattern, as in '*{first.suffix or '.csv'}'"
             )
     return _join(files, text, codes)
+
+
+def _is_hidden(inside: Path) -> bool:
+    return any(part.startswith(("_", ".")) for part in inside.parts)
 
 
 def _is_pattern(path: Path) -> bool:
@@ -134,15 +139,20 @@ def _unlike(frames: Mapping[Path, pl.LazyFrame], columns: Sequence[str]) -> Iter
 
 
 def _has_values(frame: pl.LazyFrame, name: str) -> bool:
+    if frame.collect_schema()[name] == pl.List(pl.Null):  # nothing but empty lists
+        return False
     return bool(frame.select(pl.col(name).is_not_null().any()).collect().item())
 
 
 def _kind(dtype: Any) -> str:
-    """Types that go together, in a word."""
+    """Types that go together, in words."""
     if dtype in TEXTS:
         return "text"
+    if isinstance(dtype, pl.List):
+        return f"lists of {_kind(dtype.inner)}"
     if dtype in (pl.Date, pl.Datetime):
-        return "times"
+        zone = getattr(dtype, "time_zone", None)
+        return "times" if zone is None else f"times in the zone {zone}"
     return "numbers" if dtype.is_numeric() or dtype == pl.Boolean else str(dtype)
 
 
