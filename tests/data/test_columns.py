@@ -78,6 +78,8 @@ def test_refuses_text_and_points_at_what_made_it_text() -> None:
         match=r"column 'x' of log.csv holds text, such as 'five' in row 2 .*, but .* leave them empty \(null\)",
     ):
         numbers(series("4", None, "five"), WHERE)
+    with pytest.raises(DataError, match=r"holds text, such as 'nan' in row 1 .*, but .* leave them empty \(null\)"):
+        numbers(series("4", "nan"), WHERE)
     with pytest.raises(
         DataError, match=r"holds text, such as '4' in row 1 .* convert the column first.*cast\(pl.Float32\)"
     ):
@@ -165,6 +167,7 @@ def test_multi_valued_text_and_lists() -> None:
     assert check_bag(series("a|b", "", None, "b| c |"), MultiValued()) == [["a", "b"], [], [], ["b", "c"]]
     assert check_bag(series("a, b"), MultiValued(separator=", ")) == [["a", "b"]]
     assert check_bag(series(["a", "b"], [], None, ["b", None]), MultiValued()) == [["a", "b"], [], [], ["b"]]
+    assert check_bag(series(["a", ""], ["b"], dtype=pl.List(pl.Categorical)), MultiValued()) == [["a"], ["b"]]
     assert check_bag(series([1, 2], [2, 2], dtype=pl.Array(pl.Int8, 2)), MultiValued()) == [[1, 2], [2, 2]]
     assert check_bag(series(None, None), MultiValued()) == [[], []]
 

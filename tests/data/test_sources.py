@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -124,6 +125,10 @@ def test_refuses_pandas_columns_of_mixed_type() -> None:
     for values, words in ((["a", float("nan"), 3], "'a' is str, but 3 in row 2"), ([1, 2**70], "objects of type int")):
         with pytest.raises(DataError, match=words):
             open_frame(pd.DataFrame({"item": pd.Series(values, dtype=object)}), "the log").read(["item"])
+    some: list[Any] = [["a", pd.NA, 3], [np.array([1, 2]), "a"], [1j, 2j]]
+    for values, words in zip(some, ("but 3 in row 2", "but 'a' in row 1", "type complex"), strict=True):
+        with pytest.raises(DataError, match=words):
+            open_frame(pd.DataFrame({"item": pd.Series(values)}), "the log").read(["item"])
     twice = pd.DataFrame([[1, 2]], columns=["item", "item"])
     with pytest.raises(DataError, match="the log has two columns of the same name; columns: item, item"):
         open_frame(twice, "the log")

@@ -77,6 +77,17 @@ def test_refuses_damaged_files(tmp_path: Path) -> None:
             Table.open(tmp_path / name, "the log")
 
 
+def test_an_error_of_polars_comes_without_its_hints_at_its_own_arguments(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("a,b\n1,2,3\n")
+    with pytest.raises(DataError, match=r"^log.csv cannot be read: found more fields than defined in 'Schema'$"):
+        Table.open(tmp_path / "log.csv", "the log")
+    (tmp_path / "log.csv").write_text('a,b\n1,"x\n2,y\n')
+    with pytest.raises(
+        DataError, match=r"\(column number 2\) \(invalid csv file[^`]*`[^`]*` is not properly escaped\.\)$"
+    ):
+        Table.open(tmp_path / "log.csv", "the log")
+
+
 def test_a_file_in_which_polars_gets_lost_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def panic(*_: object) -> pl.DataFrame:
         raise pl.exceptions.PanicException("range end out of bounds")

@@ -126,10 +126,12 @@ def _not_numeric(series: pl.Series, where: Place) -> DataError:
     """Name the first value that is not a number: in text that is mostly numbers, the one that made it text."""
     rows = series.is_not_null()
     fix = f"convert the column first, for example with Polars: pl.col({series.name!r}).cast(pl.Float32)"
-    if series.dtype == pl.String and (bad := rows & series.cast(pl.Float64, strict=False).is_null()).any():
-        if bad.sum() < rows.sum():
+    if series.dtype == pl.String:
+        numeric = series.cast(pl.Float64, strict=False).is_finite().fill_null(False)
+        bad = rows & ~numeric
+        if 0 < bad.sum() < rows.sum():
             fix = "correct such values, or leave them empty (null) if they are unknown"
-        rows = bad
+        rows = bad if bad.any() else rows
     row = _first(rows)
     value = series.slice(row, 1).to_list()[0]  # a plain list, where series[row] is a column
     return DataError(
@@ -204,7 +206,7 @@ def _values(series: pl.Series, kind: MultiValued, where: Place) -> pl.Series:
         return series.cast(pl.String).str.split(kind.separator).list.eval(pl.element().str.strip_chars())
     if isinstance(series.dtype, pl.Array):
         series = series.arr.to_list()
-    if series.dtype == pl.List(pl.Null):  # nothing but empty lists
+    if series.dtype in (pl.List(pl.Null), pl.List(pl.Categorical), pl.List(pl.Enum)):  # Null: nothing but empty lists
         return series.cast(pl.List(pl.String))
     if not isinstance(series.dtype, pl.List):
         raise DataError(

@@ -47,7 +47,14 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(f"{name} is empty: not even column names are in it") from error
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         hint = "; save the file in UTF-8" if "utf-8" in str(error).lower() else ""
-        raise DataError(f"{name} cannot be read: {error}{hint}") from error
+        raise DataError(f"{name} cannot be read: {_told(error)}{hint}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What Polars says, without its hints at arguments that no caller can pass."""
+    first, *_ = str(error).split("\n\n")
+    _, _, cause = str(error).partition("Original error: ")
+    return f"{first} ({cause.strip('`')})" if cause else first
 
 
 def open_file(path: Path, text: Collection[str] = (), codes: Collection[str] | None = ()) -> Source:
@@ -175,5 +182,6 @@ def _pandas_column(column: Any, where: Place) -> pl.Series:
         return pl.from_pandas(column.to_frame("column"), nan_to_null=True).to_series()
     except ImportError as error:
         raise DataError(f"{where} is a pandas column, which needs pyarrow to be read: pip install pyarrow") from error
-    except (TypeError, ValueError, OverflowError) as error:
-        raise mixed([None if value != value else value for value in column], where) from error
+    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
+        missing = zip(column, column.isna(), strict=True)
+        raise mixed([None if unknown else value for value, unknown in missing], where) from error
