@@ -67,3 +67,19 @@ def test_a_footer_that_leads_out_of_the_file_is_refused(tmp_path: Path, footer: 
     file.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
     with pytest.raises(ValueError, match=words):
         pages.check(file)
+
+
+def varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+@pytest.mark.parametrize("size", [30_000, -30_000])
+def test_columns_that_share_their_pages_are_refused_before_all_are_read(tmp_path: Path, size: int) -> None:
+    """A file of a megabyte, half pages and half columns over all of them, would take hours."""
+    page = b"\x25\x00\x15\x00\x00"  # neither values nor bytes
+    column = b"\x3c\x56\x00\x16\x00\x16" + varint(2 * size if size > 0 else -2 * size - 1) + b"\x26\x08\x00\x00"
+    columns = 3 if size > 0 else 1
+    footer = b"\x49\x1c\x19" + bytes([columns << 4 | 12]) + columns * column + b"\x00\x00"
+    (tmp_path / "table").write_bytes(b"PAR1" + page * 10_000 + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(ValueError, match="its columns are larger than the file"):
+        pages.check(tmp_path / "table")

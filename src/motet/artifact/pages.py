@@ -35,10 +35,13 @@ def check(file: Path) -> None:
         if content[:4] != b"PAR1" or content[size - 4 :] != b"PAR1" or length > size - 12:
             raise ValueError("it is not Parquet")
         footer = _Reader(content, size - 8 - length).struct()
-        unpacked = 0
+        left, unpacked = size, 0
         columns: dict[int, int] = {}
         for group in footer.get(4, ()):
             for number, chunk in enumerate(group[1]):
+                if not 0 <= chunk[3][7] <= left:  # or pages that many columns share would each be read many times
+                    raise ValueError("its columns are larger than the file")
+                left -= chunk[3][7]
                 values, more = _chunk(content, chunk[3])
                 columns[number] = columns.get(number, 0) + values
                 unpacked += more
