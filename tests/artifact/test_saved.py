@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from motet.artifact import folder
-from motet.artifact.saved import load, save
+from motet.artifact.saved import kept, load, save
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.errors import ArtifactError, ConfigError
@@ -239,6 +239,15 @@ def test_own_classes_are_saved_and_loaded_into_a_built_model(log: EventLog, tmp_
     torch.manual_seed(9)
     again = Recommender.load(tmp_path / "model", model=make_model(make_log(), OwnModel))
     assert torch.equal(again.recommend(2, 5).scores, recommender.recommend(2, 5).scores)
+
+
+def test_weights_that_are_none_are_named_also_for_a_built_model(log: EventLog, tmp_path: Path) -> None:
+    save(tmp_path / "model", make_model(log), log)
+    files = [(name, content) for name, content in kept(tmp_path / "model") if name != "model.safetensors"]
+    folder.write_folder(tmp_path / "model", [*files, ("model.safetensors", b"weights")])
+    for model in (None, make_model(log)):
+        with pytest.raises(ArtifactError, match=r"'model\.safetensors' in '.*model' does not hold what motet writes"):
+            load(tmp_path / "model", model)
 
 
 def test_a_built_model_that_does_not_fit_is_refused(log: EventLog, tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ def load(path: str | Path, model: Model | None = None, *, indexed: bool = True) 
     log = read_log(folder, where, document)
     if model is not None:
         _check_entities(model, log)
-        _load_weights(Mapped(folder / WEIGHTS).tensors, model)
+        with reading(WEIGHTS, where):
+            _load_weights(Mapped(folder / WEIGHTS).tensors, model)
     else:
         model = _rebuilt(folder, where, document, log)
     with reading(VECTORS, where):
