@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -13,6 +16,23 @@ def test_what_is_no_program_is_named_and_nothing_is_printed(capfd: pytest.Captur
         with pytest.raises(ArtifactError, match=r"^'user.onnx' does not run: .*; export again$"):
             run("user.onnx", content, {})
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("operator", "constant"),
+    [("Identity", {"value_string": b"x"}), ("SequenceConstruct", {"value_float": 1.0})],
+    ids=["text", "a list of arrays"],
+)
+def test_outputs_that_hold_no_numbers_are_named(operator: str, constant: dict[str, Any]) -> None:
+    value = onnx.helper.make_node("Constant", [], ["value"], **constant)
+    made = onnx.helper.make_node(operator, ["value"], ["vector"])
+    about = onnx.helper.make_tensor_type_proto(onnx.TensorProto.STRING, [])
+    if operator != "Identity":
+        about = onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, []))
+    graph = onnx.helper.make_graph([value, made], "made", [], [onnx.helper.make_value_info("vector", about)])
+    program = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    with pytest.raises(ArtifactError, match=r"output 'vector' of 'user.onnx' holds no numbers; export again"):
+        run("user.onnx", program.SerializeToString(), {})
 
 
 def test_differences_are_named() -> None:

@@ -80,6 +80,21 @@ def test_other_files_for_serving_are_refused(artifact: Path, tmp_path: Path) -> 
             verify(tmp_path / "a")
 
 
+def test_what_numpy_cannot_read_is_refused_as_any_other_array(artifact: Path, tmp_path: Path) -> None:
+    names = json.loads((artifact / "manifest.json").read_bytes())["files"]
+    files = {name: (artifact / name).read_bytes() for name in names}
+    archive = io.BytesIO()
+    np.savez(archive, np.zeros(3))
+    width = str({"descr": "<f4", "fortran_order": False, "shape": (10**30,)})
+    heads = [b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head for head in (b"{[]: 1}", b"(((", width.encode())]
+    for content in (archive.getvalue(), *heads):
+        write_folder(tmp_path / "a", (files | {"serving/vectors.npy": content}).items())
+        with pytest.raises(
+            ArtifactError, match=r"'serving/vectors\.npy' in '.*' is not what an export of this model writes"
+        ):
+            verify(tmp_path / "a")
+
+
 def test_a_file_that_the_manifest_does_not_list_either_is_missed(artifact: Path, tmp_path: Path) -> None:
     names = json.loads((artifact / "manifest.json").read_bytes())["files"]
     for gone in ("model.json", "model.safetensors", "events.safetensors", "users.parquet", "items.parquet"):

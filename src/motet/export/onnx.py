@@ -95,7 +95,7 @@ def run(file: str, content: bytes, feeds: Mapping[str, npt.NDArray[Any]]) -> dic
         Outputs by name.
 
     Raises:
-        ArtifactError: If it is not a valid program, or takes other inputs.
+        ArtifactError: If it is not a valid program, takes other inputs, or an output holds no numbers.
         ConfigError: If onnxruntime is not installed.
     """
     runtime = imported("onnxruntime", "running ONNX", "onnx")
@@ -113,7 +113,11 @@ def run(file: str, content: bytes, feeds: Mapping[str, npt.NDArray[Any]]) -> dic
     except Exception as error:  # onnxruntime's errors have no common base class; a wrong input is a ValueError
         first = str(error).strip().splitlines()[0][:200]
         raise ArtifactError(f"{file!r} does not run: {first}; export again") from error
-    return dict(zip((each.name for each in session.get_outputs()), found, strict=True))
+    outputs = dict(zip((each.name for each in session.get_outputs()), found, strict=True))
+    for name, values in outputs.items():  # anybody may have written the program
+        if not (isinstance(values, np.ndarray) and values.dtype.kind in "fiub"):
+            raise ArtifactError(f"output {name!r} of {file!r} holds no numbers; export again")
+    return outputs
 
 
 def check_equal(file: str, found: Mapping[str, npt.NDArray[Any]], eager: Iterable[tuple[str, Tensor]]) -> None:
