@@ -74,7 +74,7 @@ def test_parts_that_do_not_are_named(
 def test_what_stands_beside_them_is_checked(parts: dict[str, Tensor], tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="it is an index of kind 'Codes'; kinds: ExactIndex, ApproximateIndex"):
         load(stored(parts, tmp_path / "index", index="Codes"))
-    for name, value in product(("probes", "shortlist"), ("", "0", "-1", "x", "9" * 30)):
+    for name, value in product(("probes", "shortlist"), ("", "0", "-1", "x", "9" * 30, "0" * 18 + "9" * 20)):
         with pytest.raises(ArtifactError, match=f"its {name} is '{value}'"):
             load(stored(parts, tmp_path / "index", **{name: value}))
     del parts["rounded.groups"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,23 @@ def test_a_flipped_bit_anywhere_is_refused(index: Index, tmp_path: Path) -> None
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArtifactError, match="is damaged: "):
         load(file)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "index.safetensors"
+    save(ExactIndex(torch.eye(3)), file)
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        write(path, content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = r"could not write '.*index\.safetensors': No space left on device; an existing file is untouched"
+    with pytest.raises(ArtifactError, match=words):
+        save(ExactIndex(torch.ones(2, 2)), file)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert len(load(file)) == 3
 
 
 def test_refuses(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def check(told: Mapping[str, str], tensors: Mapping[str, Tensor], kinds: tuple[s
         raise ValueError(f"it is an index of kind {told.get('index')!r}; kinds: {', '.join(kinds)}")
     for name in ("probes", "shortlist"):
         value = told.get(name, "1" if told["index"] == "ExactIndex" else "")
-        if not (value.isdecimal() and 0 < int(value[:19]) < 2**40):
+        if not (value.isdecimal() and len(value) < 19 and 0 < int(value) < 2**40):
             raise ValueError(f"its {name} is {value[:40]!r}")
     vectors, removed = _part(tensors, "vectors", 2), _part(tensors, "removed", 1)
     rows, width = vectors.shape

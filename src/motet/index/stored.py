@@ -27,6 +27,7 @@ from motet.index.codes import Codes
 from motet.index.exact import ExactIndex
 from motet.index.rounded import Rounded, suits
 from motet.mapped import Mapped, content, let_go
+from motet.whole_file import whole_file
 
 FORMAT = "1"  # raised when an older motet could no longer read what is written
 CODES = ("cells", "centroids", "cell", "codes")
@@ -42,6 +43,7 @@ def save(index: Index, path: str | Path) -> None:
         path: Of the file.
 
     Raises:
+        ArtifactError: If the file cannot be written.
         ConfigError: If the index is of another class.
 
     Example:
@@ -51,10 +53,15 @@ def save(index: Index, path: str | Path) -> None:
         ...     len(load(f"{folder}/index.safetensors"))
         3
     """
-    target = Path(path)
-    new = target.with_name(f".{target.name}.saving")
-    new.write_bytes(to_bytes(index))
-    new.replace(target)
+    whole = to_bytes(index)
+    try:
+        with whole_file(Path(path)) as unfinished:
+            unfinished.write_bytes(whole)
+    except OSError as error:
+        raise ArtifactError(
+            f"could not write {str(path)!r}: {error.strerror or error}; an existing file is untouched. Free some "
+            "space, or name a file in a writable folder"
+        ) from error
 
 
 def to_bytes(index: Index, *, of: str = "") -> bytes:
