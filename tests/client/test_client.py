@@ -227,6 +227,16 @@ def test_something_else_at_the_address_is_named(ask: Ask, status: int, body: byt
     assert caught.value.code == "not_motet"
 
 
+def test_an_answer_that_cannot_be_unpacked_is_named_and_not_asked_for_again(ask: Ask) -> None:
+    packed = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"not packed"))
+    service = Script(packed)
+    with pytest.raises(
+        ServiceError, match="/motet/readyz answered in a form that this version of motet cannot"
+    ) as caught:
+        ask(service, "ready")
+    assert (caught.value.code, len(service.asked)) == ("not_motet", 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

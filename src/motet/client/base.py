@@ -53,7 +53,7 @@ class ServiceClient(ABC, Generic[Transport]):
         self.url = url
         self.timeout_s = timeout_s
         self.retries = retries
-        self._failures = (ServiceError, httpx.TransportError)
+        self._failures = (ServiceError, httpx.RequestError)
         self._open(transport=transport, **arguments)
 
     @abstractmethod
@@ -63,5 +63,5 @@ class ServiceClient(ABC, Generic[Transport]):
     def _retry(self, call: Call[Any]) -> Retry:
         return Retry(self.retries if call.repeatable else 0)
 
-    def _as_service_error(self, failure: ServiceError | httpx.TransportError) -> ServiceError:
+    def _as_service_error(self, failure: ServiceError | httpx.RequestError) -> ServiceError:
         return failure if isinstance(failure, ServiceError) else lost(failure, self.url)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HERE = "http://127.0.0.1:8000"
+UNREADABLE = (
+    "{} {} in a form that this version of motet cannot read; check the address, and that client and service have the "
+    "same version"
+)
 IDLE_TIMEOUT_S = 5.0  # far below the 75 s of the service: if it ends a connection, no request may be under way on it
 
 
@@ -99,17 +103,16 @@ def read(call: Call[T], response: httpx.Response) -> T:
             return call.read(response.content)
         error = Refusal.model_validate_json(response.content).error
     except ValueError as reason:
-        what = f"{response.request.url} answered {status} in a form that this version of motet cannot read"
-        message = f"{what}; check the address, and that client and service have the same version"
+        message = UNREADABLE.format(response.request.url, f"answered {status}")
         raise ServiceError(message, code="not_motet", status=status, retry_after_s=wait) from reason
     raise ServiceError(error.message, code=error.code, status=status, field=error.field, retry_after_s=wait)
 
 
-def lost(error: httpx.TransportError, url: str) -> ServiceError:
-    """Describe a request that got no response.
+def lost(error: httpx.RequestError, url: str) -> ServiceError:
+    """Describe a request that got no response, or one that httpx cannot unpack.
 
     Args:
-        error: The transport's error.
+        error: The error of httpx.
         url: Of the service.
 
     Returns:
@@ -117,6 +120,8 @@ def lost(error: httpx.TransportError, url: str) -> ServiceError:
     """
     import httpx
 
+    if isinstance(error, httpx.DecodingError):
+        return ServiceError(UNREADABLE.format(error.request.url, "answered"), code="not_motet")
     if isinstance(error, httpx.TimeoutException):
         return ServiceError(f"{url} did not answer in time; allow more with timeout_s=", code="timeout")
     why = str(error) or type(error).__name__

@@ -49,5 +49,5 @@ class Retry:
 def _is_temporary(error: ServiceError) -> bool:
     """A 503 of motet without `Retry-After` is permanent, such as a service without events; that of a proxy is not."""
     if error.status is None:
-        return True
+        return error.code != "not_motet"
     return error.status == 503 and (error.retry_after_s is not None or error.code == "not_motet")
