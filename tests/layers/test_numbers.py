@@ -35,6 +35,14 @@ def test_times_keep_their_distances(dtype: torch.dtype) -> None:
     assert abs(scaled.mean().item()) < 1e-5
 
 
+def test_times_keep_their_mean_in_a_model_of_another_type() -> None:
+    standardise = Standardise()
+    standardise.fit(torch.tensor([1_700_000_001, 1_700_000_003]))
+    for part in (standardise.float(), standardise.double().float(), standardise.bfloat16().float()):
+        assert part(torch.tensor([1_700_000_003])).tolist() == [1.0]
+        assert part.std.dtype == torch.float32
+
+
 def test_unknown_is_the_mean() -> None:
     standardise = Standardise()
     standardise.fit(torch.tensor([1.0, NAN, 5.0]))

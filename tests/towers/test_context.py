@@ -121,6 +121,15 @@ def test_a_request_gives_the_context_among_the_features(log: EventLog, tmp_path:
             fold_in([user], features={"devise": "tv"})
 
 
+def test_a_model_that_was_in_float64_is_saved_and_loaded(log: EventLog, tmp_path: Path) -> None:
+    tower = ContextTower(log.users, context={**CONTEXT, "price": "2 buckets"}, dim=4)
+    model = Model(user=tower, item=FeatureTower(log.items, dim=4), tasks=[Event("click")])
+    model.prepare(log)
+    before = Recommender(model, log).predict(1, [1, 2])["click"]
+    Recommender(model.double().float(), log).save(tmp_path / "model")
+    assert torch.equal(Recommender.load(tmp_path / "model").predict(1, [1, 2])["click"], before)
+
+
 def test_absent_column(log: EventLog) -> None:
     tower = ContextTower(log.items, context=CONTEXT)
     with pytest.raises(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from motet.data.entities import Bag
 from motet.data.log import EventLog
-from motet.data.schema import Numeric, Schema
+from motet.data.schema import Numeric, Schema, Timestamp
 from motet.data.vocab import Vocab
 from motet.towers import FeatureTower
 from motet.towers.encoders import BagEncoder
@@ -37,3 +37,13 @@ def test_a_number_in_buckets_is_not_bound_to_a_line() -> None:
     young, _, old, _ = tower(log.batch()) - tower.ids.weight[log.batch().users]
     rows = tower.features.encoders[0].embedding.embedding.weight  # type: ignore[union-attr]
     torch.testing.assert_close(torch.stack([young, old]), rows[1:])
+
+
+def test_times_stay_exact_in_a_model_of_another_type() -> None:
+    first = 1_700_000_001
+    frame = pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 1, 1], "joined": [first, first + 2, None]})
+    log = EventLog.read(frame, Schema(user_features={"joined": Timestamp()}))
+    tower = FeatureTower(log.users, dim=4, init_scale=1.0)
+    tower.prepare(log)
+    before = tower(log.batch())
+    assert torch.equal(tower.double().float()(log.batch()), before)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float, Real
-from torch import Tensor, nn
+from torch import Tensor
 
 from motet.layers.embedding import Embedding
+from motet.layers.precision import Exact
 
 
-class BucketEmbedding(nn.Module):
+class BucketEmbedding(Exact):
     r"""Embeds a number by its bucket between quantiles of the training values; row 0 is for unknown numbers.
 
     $$ e(x) = W_{1 + |\{ b : q_b < x \}|} $$
@@ -31,6 +32,7 @@ class BucketEmbedding(nn.Module):
 
     bounds: Tensor
     final: Tensor
+    exact = ("bounds",)
 
     def __init__(self, dim: int, buckets: int, *, init_scale: float = 0.05) -> None:
         super().__init__()

@@ -7,9 +7,10 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from motet.layers.embedding import uniform
+from motet.layers.precision import Exact
 
 
-class Standardise(nn.Module):
+class Standardise(Exact):
     r"""Scales numbers to mean 0 and standard deviation 1 over the fitted values; unknown values become 0.
 
     $$ z = (x - \mu) / \sigma $$
@@ -26,6 +27,7 @@ class Standardise(nn.Module):
     mean: Tensor
     std: Tensor
     final: Tensor
+    exact = ("mean",)
 
     def __init__(self) -> None:
         super().__init__()

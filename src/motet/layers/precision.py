@@ -1,8 +1,9 @@
-"""Precision: the type in which matrix products are computed, and the float32 around them."""
+"""Precision: the type in which matrix products are computed, the float32 around them, and the float64 of times."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Literal, Self, get_args
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,27 @@ from motet.errors import ConfigError, did_you_mean
 
 Precision = Literal["float32", "bfloat16"]
 PIECE = 1 << 14  # rows of a rounded product at a time: its memory is reused, where a large one would be fetched anew
+
+
+class Exact(nn.Module):
+    """A module with buffers that stay in float64 when its model is given another type.
+
+    `model.float()` after `model.double()` would otherwise round times to float32, by up to a minute.
+
+    Attributes:
+        exact: Names of these buffers.
+    """
+
+    exact: tuple[str, ...]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        before = {name: self.get_buffer(name) for name in self.exact}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in before.items():
+            moved = self.get_buffer(name)
+            if moved.dtype != buffer.dtype:
+                setattr(self, name, buffer.to(moved.device))
+        return self
 
 
 def check_weights(model: nn.Module) -> None:

@@ -17,6 +17,7 @@ from motet.data.schema import Categorical, Feature, Numeric, Timestamp
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, DataError, did_you_mean
 from motet.layers import BucketEmbedding, Combine, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.layers.precision import Exact
 from motet.towers.encoders import Features, chosen
 from motet.towers.featured import FeaturedTower
 
@@ -65,7 +66,7 @@ def context_columns(log: EventLog, names: Iterable[str] | None = None) -> dict[s
     return kinds
 
 
-class ContextTower(FeaturedTower):
+class ContextTower(Exact, FeaturedTower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
     Rows of equal ids may have different vectors, so every row of a batch is embedded separately. A request can give the
@@ -101,6 +102,7 @@ class ContextTower(FeaturedTower):
 
     ids: Embedding
     usual: Tensor
+    exact = ("usual",)
     remembers = True
 
     @made_by(context="context_columns(log), or of some columns context_columns(log, ['device'])")

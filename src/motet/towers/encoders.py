@@ -19,6 +19,7 @@ from motet.data.schema import Numeric, Timestamp
 from motet.data.visitors import Visitors
 from motet.errors import ConfigError, check_types, did_you_mean
 from motet.layers import BagEmbedding, BucketEmbedding, Embedding, NumberEmbedding, TimestampEmbedding
+from motet.layers.precision import Exact
 from motet.towers.twin import twin, with_column
 
 
@@ -93,7 +94,7 @@ class BagEncoder(Encoder):
         return out
 
 
-class NumberEncoder(Encoder):
+class NumberEncoder(Exact, Encoder):
     """A numeric feature, or a timestamp.
 
     Args:
@@ -106,6 +107,7 @@ class NumberEncoder(Encoder):
     def __init__(self, column: Numbers, embedding: NumberEmbedding | BucketEmbedding | TimestampEmbedding) -> None:
         super().__init__()
         self.register_buffer("values", column.values, persistent=False)
+        self.exact = ("values",) if column.values.dtype == torch.float64 else ()
         self.embedding = embedding
         embedding.fit(column.values, final=False)
 
