@@ -55,6 +55,15 @@ def test_starts_from_the_odds_of_its_rows_and_only_once() -> None:
     assert task.bias.exp().item() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("weight", [1.0, 4.0, 0.25])
+def test_starts_from_the_mean_of_probabilities_too(weight: float) -> None:
+    log = log_of([0.2, 0.4, 0.3, 0.3] * 100)
+    model = model_of(log, Event("bought", hidden=(), positive_weight=weight))
+    model.user.ids.weight.data.zero_()  # type: ignore[union-attr]
+    model.item.ids.weight.data.zero_()  # type: ignore[union-attr]
+    torch.testing.assert_close(model.score(log.batch())["bought"], torch.full((400,), 0.3), atol=5e-3, rtol=0)
+
+
 def test_missing_labels_change_neither_loss_nor_gradient_of_the_others() -> None:
     log = log_of([1.0, None, 0.25, 0.0, None, 1.0])
     model, batch = model_of(log, Event("bought", hidden=(8,), product=True, biases=True, focal=2.0)), log.batch()

@@ -104,9 +104,10 @@ class Event(PairTask):
         labels = batch[self.column]
         check_outcomes(self.name, self.column, known, batch)
         if not self.prepared:
-            weights = self.row_weights(batch)[known] * (1 + (self.positive_weight - 1) * labels[known])
+            # A probability y stands for a positive of weight w y and a negative of weight 1 - y.
+            both = 1 + (self.positive_weight - 1) * labels[known]
             with torch.no_grad():
-                self.bias.copy_(log_odds(labels[known], weights))
+                self.bias.copy_(log_odds(1 - (1 - labels[known]) / both, self.row_weights(batch)[known] * both))
         self.prepared.fill_(True)
         self.platt.reset()
 
