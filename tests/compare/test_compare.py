@@ -116,6 +116,10 @@ def test_lists_are_those_of_the_product(project: Project, tmp_path: Path) -> Non
     assert changes["stars only"]["recommend.retrieve"] is None
     retriever = {"kind": "Touched", "where": "stars < 3", "by": "retrieval"}
     assert changes["retrieval only"]["recommend.retrieve"] == [[retriever], ["retrieval"]]
+    against = asked.changed({"recommend.by": {"stars": -2.0, "retrieval": 1.0}})
+    changes = {each.name: each.changes for each in contenders(against, against.model(against.log()))}
+    assert changes["stars only"]["recommend.by"] == {"stars": -2.0}, "what moves items down does so alone too"
+    assert changes["retrieval only"]["recommend.by"] is None
     found = compare(asked, folder=tmp_path, **{**FAST, "seeds": 1})
     rows = asked.divide(asked.log())
     model = asked.model(rows.train)

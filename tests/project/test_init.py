@@ -13,7 +13,7 @@ from motet.errors import ConfigError
 from motet.project import Project, check
 from motet.project.init import init
 
-from .conftest import long
+from .conftest import long, wide
 
 
 def declared(folder: Path, events: str, *, explain: bool = False, **options: str) -> dict[str, Any]:
@@ -121,6 +121,8 @@ def test_kinds_of_features(tmp_path: Path) -> None:
         "serial_id": list(range(40)),
         "new": [True, False] * 20,
         "since": [f"2024-01-{1 + row % 28:02}" for row in range(40)],
+        "until": [f"2024-02-{1 + row % 28:02} 10:00" for row in range(40)],
+        "sold": [f"2024-03-{1 + row % 31:02}" for row in range(39)] + ["2024-03-99"],
         "vector": [[0.5, row * 1.0] for row in range(40)],
         "parts": [[1, row] for row in range(40)],
         "same": ["x"] * 40,
@@ -140,6 +142,8 @@ def test_kinds_of_features(tmp_path: Path) -> None:
         "shop_id": "Categorical",
         "new": "Categorical",
         "since": "Timestamp",
+        "until": "Timestamp",
+        "sold": "Categorical",
         "parts": "MultiValued",
     }
     text = (tmp_path / "motet.toml").read_text()
@@ -195,6 +199,39 @@ def test_a_time_is_known_by_the_end_of_its_name(tmp_path: Path) -> None:
         assert declared(tmp_path, "log.parquet")["schema"].get("time") == name
     frame.select(pl.exclude("time"), format=pl.int_range(pl.len()) + 10**9).write_parquet(tmp_path / "log.parquet")
     assert "time" not in declared(tmp_path, "log.parquet")["schema"]
+
+
+def test_the_unit_of_a_time_may_end_its_name(tmp_path: Path) -> None:
+    for name, factor, told in (
+        ("ts_ms", 1000, "not used: ts_ms (times in milliseconds, or not in ISO 8601"),
+        ("order_time_utc", 1, "guessed: by its name"),
+    ):
+        long().with_columns(pl.col("time") * factor).rename({"time": name}).write_parquet(tmp_path / "log.parquet")
+        assert declared(tmp_path, "log.parquet")["schema"].get("time") == (name if factor == 1 else None)
+        assert told in (tmp_path / "motet.toml").read_text()
+
+
+def test_some_rows_meet_the_condition_on_a_quantity(tmp_path: Path) -> None:
+    near = 1_000.0 + 0.01 * pl.int_range(pl.len())
+    long().with_columns(amount=near).write_parquet(tmp_path / "log.parquet")
+    declared(tmp_path, "log.parquet")
+    text = (tmp_path / "motet.toml").read_text().replace("\n# ", " ")
+    assert "'amount >= 1001'" in text
+
+
+def test_what_speaks_against_an_item_moves_it_down(tmp_path: Path) -> None:
+    """A task's probability raises an item in the lists unless its weight there is negative."""
+    row = pl.int_range(pl.len())
+    wide().with_columns(refunded=(row % 7 == 0).cast(pl.Int64)).write_parquet(tmp_path / "log.parquet")
+    tables = declared(tmp_path, "log.parquet")
+    assert [task["label"] for task in tables["tasks"] if task["kind"] == "Event"] == ["refunded"]
+    assert tables["recommend"] == {
+        "by": {"find_clicked": 10, "find_bought": 10, "funnel": 1, "refunded": -1, "stars": 1}
+    }
+    assert "# guessed: refunded speaks against an item" in (tmp_path / "motet.toml").read_text()
+    long().with_columns(skipped=row % 2).write_parquet(tmp_path / "log.parquet")
+    assert declared(tmp_path, "log.parquet", explain=True)["recommend"]["by"]["skipped"] == -1
+    assert "\n# seen = \"event == 'purchase'\"\n" in (tmp_path / "motet.toml").read_text()
 
 
 def test_of_two_columns_of_times_the_name_decides(tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def _alone(project: Project, model: Model, task: str) -> dict[str, Any]:
     weights = {f"weights.{name}": 0.0 for name in model.tasks if name != task}
     alone = {"balancer": None, "preference": None, **_watching(project, model, task)}
     if project.document.recommend:
-        alone |= {"recommend.by": None, "recommend.retrieve": _sources(project, model, task)}
+        own = project.document.recommend.get("by", {}).get(task, 1.0)
+        by = {task: own} if own < 0 else None  # what moves items down does so alone too
+        alone |= {"recommend.by": by, "recommend.retrieve": _sources(project, model, task)}
     return {**weights, **alone}
 
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from motet.data.columns import timestamps
 from motet.data.grammar import column_name
-from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, Numeric
 from motet.data.table import Table
-from motet.errors import ConfigError, DataError, did_you_mean
+from motet.errors import ConfigError, did_you_mean
 from motet.project.days import as_days
-from motet.project.profile import Profile
+from motet.project.profile import Profile, readable
 
 USERS = (
     *("user", "customer", "member", "visitor", "account", "client", "buyer", "person", "reader", "viewer"),
@@ -27,7 +25,8 @@ ITEMS = (
     *("ad", "title"),
 )
 TIMES = ("timestamp", "time", "ts", "datetime", "date", "eventtime", "createdat", "unixtime", "when", "day")
-ENDINGS = {"at", "time", "timestamp", "ts", "date", "datetime"}  # played_at, orderTime
+ENDINGS = {"at", "time", "timestamp", "ts", "date", "datetime", "epoch"}  # played_at, orderTime
+UNITS = {"ms", "millis", "milliseconds", "us", "micros", "s", "sec", "seconds", "utc", "gmt"}  # that follow it: ts_ms
 LONG_AGO = 1e8  # seconds since 1970: a smaller number, such as a watch_time, is a duration
 EVENTS = ("event", "eventtype", "eventname", "action", "behavior", "behaviour", "interaction", "activity", "type")
 CODED = ("eventtype", "eventcode", "behaviortype", "behaviourtype", "actiontype", "interactiontype")
@@ -204,7 +203,7 @@ def _local(found: Guess) -> None:
     for column in found.free:
         if column.dtype != pl.String or not column.known:
             continue
-        if column.sample.str.contains(DATE).all() and not _readable(column):
+        if column.sample.str.contains(DATE).all() and not readable(column.sample):
             found.left[column.name] = "dates, but not in ISO 8601: write them like 2024-03-31 or 2024-03-31 14:05"
         elif column.sample.str.contains(COMMA).all():
             found.left[column.name] = "numbers with a decimal comma, it seems: write them like 3.5"
@@ -215,18 +214,23 @@ def _times(found: Guess) -> None:
     called = [each.name for each in named]
     typed = [each for each in found.free if each.dtype in (pl.Date, pl.Datetime)]
     typed.sort(key=lambda each: each.name not in called)  # event_time before signup_date
-    ending = [each for each in found.free if {*_words(each.name)[-1:]} & ENDINGS]
+    ending = [each for each in found.free if _ending(each.name) in ENDINGS]
     for column in (*typed, *named, *(each for each in ending if _since_long_ago(each))):
         if column.known < column.rows:
             found.left[column.name] = "times, but empty in some rows: a log needs the time of every event"
         elif _is_time(column):
-            if not _readable(column):
+            if not readable(column.sample):
                 found.left[column.name] = (
                     "times in milliseconds, or not in ISO 8601: a log needs seconds since 1970 or dates"
                 )
             else:
                 found.take("time", column.name, "by its type" if column in typed else "by its name" + _days(column))
                 return
+
+
+def _ending(name: str) -> str:
+    """The last word of a name that is no unit."""
+    return next((word for word in reversed(_words(name)) if word not in UNITS), "")
 
 
 def _since_long_ago(column: Profile) -> bool:
@@ -242,15 +246,6 @@ def _is_time(column: Profile) -> bool:
     if column.dtype == pl.String:
         return column.sample.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).is_not_null().all()
     return column.dtype in (pl.Date, pl.Datetime) or (column.dtype.is_numeric() and column.finite)
-
-
-def _readable(column: Profile) -> bool:
-    """Whether a log takes these times: not 03/04/2024, for instance, nor the number 20240403."""
-    try:
-        timestamps(column.sample, Place(column.name, "the log"))
-    except DataError:
-        return False
-    return True
 
 
 def _events(found: Guess) -> None:
@@ -310,12 +305,20 @@ def _use(column: Profile) -> str:
     measured = column.dtype.is_float() or not QUANTITIES.isdisjoint(_words(column.name))
     if not (column.number and column.sayable and measured):
         return "not a signal, and not constant for each user or item"
-    middle = float(f"{float(column.sample.cast(pl.Float64).median()):.2g}")  # type: ignore[arg-type]
     return (
         "a quantity. To learn from it, add it to signals; then the positives of a task may be "
-        f"'{column_name(column.name)} >= {middle:g}', or a Rating predicts it, if it has a long tail as a column of "
-        "its logarithm"
+        f"'{column_name(column.name)} >= {_middle(column.sample)}', or a Rating predicts it, if it has a long tail as "
+        "a column of its logarithm"
     )
+
+
+def _middle(quantities: pl.Series) -> str:
+    """The median in as few digits as still divide the quantities."""
+    values = quantities.cast(pl.Float64)
+    median = float(values.median())  # type: ignore[arg-type]
+    rounded = (float(f"{median:.{digits}g}") for digits in range(2, 17))
+    parting = (each for each in rounded if 0.25 <= (values >= each).sum() / len(values) <= 0.75)
+    return f"{next(parting, median):.15g}"
 
 
 def _like_context(column: Profile) -> bool:

@@ -7,14 +7,34 @@ from typing import Any
 
 import polars as pl
 
+from motet.data.columns import timestamps
+from motet.data.place import Place
 from motet.data.schema import Categorical, Feature, MultiValued, Numeric, Text, Timestamp
 from motet.data.table import Table
+from motet.errors import DataError
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
 SEPARATORS = ("|", ";")
 CODES = 10  # integers with at most this many values count as codes
 SHOWN = 20  # most values of a signal or of a kind of event
+ISO = r"^\d{4}-\d{2}-\d{2}"
 LOOKED_AT = 1_000  # values of a text column that are inspected
+
+
+def readable(times: pl.Series) -> bool:
+    """Whether a log takes these times.
+
+    Args:
+        times: Not 03/04/2024, for instance, nor the number 20240403.
+
+    Returns:
+        Whether `Timestamp` reads all of them.
+    """
+    try:
+        timestamps(times, Place(times.name, "the log"))
+    except DataError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,7 @@ class Profile:
         sample: Some of the values that are not null.
         values: All distinct values if they are few, else none.
         finite: Whether no number is NaN or infinite.
+        dates: Whether it is text, and all of it dates in ISO 8601.
     """
 
     name: str
@@ -38,6 +59,7 @@ class Profile:
     sample: pl.Series
     values: tuple[object, ...] = ()
     finite: bool = True
+    dates: bool = False
 
     @classmethod
     def of(cls, table: Table, name: str) -> Profile:
@@ -56,7 +78,9 @@ class Profile:
         distinct = len(known) if nested else known.n_unique()
         values = tuple(known.unique().sort().to_list()) if distinct <= SHOWN and not nested else ()
         finite = not series.dtype.is_float() or bool(known.is_finite().all())
-        return cls(name, len(series), len(known), distinct, known.head(LOOKED_AT), values, finite)
+        sample = known.head(LOOKED_AT)
+        dates = series.dtype == pl.String and sample.str.contains(ISO).all() and readable(known)
+        return cls(name, len(series), len(known), distinct, sample, values, finite, dates)
 
     @property
     def dtype(self) -> Any:
@@ -106,6 +130,8 @@ class Profile:
         """
         if self.constant:
             return None, "the same in every row"
+        if self.dates:
+            return Timestamp(), "dates"
         if self.text:
             return self._kind_of_text()
         if self.dtype in (pl.Date, pl.Datetime):

@@ -39,8 +39,8 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
         data: Paths as they go into the file.
 
     Returns:
-        The tables; with `recommend` if there are several kinds of events, so that items which a user only viewed may
-        be recommended again.
+        The tables; with `recommend` if a task predicts what speaks against an item, which is to move it down, and with
+        `offered` if there are several kinds of events, so that items which a user only viewed may be recommended again.
     """
     schema: Tables = {role: found.roles[role] for role in ("user", "item", "time", "event") if role in found.roles}
     schema["signals"] = list(found.signals)
@@ -51,16 +51,18 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
     context = {"kind": "ContextTower", "context": list(found.features["context"])} if found.features["context"] else {}
     tasks = _distinct(list(_tasks(found, events)))
     rated = any(task["kind"] == "Rating" for task in tasks)
+    weights = {task["name"]: 10 for task in tasks if rated and task["kind"] == "Retrieval"}
     return {
         "data": dict(data),
         "schema": schema,
         "split": _split(found, events),
         "towers": {"user": {**tower, **context}, "item": dict(tower)},
         "tasks": tasks,
-        "weights": {task["name"]: 10 for task in tasks if rated and task["kind"] == "Retrieval"},
+        "weights": weights,
         "balancer": {"kind": "Fixed"},
         "training": {"epochs": 10, "batch_size": 4096, "optimizer": {"kind": "Adam", "lr": 0.01}, "seed": 0},
-        **_recommend(found, tasks),
+        **_recommend(tasks, weights),
+        **_offered(found, tasks),
     }
 
 
@@ -133,7 +135,17 @@ def _of_events(event: str, events: Table) -> Iterator[Tables]:
         yield task
 
 
-def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
+def _recommend(tasks: list[Tables], weights: Mapping[str, int]) -> Tables:
+    """The weights of the losses, negative for the probability of what speaks against an item."""
+    by: dict[str, int] = {}
+    for task in tasks:
+        name = task.get("name", task.get("label"))
+        against = task["kind"] == "Event" and UNWANTED.search(name.lower())
+        by[name] = -1 if against else weights.get(name, 1)
+    return {"recommend": {"by": by}} if min(by.values(), default=1) < 0 else {}
+
+
+def _offered(found: Guess, tasks: list[Tables]) -> Tables:
     """Items with the strongest kind of event are left out; items with weaker ones come first."""
     kinds = [task for task in tasks if task["kind"] == "Retrieval" and "event" in found.roles]
     if len(kinds) < 2:
@@ -141,7 +153,7 @@ def _recommend(found: Guess, tasks: list[Tables]) -> Tables:
     strongest = next((task for task in kinds if STRONG.search(task["positives"].lower())), kinds[-1])
     touched = " or ".join(task["positives"] for task in kinds if task is not strongest)
     first = {"kind": "Touched", "where": touched, "by": strongest["name"]}
-    return {"recommend": {"seen": strongest["positives"], "retrieve": [first, strongest["name"]]}}
+    return {"offered": {"seen": strongest["positives"], "retrieve": [first, strongest["name"]]}}
 
 
 def _of_signals(signals: list[Profile], against: list[str], events: Table) -> Iterator[Tables]:

@@ -71,23 +71,26 @@ def write(tables: Tables, found: Guess, *, explain: bool = False) -> str:
     _say(document, f"Optional: [[mix]]. {_about('mix')}")
     for name in ("pairs", "lists"):
         _say(document, f"Optional: [{name}]. {_about(name)}")
-    _offer(document, "recommend", tables.get("recommend", {}), Recommender, explain=explain)
+    _recommend(document, tables.get("recommend", {}), tables.get("offered", {}), explain=explain)
     return tomlkit.dumps(document).strip() + "\n"
 
 
-def _offer(document: TOMLDocument, name: str, given: Tables, target: Callable[..., Any], *, explain: bool) -> None:
-    """A table that is commented out."""
-    _say(
-        document,
-        f"Optional: [{name}]. {_about(name)}"
-        + (" For example, with the first # of each line removed:" if given else ""),
-    )
-    if not given and not explain:
-        return
-    table = tomlkit.table()
-    _settings(table, given, target, explain=explain)
-    for line in tomlkit.dumps({name: table}).strip().splitlines():
-        document.add(tomlkit.comment(line))
+def _recommend(document: TOMLDocument, given: Tables, offered: Tables, *, explain: bool) -> None:
+    """The table of what users get, and settings of it that are commented out."""
+    about, example = _about("recommend"), "For example, with the first # of each line removed:"
+    if given:
+        own = _table(given, Recommender, about, explain=explain)
+        down = " and ".join(name for name, weight in given["by"].items() if weight < 0)
+        own["by"].comment(f"guessed: {down} speaks against an item, and a negative weight moves it down")
+        document.add("recommend", own)
+        _say(document, example if offered else "")
+    else:
+        _say(document, f"Optional: [recommend]. {about} {example if offered else ''}")
+    if offered or (explain and not given):
+        table = tomlkit.table()
+        _settings(table, offered, Recommender, explain=explain and not given)
+        for line in tomlkit.dumps({"recommend": table}).strip().splitlines()[bool(given) :]:
+            document.add(tomlkit.comment(line))
 
 
 def _kinds(name: str) -> str:
