@@ -139,7 +139,7 @@ def _recommend(tasks: list[Tables], weights: Mapping[str, int]) -> Tables:
     """The weights of the losses, negative for the probability of what speaks against an item."""
     by: dict[str, int] = {}
     for task in tasks:
-        name = task.get("name", task.get("label"))
+        name = task["name"] if "name" in task else task["label"]
         against = task["kind"] == "Event" and UNWANTED.search(name.lower())
         by[name] = -1 if against else weights.get(name, 1)
     return {"recommend": {"by": by}} if min(by.values(), default=1) < 0 else {}
