@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from benchmarks.measure import median_seconds
 
-from motet.metrics import Pairs, both_ranks, dot, ranks
+from motet.metrics import Dot, Pairs, both_ranks, ranks
 from motet.metrics.ranks import BLOCK
 
 SEEN = 80_000  # pairs that `unseen` leaves out
@@ -69,5 +69,5 @@ if __name__ == "__main__":
         )
         floor = median_seconds(lambda: bare(user, item), repeats=7)  # noqa: B023
         for name, call in calls.items():
-            ours = median_seconds(lambda: call(dot(user, item), positives, **arguments), repeats=7)  # noqa: B023
+            ours = median_seconds(lambda: call(Dot(user, item), positives, **arguments), repeats=7)  # noqa: B023
             print(f"| {name} | {ours * 1e3:.1f} | {floor * 1e3:.1f} | {floor / ours:.2f} |", flush=True)

@@ -19,7 +19,7 @@ from motet.data.history import History
 from motet.evaluation import served
 from motet.evaluation.demand import Demand
 from motet.index import ExactIndex
-from motet.metrics import MRR, NDCG, Pairs, Precision, Recall, dot, ranks
+from motet.metrics import MRR, NDCG, Dot, Pairs, Precision, Recall, ranks
 from motet.tasks import Retrieval
 
 K = 10
@@ -42,7 +42,7 @@ def every(folder: Path) -> dict[str, Any]:
 def _ranked(folder: Path, within: int | None) -> dict[str, Any]:
     user, item, test, seen = _read(folder, "user", "item", "test", "seen")
     start = time.perf_counter()
-    found = ranks(dot(user, item), Pairs(*test), candidates=len(item), exclude=Pairs(*seen), within=within)
+    found = ranks(Dot(user, item), Pairs(*test), candidates=len(item), exclude=Pairs(*seen), within=within)
     metrics = {"recall": Recall(K), "precision": Precision(K), "ndcg": NDCG(K), "mrr": MRR(K)}
     for metric in metrics.values():
         metric.update(found, test[0])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from motet.errors import ConfigError
-from motet.metrics import Pairs, both_ranks, dot, ranks
+from motet.metrics import Dot, Pairs, both_ranks, ranks
 from motet.metrics.contenders import FREE, contenders
 from motet.metrics.ranks import COMPARE
 from motet.metrics.scorers import NaNScoreError, Scorer
@@ -55,7 +55,7 @@ def test_ranks_within_k_are_the_ranks_up_to_k(
     if kind == "double":
         user, item = user.double(), item.double()
     positives, exclude = (draw(generator, size, queries, candidates) for size in (3 * queries, removed))
-    same(dot(user, item), positives, exclude, within, candidates, ties)
+    same(Dot(user, item), positives, exclude, within, candidates, ties)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
@@ -87,17 +87,17 @@ def counting(score: Scorer) -> tuple[Scorer, list[int]]:
 def test_most_candidates_of_hopeless_queries_are_not_scored() -> None:
     generator = torch.Generator().manual_seed(2)
     user, item = (torch.randn(size, 16, generator=generator) for size in (2048, 16384))
-    score, cells = counting(dot(user, item))
+    score, cells = counting(Dot(user, item))
     positives = Pairs(torch.arange(2048), torch.randint(16384, (2048,), generator=generator))
     found = ranks(score, positives, candidates=16384, within=10, block=(1024, 128))
-    assert torch.equal(found <= 10, ranks(dot(user, item), positives, candidates=16384) <= 10)
+    assert torch.equal(found <= 10, ranks(Dot(user, item), positives, candidates=16384) <= 10)
     assert sum(cells) < 0.2 * user.shape[0] * item.shape[0]
 
 
 def test_little_is_lost_on_a_model_that_is_right() -> None:
     item = torch.nn.functional.normalize(torch.randn(16384, 16, generator=torch.Generator().manual_seed(3)))
     each = torch.arange(1024)
-    score, cells = counting(dot(item[:1024], item))
+    score, cells = counting(Dot(item[:1024], item))
     settings = {"candidates": 16384, "exclude": Pairs(each[:0], each[:0]), "within": 10, "block": (1024, 64)}
     assert contenders(score, Pairs(each, each), **settings).all()  # type: ignore[arg-type]
     assert sum(cells) < 1024 * 16384 * (2 * FREE + 0.1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError
-from motet.metrics import Pairs, both_ranks, dot, ranks
+from motet.metrics import Dot, Pairs, both_ranks, ranks
 from motet.metrics.ranks import COMPARE, FEW
 from motet.metrics.scorers import Scorer
 
@@ -90,8 +90,8 @@ def test_best_of_several_heads_counts() -> None:
     queries = torch.tensor([[[3.0, 2, 1], [1, 2, 3]], [[2, 3, 4], [4, 3, 2]]])
     candidates = torch.tensor([[0.0, 1, 0], [0, 1, 1], [1, 1, 0]])
     rows = torch.arange(2)
-    assert dot(queries, candidates)(rows, torch.arange(3)).tolist() == [[2, 5, 5], [3, 7, 7]]
-    found = ranks(dot(queries, candidates), Pairs(rows, torch.tensor([1, 1])), candidates=3, ties="average")
+    assert Dot(queries, candidates)(rows, torch.arange(3)).tolist() == [[2, 5, 5], [3, 7, 7]]
+    found = ranks(Dot(queries, candidates), Pairs(rows, torch.tensor([1, 1])), candidates=3, ties="average")
     assert found.tolist() == [1.5, 1.5]
 
 
@@ -106,7 +106,7 @@ def test_shifting_the_scores_of_a_query_leaves_its_ranks(shift: float) -> None:
 
 def test_permuting_the_positives_permutes_their_ranks() -> None:
     generator = torch.Generator().manual_seed(1)
-    score = dot(torch.randn(50, 8, generator=generator), torch.randn(300, 8, generator=generator))
+    score = Dot(torch.randn(50, 8, generator=generator), torch.randn(300, 8, generator=generator))
     positives = Pairs(torch.randint(50, (200,), generator=generator), torch.randint(300, (200,), generator=generator))
     order = torch.randperm(200, generator=generator)
     permuted = ranks(score, Pairs(*(column[order] for column in positives)), candidates=300, block=(16, 64))
@@ -116,7 +116,7 @@ def test_permuting_the_positives_permutes_their_ranks() -> None:
 def test_perfect_model_never_loses_against_its_own_rounding() -> None:
     vectors = torch.nn.functional.normalize(torch.randn(3000, 33, generator=torch.Generator().manual_seed(2)))
     positives = Pairs(torch.arange(3000), torch.arange(3000))
-    assert (ranks(dot(vectors, vectors), positives, candidates=3000) == 1).all()
+    assert (ranks(Dot(vectors, vectors), positives, candidates=3000) == 1).all()
 
 
 def test_constant_model_comes_last_first_or_in_the_middle() -> None:
@@ -182,13 +182,13 @@ def test_counts_are_exact_in_low_precision() -> None:
 
 def test_vectors_that_are_being_learned_can_be_ranked() -> None:
     vectors = torch.nn.Parameter(torch.eye(3))
-    assert ranks(dot(vectors, vectors), Pairs(torch.arange(3), torch.arange(3)), candidates=3).tolist() == [1, 1, 1]
+    assert ranks(Dot(vectors, vectors), Pairs(torch.arange(3), torch.arange(3)), candidates=3).tolist() == [1, 1, 1]
 
 
 def test_scores_of_smaller_and_larger_blocks_share_memory_and_nothing_else() -> None:
     generator = torch.Generator().manual_seed(6)
     queries, candidates = torch.randn(5, 2, 4, generator=generator), torch.randn(9, 4, generator=generator)
-    score, whole = dot(queries, candidates), (queries @ candidates.T).amax(1)
+    score, whole = Dot(queries, candidates), (queries @ candidates.T).amax(1)
     for rows, columns in (
         (torch.arange(1), torch.arange(2)),
         (torch.arange(5), torch.arange(9)),

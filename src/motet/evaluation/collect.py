@@ -22,7 +22,7 @@ from motet.evaluation.evidence import Evidence, Metrics
 from motet.layers.precision import check_weights
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
 from motet.metrics.per_query import PerQuery
-from motet.metrics.scorers import dot
+from motet.metrics.scorers import Dot
 from motet.metrics.topk import FactorizedTopK
 from motet.model import Model
 from motet.tasks.base import CorpusTask, Task
@@ -202,7 +202,7 @@ def _ranked(
     users = rows if corpus.each_row else batch.entities(batch.user_key, queries.user)
     items = batch.entities(batch.item_key, torch.arange(1, corpus.catalogue + 1, device=rows.users.device))
     user_vectors = _embed(model.embed_users, users) if len(rows) else vectors[:0]
-    scorer = dot(task.queries(user_vectors, users), task.candidates(vectors, items))
+    scorer = Dot(task.queries(user_vectors, users), task.candidates(vectors, items))
     return corpus.evidence(scorer, queries, metrics, task.row_weights(rows), task.name)
 
 

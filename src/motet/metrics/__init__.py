@@ -18,7 +18,7 @@ from motet.metrics.ranks import BothRanks, Ties, both_ranks, ranks
 from motet.metrics.recall import Recall
 from motet.metrics.regression import MAE, RMSE
 from motet.metrics.reliability import ReliabilityCurve, reliability_curve
-from motet.metrics.scorers import Pairs, dot
+from motet.metrics.scorers import Dot, Pairs
 from motet.metrics.topk import FactorizedTopK, HitRate
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Attributes",
     "BothRanks",
     "CorpusMetric",
+    "Dot",
     "FactorizedTopK",
     "HitRate",
     "ListMetric",
@@ -46,7 +47,6 @@ __all__ = [
     "Ties",
     "both_ranks",
     "coverage",
-    "dot",
     "expected_calibration_error",
     "exposures",
     "gini",

@@ -43,11 +43,11 @@ def contenders(
         and if a sampled score is NaN.
 
     Example:
-        >>> from motet.metrics import dot
+        >>> from motet.metrics import Dot
         >>> queries, items = torch.ones(64, 1), torch.arange(64.0)[:, None]
         >>> each, liked = torch.arange(64), torch.tensor([3] * 63 + [62])
         >>> settings = {"candidates": 64, "exclude": Pairs(each[:0], each[:0]), "within": 2, "block": (64, 2)}
-        >>> int(contenders(dot(queries, items), Pairs(each, liked), **settings).sum())
+        >>> int(contenders(Dot(queries, items), Pairs(each, liked), **settings).sum())
         1
     """
     queries, rows = positives.queries.unique(return_inverse=True)

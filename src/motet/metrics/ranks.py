@@ -55,7 +55,7 @@ def ranks(
     best positive, often after a few percent of the candidates (see `motet.metrics.contenders`).
 
     Args:
-        score: Scores a block; `dot` makes one from vectors.
+        score: Scores a block; `Dot` makes one of vectors.
         positives: The pairs to rank; the positives of a query compete with each other.
         candidates: Number of candidates, numbered from 0 to `candidates - 1`.
         exclude: Candidates to remove from the ranking of a query. An excluded positive is still ranked among the
@@ -74,7 +74,7 @@ def ranks(
 
     Example:
         >>> query, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0], [2.0, 0.0], [2.0, 5.0]])
-        >>> ranks(dot(query, items), Pairs(torch.tensor([0, 0]), torch.tensor([0, 1])), candidates=3)
+        >>> ranks(Dot(query, items), Pairs(torch.tensor([0, 0]), torch.tensor([0, 1])), candidates=3)
         tensor([1., 3.], dtype=torch.float64)
     """
     none = positives.queries.new_zeros(0)
@@ -117,7 +117,7 @@ def both_ranks(
     Example:
         >>> query, items = torch.ones(1, 1), torch.tensor([[3.0], [2.0], [1.0]])
         >>> first, second, third = torch.arange(3)[:, None]
-        >>> both_ranks(dot(query, items), Pairs(first, third), candidates=3, exclude=Pairs(first, second))
+        >>> both_ranks(Dot(query, items), Pairs(first, third), candidates=3, exclude=Pairs(first, second))
         BothRanks(whole=tensor([3.], dtype=torch.float64), left=tensor([2.], dtype=torch.float64))
     """
     if ties not in COMPARE:

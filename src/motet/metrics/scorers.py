@@ -43,30 +43,34 @@ class Pairs(NamedTuple):
     candidates: Int[Tensor, " pairs"]
 
 
-def dot(queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> Scorer:
-    """Score by dot product; by the maximum over heads if a query has several vectors.
+class Dot:
+    """Scores by dot product; by the maximum over heads if a query has several vectors.
 
     Args:
         queries: Query vectors, `[n, width]` or `[n, heads, width]`.
         candidates: Candidate vectors.
-
-    Returns:
-        A scorer of queries 0..n-1 against candidates 0..m-1. Each call overwrites the scores of the previous one,
-        because allocating memory takes as long as the product.
     """
-    queries, candidates = queries.detach(), candidates.detach()
-    memory = queries.new_empty(0)
 
-    def score(rows: Tensor, columns: Tensor) -> Tensor:
-        nonlocal memory
-        chosen, others = queries.index_select(0, rows).flatten(0, -2), candidates.index_select(0, columns).T
+    def __init__(self, queries: Float[Tensor, "n *heads width"], candidates: Float[Tensor, "m width"]) -> None:
+        self.queries, self.candidates = queries.detach(), candidates.detach()
+        self.memory = self.queries.new_empty(0)
+
+    def __call__(self, rows: Int[Tensor, " q"], columns: Int[Tensor, " c"]) -> Float[Tensor, "q c"]:
+        """Score a block.
+
+        Args:
+            rows: Query numbers.
+            columns: Candidate numbers.
+
+        Returns:
+            Scores, which the next call overwrites: allocating memory takes as long as the product.
+        """
+        chosen, others = self.queries.index_select(0, rows).flatten(0, -2), self.candidates.index_select(0, columns).T
         shape = len(chosen), len(columns)
-        if len(memory) < math.prod(shape):
-            memory = queries.new_empty(math.prod(shape))
-        scores = torch.mm(chosen, others, out=memory[: math.prod(shape)].view(shape))
-        return scores if queries.ndim == 2 else scores.unflatten(0, (len(rows), queries.shape[1])).amax(1)
-
-    return score
+        if len(self.memory) < math.prod(shape):
+            self.memory = self.queries.new_empty(math.prod(shape))
+        scores = torch.mm(chosen, others, out=self.memory[: math.prod(shape)].view(shape))
+        return scores if self.queries.ndim == 2 else scores.unflatten(0, (len(rows), self.queries.shape[1])).amax(1)
 
 
 class Cells:
