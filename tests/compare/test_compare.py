@@ -168,6 +168,12 @@ def test_the_table(found: Comparison) -> None:
     shown = captured.get()
     for words in ("2 seeds", "rmse", "retrieval only", "joint over specialist", "gradient cosine with", "["):
         assert words in shown
+    nothing = Estimate(value=math.nan, low=math.nan, high=math.nan)
+    none = [each.model_copy(update={"gain": nothing, "outcome": "better"}) for each in found.versus]
+    with console.capture() as captured:
+        console.print(found.model_copy(update={"versus": none}).table())
+    (line,) = (each for each in captured.get().splitlines() if "joint over specialist" in each)
+    assert line.split()[3:] == ["helped", "helped"]
 
 
 def test_a_name_in_brackets_is_no_markup(found: Comparison) -> None:

@@ -167,6 +167,17 @@ def test_no_difference() -> None:
     assert told[0].startswith("Joint training made no clear difference on the test rows: rating (")
 
 
+def test_no_gain_over_0_and_no_interval_of_one_user_are_left_out() -> None:
+    joint, rating = (tally(each, [both(0.9, 0.3)]) for each in (JOINT, RATING))
+    find = tally(FIND, [both(3.0, 0.0)])
+    pairs, gain, told = compared(joint, rating, find)
+    assert [each.outcome for each in pairs] == ["undecided", "better"]
+    assert gain is None
+    assert told[0].startswith("Joint training helped find (unseen NDCG@10 0.300 vs 0.000) and hurt nothing")
+    assert [each for each in told if "nan" in each] == []
+    assert gain_text(Estimate(value=-0.032, low=math.nan, high=math.nan)) == "-3.2 %"
+
+
 def test_one_seed_is_judged_by_its_users() -> None:
     joint, rating, find = (tally(each, [both(0.9, 0.3)], sd=0.1) for each in (JOINT, RATING, FIND))
     pairs, _, _ = compared(joint, rating, find)

@@ -167,7 +167,7 @@ class Comparison(_Told):
         headlines: Key of the headline metric of each task or stage, and of the lists that users get.
         systems: The joint model, the specialists and the baselines, in this order.
         versus: Paired differences between the joint model and the other systems.
-        mean_gain: The mean over the tasks of the gain over the specialists; None if a specialist is missing.
+        mean_gain: The mean over the tasks of the gain over the specialists; None if one is missing or scores 0.
         conflicts: Cosines between the gradients of tasks, by task and other task.
         curves: Reliability curves of the joint model on the first seed.
         verdict: Sentences; the first says whether joint training paid off.

@@ -67,8 +67,9 @@ def _cell(system: System, name: str, key: str) -> str:
 def _gained(each: Versus | None) -> str:
     if each is None:
         return "unknown"
-    style = STYLES[each.outcome]
-    told = f"{escape(gain_text(each.gain))} {WORDS[each.outcome]}"
+    style, told = STYLES[each.outcome], WORDS[each.outcome]
+    if not math.isnan(each.gain.value):  # the specialist scores 0
+        told = f"{escape(gain_text(each.gain))} {told}"
     return f"[{style}]{told}[/]" if style else told
 
 

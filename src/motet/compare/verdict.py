@@ -97,12 +97,14 @@ def gain_text(gain: Estimate) -> str:
         gain: The gain, as a share.
 
     Returns:
-        Percent.
+        Percent, with the interval if there is one.
 
     Example:
         >>> gain_text(Estimate(value=0.032, low=-0.0101, high=0.0744))
         '+3.2 % [-1.0, 7.4]'
     """
+    if math.isnan(gain.low):
+        return f"{percent(gain.value)} %"
     low, high = (percent(end).removeprefix("+") for end in (gain.low, gain.high))
     return f"{percent(gain.value)} % [{low}, {high}]"
 

@@ -196,7 +196,7 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
         level: Confidence level of the interval.
 
     Returns:
-        The mean over the seeds on which all were trained; None if there is no such seed.
+        The mean over the seeds on which all were trained; None if there is no such seed, or a specialist scores 0.
 
     Source:
         Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019, eq. 4; Vandenhende et al., "Multi-Task
@@ -218,7 +218,8 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
     if not kept.any():
         return None
     tasks = [_mean([_gain(key, mine.on(kept), theirs.on(kept)) for key, mine, theirs in own]) for own in found.values()]
-    return _mean(tasks).estimate(level)
+    gain = _mean(tasks).estimate(level)
+    return None if math.isnan(gain.value) else gain
 
 
 def conflicts(joint: Sequence[Trial], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
