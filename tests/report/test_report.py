@@ -231,6 +231,9 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
     (copy / "plan.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"holds a run that is not finished"):
         read_runs([copy])
+    (copy / "plan.json").write_text('{"objective": null, "rungs": [1, 3, 9]}')
+    with pytest.raises(ConfigError, match=r"holds the trials of a search; train what it wrote: motet train tuned.toml"):
+        read_runs([copy])
     (copy / "plan.json").write_text("{")
     with pytest.raises(DataError, match=r"plan.json is damaged"):
         read_runs([copy])

@@ -96,6 +96,10 @@ def _sweep(folder: Path) -> Sweep:
     """What a sweep has written so far; it may still be running."""
     plan = read_json(folder / PLAN)
     keys = plan.get("objectives")
+    if "rungs" in plan:
+        raise ConfigError(
+            f"{str(folder)!r} holds the trials of a search; train what it wrote: motet train tuned.toml -o model/"
+        )
     if not keys:
         raise ConfigError(
             f"{str(folder)!r} holds a run that is not finished; wait for it, or start it again to continue"
