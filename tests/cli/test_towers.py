@@ -64,13 +64,24 @@ def test_from_a_project_to_recommendations(motet: Run, folder: Path, kind: str) 
     judged = motet("evaluate", "model", "test.parquet", "--json")
     assert judged.code == 0, judged.err
     report = json.loads(trained.out)["report"]
-    if not context:  # of the context a saved model keeps what is usual alone
-        assert json.loads(judged.out)["figures"] == pytest.approx(report["figures"])
+    assert json.loads(judged.out)["figures"] == pytest.approx(report["figures"])
     found = json.loads(motet("recommend", "model", "u3", "nobody", "-k", 3, "--json").out)
     assert [len(answer["found"]) for answer in found] == [3, 3]
     assert [answer["known"] for answer in found] == [True, False]
     assert motet("predict", "model", "u3", 5).code == 0
     assert motet("similar", "model", "u3", "--users", "-k", 2).code == 0
+
+
+def test_a_file_to_evaluate_on_has_the_context_that_the_towers_read(motet: Run, folder: Path) -> None:
+    """With the usual context in its place, figures would differ from those of training, and nothing would say so."""
+    text = PROJECT.replace("RECENT\n", "").replace("TOWER", PROJECTS["context"][1]).replace("CONTEXT", DEVICE)
+    (folder / "motet.toml").write_text(text)
+    assert motet("train", "motet.toml", "-o", "model").code == 0
+    assert "phone" in motet("evaluate", "model", "test.parquet", "--slices", "device").out
+    pl.read_parquet(folder / "test.parquet").rename({"device": "devise"}).write_parquet(folder / "test.parquet")
+    told = motet("evaluate", "model", "test.parquet")
+    assert told.code == 2
+    assert "column 'device' is not in test.parquet; did you mean 'devise'" in told.err
 
 
 def test_only_losses_are_called_losses(motet: Run, folder: Path) -> None:
