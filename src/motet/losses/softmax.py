@@ -180,7 +180,8 @@ class _Pool(NamedTuple):
             scores = scores.masked_fill(torch.isin(keys, _pair_keys(*self.dropped, len(self.counts))), -torch.inf)
         own = top[rows] == positives[:, None]
         copies = torch.where(own, own_copies[:, None], self.counts[top][rows])
-        kept = copies.minimum((n - copies.cumsum(1) + copies).clamp(min=0))
+        better = copies.cumsum(1) - copies  # copies of the candidates before; those that fit into n are kept
+        kept = copies.minimum((n - better).clamp(min=0))
         return scores[rows] + kept.log()
 
     @torch.no_grad()

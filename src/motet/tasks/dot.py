@@ -44,7 +44,6 @@ class DotTask(CorpusTask):
         ConfigError: If `heads` is below 1, the temperature is not above 0 and finite, or the reduction is unknown.
     """
 
-    prepared: Tensor
     has_seen_positives = False  # unlike `prepared` not saved, since the statistics are not
 
     def __init__(

@@ -32,7 +32,7 @@ class Candidates(NamedTuple):
     batch row is a candidate of its own.
 
     Attributes:
-        rows: The item row of each candidate; ascending, unless batch rows are candidates of their own.
+        rows: The item row of each candidate; repeated only if batch rows are candidates of their own.
         vectors: The vector of each candidate.
         positives: For each batch row, the position of its item among the candidates.
         counts: How many times the pool holds each candidate.
@@ -110,19 +110,22 @@ class Pool(Checked, nn.Module, ABC):
             Pairs sorted by user. None if there are none, or only those of a row and its own item: the softmax can count
             that item once by itself.
         """
-        users, apart = batch.distinct_users, batch.item_key in batch.apart
-        if self.spare == "nothing" or (self.spare == "same item" and not apart):
+        if self.spare == "nothing" or (self.spare == "same item" and batch.item_key not in batch.apart):
             return None
-        who, items = users.index, batch.items
-        if self.spare == "history":
-            self.history = self.history.to(items.device)
-            which, had = self.history.of_users(users.rows)
-            who, items = torch.cat([who, which]), torch.cat([items, had])
-        elif self.spare == "batch" and batch.user_key in batch.apart:
-            who, items = _items_of_same_user(batch)
-        who, columns = _positions(candidates.rows, who, items, ascending=not apart)
+        who, columns = _positions(candidates.rows, *self._spared(batch))
         pairs = (who * len(candidates.rows) + columns).unique()
         return Dropped(pairs // len(candidates.rows), pairs % len(candidates.rows))
+
+    def _spared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The items that are not negatives: the position of the distinct user, and the item."""
+        users = batch.distinct_users
+        if self.spare == "history":
+            self.history = self.history.to(batch.items.device)
+            who, had = self.history.of_users(users.rows)
+            return torch.cat([users.index, who]), torch.cat([batch.items, had])
+        if self.spare == "batch" and batch.user_key in batch.apart:
+            return _items_of_same_user(batch)
+        return users.index, batch.items
 
 
 def _items_of_same_user(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -133,11 +136,11 @@ def _items_of_same_user(batch: Batch) -> tuple[Tensor, Tensor]:
     return History(starts, items).of_users(users.index)
 
 
-def _positions(candidates: Tensor, who: Tensor, items: Tensor, *, ascending: bool) -> tuple[Tensor, Tensor]:
-    """Where the items stand among the candidates, with the `who` of each; an item may be there several times or not."""
-    order = torch.arange(len(candidates), device=candidates.device) if ascending else candidates.argsort(stable=True)
+def _positions(candidates: Tensor, who: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """Every place of each item among the candidates, with the item's `who`; an item may have several places or none."""
+    order = candidates.argsort(stable=True)
     ordered = candidates[order]
     first, last = torch.searchsorted(ordered, items), torch.searchsorted(ordered, items, right=True)
-    which = torch.repeat_interleave(last - first)
-    within = torch.arange(len(which), device=which.device) - torch.searchsorted(which, which)
-    return who[which], order[first[which] + within]
+    pair = torch.repeat_interleave(last - first)
+    within = torch.arange(len(pair), device=pair.device) - torch.searchsorted(pair, pair)
+    return who[pair], order[first[pair] + within]

@@ -76,7 +76,6 @@ class WholeCatalogue(DotTask):
         """Count the positives of each user and of each pair; see `DotTask.prepare_positives`."""
         pairs, copies = (positives.users * items + positives.items).unique(return_counts=True)
         self.items = items
-        self.users = users
         self.register_buffer("pairs", pairs, persistent=False)
         self.register_buffer("copies", copies, persistent=False)
         self.register_buffer("rows_of_user", torch.bincount(positives.users, minlength=users), persistent=False)

@@ -198,15 +198,15 @@ class ContextTower(Exact, FeaturedTower):
 
     def _column(self, batch: Batch, place: int) -> Tensor:
         """A context column, or else the values of the request, and the usual value where it is unknown."""
-        name, usual = self.context[place], self.usual[place].expand(len(batch))
+        name = self.context[place]
         if name in batch:
             return batch[name]
-        kind = self.kinds[name]
+        kind, values = self.kinds[name], self.usual[place].expand(len(batch))
         if name in self.given:
-            given = self.given[name].to(usual.device)[batch[self.entities.key]]
+            given = self.given[name].to(values.device)[batch[self.entities.key]]
             known = (given > 0) & (given < kind) if isinstance(kind, int) else ~given.isnan()
-            usual = given.double().where(known, usual)
-        return usual.long() if isinstance(kind, int) else usual
+            values = given.double().where(known, values)
+        return values.long() if isinstance(kind, int) else values
 
 
 def _feature(kind: Kind) -> Feature:

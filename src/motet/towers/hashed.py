@@ -87,8 +87,8 @@ class HashedTower(Tower):
             "sparse": sparse,
         }
         self.combine = Combine(1 + len(names), dim, hidden=hidden, dropout=dropout)
-        reads = _reads(probes, [entities.key, *names])
-        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=reads, sparse=sparse)
+        each = _probes_of(probes, [entities.key, *names])
+        self.table = HashedEmbedding(rows, dim, features=1 + len(names), probes=each, sparse=sparse)
         self.columns = nn.ModuleList(_column(entities, name, dim) for name in names)
 
     def config(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class HashedTower(Tower):
         return out
 
 
-def _reads(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
+def _probes_of(probes: int | Mapping[str, int], names: Sequence[str]) -> list[int]:
     """The number of table rows that a value of each column reads."""
     if isinstance(probes, int):
         return [probes] * len(names)
