@@ -28,8 +28,8 @@ class GradientBalancer(Balancer):
     gradient. Parameters of a single task, such as its head, get the gradient of that task, and a trunk gets that of
     the sum.
 
-    If a method averages, the coefficients are scaled to add up to the number of tasks, so that weights and learning
-    rates mean the same as under `Fixed`. A task without a gradient in the batch is left out.
+    If a method averages, its coefficients are multiplied by the number of tasks, so that weights and learning rates
+    mean the same as under `Fixed`. A task without a gradient in the batch is left out.
 
     | method | what it does |
     |---|---|

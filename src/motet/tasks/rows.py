@@ -25,7 +25,8 @@ class Rows:
     Args:
         where: A condition on columns, such as `"event == 'purchase'"`. By default every row.
         weight: Column of row weights. By default all rows have weight 1.
-        half_life_days: The age at which an event has half its weight in training. By default weights do not decay.
+        half_life_days: The age at which an event has half its weight in training, counted from the latest event of the
+            batch. By default weights do not decay.
 
     Raises:
         ConfigError: If the condition cannot be read, or the half-life is not positive.
@@ -104,7 +105,8 @@ class Rows:
     def decay(self, batch: Batch) -> Float[Tensor, " batch"] | float:
         """The decay of each row's weight with age.
 
-        Ages are relative to the latest row of the batch, since a weighted mean depends on ratios of weights only.
+        Ages are relative to the latest row of the batch: a weighted mean depends on ratios of weights only, and those
+        of a batch of old rows would all round to 0.
 
         Args:
             batch: Rows with times.

@@ -89,7 +89,7 @@ class SampledTask(DotTask):
             drawn: The drawn item rows.
 
         Returns:
-            One loss per positive; 1 for a model that gives all items the same score.
+            One loss per positive; 1 at chance.
         """
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:

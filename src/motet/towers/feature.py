@@ -19,8 +19,10 @@ class FeatureTower(FeaturedTower):
 
     - categorical: a table of vectors;
     - multi-valued and text: the mean over the values' vectors, zero if there are none;
-    - numeric: a linear map of the standardised number, a learned vector if it is unknown;
-    - timestamp: a linear map of the age and of sine and cosine of the day, the week and the year.
+    - numeric: a linear map of the standardised number or, with `buckets`, a table of vectors; a learned vector if the
+      number is unknown;
+    - timestamp: a linear map of the age and of sine and cosine of the day, the week and the year; a learned vector if
+      the time is unknown.
 
     Without hidden and cross layers the vectors are summed, so `features=()` is a plain embedding table. With either
     they are concatenated, and cross layers, hidden layers and a linear map to `dim` follow.
