@@ -164,6 +164,8 @@ def test_a_worker_that_hangs_is_replaced_and_counts_on_while_others_answer(
 
     def watch(port: int) -> None:
         try:
+            for pid in pids():  # as a terminal does, which interrupts the service as well: it is the one to stop them
+                os.kill(pid or 0, signal.SIGINT)
             hung.append(number(port))
             os.kill(hung[0], signal.SIGSTOP)
             assert number(port) != hung[0]
@@ -181,6 +183,7 @@ def test_a_worker_that_hangs_is_replaced_and_counts_on_while_others_answer(
         watching[0].result()
     said = [json.loads(record.message) for record in caplog.records]
     assert set(hung) <= {line["hangs"] for line in said if "hangs" in line}  # a busy machine may delay others as long
+    assert {line["ended"] for line in said if "ended" in line} == {-signal.SIGKILL}
     assert {path.name for path in tmp_path.glob("counter_*")} == {"counter_0.db", "counter_1.db"}
     (events,) = [each for each in MultiProcessCollector(None, str(tmp_path)).collect() if each.name == "motet_events"]
     assert [sample.value for sample in events.samples] == [4]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -127,7 +128,11 @@ class _Worker:
         self._heard = 0
         told = (work, listening, its, self._beats, place)
         self.process = processes.Process(target=_begin, args=told, name="motet-worker")
+        resource_tracker.ensure_running()  # or the first start would run it, which unblocks signals
+        # It inherits the block: a terminal interrupts all processes, and then the service stops its workers.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self.process.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         its.close()
 
     def is_ready(self) -> bool:
