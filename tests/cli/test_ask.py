@@ -46,7 +46,7 @@ def test_recommend_for_people(motet: Run, saved: Path, recommender: Recommender)
 
 
 def test_columns_of_text_and_of_lists_stand_beside_the_id() -> None:
-    table = pl.DataFrame({"id": ["a", "b"], "name": ["Ada", None], "tags": [["x", "y"], None], "price": [1, 2]})
+    table = pl.DataFrame({"id": ["a", "b"], "name": ["Ada", None], "tags": [["x", None, "y"], None], "price": [1, 2]})
     told = printing._table("", ["a", "b"], {}, Entities("id", Vocab.build(["a", "b"], "id"), table=table))
     assert [column.header for column in told.columns] == ["", "id", "name", "tags"]
     assert [list(column.cells) for column in told.columns[2:]] == [["Ada", ""], ["x, y", ""]]

@@ -7,15 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import polars as pl
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from motet.data.entities import Entities
 from motet.index import TopK
-
-DESCRIBING = 2  # columns of the item table shown beside an id: enough for a title and its genres
 
 UNKNOWN = {
     "popularity": ": not known to the model; based on popularity",
@@ -110,23 +107,16 @@ def _print(table: Table) -> None:
 def _table(title: str, ids: Sequence[Any], scores: Mapping[str, Tensor], found: Entities) -> Table:
     """A table of ids, some columns that describe them, and scores."""
     table = Table(title=title, title_justify="left")
-    readable = (pl.String, pl.List(pl.String))
-    text = [name for name, dtype in found.table.schema.items() if dtype in readable and name != found.key]
-    told = found.table.select(text[:DESCRIBING])
-    for name in ("", found.key, *told.columns):
+    told = found.in_words(found.vocab.encode(ids).tolist())
+    for name in ("", found.key, *told):
         table.add_column(name, justify="right" if name == "" else "left")
     for name in scores:
         table.add_column(name, justify="right")
-    rows = found.vocab.encode(ids).tolist()
-    for place, (id, row) in enumerate(zip(ids, rows, strict=True)):
-        description = [_words(value) for value in told.row(row - 1)] if told.width else []
+    for place, id in enumerate(ids):
+        description = [words[place] for words in told.values()]
         numbers = [f"{part[place]:.3f}" for part in scores.values()]
         table.add_row(str(place + 1), str(id), *description, *numbers)
     return table
-
-
-def _words(value: str | list[str] | None) -> str:
-    return value if isinstance(value, str) else ", ".join(value or [])
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from motet.data.schema import Feature
 from motet.data.vocab import Vocab
+
+READABLE = (pl.String, pl.List(pl.String))
+DESCRIBING = 2  # columns of the table that describe an entity
 
 
 @dataclass(frozen=True)
@@ -121,3 +124,26 @@ class Entities:
 
     def __len__(self) -> int:
         return len(self.vocab)
+
+    def in_words(self, rows: Sequence[int]) -> dict[str, list[str]]:
+        """What the table says of some entities in its first columns of text, or of lists of text.
+
+        Args:
+            rows: Entity rows, in any order.
+
+        Returns:
+            One text per row, by column; two columns at most, which is enough for a title and its genres.
+
+        Example:
+            >>> films = pl.DataFrame({"film": [7, 9], "year": [1990, 1995], "genres": [["war", "drama"], None]})
+            >>> Entities("film", Vocab.build(films["film"], "film"), table=films).in_words([1, 2])
+            {'genres': ['war, drama', '']}
+        """
+        readable = [name for name, kind in self.table.schema.items() if kind in READABLE and name != self.key]
+        places = pl.Series([row - 1 if row else None for row in rows], dtype=pl.Int64)
+        told = {name: self.table[name].gather(places).to_list() for name in readable[:DESCRIBING]}
+        return {name: [_in_words(value) for value in values] for name, values in told.items()}
+
+
+def _in_words(value: str | list[str | None] | None) -> str:
+    return value if isinstance(value, str) else ", ".join(each for each in value or () if each is not None)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import polars as pl
 import torch
-from torch import Tensor
 
 from motet.data.entities import Entities
 from motet.data.log import EventLog
@@ -16,7 +14,6 @@ from motet.report.blocks import Cards, Section, Table, Text
 from motet.report.formatting import number
 
 USERS, SHOWN = 10, 10
-DESCRIBING = 2  # columns of the item table shown beside an id: enough for a title and its genres
 
 
 def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
@@ -70,15 +67,9 @@ def _described(
     ids: Sequence[Any], items: Entities, values: dict[str, list[object]]
 ) -> tuple[list[str], list[list[str]], int]:
     """Columns, rows, and how many columns are words: ids, what their table says of them, and values."""
-    readable = (pl.String, pl.List(pl.String))
-    names = [name for name, kind in items.table.schema.items() if kind in readable and name != items.key][:DESCRIBING]
-    rows: Tensor = items.vocab.encode(ids)
-    table = []
-    for place, (id, row) in enumerate(zip(ids, rows.tolist(), strict=True)):
-        told = items.table.select(names).row(row - 1) if names and row else [""] * len(names)
-        words = [str(id), *(each if isinstance(each, str) else ", ".join(each or []) for each in told)]
-        table.append([*words, *(_text(column[place]) for column in values.values())])
-    return [items.key, *names, *values], table, 1 + len(names)
+    told = items.in_words(items.vocab.encode(ids).tolist())
+    columns = [map(str, ids), *told.values(), *(map(_text, column) for column in values.values())]
+    return [items.key, *told, *values], [list(row) for row in zip(*columns, strict=True)], 1 + len(told)
 
 
 def _text(value: object) -> str:
