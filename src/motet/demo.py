@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +26,7 @@ from motet.model import Model
 from motet.optim import Adagrad
 from motet.project import Divided
 from motet.recommender import Recommender
-from motet.report import Record, read_runs, write_report
+from motet.report import Record, charts, read_runs, write_report
 from motet.tasks import Catalogue, InBatch, Rating, Retrieval
 from motet.towers import FeatureTower
 from motet.train import fit
@@ -37,7 +36,6 @@ System = TypeVar("System", bound=Model | GlobalMean | Popularity)
 TRAIN, TEST, SEED = 80_000, 20_000, 42
 USER = 42
 FILM = "Dances with Wolves (1990)"
-DRAWING = ("altair", "vl_convert")  # packages that a report needs
 BALANCE = {"rating": 1.0, "retrieval": 15.0}
 
 
@@ -111,7 +109,7 @@ def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: boo
     recommender.save(folder, run=_record(recommender, parts, histories[0], others).to_json())
     stars = float(recommender.predict(USER, FILM)["rating"])
     page = None
-    if all(map(find_spec, DRAWING)):
+    if charts.installed():
         say("report: drawing")
         page = write_report(read_runs([folder]), report)
     return Demonstration(parts.report, lines, recommender, recommender.recommend(USER, 10), stars, page)

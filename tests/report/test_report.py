@@ -259,5 +259,11 @@ def test_says_what_to_install() -> None:
         charts.package("altaire")
 
 
+def test_a_report_needs_all_of_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert charts.installed()
+    monkeypatch.setattr(charts, "find_spec", lambda name: None if name == "jinja2" else object())
+    assert not charts.installed()
+
+
 def test_names_of_items_do_not_break_the_page(page: Path) -> None:
     assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in page.read_text()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from motet.cli.options import Count, Feature, History, Json, Preference, SavedModel
+from motet.cli.options import Count, Feature, History, Json, Preference, SavedModel, Weights
 
 Items = Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")]
 
@@ -25,14 +25,7 @@ def recommend(
         Path | None,
         typer.Option("-o", metavar="FILE", help="Write one table (.parquet, .csv, .arrow) instead of printing."),
     ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="TASK=WEIGHT",
-            help="Weight of a task in the ranking; tasks not named have weight 0. Repeatable.",
-        ),
-    ] = None,
+    by: Weights = None,
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="ITEM", help="Leave out this item. Repeatable.")
     ] = None,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from motet.cli.options import Json, SavedModel
+from motet.cli.options import Json, SavedModel, Weights
 
 
 def export(
@@ -20,15 +19,7 @@ def export(
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Private ed25519 key (PEM) to sign the artifact with.")
     ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="TASK=WEIGHT",
-            help="Weight of a task in the ranking; tasks not named have weight 0. Repeatable.",
-            show_default="as in the model",
-        ),
-    ] = None,
+    by: Weights = None,
     report: Annotated[
         bool | None,
         typer.Option(
@@ -64,13 +55,12 @@ def export(
 def _page(model: Path, *, wanted: bool | None) -> str | None:
     """The report of the training; None if there is nothing to report, or none is wanted."""
     from motet.artifact.saved import REPORT, RUN
-
-    drawn = all(find_spec(module) is not None for module in ("altair", "jinja2", "vl_convert"))
-    there = (model / RUN).exists() and not (model / REPORT).exists()
-    if wanted is False or (wanted is None and not (drawn and there)):
-        return None
-    from motet.report import read_runs
+    from motet.report import charts, read_runs
     from motet.report.page import page, sections
+
+    there = (model / RUN).exists() and not (model / REPORT).exists()
+    if wanted is False or (wanted is None and not (there and charts.installed())):
+        return None
 
     runs = read_runs([model])
     return page(runs, sections(runs))

@@ -10,6 +10,15 @@ import typer
 SavedModel = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 Count = Annotated[int, typer.Option("-k", metavar="K", help="Number of results.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="TASK=WEIGHT",
+        help="Weight of a task in the ranking; tasks not named have weight 0. Repeatable.",
+        show_default="as in the model",
+    ),
+]
 Preference = Annotated[
     str | None,
     typer.Option(

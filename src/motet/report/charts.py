@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from motet.metrics.direction import lower_is_better
 from motet.report.formatting import spoken
 from motet.report.palette import CONFIG, GREY, OWN, QUIET, SERIES
 
+PACKAGES = ("altair", "jinja2", "vl_convert")  # of the extra `report`
 STEP, HEIGHT = 28, 240  # pixels: of one row of intervals, and of every other chart
 LABELS = 140  # pixels: the widest label, so that the chart has room on a phone
 LETTERS = 18  # that fit a label; of longer names the middle is left out, as many differ in their ends alone
@@ -21,6 +23,15 @@ WIDE = 36  # letters beyond which a row of a legend is cut off; each name gets a
 PAIR = "length(datum.label) > 36 ? split(replace(datum.label, ' and ', ' and\\n'), '\\n') : datum.label"
 TICKS = 8  # epochs with a label
 Row = Mapping[str, Any]
+
+
+def installed() -> bool:
+    """Whether there are the packages of the extra `report`.
+
+    Returns:
+        False if a report cannot be drawn.
+    """
+    return all(find_spec(name) is not None for name in PACKAGES)
 
 
 def package(name: str) -> ModuleType:
