@@ -96,19 +96,18 @@ def lists(folder: Path) -> None:
 
 
 def factors(folder: Path) -> None:
-    """A tenth of the rows beside the others, which need minutes for all; then all of them alone."""
+    """A tenth of the rows beside the others, which need minutes for all; then all of them, beside RecTools alone."""
     others = [Side(name, "factors") for name in ("rectools", "recbole", "recometrics")]
-    table(folder, [*(Side("motet", part) for part in OURS), *others], TENTH)
-    table(
-        folder, [*(Side("motet", part) for part in ("factors", "short", "whole")), Side("rectools", "factors")], USERS
-    )
+    table(folder, [*(Side("motet", part) for part in (*OURS, "short")), *others], TENTH)
+    all_rows = [Side("motet", part) for part in ("factors", "short", "whole")]
+    table(folder, [*all_rows, Side("rectools", "factors")], USERS)
 
 
 def hits(folder: Path) -> None:
     """Beside RecTools, where more users have a held-out item among their first ten."""
     for pull in (0.25, 0.4, 0.6, 1.0):
         print(f"\npull {pull}\n", flush=True)
-        table(folder, [*(Side("motet", part) for part in OURS), Side("rectools", "factors")], TENTH, pull)
+        table(folder, [*(Side("motet", part) for part in (*OURS, "short")), Side("rectools", "factors")], TENTH, pull)
 
 
 PARTS = {"small": small, "lists": lists, "factors": factors, "hits": hits}

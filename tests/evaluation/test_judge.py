@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,7 @@ from motet.data.schema import Numeric, Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.evaluation.collect import keys_of
+from motet.index.places import places
 from motet.metrics import NDCG, RMSE, BothRanks, FactorizedTopK, Metric, Recall, both_ranks
 from motet.metrics.ranks import Ties
 from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, Rows
@@ -314,12 +315,13 @@ def test_no_rank_beyond_the_longest_list_is_computed(
     for module, name, value in (("ranks", "BLOCK", (8, 1)), ("contenders", "FEWEST", 8)):  # 30 items are many blocks
         monkeypatch.setattr(import_module(f"motet.metrics.{module}"), name, value)
     found = []
+    for ranks in (both_ranks, places):
 
-    def recorded(*args: Any, within: int | None = None, **settings: Any) -> BothRanks:
-        found.append(within)
-        return both_ranks(*args, within=within, **settings)
+        def recorded(*args: Any, ranks: Callable[..., BothRanks] = ranks, **settings: Any) -> BothRanks:
+            found.append(settings["within"])
+            return ranks(*args, **settings)
 
-    monkeypatch.setattr("motet.evaluation.corpus.both_ranks", recorded)
+        monkeypatch.setattr(f"motet.evaluation.corpus.{ranks.__name__}", recorded)
     train, test = split.random(log, train=300, test=100, seed=0)
     model = build(train, Retrieval())
     whole = evaluate(model, test, train=train, ties=ties, baselines=False)

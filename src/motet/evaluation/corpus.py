@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal, NamedTuple, Self, get_args
 
 import torch
@@ -17,9 +16,10 @@ from motet.data.history import History
 from motet.data.log import EventLog
 from motet.errors import DataError
 from motet.evaluation.evidence import Evidence, Metrics
+from motet.index.places import places
 from motet.metrics.base import CorpusMetric, Metric
 from motet.metrics.ranks import Ties, both_ranks
-from motet.metrics.scorers import NaNScoreError, Pairs, Scorer
+from motet.metrics.scorers import Dot, NaNScoreError, Pairs, Scorer
 
 Protocol = Literal["all items", "unseen"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -164,10 +164,11 @@ class Corpus:
 
     def _ranks(self, scorer: Scorer, positives: Pairs, users: Tensor, depth: int | None) -> dict[Protocol, Tensor]:
         """The rank of each positive by protocol, with every query scored once for all protocols."""
-        rank = partial(both_ranks, scorer, positives, candidates=self.catalogue, ties=self.ties, within=depth)
-        if "unseen" not in self.protocols:
-            return {"all items": rank(exclude=Pairs(*users.new_zeros(2, 0))).whole}
-        both = rank(exclude=self._seen(users))
+        seen = self._seen(users) if "unseen" in self.protocols else Pairs(*users.new_zeros(2, 0))
+        if depth is not None and isinstance(scorer, Dot):
+            both = places(scorer, positives, exclude=seen, within=depth, ties=self.ties)
+        else:
+            both = both_ranks(scorer, positives, candidates=self.catalogue, exclude=seen, ties=self.ties, within=depth)
         return {"all items": both.whole, "unseen": both.left}
 
     def _seen(self, users: Tensor) -> Pairs:

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from motet.index.places import places
+from motet.metrics import BothRanks, Dot, Pairs, both_ranks
+from motet.metrics.ranks import COMPARE
+from motet.metrics.scorers import NaNScoreError, Scorer
+
+module = import_module("motet.index.places")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MANY", 1), ("EACH", 2), ("suits", lambda _: True)):
+        monkeypatch.setattr(module, name, value)
+
+
+def draw(generator: torch.Generator, size: int, *limits: int) -> Pairs:
+    return Pairs(*(torch.randint(limit, (size,), generator=generator) for limit in limits))
+
+
+@given(
+    seed=st.integers(0, 999),
+    queries=st.integers(1, 60),
+    candidates=st.integers(2, 150),
+    within=st.integers(1, 20),
+    kind=st.sampled_from(["normal", "ties", "heads", "collapsed", "twins", "double", "good"]),
+    ties=st.sampled_from(sorted(COMPARE)),
+    removed=st.integers(0, 900),
+)
+def test_they_are_the_ranks_up_to_k(
+    seed: int, queries: int, candidates: int, within: int, kind: str, ties: str, removed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    heads = (2,) if kind == "heads" else ()
+    user, item = (torch.randn(size, generator=generator) for size in ((queries, *heads, 8), (candidates, 8)))
+    positives, exclude = (draw(generator, size, queries, candidates) for size in (3 * queries, removed))
+    if kind == "ties":
+        user, item = user.round(), item.round()
+    if kind == "collapsed":  # scores that differ by rounding alone
+        user, item = 1 + 1e-7 * user, 3 + 1e-7 * item
+    if kind == "twins":
+        item[::2] = item[1::2][: len(item[::2])] if candidates % 2 == 0 else item[:1]
+    if kind == "double":
+        user, item = user.double(), item.double()
+    if kind == "good":
+        user.index_add_(0, positives.queries, item[positives.candidates])
+    score = Dot(user, item)
+    found = places(score, positives, exclude=exclude, within=within, ties=ties)  # type: ignore[arg-type]
+    whole = both_ranks(score, positives, candidates=candidates, exclude=exclude, ties=ties)  # type: ignore[arg-type]
+    for every, some in zip(whole, found, strict=True):
+        assert torch.equal(some, every.where(every <= within, torch.inf))
+
+
+def test_only_what_is_too_close_is_ranked_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Pairs] = []
+
+    def recorded(score: Scorer, positives: Pairs, **settings: Any) -> BothRanks:
+        asked.append(positives)
+        return both_ranks(score, positives, **settings)
+
+    monkeypatch.setattr(module, "both_ranks", recorded)
+    generator = torch.Generator().manual_seed(1)
+    user, item = (torch.randn(size, 8, generator=generator) for size in (50, 200))
+    item[7] = item[3]
+    each = torch.arange(50)
+    user += item[each + 100]
+    user[:5] = 9 * item[3]  # of which two are equally good
+    liked = torch.where(each < 5, 3, each + 100)
+    places(Dot(user, item), Pairs(each, liked), exclude=Pairs(each[:0], each[:0]), within=20)
+    assert asked[0].queries.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_nan_is_refused_by_name(side: str) -> None:
+    vectors = {name: torch.randn(40, 8, generator=torch.Generator().manual_seed(2)) for name in ("user", "item")}
+    vectors[side][11] = torch.nan
+    each = torch.arange(40)
+    wrong = "query 11 and candidate 0" if side == "user" else "query 0 and candidate 11"
+    with pytest.raises(NaNScoreError, match=f"the score of {wrong} is NaN"):
+        places(Dot(vectors["user"], vectors["item"]), Pairs(each, each), exclude=Pairs(each[:0], each[:0]), within=2)
