@@ -80,7 +80,7 @@ def test_users_are_named_in_one_way(motet: Run, saved: Path, tmp_path: Path) -> 
         ([3, "--everyone"], "name the users in one way"),
         (["--everyone"], "lists for many users are written, not printed: add -o lists.parquet"),
         (["--everyone", "-o", tmp_path / "lists.xlsx"], "'lists.xlsx' has the type '.xlsx'"),
-        (["--users", users, "-o", lists], "column 'customer' of users.csv has no id in row 1 (counted from 0)"),
+        (["--users", users, "-o", lists], "column 'customer' of users.csv has no id (null) in row 1 (counted from 0)"),
         (["--users", tmp_path / "away.csv", "-o", lists], "there is no file"),
     ):
         ran = motet("recommend", saved, *arguments)

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 import torch
 
-from motet.cli.parse import as_features, as_histories
+from motet.cli.parse import as_features, as_histories, as_users
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
-from motet.errors import ConfigError
+from motet.data.vocab import Vocab
+from motet.errors import ConfigError, DataError
 from motet.model import Model
 from motet.recommender import Recommender
 from motet.tasks import Rating, Retrieval
@@ -113,3 +114,13 @@ def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:
     ran = motet("recommend", told[0], 9, "-k", 1, "--feature", "agee=24")
     assert ran.code == 2
     assert "'agee' is not a feature that the tower of 'user' reads; did you mean 'age'?" in ran.err
+
+
+def test_users_of_a_file_are_text_if_those_of_the_model_are(tmp_path: Path) -> None:
+    """Without an id such as 007 in it, a file of digits was read as whole numbers, and refused."""
+    (tmp_path / "users-1.csv").write_text("user\n12\n8\n12\n")
+    vocab = Vocab.build(["007", "12"], "user")
+    assert as_users(None, tmp_path / "users-1.csv", vocab) == ["12", "8"]
+    (tmp_path / "users-2.csv").write_text("user,age\n7,30\n,40\n")
+    with pytest.raises(DataError, match=r"has no id \(null\) in row 1 of users-2.csv \(counted from 0\)"):
+        as_users(None, tmp_path / "users-*.csv", vocab)

@@ -11,9 +11,10 @@ import polars as pl
 from motet.data.entities import Codes, Entities, Numbers
 from motet.data.lookup import Ids
 from motet.data.schema import MultiValued, Timestamp
+from motet.data.sides import read_ids
 from motet.data.table import Table
 from motet.data.vocab import Vocab
-from motet.errors import ConfigError, DataError
+from motet.errors import ConfigError
 
 Value = str | float | int | list[int]
 
@@ -78,15 +79,10 @@ def as_users(users: Sequence[str] | None, file: Path | None, vocab: Vocab) -> li
         return as_ids(users, vocab)
     if file is None:
         return vocab.ids.to_list()
-    table = Table.open(file, "users", needs=[vocab.name], wanted=[vocab.name], codes=[vocab.name])
-    column = table.column(vocab.name)
-    if column.null_count():
-        row = column.is_null().arg_true()[0]
-        raise DataError(
-            f"{table.where(vocab.name)} has no id in row {row} (counted from 0); remove rows without a user"
-        )
-    vocab.encode(column)
-    return column.unique(maintain_order=True).to_list()
+    text = [vocab.name] if vocab.is_text else []
+    ids = read_ids(Table.open(file, "users", needs=[vocab.name], wanted=[vocab.name], text=text), vocab.name)
+    vocab.encode(ids)  # refuses ids of another type
+    return ids.unique(maintain_order=True).to_list()
 
 
 def as_weights(texts: Sequence[str]) -> dict[str, float]:
