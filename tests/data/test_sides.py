@@ -150,3 +150,20 @@ def test_text_columns_are_those_a_csv_must_not_guess() -> None:
     assert text_columns(kinds) == ["zip", "hour", "tags"]
     vocabs = {name: Vocab.build(values, name) for name, values in {"hour": [1, 2], "tags": [1], "user": ["a"]}.items()}
     assert text_columns(kinds, vocabs) == ["zip", "tags", "user"]
+
+
+@pytest.mark.parametrize(("log", "table"), [("12,8,12", "007,8,12"), ("12,007,8", "8,12"), ("8,12", "8,B2")])
+def test_ids_of_csv_files_are_text_in_all_if_in_one(tmp_path: Path, log: str, table: str) -> None:
+    """A file has no types: one without 007 was read as whole numbers, which nobody can convert in a CSV file."""
+    for name, ids in (("log", log), ("items", table)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["item", *ids.split(",")]))
+    events = Table.open(tmp_path / "log.csv", "the log", codes=["item"])
+    side, rows = read_side(events, "item", {}, tmp_path / "items.csv", "item")
+    assert side.vocab.ids.to_list() == sorted({*log.split(","), *table.split(",")})
+    assert side.vocab.decode(rows).to_list() == log.split(",")
+
+
+def test_refuses_ids_of_another_kind_in_csv_files(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item\n1\n2\n")
+    with pytest.raises(DataError, match="holds whole numbers such as 1, but column 'item' of the log holds text such"):
+        items(tmp_path / "items.csv")

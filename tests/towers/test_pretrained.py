@@ -15,6 +15,7 @@ from motet import FeatureTower, Model, Recommender, tasks
 from motet.data.batch import Batch
 from motet.data.entities import Entities
 from motet.data.log import EventLog
+from motet.data.vocab import Vocab
 from motet.errors import ConfigError, DataError
 from motet.testing import check_tower
 from motet.towers import PretrainedTower
@@ -117,6 +118,12 @@ def test_vectors_from_a_file(items: Entities, tmp_path: Path, kind: str, suffix:
     read = read_vectors(items, file)
     assert torch.equal(read.nan_to_num(9), aligned(items, [3, 1], np.array([[0.5, 1.0], [2.0, 3.0]])).nan_to_num(9))
     assert torch.equal(PretrainedTower(items, str(file), dim=4).vectors.nan_to_num(9), read.nan_to_num(9))
+
+
+def test_ids_of_vectors_in_csv_are_text_if_those_of_the_log_are(tmp_path: Path) -> None:
+    (tmp_path / "vectors.csv").write_text("item,a\n12,0.5\n")
+    entities = Entities("item", Vocab.build(["007", "12"], "item"))
+    assert read_vectors(entities, tmp_path / "vectors.csv")[2].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(

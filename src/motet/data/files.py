@@ -117,7 +117,8 @@ def _join(files: Sequence[Path], text: Collection[str], codes: Collection[str] |
         file = bisect.bisect_right(ends, row)
         return row - ends[file] + rows[file], files[file].name
 
-    return Source(tuple(dict.fromkeys(name for each in sources.values() for name in each.columns)), read, locate)
+    names = tuple(dict.fromkeys(name for each in sources.values() for name in each.columns))
+    return Source(names, read, locate, typed=all(each.typed for each in sources.values()))
 
 
 def _check_columns(columns: Sequence[str], file: Path, sources: Mapping[Path, Source]) -> None:

@@ -44,7 +44,7 @@ def read_side(
         table = vocab.ids.to_frame()
     else:
         listed = Table.open(source, f"the {role} table", needs=[key], text=text_columns(kinds), codes=[key])
-        vocab, at = _listed(log, ids, listed, key, role)
+        ids, vocab, at = _listed(log, ids, listed, key, role)
         table = listed.rows(at).with_columns(vocab.ids)
         places = {name: listed.where(name, at) for name in listed.columns}
     rows = vocab.encode(ids)
@@ -152,17 +152,25 @@ def text_columns(kinds: Mapping[str, Feature], vocabs: Mapping[str, Vocab] | Non
     return [name for name, is_text in types.items() if is_text]
 
 
-def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[Vocab, pl.Series]:
-    """The ids of a log and its table together, and the table row of each; null for ids that it does not list."""
+def _listed(log: Table, ids: pl.Series, listed: Table, key: str, role: str) -> tuple[pl.Series, Vocab, pl.Series]:
+    """The ids of a log, those of the log and its table together, and the table row of each; null if it has none."""
     known = read_ids_once(listed, key)
-    where = listed.where(key)
+    ids, known = _as_text(ids, log, known), _as_text(known, listed, ids)
     if known.dtype != ids.dtype:
         raise DataError(
-            f"{where} holds {kind_of(known)} such as {known[0]!r}, but {log.where(key)} holds "
+            f"{listed.where(key)} holds {kind_of(known)} such as {known[0]!r}, but {log.where(key)} holds "
             f"{kind_of(ids)} such as {ids[0]!r}; convert one of them, or no {role} will be found"
         )
     vocab = Vocab.build(pl.concat([ids.rename(key), known.rename(key)]), key)
-    return vocab, _sources(vocab, vocab.encode(known), pl.int_range(len(known), eager=True))
+    return ids, vocab, _sources(vocab, vocab.encode(known), pl.int_range(len(known), eager=True))
+
+
+def _as_text(ids: pl.Series, table: Table, others: pl.Series) -> pl.Series:
+    """Ids as text, if other ids are text and these are numbers only because their file has no types."""
+    if table.typed or ids.dtype == pl.String or others.dtype != pl.String:
+        return ids
+    text = ids.cast(pl.String)
+    return text if text.is_in(others.implode()).any() else ids
 
 
 def _constant(log: Table, rows: Tensor, vocab: Vocab, name: str, role: str) -> pl.Series:

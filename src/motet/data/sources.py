@@ -24,11 +24,13 @@ class Source(NamedTuple):
         columns: All column names, in order.
         read: Reads some columns; the rows always come in the same order.
         locate: Of several files, finds the file of a row, and the row within it; None if there is a single file.
+        typed: Whether the columns have types of their own. Those of CSV are inferred from their values.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Sequence[str]], pl.LazyFrame]
     locate: Callable[[int], tuple[int, str]] | None = None
+    typed: bool = True
 
 
 @contextmanager
@@ -153,7 +155,7 @@ def _csv(path: Path, text: Collection[str], codes: Collection[str] | None) -> So
             frame = parse(columns)
         return frame.lazy()
 
-    return Source(names, read)
+    return Source(names, read, typed=False)
 
 
 def _zero_padded(path: Path, separator: str, names: Sequence[str]) -> list[str]:

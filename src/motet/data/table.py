@@ -26,12 +26,14 @@ class Table:
         frame: The data, read lazily where the format allows it.
         columns: All column names of the source, in order; `frame` holds only the wanted ones.
         locate: Of several files, finds the file of a row, and the row within it; None if there is a single file.
+        typed: Whether the columns have types of their own. Those of CSV are inferred from their values.
     """
 
     name: str
     frame: pl.LazyFrame
     columns: tuple[str, ...]
     locate: Callable[[int], tuple[int, str]] | None = None
+    typed: bool = True
 
     @classmethod
     def open(
@@ -74,7 +76,7 @@ class Table:
             rows = frame.select(pl.len()).collect().item()
         if not rows:
             raise DataError(f"{name} is empty: it needs at least one row below its column names")
-        return cls(name, frame, found.columns, found.locate)
+        return cls(name, frame, found.columns, found.locate, found.typed)
 
     def __contains__(self, column: str) -> bool:
         return column in self.columns

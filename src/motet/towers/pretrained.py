@@ -92,7 +92,8 @@ def read_vectors(entities: Entities, path: str | Path) -> Float[Tensor, "entitie
     Raises:
         DataError: If the file cannot be read, has no numbers or lists of different lengths, and as `aligned` says.
     """
-    table = Table.open(path, "the vectors", needs=[entities.key], codes=[entities.key])
+    text = [entities.key] if entities.vocab.is_text else []
+    table = Table.open(path, "the vectors", needs=[entities.key], text=text, codes=[entities.key])
     columns = [table.column(name) for name in table.columns if name != entities.key]
     numbers = _lists(columns[0], table) if [*map(_is_list, columns)] == [True] else _numbers(columns, table)
     return aligned(entities, table.column(entities.key), numbers)
