@@ -200,3 +200,15 @@ def test_evaluate_with_intervals_and_slices(motet: Run, saved: Path, tmp_path: P
     assert low <= found["figures"]["stars/rmse"] <= high
     assert {name.partition(":")[0] for name in found["slices"]} == {"visited", "users"}
     assert " to " in motet("evaluate", saved, test, *options).out
+
+
+def test_evaluate_with_list_lengths(motet: Run, saved: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.csv"
+    pl.DataFrame({"customer": [1, 2], "title": ["[Film] 1", "[Film] 2"], "stars": [1, 5]}).write_csv(test)
+    figures = json.loads(motet("evaluate", saved, test, "--ks", "1, 2", "--json").out)["figures"]
+    assert {key.rpartition("/")[2] for key in figures if "hit_rate" in key} == {"hit_rate@1", "hit_rate@2"}
+    assert any(key.endswith("mrr@2") for key in figures)
+    for wrong in ("ten", "0", "1,,2"):
+        run = motet("evaluate", saved, test, "--ks", wrong)
+        assert run.code == 2
+        assert "is not the length of a list; write whole numbers from 1, as in --ks 10,50" in " ".join(run.err.split())

@@ -18,6 +18,15 @@ def evaluate(
         Path, typer.Argument(metavar="TEST", help="Held-out events, with the columns of the training log.")
     ],
     preference: Preference = None,
+    ks: Annotated[
+        str | None,
+        typer.Option(
+            "--ks",
+            metavar="K,...",
+            help="List lengths of hit rates and served lists; no rank beyond the longest is computed.",
+            show_default="1,5,10,50,100, and 10",
+        ),
+    ] = None,
     slices: Annotated[
         str,
         typer.Option(
@@ -51,6 +60,8 @@ def evaluate(
 
     motet evaluate model/ test.parquet --json
 
+    motet evaluate model/ test.parquet --ks 10,50
+
     motet evaluate model/ test.parquet --intervals --slices users,items
 
     motet evaluate model/ test.parquet --preference retrieval=.8,rating=.2
@@ -63,7 +74,15 @@ def evaluate(
     asked = None if preference is None else parse.as_weights(preference.split(","))
     held_out = recommender.encode(test)
     families = [family.strip() for family in slices.split(",") if family.strip()]
-    report = judge(recommender, held_out, train=recommender.log, preference=asked, slices=families, positives=positives)
+    report = judge(
+        recommender,
+        held_out,
+        train=recommender.log,
+        ks=None if ks is None else parse.as_lengths(ks),
+        preference=asked,
+        slices=families,
+        positives=positives,
+    )
     level = LEVEL if intervals else None
     if json:
         printing.print_json(report.to_dict(level=level))

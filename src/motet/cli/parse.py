@@ -109,6 +109,25 @@ def as_weights(texts: Sequence[str]) -> dict[str, float]:
     return weights
 
 
+def as_lengths(text: str) -> list[int]:
+    """Lengths of lists.
+
+    Args:
+        text: Whole numbers, with commas between them.
+
+    Returns:
+        The lengths.
+
+    Raises:
+        ConfigError: If one is not a whole number of at least 1.
+    """
+    lengths = [part.strip() for part in text.split(",")]
+    for length in lengths:
+        if not length.isdecimal() or int(length) < 1:
+            raise ConfigError(f"{length!r} is not the length of a list; write whole numbers from 1, as in --ks 10,50")
+    return [int(length) for length in lengths]
+
+
 def as_features(texts: Sequence[str], users: Entities) -> dict[str, Value]:
     """Features of a user.
 
