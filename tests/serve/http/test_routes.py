@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
+from motet.data.log import EventLog
+from motet.data.schema import Schema
 from motet.recommender import Recommender
+from motet.serve.http.app import create_app
+from motet.serve.models.served import ServedModel
+from motet.serve.rollout.lineup import Lineup
+from motet.serve.service import Service
 from serve.conftest import Caller
+from untrained import untrained
 
 
 def ids(answer: dict[str, Any], user: int = 0) -> list[str]:
@@ -173,6 +181,15 @@ def test_items(ask: Caller) -> None:
     assert ask.get("/v1/items?search=film%2011")["items"][0]["year"] is None
     assert ask.get("/v1/items?ids=Film 3&ids=none&ids=Film 1")["total"] == 2
     assert ask.get("/v1/items?search=.*")["total"] == 0  # text, not a pattern
+
+
+def test_an_item_has_its_own_id_also_beside_a_column_of_that_name() -> None:
+    events = pl.DataFrame({"customer": [1, 2], "title": ["Alien", "Clue"]})
+    table = pl.DataFrame({"title": ["Alien", "Clue"], "id": [10, 11], "year": [1979, 1985]})
+    log = EventLog.read(events, Schema(user="customer", item="title"), items=table)
+    service = Service(Lineup.alone(ServedModel(untrained(log))))
+    assert Caller(create_app(service)).get("/v1/items?limit=1")["items"] == [{"id": "Alien", "year": 1979}]
+    service.close()
 
 
 def test_users(ask: Caller) -> None:

@@ -41,7 +41,8 @@ class Catalogue:
             ids: Only these items; all if empty.
 
         Returns:
-            Items with the columns of their table, and the total number of matches.
+            Items with the columns of their table, except one called `id` beside theirs, and the total number of
+            matches.
         """
         items = self.recommender.items
         table = items.table
@@ -157,7 +158,10 @@ def _search(table: pl.DataFrame, search: str) -> pl.DataFrame:
 
 def _page(name: str, key: str, table: pl.DataFrame, limit: int, offset: int) -> dict[str, Any]:
     rows = table.slice(offset, limit).to_dicts()
-    records = [{"id": _plain(row.pop(key)), **{column: _plain(value) for column, value in row.items()}} for row in rows]
+    records = [
+        {"id": _plain(row.pop(key)), **{column: _plain(value) for column, value in row.items() if column != "id"}}
+        for row in rows
+    ]
     return {name: records, "total": len(table)}
 
 
