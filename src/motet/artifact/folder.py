@@ -20,6 +20,7 @@ Read = TypeVar("Read")
 FORMAT = 1  # increases when older versions of motet can no longer read what is written
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+PREVIOUS = ".previous"
 FIX = "restore it from a copy, or train and save the model again"
 
 
@@ -126,6 +127,20 @@ def located(path: str | Path) -> Path:
     target = Path(path).resolve()
     old = _siblings(target)[1]
     return old if not target.exists() and old.exists() else target
+
+
+def saved_in(folder: Path) -> list[Path]:
+    """The paths of the saved models in a folder.
+
+    Args:
+        folder: Holds folders of saved models, each at the path it was saved to.
+
+    Returns:
+        The paths in the order of their names, as `located` takes them; hidden ones are left out.
+    """
+    names = {path.name for path in folder.glob("[!.]*")}
+    names |= {path.name[1:].removesuffix(PREVIOUS) for path in folder.glob(f".[!.]*{PREVIOUS}")}
+    return [folder / name for name in sorted(names) if os.access(located(folder / name) / MANIFEST, os.R_OK)]
 
 
 def read_signature(folder: Path, path: str) -> dict[str, Any] | None:
@@ -243,7 +258,7 @@ def _check_replaceable(target: Path) -> None:
 
 
 def _siblings(target: Path) -> tuple[Path, Path]:
-    return target.with_name(f".{target.name}.saving"), target.with_name(f".{target.name}.previous")
+    return target.with_name(f".{target.name}.saving"), target.with_name(f".{target.name}{PREVIOUS}")
 
 
 def _write(file: Path, content: bytes) -> dict[str, int | str]:

@@ -297,6 +297,13 @@ def test_beginnings_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
         begin(Registry([folder / "nothing"]), plans, [folder / "nothing"], [], {})
 
 
+def test_a_model_whose_save_was_killed_between_its_two_renamings_is_found(folder: Path) -> None:
+    names = list(Registry([], folder).models())
+    (folder / "a").rename(folder / ".a.previous")
+    assert list(Registry([], folder).models()) == names
+    assert Registry([], folder).load("a", Registry([], folder).version("a")).name == "a"
+
+
 def test_registries_that_break_a_rule(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere' is not a folder; give one that holds folders of saved models"):
         Registry([], tmp_path / "nowhere")

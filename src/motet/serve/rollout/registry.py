@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motet.artifact.folder import MANIFEST
+from motet.artifact.folder import saved_in
 from motet.errors import ConfigError, did_you_mean
 from motet.serve.models.version import version_of
 
@@ -46,9 +45,8 @@ class Registry:
         Returns:
             Folders by name.
         """
-        listed = [] if self.folder is None else sorted(self.folder.glob("[!.]*"))
-        found = {path.name: path for path in listed if os.access(path / MANIFEST, os.R_OK)}
-        return found | self._named
+        found = [] if self.folder is None else saved_in(self.folder)
+        return {path.name: path for path in found} | self._named
 
     def version(self, name: str) -> str:
         """The version of a model, without loading or checking it.
