@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from motet.errors import ConfigError
+from motet.errors import ConfigError, DataError
 from motet.serve.bodies import MOST_USERS
 from motet.serve.events import database
 from motet.serve.events import postgresql as timed
@@ -66,6 +66,16 @@ def test_of_a_user_with_very_many_events_the_newest_are_read(
     store.add([event(9, item="i8", time=4.0), event(10, item="i8", time=4.0, event="buy")])
     assert store.had_by(["7", *others])["7"] == [Had("i8", "buy"), Had("i8"), Had("i7")]
     assert store.had_by(["b", *others])["b"] == [Had("i1")]
+
+
+def test_users_with_very_many_events_together_are_too_many_for_one_question(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_TOGETHER", 3)
+    store.add([event(1, "a"), event(2, "a"), event(3, "b"), event(4, "c")])
+    assert len(store.had_by(["a", "b"])) == 2
+    with pytest.raises(DataError, match="these 3 users have more than 3 stored events; ask for fewer users at a time"):
+        store.had_by(["a", "b", "c"])
 
 
 def test_events_of_users_are_read_by_their_index(tmp_path: Path) -> None:

@@ -27,12 +27,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from motet.errors import ConfigError, MotetError
+from motet.errors import ConfigError, DataError, MotetError
 from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, lasts, refuses_writes, rolled_back
 from motet.serve.events.event import Added, Event, Had
 
 AT_ONCE = 1_000  # rows an INSERT: SQLite takes at most 32,766 parameters in one
 MOST_HAD = 10_000  # events of a user that a recommendation reads, so that no user can make it slow
+MOST_TOGETHER = 100_000  # events of the users of one request: about a second of work
 NUMBERS = text("SELECT nextval(pg_get_serial_sequence(:table, 'number')) FROM generate_series(1, :count)")
 REFUSED_S = 60.0  # for which `ping` says that writes are refused, if none has succeeded since
 RETRY_S = 1.0  # pause after a database could not be reached, so that requests do not queue up behind it
@@ -143,13 +144,20 @@ class EventStore:
             empty list if there are none.
 
         Raises:
+            DataError: If that would be more than `MOST_TOGETHER` events in all.
             StoreError: If the database is down or refuses.
         """
         found: dict[str, dict[Had, None]] = {user: {} for user in users}  # dictionaries keep their order
         if found:
             asked = {f"user_{place}": user for place, user in enumerate(found)}
             with self._transaction() as connection:
-                for user, item, event, value, *_ in connection.execute(self._had_by(len(found)), asked):
+                rows = connection.execute(self._had_by(len(found)), asked)
+                for number, (user, item, event, value, *_) in enumerate(rows):
+                    if number == MOST_TOGETHER:
+                        raise DataError(
+                            f"these {len(found)} users have more than {MOST_TOGETHER:,} stored events; ask for fewer "
+                            "users at a time"
+                        )
                     found[user][Had(item, event, value)] = None
         return {user: list(had) for user, had in found.items()}
 
@@ -247,7 +255,7 @@ def _had_by(events: Table, users: int) -> Select[Any]:
     if users == 1:
         return parts[0]
     whole = union_all(*(select(part.subquery()) for part in parts)).subquery()
-    return select(whole).order_by(whole.c.time.desc(), whole.c.number.desc())
+    return select(whole).order_by(whole.c.time.desc(), whole.c.number.desc()).limit(MOST_TOGETHER + 1)
 
 
 def _newest(events: Table, user: str) -> Select[Any]:
