@@ -125,6 +125,14 @@ def test_reports() -> None:
     assert report.startswith("Random rows, seed 5: 2 to train on and 1 to test, of 6, 3 left out. ")
 
 
+def test_the_unknown_are_no_user_and_no_item_in_the_report() -> None:
+    known = make([1, 2], [1, 2])
+    rows = known.encode(pl.DataFrame({"user_id": [1, 7, 8, 9], "item_id": [1, 5, 0, 6], "time": [1, 2, 3, 4]}))
+    told = split.by_time(rows, test=2).report
+    assert "Training has 1 users; the test has 0, of which 0 (in 0 rows) are not in training." in told
+    assert "Training has 1 items; the test has 1, of which 1 (in 1 rows) are not in training." in told
+
+
 def test_movielens_split(movielens: EventLog) -> None:
     train, test = split.random(movielens, train=80_000, test=20_000, seed=42)
     assert (len(train), len(test)) == (80_000, 20_000)

@@ -113,7 +113,7 @@ def leave_last_out(log: EventLog, *, n: int = 1) -> Split:
     last = (from_end <= n) & (counts[grouped] > n) & (grouped > 0)  # unknown users are not one user
     if not last.any():
         raise DataError(f"no user has more than n={n} rows, so there is nothing to leave out; use a smaller n")
-    short = int(((counts > 0) & (counts <= n)).sum())
+    short = int(((counts > 0) & (counts <= n))[1:].sum())
     how = f"The last {n} rows of each user are the test" if n > 1 else "The last row of each user is the test"
     return _split(log, order[~last], order[last], f"{how} ({short:,} users with too few rows stay in training whole)")
 
@@ -155,8 +155,8 @@ def _report(log: EventLog, train: EventLog, test: EventLog, how: str) -> str:
     left = f", {out:,} left out" if out else ""
     lines = [f"{how}: {len(train):,} to train on and {len(test):,} to test, of {len(log):,}{left}."]
     for name, key, size in (("users", log.users.key, len(log.users)), ("items", log.items.key, len(log.items))):
-        known = torch.bincount(train.columns[key], minlength=size) > 0
-        asked = torch.bincount(test.columns[key], minlength=size)
+        known = torch.bincount(train.columns[key], minlength=size)[1:] > 0  # the unknown are not one user
+        asked = torch.bincount(test.columns[key], minlength=size)[1:]
         new = asked * ~known
         lines.append(
             f"Training has {int(known.sum()):,} {name}; the test has {int((asked > 0).sum()):,}, "
