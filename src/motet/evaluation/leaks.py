@@ -35,7 +35,7 @@ def interleaved_rows(test: EventLog, train: EventLog) -> list[str]:
     if not early:
         return []
     return [
-        f"{early / len(test):.0%} of the test rows precede a training row of the same user: training has seen later "
+        f"{early:,} of {len(test):,} test rows precede a training row of the same user: training has seen later "
         "events of these users, unlike in production; split by time for a realistic estimate"
     ]
 
