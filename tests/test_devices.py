@@ -18,6 +18,8 @@ from motet.data.recent import recent
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text
 from motet.evaluation import evaluate
 from motet.index import ExactIndex
+from motet.index.places import places
+from motet.metrics import Dot, Pairs, ranks
 from motet.model import Model
 from motet.preference import Preference
 from motet.recommender import Recommender
@@ -159,6 +161,28 @@ def test_a_model_trains_evaluates_and_serves_on_a_gpu(build: Build) -> None:
 
     assert len(report)
     assert found.ids.shape == (2, 3)
+
+
+def test_ranks_within_k_are_computed_on_a_gpu() -> None:
+    draw = torch.Generator().manual_seed(1)
+    user, item = (torch.randn(size, 8, generator=draw) for size in (64, 200))
+    each, liked = torch.arange(64), torch.randint(200, (64,), generator=draw)
+    exclude = Pairs(each, (liked + 1) % 200)
+    settings = {"exclude": exclude, "within": 3, "block": (16, 4)}
+    expected = ranks(Dot(user, item), Pairs(each, liked), candidates=200, **settings)  # type: ignore[arg-type]
+
+    with gpu():
+        score, positives, exclude = (
+            kind(*(part.to("cuda") for part in parts))
+            for kind, parts in ((Dot, (user, item)), (Pairs, (each, liked)), (Pairs, exclude))
+        )
+        settings["exclude"] = exclude
+        found = ranks(score, positives, candidates=200, **settings)
+        listed = places(score, positives, exclude=exclude, within=3).left
+        assert found.device.type == "cuda"
+
+    for each_way in (found, listed):
+        assert torch.equal(each_way.cpu(), expected)
 
 
 def test_stages_and_counts_of_pairs_run_on_a_gpu() -> None:

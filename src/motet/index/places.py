@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -33,15 +34,13 @@ def places(score: Dot, positives: Pairs, *, exclude: Pairs, within: int, ties: T
         score: Scores by dot product.
         positives: The pairs to rank.
         exclude: Candidates to remove from the second ranking of a query.
-        within: The largest rank to tell; larger ones are infinity.
+        within: The largest rank to tell, at least 1; larger ones are infinity.
         ties: See `motet.metrics.ranks`.
 
     Returns:
         Both ranks of each positive.
 
     Raises:
-        ConfigError: If `ties` is unknown, or `within` is below 1.
-        DataError: If a positive is not a candidate.
         NaNScoreError: If a score is NaN.
 
     Example:
@@ -51,21 +50,23 @@ def places(score: Dot, positives: Pairs, *, exclude: Pairs, within: int, ties: T
         BothRanks(whole=tensor([inf], dtype=torch.float64), left=tensor([2.], dtype=torch.float64))
     """
     size = len(score.candidates)
-    both = BothRanks(*torch.full((2, len(positives.queries)), math.nan, dtype=torch.float64))
-    if size >= EACH * within and suits(score.candidates) and _finite(score):
-        may = contenders(score, positives, candidates=size, exclude=exclude, within=within, block=BLOCK)
-        both = BothRanks(*(part.masked_fill(~may, math.inf) for part in both))
-        some = Pairs(*(side[may] for side in positives))
-        if len(some.queries.unique()) >= MANY:
-            both = _filled(both, may, _listed(score, some, exclude, within))
+    rank = partial(both_ranks, score, candidates=size, exclude=exclude, within=within, ties=ties)
+    if size < EACH * within or not suits(score.candidates) or not _finite(score):
+        return rank(positives)
+    may = contenders(score, positives, candidates=size, exclude=exclude, within=within, block=BLOCK)
+    both = BothRanks(*torch.full((2, len(may)), math.inf, dtype=torch.float64).masked_fill(may, math.nan))
+    if len(positives.queries[may].unique()) >= MANY:
+        both = _filled(both, may, _listed(score, _some(positives, may), exclude, within))
     undecided = both.left.isnan() | both.whole.isnan()
-    some = Pairs(*(side[undecided] for side in positives))
-    rest = both_ranks(score, some, candidates=size, exclude=exclude, within=within, ties=ties)
-    return _filled(both, undecided, rest)
+    return _filled(both, undecided, rank(_some(positives, undecided)))
 
 
 def _finite(score: Dot) -> bool:
     return all(bool(part.isfinite().all()) for part in (score.queries, score.candidates))
+
+
+def _some(pairs: Pairs, mask: Bool[Tensor, " n"]) -> Pairs:
+    return Pairs(*(side[mask] for side in pairs))
 
 
 def _filled(both: BothRanks, mask: Bool[Tensor, " n"], some: BothRanks) -> BothRanks:
