@@ -171,7 +171,8 @@ def test_the_table(found: Comparison) -> None:
     nothing = Estimate(value=math.nan, low=math.nan, high=math.nan)
     none = [each.model_copy(update={"gain": nothing, "outcome": "better"}) for each in found.versus]
     with console.capture() as captured:
-        console.print(found.model_copy(update={"versus": none}).table())
+        console.print(found.model_copy(update={"versus": none, "level": 0.995}).table())
+    assert "intervals of 99.5%" in captured.get()
     (line,) = (each for each in captured.get().splitlines() if "joint over specialist" in each)
     assert line.split()[3:] == ["helped", "helped"]
 

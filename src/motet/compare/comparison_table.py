@@ -28,7 +28,7 @@ def comparison_table(found: Comparison) -> Table:
         The table; the cells of a specialist are empty for tasks that it was not trained for.
     """
     count = len(found.seeds)
-    title = f"Test rows, {count} seed{'s' * (count > 1)}, intervals of {found.level:.0%}"
+    title = f"Test rows, {count} seed{'s' * (count > 1)}, intervals of {100 * found.level:g}%"
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
     drawn.add_column("system")
     for key in found.headlines.values():

@@ -48,7 +48,7 @@ def _table(name: str, found: Comparison) -> Iterator[Block]:
     columns = ["system", "kind", *(column for key in keys for column in (spoken(key), "interval")), "seconds"]
     lines = [_line(each, found.headlines) for each in found.systems]
     own = [place for place, each in enumerate(found.systems) if each.kind == "joint"]
-    title = f"Means over {len(found.seeds)} seeds, with {found.level:.0%} intervals"
+    title = f"Means over {len(found.seeds)} seeds, with {100 * found.level:g}% intervals"
     yield Table(title, columns, lines, words=2, own=own)
     yield Text(found.notes, tone="note")
 
