@@ -54,8 +54,10 @@ def test_everyone_by_default(recommender: Recommender) -> None:
 
 
 def test_nobody_is_an_empty_table(recommender: Recommender) -> None:
-    table = recommend_table(recommender, pl.Series([], dtype=pl.Int64), 2, progress=False)
-    assert (table.height, table.schema["title"]) == (0, pl.String)
+    everyone = recommend_table(recommender, k=2, progress=False)
+    for nobody in (pl.Series([], dtype=pl.Int64), []):
+        assert recommend_table(recommender, nobody, 2, progress=False).equals(everyone.clear())
+        assert recommend_table(recommender, nobody, 2, progress=False).schema == everyone.schema
 
 
 def test_two_columns_of_one_name() -> None:

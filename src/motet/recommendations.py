@@ -57,7 +57,9 @@ def recommend_table(
     user, item = recommender.users.key, recommender.items.key
     scores = [f"score_{task}" for task in recommender.model.tasks]
     _check_names([user, "rank", item, "score", *scores, "basis"])
-    ids = recommender.users.vocab.ids if users is None else as_series(users, user)
+    everyone = recommender.users.vocab.ids
+    ids = everyone if users is None else as_series(users, user)
+    ids = ids if len(ids) else everyone.clear()  # an empty list has no type
     console = Console(stderr=True)
     parts = []
     for start in track(range(0, max(1, len(ids)), BLOCK), "recommend", console=console, disable=not progress):
