@@ -294,9 +294,10 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -
     ("settings", "rule"),
     [
         ({"retries": -1}, "retries is -1; it must be at least 0"),
-        ({"timeout_s": 0}, "timeout_s is 0; it must be at least 0.001"),
-        ({"timeout_s": float("nan")}, "timeout_s is nan; it must be at least 0.001"),
-        ({"connections": 0}, "connections is 0; it must be at least 1"),
+        ({"timeout_s": 0}, "timeout_s is 0; it must be from 0.001 to 1,000,000"),
+        ({"timeout_s": float("nan")}, "timeout_s is nan; it must be from 0.001 to 1,000,000"),
+        ({"timeout_s": float("inf")}, "timeout_s is inf; it must be from 0.001 to 1,000,000"),
+        ({"connections": 0}, "connections is 0; it must be from 1 to 1,000,000"),
     ],
 )
 def test_numbers_that_a_client_cannot_work_with(settings: dict[str, Any], rule: str) -> None:

@@ -233,7 +233,7 @@ class History(Answer):
     known: bool
     """Whether the model was trained on this user."""
     items: list[Did]
-    """From the training log and since, newest first."""
+    """Those since training, then those of the training log; of each the newest first."""
     events: bool
     """Whether events since training are among them; false while their database is down."""
 

@@ -153,7 +153,7 @@ def users(search: str = "", *, limit: int = 20, offset: int = 0) -> Call[answers
 
 
 def history(user: Id, *, limit: int = 200) -> Call[answers.History]:
-    """A user's events, from the training log and since, newest first.
+    """A user's events: those since training, then those of the training log; of each the newest first.
 
     Args:
         user: The user.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HERE = "http://127.0.0.1:8000"
+MOST = 1_000_000  # seconds or connections; the system takes no infinite ones
 UNREADABLE = (
     "{} {} in a form that this version of motet cannot read; check the address, and that client and service have the "
     "same version"
@@ -48,8 +49,8 @@ def settings(url: str, token: str | None, timeout_s: float, connections: int) ->
             "the token is empty, or has a space, a line break or a letter outside ASCII; strip what surrounds it"
         )
     for name, value, least in (("timeout_s", timeout_s, 0.001), ("connections", connections, 1)):
-        if not value >= least:
-            raise ConfigError(f"{name} is {value}; it must be at least {least}")
+        if not least <= value <= MOST:
+            raise ConfigError(f"{name} is {value}; it must be from {least} to {MOST:,}")
     headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     limits = httpx.Limits(
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_TIMEOUT_S

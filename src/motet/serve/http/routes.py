@@ -165,7 +165,7 @@ async def users(service: Serving, search: Search = "", limit: Limit = 20, offset
 
 @reading.get("/users/{user:path}/history", response_model=answers.History)
 async def history(service: Serving, user: Annotated[Name, Path()], limit: Limit = 200) -> Response:
-    """A user's events, from the training log and since, newest first."""
+    """A user's events: those since training, then those of the training log; of each the newest first."""
     return await answer(service, lambda: service.history(user, limit))
 
 

@@ -73,7 +73,7 @@ class Catalogue:
             limit: Largest number of events to return.
 
         Returns:
-            The user's events, newest first.
+            The user's events: those since training, then those of the training log.
         """
         vocab = self.recommender.users.vocab
         known, _ = sort_out(vocab, [user])
