@@ -172,7 +172,7 @@ def _notes(first: Mapping[str, Any], given: Sequence[Mapping[str, int]], level: 
     return [
         f"{len(given)} seed{'s' * several}: {drawn}.{same}",
         f"Rows{' of the first' * several}: {first['about']}",
-        f"Intervals of {100 * level:g}% over {chance}; {draws:,} bootstrap samples of users, the same for every system.",
+        f"Intervals of {100 * level:g}% over {chance}; {draws:,} bootstrap samples of users, the same for all systems.",
         "A specialist is the joint model with the weights of the other tasks at 0.",
         *first["notes"],
     ]
