@@ -83,7 +83,7 @@ class FoldIn:
         """
         users, tower = self.log.users, self.scorer.model.user
         rows = users.vocab.encode(ids)
-        rows = rows * self.scorer.known[rows]
+        rows = rows * self.scorer.known[rows]  # whose vector is not trained is a stranger
         if _is_empty(features) and _is_empty(histories):
             basis = _basis({"known": rows > 0})
             return Askers(rows, self.scorer.users(rows), self.seen.lines(rows), self._no_events, basis)

@@ -7,9 +7,11 @@ from dataclasses import replace
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
 from motet import Categorical, EventLog, FeatureTower, Model, Numeric, Schema, fit
 from motet.artifact.declaration import describe, rebuild
+from motet.data.batch import Batch
 from motet.errors import ConfigError, DataError
 from motet.tasks import Event, Listwise, WithContext
 
@@ -71,6 +73,18 @@ def test_rows_that_lack_a_label_or_the_task_reads_not_weigh_nothing() -> None:
     assert torch.equal(task.training_weights(batch), (batch["price"] > 20).float())
     assert task.columns == ("bought", "price")
     assert set(task.metrics()) == set(Event("bought").metrics())
+
+
+def test_the_weights_of_rows_are_those_of_the_task() -> None:
+    class Halved(Event):
+        def row_weights(self, batch: Batch) -> Tensor:
+            return super().row_weights(batch) / 2
+
+    log = shown(50)
+    task = WithContext(Halved("bought"), ["price"])
+    built(log, task).prepare(log)
+    assert (task.row_weights(log.batch()) == 0.5).all()
+    assert torch.equal(task.training_weights(log.batch()), task.row_weights(log.batch()))
 
 
 def test_it_is_saved_with_the_model() -> None:

@@ -19,15 +19,14 @@ from motet.layers.mlp import MLP
 class Combine(nn.Module):
     """The sum of the parts or, with hidden or cross layers, a network over the concatenated parts.
 
-    Without either, `y = dropout(sum of parts)`: a single part is returned unchanged. Otherwise
-    `y = W MLP(cross(concatenated parts)) + b`.
+    Without either, `y = dropout(sum of parts)`. Otherwise `y = W MLP(cross(concatenated parts)) + b`.
 
     Args:
         parts: Number of input vectors.
         dim: Width of each input vector and of the output.
         hidden: Widths of the hidden layers of the MLP.
         cross_layers: Number of cross layers before the MLP.
-        dropout: Share of values set to 0 during training: after every hidden layer, or of the sum if there are none.
+        dropout: Share of values set to 0 during training: after every hidden layer, or of the output if there are none.
 
     Raises:
         ConfigError: If there are no parts, a width is below 1, `cross_layers` is negative, or `dropout` is not in

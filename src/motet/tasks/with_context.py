@@ -92,6 +92,20 @@ class WithContext(PairTask):
         """The columns of the log that it reads."""
         return tuple(dict.fromkeys((*self.task.columns, *self.context)))
 
+    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
+        """The task's loss of each row; see `PairTask.head_loss`."""
+        return self.task.head_loss(self._with_columns(inputs, batch), batch)
+
+    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
+        """The task's score of each row; see `PairTask.head_score`."""
+        return self.task.head_score(self._with_columns(inputs, batch), batch)
+
+    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
+        """The parts of the task's prediction; see `PairTask.head_parts`."""
+        return self.task.head_parts(self._with_columns(inputs, batch), batch)
+
+    # The rest is the wrapped task's, whatever it overrides.
+
     @property
     def unit(self) -> Unit:
         """The unit of the task's score."""
@@ -115,21 +129,13 @@ class WithContext(PairTask):
         """The rows that the task learns from; see `Task.labelled`."""
         return self.task.labelled(batch)
 
+    def row_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """The weight of each row in the task's metrics; see `Task.row_weights`."""
+        return self.task.row_weights(batch)
+
     def training_weights(self, batch: Batch) -> Float[Tensor, " batch"]:
         """The weight of each row in the task's loss; see `Task.training_weights`."""
         return self.task.training_weights(batch)
-
-    def head_loss(self, inputs: Inputs, batch: Batch) -> Float[Tensor, " batch"]:
-        """The task's loss of each row; see `PairTask.head_loss`."""
-        return self.task.head_loss(self._with_columns(inputs, batch), batch)
-
-    def head_score(self, inputs: Inputs, batch: Batch) -> Float[Tensor, "*batch"]:
-        """The task's score of each row; see `PairTask.head_score`."""
-        return self.task.head_score(self._with_columns(inputs, batch), batch)
-
-    def head_parts(self, inputs: Inputs, batch: Batch) -> Mapping[str, Float[Tensor, "*batch"]]:
-        """The parts of the task's prediction; see `PairTask.head_parts`."""
-        return self.task.head_parts(self._with_columns(inputs, batch), batch)
 
     def _with_columns(self, inputs: Inputs, batch: Batch) -> Inputs:
         """The input of the task's head: `inputs` and the columns, or the columns alone."""
