@@ -175,8 +175,11 @@ def test_columns_are_compared_only_where_they_hold_the_same_values() -> None:
 def test_ids_and_columns_of_several_values(batch: Batch) -> None:
     with pytest.raises(DataError, match=r"compares 'item_id' with 1, which it never is\. Values found: 5, 6, 7, 8"):
         Expression("item_id == 1")(batch)
-    with pytest.raises(DataError, match=r"compares 'item_id' with 'm', which it never is"):
-        Expression("item_id > 'm'")(batch)
+    for text in ("item_id > 'm'", "item_id == '5'"):  # not: did you mean '5'?
+        with pytest.raises(
+            DataError, match=r"with '.', which it never is; it holds whole numbers: leave the quotes out"
+        ):
+            Expression(text)(batch)
     wide = Batch({**batch.columns, "recent": torch.zeros(5, 3).long()})
     with pytest.raises(DataError, match="reads column 'recent', which holds 3 values a row"):
         Expression("recent == 3")(wide)

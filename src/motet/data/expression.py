@@ -178,9 +178,11 @@ class Expression:
             if value is not None and not isinstance(op, EQUALITY) and isinstance(value, str) == vocab.is_text:
                 return torch.tensor(vocab.below(value) + 0.5, dtype=torch.float64)  # float32 would round large rows
             listed = ", ".join(map(repr, vocab.ids.head(SHOWN))) + (", ..." if len(vocab.ids) > SHOWN else "")
+            quoted = isinstance(value, str) and not vocab.is_text
+            hint = "; it holds whole numbers: leave the quotes out." if quoted else None
             raise DataError(
                 f"condition {self.text!r} compares {ast.unparse(column)!r} with {value!r}, which it never is"
-                f"{did_you_mean(value, vocab.ids.head(SEARCHED))} Values found: {listed}."
+                f"{hint or did_you_mean(value, vocab.ids.head(SEARCHED))} Values found: {listed}."
             )
         return int(vocab.encode(pl.Series([value]))[0])
 
