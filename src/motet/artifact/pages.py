@@ -1,7 +1,7 @@
 """Pages: the unpacked size of a Parquet file, read from its headers before anything is unpacked.
 
 A few bytes of Parquet can encode a billion values, which is useful in a log and dangerous in a stranger's file. The
-headers are in Thrift's compact protocol.
+headers are in Thrift's compact protocol, which numbers the fields of a structure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ DEPTH = 32  # of nested structures; Parquet has a handful
 VALUES = 8  # values a column may have for each byte of the file: one bit per value
 BYTES = 200  # bytes that a byte of the file may unpack to
 SPARE = 1 << 20  # added to both limits, for small files
+# Fields by their numbers in parquet.thrift.
+ROW_GROUPS = 4  # of FileMetaData
+COLUMNS = 1  # of RowGroup
+META_DATA = 3  # of ColumnChunk
+NUM_VALUES, UNCOMPRESSED_SIZE, COMPRESSED_SIZE, DATA_PAGE, DICTIONARY_PAGE = 5, 6, 7, 9, 11  # of ColumnMetaData
+PAGE_UNCOMPRESSED_SIZE, PAGE_COMPRESSED_SIZE = 2, 3  # of PageHeader
+PAGE_HEADERS = (5, 8, 7)  # of PageHeader: for data, for data in version 2, for a dictionary
+PAGE_VALUES = 1  # of each of these
+# Kinds of values in the compact protocol.
 TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 NUMBERS = (4, 5, 6)
 
@@ -31,18 +40,19 @@ def check(file: Path) -> None:
     if size < 12:
         raise ValueError("it is not Parquet")
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        length = int.from_bytes(content[size - 8 : size - 4], "little")
-        if content[:4] != b"PAR1" or content[size - 4 :] != b"PAR1" or length > size - 12:
+        footer_size = int.from_bytes(content[size - 8 : size - 4], "little")
+        if content[:4] != b"PAR1" or content[size - 4 :] != b"PAR1" or footer_size > size - 12:
             raise ValueError("it is not Parquet")
-        footer = _Reader(content, size - 8 - length).struct()
+        footer = _Reader(content, size - 8 - footer_size).struct()
         left, unpacked = size, 0
         columns: dict[int, int] = {}
-        for group in footer.get(4, ()):
-            for number, chunk in enumerate(group[1]):
-                if not 0 <= chunk[3][7] <= left:  # or pages that many columns share would each be read many times
+        for group in footer.get(ROW_GROUPS, ()):
+            for number, chunk in enumerate(group[COLUMNS]):
+                length = chunk[META_DATA][COMPRESSED_SIZE]
+                if not 0 <= length <= left:  # or pages that many columns share would each be read many times
                     raise ValueError("its columns are larger than the file")
-                left -= chunk[3][7]
-                values, more = _chunk(content, chunk[3])
+                left -= length
+                values, more = _chunk(content, chunk[META_DATA])
                 columns[number] = columns.get(number, 0) + values
                 unpacked += more
     most = max(columns.values(), default=0)
@@ -52,18 +62,18 @@ def check(file: Path) -> None:
 
 def _chunk(content: mmap.mmap, about: dict[int, Any]) -> tuple[int, int]:
     """Values and bytes of a column: as stated for the column or summed over its pages, whichever is more."""
-    place = min(offset for offset in (about.get(11), about[9]) if offset is not None)
-    end, values, unpacked = place + about[7], 0, 0
+    place = min(offset for offset in (about.get(DICTIONARY_PAGE), about[DATA_PAGE]) if offset is not None)
+    end, values, unpacked = place + about[COMPRESSED_SIZE], 0, 0
     while place < end:
         reader = _Reader(content, place)
         page = reader.struct()
-        head = page.get(5) or page.get(8) or page.get(7) or {}
-        values += head.get(1, 0)
-        unpacked += page[2]
-        if page[3] < 0 or min(values, unpacked) < 0:
+        head: dict[int, int] = next((page[kind] for kind in PAGE_HEADERS if page.get(kind)), {})
+        values += head.get(PAGE_VALUES, 0)
+        unpacked += page[PAGE_UNCOMPRESSED_SIZE]
+        if page[PAGE_COMPRESSED_SIZE] < 0 or min(values, unpacked) < 0:
             raise ValueError("a page has a negative size")
-        place = reader.place + page[3]
-    return max(values, about[5]), max(unpacked, about[6])
+        place = reader.place + page[PAGE_COMPRESSED_SIZE]
+    return max(values, about[NUM_VALUES]), max(unpacked, about[UNCOMPRESSED_SIZE])
 
 
 class _Reader:
