@@ -14,7 +14,7 @@ from motet.data.log import EventLog
 from motet.data.schema import Numeric
 from motet.errors import ConfigError
 from motet.metrics import reliability_curve
-from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval
+from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, WithContext
 
 ROWS = 300
 FIGURES = ("hit_rate", "recall", "precision", "ndcg", "mrr", "coverage", "gini", "novelty", "popularity_lift")
@@ -99,6 +99,18 @@ def test_curves_of_every_probability(parts: split.Split) -> None:
     gaps = zip(*(vars(report.curves["clicked/width"])[name] for name in ("rows", "predicted", "observed")), strict=True)
     ece = sum(rows * abs(predicted - observed) for rows, predicted, observed in gaps) / len(test)
     assert ece == pytest.approx(report["clicked/ece"], rel=1e-4)
+
+
+def test_curves_of_levels_that_read_the_context_of_a_row(parts: split.Split) -> None:
+    train, test = parts
+    model = Model(
+        user=FeatureTower(train.users, dim=2, features=()),
+        item=FeatureTower(train.items, dim=2, features=()),
+        tasks=[WithContext(Ordinal("stars", hidden=()), ["bought"])],
+    )
+    model.prepare(train)
+    report = evaluate(model, test, train=train, baselines=False)
+    assert set(report.curves) == {f"stars/>= {level}/{by}" for level in (2, 3, 4) for by in ("width", "mass")}
 
 
 def test_warnings_are_lines_below_the_table(parts: split.Split) -> None:

@@ -12,6 +12,7 @@ from motet.metrics.calibration import ECE
 from motet.metrics.reliability import ReliabilityCurve, reliability_curve
 from motet.model import Model
 from motet.tasks.ordinal import Ordinal
+from motet.tasks.with_context import WithContext
 
 ROWS = 1 << 16  # rows scored at once
 
@@ -36,7 +37,7 @@ def probability_curves(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCur
 
 
 def level_curves(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
-    """Compute the curves of the probabilities of reaching each level, for every `Ordinal` task.
+    """Compute the curves of the probabilities of reaching each level, for every `Ordinal` task, wrapped or not.
 
     Args:
         model: The model, in evaluation mode.
@@ -48,15 +49,16 @@ def level_curves(model: Model, batch: Batch) -> dict[str, ReliabilityCurve]:
     device = next(model.parameters(), torch.zeros(())).device
     found: dict[str, ReliabilityCurve] = {}
     for name, task in model.tasks.items():
-        if not isinstance(task, Ordinal):
+        ordinal = task.task if isinstance(task, WithContext) else task
+        if not isinstance(ordinal, Ordinal):
             continue
         rows = batch.to(device).take(task.row_weights(batch.to(device)) > 0)
         blocks = [model.score_parts(name, rows.take(slice(at, at + ROWS))) for at in range(0, len(rows), ROWS)]
         weights = task.row_weights(rows)
-        for part, level in zip(task.level_parts, (task.levels or ())[1:], strict=True):
+        for part, level in zip(ordinal.level_parts, (ordinal.levels or ())[1:], strict=True):
             if blocks:
                 probs = torch.cat([block[part] for block in blocks])
-                found |= _both(f"{name}/{part}", probs, (rows[task.column] >= level).to(probs), weights)
+                found |= _both(f"{name}/{part}", probs, (rows[ordinal.column] >= level).to(probs), weights)
     return found
 
 
