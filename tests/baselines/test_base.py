@@ -30,6 +30,12 @@ def test_blocks_of_users_are_joined(log: EventLog) -> None:
     assert many.ids.tolist() == Popularity(log).recommend([1, 2, 3], k=2).ids.tolist() * 500
 
 
+def test_what_other_unknown_users_had_is_not_seen(log: EventLog) -> None:
+    rows = log.encode(pl.DataFrame({"user_id": [1, 98, 97], "item_id": ["a", "a", "b"]}))
+    assert Popularity(rows).recommend(99, k=2).ids.tolist() == ["a", "b"]
+    assert Popularity(rows).recommend(1, k=2).ids.tolist()[0] == "b"
+
+
 def test_nobody_gets_nothing(log: EventLog) -> None:
     assert Popularity(log).recommend([], k=2).ids.shape == (0, 0)
 
