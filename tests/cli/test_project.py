@@ -101,6 +101,12 @@ def test_warnings_are_lines(motet: Run, folder: Path) -> None:
             ["check", "motet.toml", "--set", "training.epochs"],
             "motet: 'training.epochs' is not a setting; write TABLE",
         ),
+        (
+            ["check", "motet.toml", "--set", "compare.seed=3"],
+            "motet: motet.toml [compare]: 'seed' is not a setting of compare; did you mean 'seeds'?",
+        ),
+        (["check", "motet.toml", "--set", "sweep.weight=3"], "motet: motet.toml [sweep]: 'weight' is not a setting"),
+        (["check", "motet.toml", "--set", "tune.minutes=long"], "motet: motet.toml [tune]: minutes = 'long'; it must"),
         (["check", "shop.toml"], "motet: there is no file shop.toml; write one with: motet init EVENTS -o shop.toml\n"),
         (
             ["init", "log.parquet"],

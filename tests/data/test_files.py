@@ -128,6 +128,10 @@ def test_refuses_what_matches_nothing(tmp_path: Path) -> None:
         open_path(tmp_path / "elsewhere" / "orders-*.csv")
     with pytest.raises(DataError, match=r"there is no file .*log.csv$"):
         open_path(tmp_path / "log.csv")
+    (tmp_path / "logs.csv").mkdir()
+    with pytest.raises(DataError, match=r"there is no file .*log.csv; did you mean 'logs.csv'\?$"):
+        open_path(tmp_path / "log.csv")
+    (tmp_path / "logs.csv").rmdir()
     with pytest.raises(DataError, match=r"the folder .* has no .parquet file in it; .* a pattern such as '.*\*.csv'$"):
         open_path(tmp_path)
 

@@ -85,6 +85,7 @@ def test_a_record_with_numbers_that_json_has_not(shop: EventLog, tmp_path: Path)
     assert card["split"] == "none: the model was trained on all rows"
     export(tmp_path / "model", tmp_path / "artifact", onnx=False)
     assert "NaN" not in (tmp_path / "artifact" / "card.json").read_text()
+    assert "| stars/rmse |  |  |\n" in (tmp_path / "artifact" / "card.md").read_text(), "no interval is no `to`"
 
 
 def test_weights_and_report_are_put_in(saved: Path, artifact: Path, tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def test_override_takes_toml_and_bare_words() -> None:
         ("tasks.2.name=a", "'tasks.2.name' goes into tasks.2, which is none of 1; they count from 1"),
         ("tasks.buy.name=a", "goes into tasks.buy, which is none of 1"),
         ("data.events.name=a", "goes into data.events, which is 'log.csv' and no table; set the whole of it"),
+        (
+            "training.optimizer={kind=Adam, lr=1}",
+            r"'\{kind=Adam, lr=1\}' is not valid TOML: .*; text in it needs quotes, as in \{kind = \"Adam\"",
+        ),
         ("tasks.1=a", "'tasks.1' names no key of tasks; write TABLE.KEY=VALUE"),
     ],
 )
@@ -81,7 +85,12 @@ def test_settings_by_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3), (".5", 0.5), ("-.5", -0.5), (" AdamW ", "AdamW"), ("[1, 2]", [1, 2]), ("true", True)]
+    ("text", "value"),
+    [
+        *(("3", 3), (".5", 0.5), ("-.5", -0.5), (" AdamW ", "AdamW"), ("[1, 2]", [1, 2]), ("true", True)),
+        *(('{kind = "Adam", lr=.1}', {"kind": "Adam", "lr": 0.1}), ("[.1,-.2]", [0.1, -0.2])),
+        *(("[0-9].csv", "[0-9].csv"), ("a >= .5", "a >= .5")),
+    ],
 )
 def test_typed_values(text: str, value: Any) -> None:
     assert parsed(text) == value

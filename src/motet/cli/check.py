@@ -29,10 +29,15 @@ def check(
     import dataclasses
 
     from motet.cli import printing
+    from motet.compare import compare, sweep, tune
+    from motet.compare.declared import declared
     from motet.project import Project
     from motet.project import check as hold
 
-    found = hold(Project.read(project, change or []))
+    read = Project.read(project, change or [])
+    for function in (compare, sweep, tune):
+        declared(read, function, {})  # raises the errors of its table
+    found = hold(read)
     if json:
         printing.print_json(dataclasses.asdict(found))
         return

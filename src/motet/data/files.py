@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from motet.data.sources import Source, open_file, reading
-from motet.errors import DataError
+from motet.errors import DataError, did_you_mean
 
 SIGNS = "*?["  # that make a path a pattern
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
@@ -82,7 +82,10 @@ def _nothing(path: Path) -> DataError:
             f"the folder {path} has no .parquet file in it; give a file, a folder of Parquet files, or a pattern such "
             f"as '{path / '*.csv'}'"
         )
-    return DataError(f"no file matches {path}" if _is_pattern(path) else f"there is no file {path}")
+    if _is_pattern(path):
+        return DataError(f"no file matches {path}")
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    return DataError(f"there is no file {path}{did_you_mean(path.name, beside).removesuffix('.')}")
 
 
 def _join(files: Sequence[Path], text: Collection[str], codes: Collection[str] | None) -> Source:

@@ -161,7 +161,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|" + "---|" * len(rules)
     for key, figure in card["metrics"].items():
         others = "".join(f" {_number(card['beside'][rule].get(key, {}).get('value'))} |" for rule in rules)
-        ends = f"{_number(figure.get('low'))} to {_number(figure.get('high'))}"
+        ends = " to ".join(_number(figure[end]) for end in ("low", "high") if figure.get(end) is not None)
         yield f"| {_cell(key)} | {_number(figure.get('value'))} | {ends} |{others}"
     yield ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,6 +12,8 @@ from typing import Any
 import tomlkit
 
 from motet.errors import ConfigError
+
+POINT = re.compile(r"(?<![\w.])\.(?=\d)")  # of .5, which is not TOML, but clear
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -156,21 +159,28 @@ def parsed(text: str) -> Any:
     """Parse a value as typed on the command line.
 
     Args:
-        text: TOML; a number may begin with its decimal point, and quotes around text may be omitted.
+        text: TOML; a number may begin with its decimal point, and quotes around all of a text may be omitted.
 
     Returns:
         The value.
+
+    Raises:
+        ConfigError: If it is in curly braces and not TOML.
 
     Example:
         >>> parsed(".5"), parsed("[64, 32]"), parsed("AdamW")
         (0.5, [64, 32], 'AdamW')
     """
-    text = text.strip()
-    for written in (text, f"0{text}", text.replace("-.", "-0.")):  # .5 is not TOML, but clear
+    text, why = text.strip(), None
+    for written in (text, POINT.sub("0.", text)):
         try:
             return tomllib.loads(f"value = {written}")["value"]
-        except tomllib.TOMLDecodeError:
-            continue
+        except tomllib.TOMLDecodeError as error:
+            why = error
+    if text.startswith("{"):
+        raise ConfigError(
+            f'{text!r} is not valid TOML: {why}; text in it needs quotes, as in {{kind = "Adam", lr = 0.1}}'
+        ) from why
     return text
 
 
