@@ -49,6 +49,16 @@ def test_counts_are_those_of_distinct_events(log: EventLog, pairs: EventLog) -> 
     assert tuple(found) == PairFeatures(log).names
 
 
+def test_the_unknown_are_not_one_user_and_not_one_item(log: EventLog, pairs: EventLog) -> None:
+    """A visitor whom training does not know had viewed all that other unknown users had."""
+    strangers = {"user_id": [98, 97, 1, 1], "item_id": ["a", "b", "y", "z"], "event": "view"}
+    rows = log.encode(pl.concat([log.frame(), pl.DataFrame(strangers)]))
+    batch = pairs.batch()
+    found = PairFeatures(rows).columns(batch.users, batch.items)
+    for name, expected in PairFeatures(log).columns(batch.users, batch.items).items():
+        assert torch.equal(found[name], expected), name
+
+
 def test_similarities_are_summed_over_the_items_of_a_kind(log: EventLog, pairs: EventLog) -> None:
     near = Neighbours.of(log)
     features = PairFeatures(log, near={"view": near})

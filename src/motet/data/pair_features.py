@@ -39,7 +39,8 @@ class PairFeatures:
     makes labelled rows from the log itself.
 
     Args:
-        log: The events to count; its schema names the column of event types.
+        log: The events to count; its schema names the column of event types. Those of unknown users or items do not
+            count.
         near: By event type, the neighbours that give the similarities. They may come from another type:
             `{"buy": neighbours_by_views}` compares the item with those that the user bought, by shared viewers.
 
@@ -73,9 +74,10 @@ class PairFeatures:
                 )
         batch, self._time = log.batch(), log.schema.time
         times = torch.zeros(len(log)) if self._time is None else batch[self._time]
+        known = (batch.users > 0) & (batch.items > 0)  # the unknown are not one user, and not one item
         self._counts: dict[str, PairCounts] = {}
         for kind in kinds:
-            rows = batch[event] == codes[kind]
+            rows = known & (batch[event] == codes[kind])
             counted = PairCounts.of(batch.take(rows), times[rows].double(), users=len(log.users), items=len(log.items))
             self._counts[kind] = counted
 
