@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -14,6 +15,7 @@ from motet.cli import printing
 from motet.data.entities import Entities
 from motet.data.vocab import Vocab
 from motet.evaluation import evaluate
+from motet.index import TopK
 from motet.model import Model
 from motet.preference import Preference
 from motet.recommendations import recommend_table
@@ -50,6 +52,13 @@ def test_columns_of_text_and_of_lists_stand_beside_the_id() -> None:
     told = printing._table("", ["a", "b"], {}, Entities("id", Vocab.build(["a", "b"], "id"), table=table))
     assert [column.header for column in told.columns] == ["", "id", "name", "tags"]
     assert [list(column.cells) for column in told.columns[2:]] == [["Ada", ""], ["x, y", ""]]
+
+
+def test_a_task_called_score_hides_no_score(capsys: pytest.CaptureFixture[str]) -> None:
+    top = TopK(np.array(["a"], dtype=object), torch.tensor([2.5]), {"score": torch.tensor([7.0])})
+    found = Entities("id", Vocab.build(["a"], "id"), table=pl.DataFrame({"id": ["a"]}))
+    printing.show(top, ["u"], "user", found, json=False)
+    assert {"2.500", "7.000"} <= set(capsys.readouterr().out.split())
 
 
 def test_recommend_filters(motet: Run, saved: Path) -> None:

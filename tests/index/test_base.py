@@ -30,3 +30,9 @@ def test_one_user_is_one_answer() -> None:
 def test_prints_as_aligned_columns() -> None:
     top = TopK(np.array([[10, 9], [7, None]], dtype=object), torch.tensor([[2.5, -1.0], [0.0, -math.inf]]))
     assert str(top) == "id   score\n10   2.500\n 9  -1.000\n\nid  score\n 7  0.000"
+
+
+def test_a_task_called_score_hides_no_score() -> None:
+    """Such a task made the score that the items are ordered by disappear."""
+    top = TopK(np.array(["a"], dtype=object), torch.tensor([2.5]), {"score": torch.tensor([7.0])})
+    assert str(top) == "id  fused score  score\n a        2.500  7.000"

@@ -47,8 +47,7 @@ def show(top: TopK, asked: Sequence[str] | Sequence[int], side: str, found: Enti
         return
     for id, answer in pairs:
         title = f"{side} {id}{UNKNOWN.get(str(answer.basis), '')}"
-        scores = {"score": answer.scores, **answer.tasks}
-        _print(_table(title, answer.ids.tolist(), scores, found))
+        _print(_table(title, answer.ids.tolist(), answer.columns(), found))
 
 
 def show_pairs(

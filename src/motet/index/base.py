@@ -127,13 +127,26 @@ class TopK:
             basis = self.basis[user] if self.basis.ndim else self.basis
             yield TopK(ids[:size], self.scores[user, :size], tasks, np.array(basis, dtype=object))
 
+    def columns(self) -> dict[str, Float[Tensor, "*users k"]]:
+        """The scores and those of each task as the columns of a table.
+
+        Returns:
+            By name, `score` first; of a model with a task of that name `fused score`. Each has the shape of `ids`.
+
+        Example:
+            >>> top = TopK(np.array(["a"], dtype=object), torch.tensor([1.5]), {"score": torch.tensor([7.0])})
+            >>> top.columns()
+            {'fused score': tensor([1.5000]), 'score': tensor([7.])}
+        """
+        return {"fused score" if "score" in self.tasks else "score": self.scores, **self.tasks}
+
     def __str__(self) -> str:
         return "\n\n".join(top._table() for top in self.each())
 
     def _table(self) -> str:
         """One answer as aligned columns: id, fused score, each task's score."""
         columns = [["id", *map(str, self.ids)]]
-        for name, scores in {"score": self.scores, **self.tasks}.items():
+        for name, scores in self.columns().items():
             columns.append([name, *(f"{score:.3f}" for score in scores.tolist())])
         widths = [max(map(len, column)) for column in columns]
         lines = [

@@ -37,8 +37,8 @@ def examples(recommender: Recommender, *, title: str) -> Iterator[Section]:
     cards: dict[str, Sequence[Text | Table]] = {}
     for row, id, answer in zip(rows.tolist(), ids, top.each(), strict=True):
         found = [item for item in answer.ids.tolist() if item is not None]
-        scores = {"score": answer.scores, **answer.tasks}
-        recommended = _described(found, recommender.items, {name: part.tolist() for name, part in scores.items()})
+        scores = {name: part.tolist() for name, part in answer.columns().items()}
+        recommended = _described(found, recommender.items, scores)
         count = int(events[row])
         card = f"{log.users.key} {id}: {count:,} event{'s' * (count != 1)}"
         cards[card] = [_history(log, row), Table("Recommended, with each task's score", *recommended)]
