@@ -48,8 +48,9 @@ def service(recommender: Recommender, tmp_path: Path) -> Iterator[tuple[str, int
         yield found[1], process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        _, log = process.communicate(timeout=60)
     assert process.returncode == 0
+    assert all(json.loads(line) for line in log.splitlines())
 
 
 def ask(address: str, path: str, body: object = None) -> httpx.Response:
@@ -81,6 +82,7 @@ def until(true: Callable[[], bool]) -> None:
 def test_workers_follow_a_swap_and_one_that_dies_is_replaced(service: tuple[str, int], tmp_path: Path) -> None:
     address, pid = service
     assert generations(address) == {0: 1, 1: 1}
+    httpx.get(address, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
     ask(address, "/v1/models", {"models": [{"name": "new"}]})
     until(lambda: set(generations(address).values()) == {2})
     event = {"id": "1", "user": 3, "item": "Film 1"}

@@ -67,7 +67,7 @@ def serve(
     settings = uvicorn.Config(
         create_app(service),
         log_config=None,
-        log_level="warning",
+        log_level="error",  # its warnings are about single requests, and no JSON
         access_log=False,  # it would contain ids
         server_header=False,
         date_header=False,

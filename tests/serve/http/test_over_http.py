@@ -95,7 +95,8 @@ def test_a_length_of_very_many_digits(port: int, length: bytes, status: bytes) -
         assert client.recv(1000).startswith(b"HTTP/1.1 " + status)
 
 
-def test_what_is_no_http(port: int) -> None:
+def test_what_is_no_http(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "motet.serve")
     for said in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELO shop\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
             client.sendall(said)
@@ -103,6 +104,8 @@ def test_what_is_no_http(port: int) -> None:
             assert head.startswith(b"HTTP/1.1 400 Bad Request")
             assert json.loads(body)["error"]["message"] == "Invalid HTTP request received."
             assert client.recv(1000) == b""
+    refused = [line for line in map(json.loads, caplog.messages) if line["event"] == "refused"]
+    assert [(line["status"], line["reason"]) for line in refused] == 3 * [(400, "Invalid HTTP request received.")]
     assert served_still(port)
 
 

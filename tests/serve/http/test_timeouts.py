@@ -14,10 +14,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from motet.client.connection import IDLE_TIMEOUT_S
+from motet.serve.gate import Gate
 from motet.serve.http import timeouts as patience
+from motet.serve.http.guard import Guard
+from motet.serve.metrics import Metrics
 from serve.conftest import listening
 
 LARGE = 1 << 26  # bytes: more than the system keeps for a client that does not read
+
+
+METRICS = Metrics()
 
 
 async def size(request: Request) -> Response:
@@ -26,7 +32,8 @@ async def size(request: Request) -> Response:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with listening(Starlette(routes=[Route("/", size)])) as address:
+    app = Starlette(routes=[Route("/", size)])
+    with listening(Guard(app, metrics=METRICS, gate=Gate(), tokens=None)) as address:
         yield httpx.URL(address).port or 0
 
 
@@ -130,7 +137,10 @@ def test_a_kept_connection_ends_when_it_is_idle_and_sooner_in_a_crowd(
 
 @pytest.mark.parametrize(
     ("asked", "after"),
-    [(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n"), (b"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"..")],
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n", b".."),
+    ],
     ids=["an empty line", "the body of an answered request"],
 )
 def test_a_kept_connection_ends_also_after_bytes_that_begin_no_request(
@@ -153,6 +163,7 @@ def test_a_connection_too_many_is_told_to_come_again(port: int, monkeypatch: pyt
         assert answer.headers["Retry-After"] == "1"
         assert answer.headers["Connection"] == "close"
         assert answer.json()["error"]["message"] == "more than 2 connections are open; try again"
+        assert b'motet_requests_total{method="GET",route="other",status="503"} 1.0' in METRICS.text()
     for _ in range(1_000):  # until the service has seen that they are gone
         if httpx.get(f"http://127.0.0.1:{port}/").status_code == 200:
             break

@@ -33,6 +33,7 @@ HEADERS = {
 ROUTES = "/v1/"  # all others take no body
 ENCODED = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
 WORK = ("/v1/recommend", "/v1/score", "/v1/similar", "/v1/events")
+REFUSAL = "motet.refusal"  # key of a scope's state: the `Problem` of a connection whose requests are all refused
 PORT = re.compile(r":\d+$")
 
 
@@ -90,6 +91,8 @@ class Guard:
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Check the request and read its whole body before the application runs."""
+        if refusal := scope.get("state", {}).get(REFUSAL):
+            raise refusal
         headers = dict(scope["headers"])
         if self.tokens is None:
             _check_source(headers)

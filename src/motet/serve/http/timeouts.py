@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from motet.serve.gate import come_again
+from motet.serve.http.guard import REFUSAL
+from motet.serve.log import log_event
 from motet.serve.problem import Problem
 
 HEAD_TIMEOUT_S = 10.0
@@ -26,7 +27,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     The whole head of a request must arrive within `HEAD_TIMEOUT_S`, and its body within `BODY_TIMEOUT_S`, even if the
     request was answered early, as `Guard` does for a large or late body. If an answer does not fit into the system's
     buffers, the client must read the rest within `READ_TIMEOUT_S`. Otherwise the connection is closed. If more than
-    `MOST_CONNECTIONS` are open, requests on a new one get 503.
+    `MOST_CONNECTIONS` are open, `Guard` answers requests on a new one with 503.
 
     An idle connection is closed after `IDLE_TIMEOUT_S`, or after `CROWDED_IDLE_TIMEOUT_S` while more than half of
     `MOST_CONNECTIONS` are open. A request that the client sends at that very moment is lost.
@@ -47,7 +48,9 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._await(HEAD_TIMEOUT_S)
         if len(self.connections) > MOST_CONNECTIONS:
-            self.app = crowded
+            refusal = come_again("busy", f"more than {MOST_CONNECTIONS} connections are open; try again")
+            refusal.headers["Connection"] = "close"
+            self.app_state = {**self.app_state, REFUSAL: refusal}  # each request has a copy, which the guard reads
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timeouts."""
@@ -71,6 +74,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, in the form of every error, and close the connection."""
+        log_event("refused", status=400, reason=msg)
         body = bytes(Problem(400, msg).answer().body)
         head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(body)
         self.transport.write(head + b"connection: close\r\n\r\n" + body)
@@ -116,16 +120,3 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._unsent is not None:
             self._unsent.cancel()
         self._unsent = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
-
-
-async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a request because too many connections are open.
-
-    Args:
-        scope: Argument of ASGI.
-        receive: Argument of ASGI.
-        send: Argument of ASGI.
-    """
-    problem = come_again("busy", f"more than {MOST_CONNECTIONS} connections are open; try again")
-    problem.headers["Connection"] = "close"
-    await problem.answer()(scope, receive, send)
