@@ -92,6 +92,19 @@ def test_a_state_goes_on_where_it_was_taken() -> None:
     assert set(resumed.state) == set(models[1].parameters())
 
 
+def test_the_state_of_a_parameter_is_that_of_its_part() -> None:
+    model = net()
+    optimizer = composite(model)
+    stranger = torch.nn.Parameter(torch.ones(1))
+    assert optimizer.state[stranger] == {}
+    learn(model, optimizer, steps=1)
+    saved = optimizer.state_dict()["state"]
+    for part in optimizer.optimizers:
+        for parameter, state in part.state.items():
+            assert optimizer.state[parameter] is state
+    assert optimizer.state_dict()["state"].keys() == saved.keys()
+
+
 def test_a_schedule_reaches_every_part() -> None:
     model = net()
     optimizer = composite(model)

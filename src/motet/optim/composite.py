@@ -130,7 +130,14 @@ class Composite(Optimizer):
     def _gather(self) -> None:
         """Share the groups and states of the parts, so that a schedule can change them through either."""
         self.param_groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        self.state = ChainMap(*(optimizer.state for optimizer in self.optimizers))  # type: ignore[assignment]
+        self.state = _States(*(optimizer.state for optimizer in self.optimizers))  # type: ignore[assignment]
+
+
+class _States(ChainMap[torch.Tensor, Any]):
+    """The states of several optimizers. To look one up in a part that lacks it would make one there."""
+
+    def __getitem__(self, parameter: torch.Tensor) -> Any:
+        return next((states[parameter] for states in self.maps if parameter in states), {})
 
 
 def _divide(model: nn.Module, conditions: Sequence[Which]) -> list[list[nn.Parameter]]:
