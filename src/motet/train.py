@@ -28,7 +28,7 @@ from motet.evaluation import evaluate
 from motet.layers.precision import Precision, check_weights, rounding
 from motet.model import Model
 from motet.optim import WeightAverage
-from motet.optim.step import step
+from motet.optim.step import check_optimizer, step
 from motet.progress import Step, training_progress
 
 Optimizer = torch.optim.Optimizer
@@ -161,7 +161,7 @@ class _State:
         if optimizer is None:
             optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
-        _check_moves(self.optimizer, model)
+        check_optimizer(self.optimizer, model)
         self.average = None if average is None else WeightAverage(model, decay=average)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
@@ -264,16 +264,6 @@ class _State:
                 f"the checkpoint is of a run {'without' if saved['average'] is None else 'with'} a moving average of "
                 "the weights; resume with the same average=..., or start again with resume=False"
             )
-
-
-def _check_moves(optimizer: Optimizer, model: Model) -> None:
-    """Refuse an optimizer of another model, under which this one would stay as it is."""
-    own = {id(parameter) for parameter in model.parameters()}
-    if not any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
-        raise ConfigError(
-            f"the optimizer {type(optimizer).__name__} holds no parameter of this model, so nothing would be trained; "
-            "make it from model.parameters(), or give a function that does"
-        )
 
 
 def _device(asked: torch.device | str | None) -> torch.device:

@@ -95,3 +95,13 @@ def test_errors() -> None:
         model_of(log, Ordinal()).prepare(log.take(slice(0, 1)))
     with pytest.raises(ConfigError, match="task 'rating' has no levels yet: train it, call prepare"):
         model_of(log, Ordinal()).score(log.batch())
+
+
+def test_an_optimizer_that_was_made_before_the_levels_were_known() -> None:
+    log = log_of(STARS)
+    model = model_of(log, Ordinal())
+    early = torch.optim.Adagrad(model.parameters(), lr=0.1)
+    words = r"the optimizer Adagrad was made when parameter '_tasks.0.log_gaps' had no numbers, .* give a function"
+    with pytest.raises(ConfigError, match=words):
+        fit(model, log, epochs=1, optimizer=early, device="cpu", progress=False)
+    fit(model, log, epochs=1, optimizer=torch.optim.Adagrad(model.parameters()), device="cpu", progress=False)

@@ -1,10 +1,38 @@
-"""step: one step of any optimizer, with an error that says which gradients it does not take."""
+"""One step of any optimizer, with errors that say why it cannot train a model."""
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from motet.errors import ConfigError
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    """Check, before training, that an optimizer can train a model.
+
+    Args:
+        optimizer: Made by the caller.
+        model: Prepared for its training rows.
+
+    Raises:
+        ConfigError: If it holds no parameter of the model, or has begun with one that was still empty, as those of an
+            `Ordinal` are until it knows its levels.
+    """
+    name = type(optimizer).__name__
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
+        raise ConfigError(
+            f"the optimizer {name} holds no parameter of this model, so nothing would be trained; make it from "
+            "model.parameters(), or give a function that does"
+        )
+    for key, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {}).values()
+        if parameter.numel() and any(isinstance(value, torch.Tensor) and not value.numel() for value in state):
+            raise ConfigError(
+                f"the optimizer {name} was made when parameter {key!r} had no numbers, before the training rows told "
+                f"how many it has; give a function that makes it: optimizer=lambda parameters: {name}(parameters, ...)"
+            )
 
 
 def step(optimizer: torch.optim.Optimizer) -> None:
