@@ -106,6 +106,17 @@ def test_stages_of_a_funnel_stay_in_order() -> None:
         assert each.after < each.before
 
 
+@torch.no_grad()
+def test_a_stage_that_single_precision_cannot_tell_from_0_is_calibrated() -> None:
+    """The next one, given that it happened, was 0 / 0, and ended what came after the training."""
+    log = shop(100)
+    model = model_of(log, Funnel(stages=("click", "buy"), hidden=()))
+    model.tasks["funnel"].get_parameter("bias").fill_(-120)
+    assert (model.score_parts("funnel", log.batch())["click"] == 0).any()
+    found = calibrate(model, drawn(log, click=torch.full((100,), 0.3), buy=torch.full((100,), 0.1)))
+    assert all(each.after <= each.before for each in found.values())
+
+
 def test_what_does_not_help_is_not_taken() -> None:
     log = shop()
     model = model_of(log, Event("click", hidden=()))

@@ -108,7 +108,8 @@ def _judged(model: Model, name: str, batch: Batch) -> tuple[Tensor, Tensor, Tens
     chosen = (weights > 0).nonzero()[:, 0]
     blocks = [list(model.score_parts(name, batch.take(rows)).values()) for rows in chosen.split(ROWS)]
     probs = torch.cat([torch.stack(parts, 1).double() for parts in blocks])
-    given = probs / torch.cat([torch.ones_like(probs[:, :1]), probs[:, :-1]], 1)
+    before = torch.cat([torch.ones_like(probs[:, :1]), probs[:, :-1]], 1)
+    given = probs / before.clamp(min=torch.finfo(probs.dtype).tiny)
     labels = torch.stack([batch[label][chosen].double() for label in task.judged.values()], 1)
     return given.clamp(SMALLEST, 1 - SMALLEST).logit(), labels, weights[chosen]
 
