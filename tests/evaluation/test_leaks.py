@@ -193,6 +193,15 @@ def test_random_rows_come_before_training_rows_of_the_same_user() -> None:
         assert leaks.interleaved_rows(honest.test, honest.train) == []
 
 
+def test_the_same_rows_are_found_whatever_their_times_are_written_as() -> None:
+    """Seconds in training and text in the test are whole numbers and decimals, which did not join."""
+    frame = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "time": [1717178400, 1717178460]})
+    train = EventLog.read(frame, Schema(time="time"))
+    test = train.encode(frame.with_columns(time=pl.Series(["2024-05-31T18:00:00Z", "2024-05-31T19:00:00Z"])))
+    (warning,) = leaks.duplicated_rows(test, train)
+    assert warning.startswith("1 of 2 test rows are training rows as well")
+
+
 def test_without_a_time_there_is_no_before() -> None:
     frame = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2]})
     log = EventLog.read(frame, Schema())

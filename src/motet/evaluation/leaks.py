@@ -50,10 +50,14 @@ def duplicated_rows(test: EventLog, train: EventLog) -> list[str]:
     Returns:
         At most one warning. None if the log has no time, since users may then have two equal events.
     """
-    if train.schema.time is None or train.schema.time not in test.columns:
+    time = train.schema.time
+    if time is None or time not in test.columns:
         return []
     shared = [name for name, values in test.columns.items() if name in train.columns and values.ndim == 1]
-    mine, theirs = (pl.DataFrame({name: log.columns[name].numpy() for name in shared}) for log in (test, train))
+    mine, theirs = (
+        pl.DataFrame({name: log.columns[name].numpy() for name in shared}).with_columns(pl.col(time).cast(pl.Float64))
+        for log in (test, train)
+    )
     same_pair = theirs.join(mine, on=[test.users.key, test.items.key], how="semi")  # first, so that few rows are left
     duplicates = len(mine.join(same_pair, on=shared, how="semi"))
     if not duplicates:
