@@ -207,10 +207,10 @@ class ServedModel:
     def warm(self) -> None:
         """Answer one request for a user of each kind, so that lazily computed values are ready for real requests."""
         users, items = self.recommender.users.vocab.ids, self.recommender.items.vocab.ids
-        history = [str(items[0])] if len(items) else []
-        for user in ("nobody", *map(str, users[:1])):
-            for told in ([], history):
-                self.recommend(RecommendBody.model_validate({"user": user, "history": told}), {})
+        for user in ("nobody", *users[:1]):
+            for told in ([], items[:1].to_list()):
+                # Not checked: a model may have ids that are longer than those of requests, or empty.
+                self.recommend(RecommendBody.model_construct(user=user, history=told), {})
 
     def describe(self) -> dict[str, Any]:
         """What the model is, for `GET /v1/model`.
