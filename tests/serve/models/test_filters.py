@@ -71,9 +71,12 @@ TABLE = pl.DataFrame(
         ({}, None),
     ],
 )
-def test_items_that_hold_what_is_asked(where: dict[str, Any], found: list[int] | None) -> None:
+def test_items_that_hold_what_is_asked(
+    where: dict[str, Any], found: list[int] | None, capfd: pytest.CaptureFixture[str]
+) -> None:
     met = condition(TABLE, where)
     assert (None if met is None else TABLE.filter(met)["id"].to_list()) == found
+    assert capfd.readouterr().err == ""  # Polars prints a warning that the tests have made an error
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _is_in(held: pl.Expr, accepted: list[Any], dtype: Any) -> pl.Expr:
         values = pl.Series(accepted, dtype=pl.Float64).cast(dtype, strict=False)
     else:
         values = pl.Series(accepted)
-    return _comparable(held, dtype).is_in(values)
+    return _comparable(held, dtype).is_in(values.implode())
 
 
 def _between(column: pl.Series, asked: Range) -> pl.Expr:
