@@ -11,8 +11,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Rows = Sequence[Int[Tensor, " _"] | None]
-
 
 def task_gradients(losses: Mapping[str, Float[Tensor, ""]], shared: Sequence[Tensor]) -> dict[str, Float[Tensor, " n"]]:
     """Each task's gradient with respect to the shared vectors, flattened to one row; the graph is kept.
@@ -61,7 +59,7 @@ class Conflict:
         shared: Sequence[Tensor],
         *,
         held: Collection[str] | None = None,
-        rows: Rows = (),
+        rows: Sequence[Int[Tensor, " _"] | None] = (),
     ) -> None:
         """Measure a batch if it has a task, or a pair of tasks, that was not measured yet; its graph is kept.
 
