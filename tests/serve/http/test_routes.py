@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -183,12 +184,16 @@ def test_items(ask: Caller) -> None:
     assert ask.get("/v1/items?search=.*")["total"] == 0  # text, not a pattern
 
 
-def test_an_item_has_its_own_id_also_beside_a_column_of_that_name() -> None:
+def test_an_item_has_its_own_id_beside_a_column_of_that_name_and_structures_stay_such() -> None:
     events = pl.DataFrame({"customer": [1, 2], "title": ["Alien", "Clue"]})
-    table = pl.DataFrame({"title": ["Alien", "Clue"], "id": [10, 11], "year": [1979, 1985]})
+    table = pl.DataFrame(
+        {"title": ["Alien", "Clue"], "id": [10, 11], "made": [{"year": 1979, "on": date(1979, 5, 25)}] * 2}
+    )
     log = EventLog.read(events, Schema(user="customer", item="title"), items=table)
     service = Service(Lineup.alone(ServedModel(untrained(log))))
-    assert Caller(create_app(service)).get("/v1/items?limit=1")["items"] == [{"id": "Alien", "year": 1979}]
+    assert Caller(create_app(service)).get("/v1/items?limit=1")["items"] == [
+        {"id": "Alien", "made": {"year": 1979, "on": "1979-05-25"}}
+    ]
     service.close()
 
 

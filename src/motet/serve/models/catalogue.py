@@ -169,6 +169,8 @@ def _plain(value: Any) -> Any:
     """A value of a table for JSON."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, date | datetime):
