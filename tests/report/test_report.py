@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from motet.artifact import folder as artifact
+from motet.compare.comparison import Estimate, outcome
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.trial import Trial
@@ -16,6 +17,7 @@ from motet.recommender import Recommender
 from motet.report import Record, charts, front, read_runs, training, write_report
 from motet.report.blocks import Figures, Text
 from motet.report.page import figures, sections
+from motet.report.record import Lead
 from motet.report.runs import Training
 
 from .conftest import SCRIPT
@@ -267,3 +269,20 @@ def test_a_report_needs_all_of_its_packages(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_names_of_items_do_not_break_the_page(page: Path) -> None:
     assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in page.read_text()
+
+
+def test_every_other_system_is_beaten_only_if_each_is(model: Path) -> None:
+    record = Record.read(model)
+    assert record is not None
+    key = record.headlines["stars"]
+
+    def lead(system: str, value: float, width: float) -> Lead:
+        difference = Estimate(value=-value, low=-value - width, high=-value + width)
+        return Lead(system=system, task="stars", key=key, difference=difference, outcome=outcome(key, difference))
+
+    known = {"a": {key: record.figures[key]}, "b": {key: record.figures[key]}}
+    leads = [lead("a", 0.01, 0.005), lead("b", 0.02, 0.05)]  # that of the second is larger, and may be chance
+    changed = record.model_copy(update={"headlines": {"stars": key}, "beside": known, "leads": leads})
+    assert training.verdict(changed)[0] == "On test rows the model beats every other system in 0 of 1 headline metrics."
+    changed = changed.model_copy(update={"leads": [leads[0], lead("b", 0.02, 0.01)]})
+    assert training.verdict(changed)[0] == "On test rows the model beats every other system in 1 of 1 headline metrics."

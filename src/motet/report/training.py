@@ -62,22 +62,19 @@ def verdict(record: Record) -> list[str]:
     Returns:
         Sentences; none if there is no other system.
     """
-    leads = {task: _strongest(record, task) for task in record.headlines}
-    known = {task: lead for task, lead in leads.items() if lead is not None}
+    leads = {task: _leads(record, task) for task in record.headlines}
+    known = [each for each in leads.values() if each]
     if not known:
         return []
-    won = [task for task, lead in known.items() if lead.outcome == "better"]
-    first = f"On test rows the model beats every other system in {len(won)} of {len(known)} headline metrics."
-    return [first, *(_sentence(record, lead) for lead in known.values())]
+    won = sum(all(lead.outcome == "better" for lead in each) for each in known)
+    first = f"On test rows the model beats every other system in {won} of {len(known)} headline metrics."
+    return [first, *(_sentence(record, strongest) for strongest, *_ in known)]
 
 
-def _strongest(record: Record, task: str) -> Lead | None:
-    """The comparison with the best of the other systems."""
+def _leads(record: Record, task: str) -> list[Lead]:
+    """The comparisons with the other systems, the best of them first."""
     found = [lead for lead in record.leads if lead.task == task and not math.isnan(lead.difference.value)]
-    if not found:
-        return None
-    sign = -1 if lower_is_better(found[0].key) else 1
-    return min(found, key=lambda lead: sign * lead.difference.value)
+    return sorted(found, key=lambda lead: lead.difference.value * (-1 if lower_is_better(lead.key) else 1))
 
 
 def _sentence(record: Record, lead: Lead) -> str:
