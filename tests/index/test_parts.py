@@ -58,6 +58,7 @@ def test_parts_that_go_together_are_read(parts: dict[str, Tensor], tmp_path: Pat
         ("cell", torch.ones(128, dtype=torch.int32), "not each of its 128 codes lies in one of its cells"),
         ("cell", torch.zeros(127, dtype=torch.int32), "not each of its 128 codes lies in one of its cells"),
         ("cell", torch.zeros(128), "not each of its 128 codes lies in one of its cells"),
+        ("vectors", torch.full((128, 6), torch.nan), "index vector 0 is not finite"),
         ("rounded.codes", torch.zeros(100, 6, dtype=torch.int8), "its rounded vectors are not those of 128"),
         ("rounded.columns", torch.zeros(6), "its rounded vectors are not those of 128"),
         ("rounded.groups", torch.full((2, 3), torch.inf), "its rounded vectors are not finite, or numbers of another"),

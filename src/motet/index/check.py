@@ -25,7 +25,7 @@ ROUNDING = 1e-9  # of shares that are added up
 FEW = 8  # cells pay where no more than one in eight is looked at: codes are read faster without them
 
 
-class Checked(NamedTuple):
+class Figures(NamedTuple):
     """Figures of an index.
 
     Attributes:
@@ -46,7 +46,7 @@ Lines = Sequence[Int[Tensor, " _"]] | None
 @checked
 def check(
     index: Index, queries: Float[Tensor, "n *heads width"], k: int, *, truth: Index, exclude: Lines = None
-) -> Checked:
+) -> Figures:
     r"""Search for one query after the other, and compare with what an exact search finds.
 
     $$ recall@k = |found \cap best| / |best| $$
@@ -80,7 +80,7 @@ def check(
         times.append(time.perf_counter() - start)
         found += _rows(hits)
     p50, p99 = (float(1e3 * quantile) for quantile in np.quantile(times, [0.5, 0.99]))
-    return Checked(_recall(found, _rows(truth.search(queries, k, exclude=exclude))), p50, p99)
+    return Figures(_recall(found, _rows(truth.search(queries, k, exclude=exclude))), p50, p99)
 
 
 @checked

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from motet.errors import ArtifactError, ConfigError
+from motet.errors import ArtifactError, ConfigError, DataError
 from motet.heap import give_back
 from motet.index import parts
 from motet.index.approximate import ApproximateIndex
@@ -131,12 +131,12 @@ def load(path: str | Path, vectors: Mapping[str, Tensor] | None = None) -> Exact
         tensors = {**tensors, "vectors": (vectors or {})[told["of"]]}
     try:
         parts.check(told, tensors, (ExactIndex.__name__, ApproximateIndex.__name__))
-    except (ValueError, KeyError) as error:
+        codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
+        let_go(file.tensors.values())  # codes are read once, to be laid out in another order
+        give_back()
+        return _built(told, tensors, codes)
+    except (ValueError, KeyError, DataError) as error:
         raise ArtifactError(f"{str(path)!r} was not written by motet: {error}; {FIX}") from error
-    codes = Codes(**{name: tensors[name] for name in CODES}) if "codes" in tensors else None
-    let_go(file.tensors.values())  # codes are read once, to be laid out in another order
-    give_back()
-    return _built(told, tensors, codes)
 
 
 def _built(
