@@ -33,6 +33,14 @@ def test_the_newest_is_in_force_and_older_ones_go(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["00000003.json"]
 
 
+def test_a_file_that_no_plan_is_kept_in_is_none(tmp_path: Path) -> None:
+    for name in ("7.json", "x.json", "٧.json"):
+        (tmp_path / name).write_text("{}")
+    plans = PlanStore(tmp_path)
+    assert plans.generation() == 0  # or the file of a seventh plan would be waited for
+    assert plans.newest() == NOTHING
+
+
 def test_of_many_who_change_at_once_one_does(tmp_path: Path) -> None:
     plans, problems, together = [following(NOTHING, name) for name in "abcdefgh"], [], Barrier(8)
 

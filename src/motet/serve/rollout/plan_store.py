@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from motet.artifact.folder import sync_folder
@@ -32,7 +33,7 @@ class PlanStore:
         Returns:
             Its number; 0 if no plan is stored.
         """
-        return max((int(file.stem) for file in self.folder.glob("*.json") if file.stem.isdecimal()), default=0)
+        return max(self._stored(), default=0)
 
     def newest(self) -> Plan:
         """The plan in force.
@@ -82,9 +83,9 @@ class PlanStore:
                 "another request changed what is served at the same time; check /v1/model, and try again",
                 code="conflict",
             )
-        for file in self.folder.glob("*.json"):
-            if file.stem.isdecimal() and int(file.stem) < plan.generation:
-                file.unlink(missing_ok=True)
+        for generation in self._stored():
+            if generation < plan.generation:
+                self._file(generation).unlink(missing_ok=True)
 
     def _write(self, plan: Plan) -> bool:
         """Returns false if another process has stored this generation, or one after it."""
@@ -103,6 +104,12 @@ class PlanStore:
             return False
         sync_folder(self.folder)
         return True
+
+    def _stored(self) -> Iterator[int]:
+        """The generations whose files are there."""
+        for file in self.folder.glob("*.json"):
+            if file.stem.isdecimal() and file == self._file(int(file.stem)):
+                yield int(file.stem)
 
     def _file(self, generation: int) -> Path:
         return self.folder / f"{generation:08}.json"
