@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -76,3 +79,28 @@ def test_numbers_that_motet_never_writes_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.ones(2, dtype=torch.complex64)}, tmp_path / "file")
     with pytest.raises(ValueError, match="it holds numbers of kind C64, which motet never writes"):
         Mapped(tmp_path / "file")
+
+
+def test_a_file_is_mapped_while_another_thread_asks_for_tensors(tmp_path: Path) -> None:
+    """A service loads a model beside those that it serves; the list of mapped files grew while it was read."""
+    (tmp_path / "file").write_bytes(aligned("rows", torch.eye(2), {}))
+    held = [Mapped(tmp_path / "file") for _ in range(300)]
+    done = Event()
+
+    def ask() -> int:
+        asked = 0
+        while not done.is_set():
+            assert not is_mapped(torch.zeros(1))
+            asked += 1
+        return asked
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # seconds: one thread often stops where another goes on
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask) for _ in range(2)]
+        try:
+            held += [Mapped(tmp_path / "file") for _ in range(300)]
+        finally:
+            done.set()
+            sys.setswitchinterval(before)
+        assert all(each.result() for each in asking)

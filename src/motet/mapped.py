@@ -6,6 +6,7 @@ import json
 import mmap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,6 +29,7 @@ KINDS = {
     "BOOL": torch.bool,
 }
 _places: WeakKeyDictionary[mmap.mmap, tuple[int, int]] = WeakKeyDictionary()  # first address, and that behind the last
+_guard = Lock()  # one thread may load a model while another asks for the tensors of the one it serves
 
 
 class Mapped:
@@ -67,7 +69,8 @@ class Mapped:
         head.pop("__metadata__", None)
         self.tensors = {name: _tensor(memory, start, about) for name, about in head.items()}
         first = torch.frombuffer(memory, dtype=torch.uint8).data_ptr()
-        _places[memory] = (first, first + len(memory))
+        with _guard:
+            _places[memory] = (first, first + len(memory))
 
 
 def is_mapped(tensor: Tensor) -> bool:
@@ -80,7 +83,7 @@ def is_mapped(tensor: Tensor) -> bool:
         True for the tensors of a `Mapped` and views of them.
     """
     place = tensor.untyped_storage().data_ptr()
-    return any(first <= place < behind for first, behind in _places.values())
+    return any(first <= place < behind for _, (first, behind) in _held())
 
 
 def let_go(tensors: Iterable[Tensor]) -> None:
@@ -90,7 +93,7 @@ def let_go(tensors: Iterable[Tensor]) -> None:
         tensors: Whose files; those that are not mapped stay as they are. What was written to a mapped one is lost.
     """
     places = {tensor.untyped_storage().data_ptr() for tensor in tensors}
-    for memory, (first, behind) in list(_places.items()):
+    for memory, (first, behind) in _held():
         if hasattr(mmap, "MADV_DONTNEED") and any(first <= place < behind for place in places):
             memory.madvise(mmap.MADV_DONTNEED)
 
@@ -127,6 +130,11 @@ def content(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> bytes:
     text = json.dumps(head, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
     return b"".join((len(text).to_bytes(8, "little"), text, written[start:]))
+
+
+def _held() -> list[tuple[mmap.mmap, tuple[int, int]]]:
+    with _guard:
+        return list(_places.items())
 
 
 def _tensor(memory: mmap.mmap, start: int, about: Mapping[str, Any]) -> Tensor:
