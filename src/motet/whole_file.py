@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Write a file under another name first, so that a full disk or a kill leaves an existing one as it is.
 
     Args:
-        path: The file; an existing one is replaced at the end.
+        path: The file, or a link to it; an existing one is replaced at the end, and its permissions stay.
 
     Yields:
         The path to write to, in the same folder.
@@ -28,11 +29,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         >>> [file.name for file in folder.iterdir()]
         ['words.txt']
     """
+    path = path.resolve()  # a link would be replaced, and the file behind it stay as it is
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         yield unfinished
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, unfinished)
         os.replace(unfinished, path)
     finally:
         with suppress(OSError):
