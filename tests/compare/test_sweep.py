@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from motet.compare import choose, sweep
+from motet.compare import choose, sweep, tune
 from motet.compare.declared import declared, pairs
 from motet.compare.folder import RULES, TRIALS, read_trials
 from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
+from motet.compare.sampler import Sampler
 from motet.compare.trial import Trial
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
@@ -69,6 +70,21 @@ def test_the_table_breaks_no_word() -> None:
     shown = captured.get()
     words = ("retrieval", "unseen", "ndcg@10", "weights.", "purchase", "popularity", "global", "mean")
     assert [word for word in words if word not in shown] == []
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_task_that_is_not_trained_is_no_part_of_it(file: Path, tmp_path: Path, sampler: Sampler) -> None:
+    """A third of the grid trained nothing, and a sampler began with a range from 0 to 0."""
+    again = '[[tasks]]\nkind = "Rating"\nlabel = {column = "stars", name = "again"}\n\n[weights]\nagain = 0'
+    file.write_text(file.read_text().replace("[weights]", again))
+    project = Project.read(file, ["training.epochs=1"])
+    found = sweep(project, sampler=sampler, trials=2, folder=tmp_path / "sweep", progress=False)
+    assert found.objectives == KEYS
+    assert {key for trial in found.trials for key in trial.settings} <= {"weights.stars", "weights.retrieval"}
+    assert all(any(trial.settings.values()) for trial in found.trials)
+    own = sweep(project, over={"weights.again": [0, 1]}, trials=1, folder=tmp_path / "own", progress=False)
+    assert own.objectives == (*KEYS, "again/rmse")
+    assert tune(project, trials=1, progress=False).score.keys == KEYS
 
 
 def test_the_middle_is_the_project_itself(project: Project, tmp_path: Path) -> None:

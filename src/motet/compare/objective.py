@@ -71,6 +71,11 @@ class Yardstick:
             len(rows.train),
         )
 
+    @property
+    def trained(self) -> dict[str, float]:
+        """The weights above 0."""
+        return {name: weight for name, weight in self.weights.items() if weight > 0}
+
     def check(self, objectives: Sequence[str]) -> None:
         """Refuse objectives that cannot be measured.
 

@@ -57,7 +57,8 @@ def sweep(
             `"16..128:log"`. `*` stands for every table: `"towers.*.dim"`. By default the weights of the tasks.
         weights: Try a grid of task weights, with this many points from one task alone to another alone. They are
             multiples of the declared weights, so that the middle of the grid is the project itself.
-        objectives: Keys of validation metrics. By default one per task: NDCG@10 of unseen items, RMSE or AUC.
+        objectives: Keys of validation metrics. By default one per task that is trained: NDCG@10 of unseen items, RMSE
+            or AUC.
         sampler: `"grid"` tries every combination. `"gp"` fits a Gaussian process and finds better fronts with fewer
             trials, at a cost of seconds per trial; `"tpe"`, `"nsga2"` and `"random"` are faster. All but the grid
             need the extra `tune`.
@@ -85,18 +86,20 @@ def sweep(
     if trials is not None and trials < 1:
         raise ConfigError(f"trials={trials}; a sweep trains at least one")
     yardstick = Yardstick.of(project)
-    keys = one_a_task(yardstick.keys, yardstick.weights) if objectives is None else tuple(objectives)
-    yardstick.check(keys)
     units = _units(Path(folder), yardstick.weights)
+    trained = {name: unit for name, unit in units.items() if unit > 0}
+    judged = [name for name in units if name in trained or f"weights.{name}" in (over or {})]
+    keys = one_a_task(yardstick.keys, judged) if objectives is None else tuple(objectives)
+    yardstick.check(keys)
     dimensions = space(project, over or {})
     if sampler == "grid":
-        ways = list(_ways(dimensions, units, WEIGHTS if weights is None and not dimensions else weights))
+        ways = list(_ways(dimensions, trained, WEIGHTS if weights is None and not dimensions else weights))
         total = len(ways) if trials is None else min(trials, len(ways))
         propose: Propose = listed(ways)
         swept = ways[0]
     else:
         total = TRIALS if trials is None else trials
-        swept = dimensions = dimensions or _free(units, weights, sampler)
+        swept = dimensions = dimensions or _free(trained, weights, sampler)
         propose = _drawn(dimensions, sampler, keys, seed)
     declaration = Declaration.of(project)
     plan = {

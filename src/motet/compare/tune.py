@@ -136,7 +136,7 @@ def tune(
     yardstick = Yardstick.of(project)
     if objective is not None:
         yardstick.check([objective])
-    dimensions, beside = tuning_space(project, yardstick.weights, yardstick.rows)
+    dimensions, beside = tuning_space(project, yardstick.trained, yardstick.rows)
     if over:
         if "training.epochs" in over:
             raise ConfigError("training.epochs is part of every search; limit it with epochs")
@@ -195,7 +195,7 @@ def _score(yardstick: Yardstick, objective: str | None, start: Trial) -> Score:
     """The objective; a metric that is 0 at the start is compared with the best simple rule."""
     if objective is not None:
         return Score((objective,))
-    keys = objectives(yardstick.keys, yardstick.weights)
+    keys = objectives(yardstick.keys, yardstick.trained)
     references = {key: start.figure(key) or yardstick.rule(key) for key in keys}
     known = {key: figure for key, figure in references.items() if figure and not math.isnan(figure)}
     if not known:

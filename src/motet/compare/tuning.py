@@ -28,7 +28,7 @@ def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> t
 
     Args:
         project: The project.
-        weights: Weight of each task's loss.
+        weights: Weight of the loss of each task that is trained.
         rows: Number of training rows.
 
     Returns:
@@ -40,7 +40,7 @@ def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> t
             found[f"towers.*.{name}"] = dimension
     for number, task in enumerate(project.tasks, 1):
         found.update({f"tasks.{number}.{name}": each for name, each in TASK.items() if name in settings(task.target)})
-    found.update({f"weights.{name}": _around(weight) for name, weight in list(weights.items())[1:] if weight > 0})
+    found.update({f"weights.{name}": _around(weight) for name, weight in list(weights.items())[1:]})
     batches = tuple(each for each in BATCHES if each <= rows)
     if len(batches) > 1:
         found["training.batch_size"] = Choice(batches)
