@@ -302,7 +302,8 @@ class Recommender:
             run: A record of the training run for `motet report`, from `motet.report.Record.to_json`.
 
         Raises:
-            ConfigError: If `path` is a file, or a folder that holds anything but a saved model.
+            ConfigError: If `path` is a file, or a folder that holds anything but a saved model; the weights are not
+                float32; or the class of a retriever is not part of motet.
             ArtifactError: If the disk is full or not writable.
         """
         own = self.ranker.index
@@ -333,7 +334,8 @@ class Recommender:
         Raises:
             ArtifactError: If the folder is damaged, incomplete, modified, or from a newer version of motet; or if the
                 vectors or the index belong to other weights.
-            ConfigError: If `model` is needed but missing, or does not match the saved weights.
+            ConfigError: If `model` is needed but missing, or does not match the saved weights; or the saved index needs
+                faiss, which is not installed.
         """
         return unmixed(path, lambda: cls._read(path, model, indexed=indexed))
 
