@@ -13,6 +13,7 @@ from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
+from motet.project import Project
 from motet.recommender import Recommender
 from motet.report import Record, charts, front, read_runs, training, write_report
 from motet.report.blocks import Figures, Text
@@ -20,7 +21,7 @@ from motet.report.page import figures, sections
 from motet.report.record import Lead
 from motet.report.runs import Training
 
-from .conftest import SCRIPT
+from .conftest import SCRIPT, TABLES
 
 MOST = 5_000_000  # bytes of a page
 
@@ -286,3 +287,10 @@ def test_every_other_system_is_beaten_only_if_each_is(model: Path) -> None:
     assert training.verdict(changed)[0] == "On test rows the model beats every other system in 0 of 1 headline metrics."
     changed = changed.model_copy(update={"leads": [leads[0], lead("b", 0.02, 0.01)]})
     assert training.verdict(changed)[0] == "On test rows the model beats every other system in 1 of 1 headline metrics."
+
+
+def test_a_task_that_is_not_trained_has_no_headline(model: Path) -> None:
+    project = Project({**TABLES, "weights": {"stars": 0}}, file=model.parent / "shop.toml")
+    record = Record.of_project(project, project.changed({"training.epochs": 1}).train(progress=False))
+    assert list(record.headlines) == ["retrieval", "served"]
+    assert "stars/rmse" in record.figures

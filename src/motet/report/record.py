@@ -110,7 +110,8 @@ class Record(_Kept):
         tasks: Class of each task.
         weights: Weight of each task's loss.
         history: What `fit` returned, one object for each epoch.
-        headlines: Key of the headline metric of each task, of each stage of a funnel, and of the lists that users get.
+        headlines: Key of the headline metric of each task that is trained, of each stage of a funnel, and of the lists
+            that users get.
         figures: Metrics on the test rows, with their intervals.
         beside: The same metrics of simple rules and other systems, by name.
         leads: The headline metrics compared with those of each other system.
@@ -171,6 +172,7 @@ class Record(_Kept):
         Returns:
             The record.
         """
+        trained = [name for name, weight in model.weights.items() if weight > 0]
         logs = {"train": rows.train, "validation": rows.validation, "test": rows.test}
         return cls(
             name=name,
@@ -183,7 +185,7 @@ class Record(_Kept):
             tasks={task: type(part).__name__ for task, part in model.tasks.items()},
             weights=dict(model.weights),
             history=history.to_dicts(),
-            **({} if report is None else _judged(report, rows, list(model.tasks), others or {})),
+            **({} if report is None else _judged(report, rows, trained, others or {})),
         )
 
     @classmethod
