@@ -238,6 +238,11 @@ def test_refuses_other_files(tmp_path: Path) -> None:
     refuse("the item table is of type list; give a path", items=[1, 2])
 
 
+def test_a_file_of_another_schema_is_not_called_empty(log: EventLog) -> None:
+    with pytest.raises(DataError, match=r"column 'user' is not in the log. Columns: reader, isbn."):
+        log.encode(pl.DataFrame({"reader": [1], "isbn": [2]}))
+
+
 def test_encode_reads_a_file_without_types_in_those_of_the_log(tmp_path: Path) -> None:
     events = {"user": ["007", "x"], "film": [1, 2], "hour": [7, 8], "zone": ["01", "b"]}
     schema = Schema(user="user", item="film", context_features={"hour": Categorical(), "zone": Categorical()})

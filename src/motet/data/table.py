@@ -72,9 +72,11 @@ class Table:
             else:
                 found = open_frame(source, name)
             _require(needs, found.columns, name)
-            frame = found.read([column for column in found.columns if wanted is None or column in wanted])
-            rows = frame.select(pl.len()).collect().item()
-        if not rows:
+            kept = [column for column in found.columns if wanted is None or column in wanted]
+            frame = found.read(kept)
+            # Without a column there are no rows to count: the caller says which column it lacks.
+            rows = frame.select(pl.len()).collect().item() if kept else None
+        if rows == 0:
             raise DataError(f"{name} is empty: it needs at least one row below its column names")
         return cls(name, frame, found.columns, found.locate, found.typed)
 
