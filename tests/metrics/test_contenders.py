@@ -74,6 +74,38 @@ def test_no_rank_within_k_is_lost_where_the_best_candidates_are_excluded() -> No
     assert (found == 1).all()
 
 
+@pytest.mark.parametrize("within", [1, 5])
+def test_no_rank_within_k_is_lost_where_large_products_cancel(within: int) -> None:
+    generator = torch.Generator().manual_seed(5)
+    user, item = torch.randn(64, 16, generator=generator), torch.randn(1, 16, generator=generator)
+    score = Dot(torch.cat([user, user], 1), torch.cat([item, -item], 1).expand(600, -1))  # 0, but for rounding
+    positives = Pairs(torch.arange(64), torch.randint(600, (64,), generator=generator))
+    same(score, positives, draw(generator, 0, 64, 600), within, 600, "optimistic")
+
+
+def test_room_covers_every_order_of_additions() -> None:
+    generator = torch.Generator().manual_seed(6)
+    user, item = torch.randn(20, 3, 100, generator=generator), torch.randn(50, 100, generator=generator)
+    user, item = user.exp(), item * item.exp()
+    whole = Dot(user, item)
+    order = torch.randperm(100, generator=generator)
+    rows, columns = torch.arange(20), torch.arange(50)
+    one, other = whole(rows, columns).double(), Dot(user[..., order], item[:, order])(rows, columns).double()
+    exact = Dot(user.double(), item.double())(rows, columns)
+    room = whole.room(rows)[:, None] / 4  # of a gap of two scores, both of which are computed twice
+    assert (one != other).any()
+    assert ((one - exact).abs() <= room).all()
+    assert ((other - exact).abs() <= room).all()
+    assert (room < 1e-4 * exact.abs().amax()).all()
+
+
+@pytest.mark.parametrize("value", [1e30, torch.inf, torch.nan])
+def test_room_is_not_finite_where_a_score_may_not_be(value: float) -> None:
+    item = torch.ones(3, 2)
+    item[1, 0] = value
+    assert not Dot(torch.full((4, 2), 1e10), item).room(torch.arange(4)).isfinite().any()
+
+
 def counting(score: Scorer) -> tuple[Scorer, list[int]]:
     cells = []
 

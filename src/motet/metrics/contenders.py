@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from motet.metrics.scorers import Cells, Pairs, Scorer, between, of_queries
+from motet.metrics.scorers import Cells, Dot, Pairs, Scorer, between, of_queries
 
 FEWEST = 32  # queries, and blocks of candidates; fewer of either are ranked in full as quickly
 SAMPLE = 256  # queries whose scores decide which candidates are tried first, one in FEWEST at most
@@ -17,7 +17,7 @@ AHEAD = 4096  # queries tried together: many, so that those that remain still ma
 OWN = 512  # positives scored at once: a product with so few queries and columns is a small part of the whole
 OTHERS = 64  # candidates scored beside them
 FREE = 0.02  # share of the candidates that are tried without a promise
-ULPS = 64  # in the last place of a query's largest score; rounding changes less
+ULPS = 64  # in the last place of a query's largest score; rounding is taken to change less where no bound is known
 
 
 def contenders(
@@ -46,7 +46,7 @@ def contenders(
         >>> from motet.metrics import Dot
         >>> queries, items = torch.ones(64, 1), torch.arange(64.0)[:, None]
         >>> each, liked = torch.arange(64), torch.tensor([3] * 63 + [62])
-        >>> settings = {"candidates": 64, "exclude": Pairs(each[:0], each[:0]), "within": 2, "block": (64, 2)}
+        >>> settings = {"candidates": 64, "exclude": Pairs(each[:0], each[:0]), "within": 2, "block": (64, 1)}
         >>> int(contenders(Dot(queries, items), Pairs(each, liked), **settings).sum())
         1
     """
@@ -86,16 +86,21 @@ def _targets(
 ) -> Float[Tensor, " q"]:
     """The score of each query's best positive, raised by what rounding may change.
 
-    Some other candidates are scored with each block, because the largest score sets the size of rounding.
+    That is known of a dot product (`Dot.room`). Of another scorer it is taken from the largest of some scores, so some
+    other candidates are scored with each block.
     """
     order = positives.queries.argsort(stable=True)
     best: Tensor | None = None
     for here in order.split(OWN):
         mine, row = positives.queries[here].unique_consecutive(return_inverse=True)
         scores = score(queries[mine], torch.cat([positives.candidates[here], others]))
-        room = ULPS * torch.finfo(scores.dtype).eps * scores.abs().amax(1)
+        if isinstance(score, Dot):
+            room = score.room(queries[mine])
+        else:
+            room = ULPS * torch.finfo(scores.dtype).eps * scores.abs().amax(1)
+        raised = scores[row, torch.arange(len(here), device=here.device)] + room[row]
         best = scores.new_full(queries.shape, -torch.inf) if best is None else best
-        best.scatter_reduce_(0, mine[row], scores[row, torch.arange(len(here), device=here.device)] + room[row], "amax")
+        best.scatter_reduce_(0, mine[row], raised.to(best.dtype), "amax")
     assert best is not None
     return best
 
@@ -115,7 +120,7 @@ class _Trial:
         cells, blocks = Cells(excluded, self.edges), len(self.edges) - 1
         left, better = torch.arange(len(queries), device=queries.device), torch.zeros_like(targets, dtype=torch.float32)
         start, stop, worth = 0, 1, 0.0
-        while start < blocks and len(left) * (stop - start) / blocks <= max(worth, FREE * len(queries)):
+        while len(left) and start < blocks and len(left) * (stop - start) / blocks <= max(worth, FREE * len(queries)):
             line = torch.full_like(queries, -1).index_copy_(0, left, torch.arange(len(left), device=left.device))
             for number in range(start, stop):
                 better[left] += self._better(queries[left], targets[left], number, line, cells)
