@@ -7,6 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from motet.index.places import places
 from motet.metrics import BothRanks, Dot, Pairs, both_ranks
@@ -76,6 +79,34 @@ def test_only_what_is_too_close_is_ranked_in_full(monkeypatch: pytest.MonkeyPatc
     liked = torch.where(each < 5, 3, each + 100)
     places(Dot(user, item), Pairs(each, liked), exclude=Pairs(each[:0], each[:0]), within=20)
     assert asked[0].queries.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("ties", sorted(COMPARE))
+def test_infinite_scores_of_finite_vectors_tie(ties: str) -> None:
+    user, item = torch.full((40, 8), 1e20), torch.randn(100, 8, generator=torch.Generator().manual_seed(3)) / 1e20
+    item[20:23] = 1e20
+    each = torch.arange(40)
+    nobody = Pairs(each[:0], each[:0])
+    found = places(Dot(user, item), Pairs(each, each), exclude=nobody, within=5, ties=ties)  # type: ignore[arg-type]
+    assert found.left[20:23].tolist() == 3 * [{"pessimistic": 3, "average": 2, "optimistic": 1}[ties]]
+
+
+def test_one_user_who_had_nearly_everything_costs_the_others_no_memory() -> None:
+    largest = 0
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal largest
+            found = func(*args, **(kwargs or {}))
+            largest = max([largest, *(part.numel() for part in tree_leaves(found) if isinstance(part, Tensor))])
+            return found
+
+    size = 4000
+    item = torch.randn(size, 8, generator=torch.Generator().manual_seed(4))
+    each = torch.arange(size)
+    with Sizes():
+        places(Dot(item, item), Pairs(each, each), exclude=Pairs(each * 0, each), within=1)
+    assert largest < size * size
 
 
 @pytest.mark.parametrize("side", ["user", "item"])

@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from motet.index.best import lined
 from motet.index.compared import of_pairs
 from motet.index.exact import ExactIndex
 from motet.index.rounded import suits
 from motet.metrics.contenders import contenders
-from motet.metrics.ranks import BLOCK, BothRanks, Ties, both_ranks
+from motet.metrics.ranks import BLOCK, BothRanks, Ties, both_ranks, numbers_beyond
 from motet.metrics.scorers import Dot, Pairs, of_queries
 
 MANY = 512  # queries; fewer do not pay for the index
@@ -62,7 +61,9 @@ def places(score: Dot, positives: Pairs, *, exclude: Pairs, within: int, ties: T
 
 
 def _finite(score: Dot) -> bool:
-    return all(bool(part.isfinite().all()) for part in (score.queries, score.candidates))
+    """Whether no score can be infinite or NaN."""
+    every = torch.arange(len(score.queries), device=score.queries.device)
+    return bool(score.room(every).isfinite().all())
 
 
 def _some(pairs: Pairs, mask: Bool[Tensor, " n"]) -> Pairs:
@@ -80,34 +81,20 @@ def _listed(score: Dot, positives: Pairs, exclude: Pairs, within: int) -> BothRa
     left_out = excluded.candidates.split(excluded.queries.bincount(minlength=len(numbers)).tolist())
     found = ExactIndex(score.candidates).search(score.queries[numbers], within + 1, exclude=left_out).scores
     barred = _scores(score, Pairs(numbers[excluded.queries], excluded.candidates))
-    barred = lined(excluded.queries, barred, len(numbers), -math.inf)
-    own, close = _scores(score, positives).double(), _close(score)[positives.queries]
-    better, same = _counts(found[line], own, close)
-    more, others = _counts(barred[line], own, close)
+    own, room = _scores(score, positives), score.room(positives.queries)
+    high, low = (own + room).to(own), (own - room).to(own)  # a score between them is too close to tell
+    better, reached = (found[line] > high[:, None]).sum(1), (found[line] >= low[:, None]).sum(1)
+    more, others = numbers_beyond([(torch.gt, high), (torch.ge, low)], line, barred, excluded.queries)
     last = found[line, within] if found.shape[1] > within else torch.full_like(own, -math.inf)
     kept = ~torch.isin(_cells(Pairs(line, positives.candidates), score), _cells(excluded, score))
-    doubtful = (same > kept.long()) | (last >= own - close)  # a positive is the same as itself
-    return BothRanks(_ranks(better + more, doubtful | (same + others > 1), within), _ranks(better, doubtful, within))
+    doubtful = (reached - better > kept.long()) | (last >= low)  # a positive is as good as itself
+    whole, close = better + more, reached + others
+    return BothRanks(_ranks(whole, doubtful | (close - whole > 1), within), _ranks(better, doubtful, within))
 
 
 def _scores(score: Dot, pairs: Pairs) -> Float[Tensor, " pairs"]:
     parts = zip(pairs.candidates.split(PAIRS), pairs.queries.split(PAIRS), strict=True)
     return torch.cat([of_pairs(score.candidates, score.queries, rows, lines) for rows, lines in parts])
-
-
-def _close(score: Dot) -> Float64[Tensor, " queries"]:
-    """By how much two scores of a query can differ through rounding alone, each by two orders of additions."""
-    width, single = score.candidates.shape[1], torch.finfo(score.candidates.dtype)
-    length, longest = (part.double().norm(dim=-1) for part in (score.queries, score.candidates))
-    length = length if length.ndim == 1 else length.amax(1)
-    lost: Tensor = (width + 2) * single.eps / 2 * length * longest.amax() + width * single.tiny
-    return 4 * lost
-
-
-def _counts(scores: Tensor, own: Tensor, close: Tensor) -> tuple[Tensor, Tensor]:
-    """For each line, how many scores are better than its own, and how many are too close to tell."""
-    gap = scores.double() - own[:, None]
-    return (gap > close[:, None]).sum(1), (gap.abs() <= close[:, None]).sum(1)
 
 
 def _cells(pairs: Pairs, score: Dot) -> Int[Tensor, " pairs"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -73,6 +73,7 @@ def ranks(
         NaNScoreError: If a score is NaN.
 
     Example:
+        >>> from motet.metrics import Dot
         >>> query, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0], [2.0, 0.0], [2.0, 5.0]])
         >>> ranks(Dot(query, items), Pairs(torch.tensor([0, 0]), torch.tensor([0, 1])), candidates=3)
         tensor([1., 3.], dtype=torch.float64)
@@ -115,6 +116,7 @@ def both_ranks(
         NaNScoreError: If a score is NaN.
 
     Example:
+        >>> from motet.metrics import Dot
         >>> query, items = torch.ones(1, 1), torch.tensor([[3.0], [2.0], [1.0]])
         >>> first, second, third = torch.arange(3)[:, None]
         >>> both_ranks(Dot(query, items), Pairs(first, third), candidates=3, exclude=Pairs(first, second))
@@ -241,12 +243,9 @@ class _Part:
 
     def _excluded(self, own: Tensor, others: Tensor, ties: Ties) -> Float[Tensor, " n"]:
         """The number of excluded candidates that reach the score of each positive of their query."""
-        mine, theirs = _levels(torch.cat([own, others])).split([len(own), len(others)])
-        first, stop = ((self.positives.queries + more) << LEVEL_BITS for more in (0, 1))
-        theirs = ((self.excluded.queries << LEVEL_BITS) + theirs).sort().values
-        ends = torch.searchsorted(theirs, stop)
-        starts = [torch.searchsorted(theirs, first + mine, right=compare is torch.gt) for compare in COMPARE[ties]]
-        return sum((ends - start for start in starts), torch.zeros_like(own, dtype=torch.float64))
+        bounds = [(compare, own) for compare in COMPARE[ties]]
+        found = numbers_beyond(bounds, self.positives.queries, others, self.excluded.queries)
+        return sum(found, torch.zeros_like(own, dtype=torch.float64))
 
     def _present(self) -> Bool[Tensor, " n"]:
         """Which positives are not excluded."""
@@ -260,6 +259,39 @@ class _Part:
             if len(found):
                 row, column = found[0].tolist()
                 raise NaNScoreError(int(self.queries[row]), start + column)
+
+
+def numbers_beyond(
+    bounds: Sequence[tuple[Callable[..., Tensor], Float[Tensor, " n"]]],
+    queries: Int[Tensor, " n"],
+    scores: Float[Tensor, " m"],
+    of: Int[Tensor, " m"],
+) -> list[Int[Tensor, " n"]]:
+    """Count the scores of each query that are beyond a number, without a table of queries x scores.
+
+    Args:
+        bounds: Numbers, and what being beyond them means: `torch.gt` or `torch.ge`.
+        queries: The query of each number, from 0.
+        scores: In any order.
+        of: The query of each score.
+
+    Returns:
+        The number of scores for each number, by bound.
+
+    Example:
+        >>> user, scores = torch.tensor([0, 0, 1]), torch.tensor([1.0, 2.0, 9.0])
+        >>> numbers_beyond([(torch.ge, torch.tensor([2.0])), (torch.gt, torch.tensor([2.0]))], user[:1], scores, user)
+        [tensor([1]), tensor([0])]
+    """
+    sizes = [len(scores), *[len(queries)] * len(bounds)]
+    theirs, *ours = _levels(torch.cat([scores, *(numbers for _, numbers in bounds)])).split(sizes)
+    cells = ((of << LEVEL_BITS) + theirs).sort().values
+    first, stop = ((queries + more) << LEVEL_BITS for more in (0, 1))
+    ends = torch.searchsorted(cells, stop)
+    return [
+        ends - torch.searchsorted(cells, first + mine, right=compare is torch.gt)
+        for (compare, _), mine in zip(bounds, ours, strict=True)
+    ]
 
 
 def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
