@@ -12,7 +12,7 @@ from motet.serve.batcher import Batcher
 from motet.serve.bodies import EventsBody, ModelsBody, RecommendBody, ScoreBody
 from motet.serve.events.event import Event
 from motet.serve.events.store import EventStore, StoreError
-from motet.serve.gate import Gate
+from motet.serve.gate import Gate, come_again
 from motet.serve.metrics import Metrics
 from motet.serve.models.served import ServedModel
 from motet.serve.models.stored import Stored
@@ -149,7 +149,8 @@ class Service:
             added = self._opened().add(events)
         except StoreError as error:
             self.metrics.events.labels("refused").inc(len(events))
-            raise _down() from error
+            message = "the event store does not answer, and the events were not stored; send them again"
+            raise come_again("event_store_down", message) from error
         self.metrics.events.labels("accepted").inc(added.accepted)
         self.metrics.events.labels("duplicate").inc(added.duplicates)
         return {"accepted": added.accepted, "duplicates": added.duplicates}
@@ -252,8 +253,3 @@ def _joined(answers: Sequence[dict[str, Any]], places: Sequence[Sequence[int]]) 
         for field in answers[0]["ignored"]
     }
     return {"model": results[0]["model"], "results": results, "ignored": ignored}
-
-
-def _down() -> Problem:
-    message = "the event store does not answer, and the events were not stored; send them again"
-    return Problem(503, message, code="event_store_down", headers={"Retry-After": "1"})
