@@ -13,7 +13,7 @@ from torch import Tensor
 from motet.data.schema import Feature
 from motet.data.vocab import Vocab
 
-READABLE = (pl.String, pl.List(pl.String))
+READABLE = (pl.String, pl.Categorical, pl.Enum, pl.List(pl.String))
 DESCRIBING = 2  # columns of the table that describe an entity
 
 
