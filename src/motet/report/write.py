@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from motet.artifact.folder import MANIFEST, check_free, write_folder
+from motet.artifact.reading import MODEL
 from motet.errors import ConfigError
 from motet.report.blocks import Section
 from motet.report.charts import package
@@ -51,7 +52,7 @@ def check_output(output: str | Path) -> None:
         ConfigError: If the folder holds something else or cannot be written.
     """
     folder = Path(output)
-    if (folder / MANIFEST).exists() and not (folder / PAGE).exists():
+    if (folder / MODEL).exists() or ((folder / MANIFEST).exists() and not (folder / PAGE).exists()):
         raise ConfigError(f"{str(output)!r} holds a saved model, which a report would replace; choose another folder")
     check_free(output)
 
