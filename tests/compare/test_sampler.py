@@ -76,6 +76,14 @@ def test_a_trial_stays_in_a_range_whose_ends_have_many_digits(sampler: Sampler) 
         ended.append(replace(trial, state="done"))
 
 
+@pytest.mark.parametrize("seed", [20_240_531, 2**63, -1])
+def test_a_seed_is_any_whole_number(seed: int) -> None:
+    """Those of NumPy have 32 bits: a search with a seed above 4,294 failed when its first trial had been trained."""
+    first = optuna("random", seed)(1, [], [])
+    assert optuna("random", seed)(1, [], []) == first
+    assert optuna("random", seed + 1)(1, [], []) != first
+
+
 def test_optuna_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(

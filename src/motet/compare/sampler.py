@@ -96,7 +96,7 @@ class Optuna:
 
     def _made(self, number: int) -> BaseSampler:
         # One seed for each trial: with a single seed, every resumed run would draw the first numbers again.
-        seed = self._seed * 1_000_003 + number
+        seed = (self._seed * 1_000_003 + number) % 2**32
         from optuna import samplers
 
         makes: dict[str, Callable[[], BaseSampler]] = {
