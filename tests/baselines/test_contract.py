@@ -88,6 +88,12 @@ def test_taste_is_found(kind: str, tastes: EventLog) -> None:
         assert set(baseline.recommend(user, k=4).ids.tolist()) <= set(taste) | {21}
 
 
+@pytest.mark.parametrize("kind", [ALS, BPR, BayesianMF])
+@pytest.mark.parametrize("seed", [-1, 2**40])
+def test_a_seed_is_any_whole_number(kind: Build, seed: int, tastes: EventLog) -> None:
+    kind(tastes, dim=2, iterations=2, seed=seed)
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_evaluated_like_a_model(kind: str, tastes: EventLog) -> None:
     baseline = ALL[kind](tastes, name="mine") if kind != "touched" else ALL[kind](tastes)

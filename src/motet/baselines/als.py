@@ -55,6 +55,6 @@ class ALS(Factors):
                 alpha=confidence,
                 regularization=regularization,
                 iterations=iterations,
-                random_state=seed,
+                random_state=seed % 2**64,
             )
         )

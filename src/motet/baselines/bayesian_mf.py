@@ -87,7 +87,7 @@ class BayesianMF(RatingBaseline):
         places = torch.stack([self._users, self._items + sizes[0]], 1).flatten().numpy()
         ends = np.arange(0, len(places) + 1, 2)
         rows = sparse.csr_matrix((np.ones(len(places)), places, ends), shape=(len(ends) - 1, sum(sizes)))
-        sampler = myfm.MyFMRegressor(rank=dim, random_seed=seed)
+        sampler = myfm.MyFMRegressor(rank=dim, random_seed=seed % 2**31)
         kept = max(1, round(iterations * (1 - WARM_UP)))
         with redirect_stderr(StringIO()):  # a progress bar that cannot be turned off
             sampler.fit(rows, self._labels.numpy(), n_iter=iterations, n_kept_samples=kept, group_shapes=sizes)

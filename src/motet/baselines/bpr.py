@@ -54,6 +54,6 @@ class BPR(Factors):
                 regularization=regularization,
                 iterations=iterations,
                 num_threads=1,
-                random_state=seed,
+                random_state=seed % 2**64,
             )
         )
