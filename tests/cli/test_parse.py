@@ -98,6 +98,10 @@ def test_ids_of_text_may_hold_commas() -> None:
     log = EventLog.read(pl.DataFrame({"user_id": ["a"], "item_id": ["Godfather, The"]}), Schema())
     assert as_histories(["Godfather, The", "x"], ["a"], log.items) == {"a": ["Godfather, The", "x"]}
     assert as_histories([], ["a", "b"], log.items) == {}
+    more = EventLog.read(pl.DataFrame({"user_id": ["a", "a"], "item_id": ["x", "y"]}), Schema())
+    words = r"'x,y' is no item but several; text ids may contain commas, so write --history x --history y"
+    with pytest.raises(ConfigError, match=words):
+        as_histories(["x,y"], ["a"], more.items)
 
 
 def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:

@@ -162,13 +162,18 @@ def as_histories(texts: Sequence[str], users: Sequence[Any], items: Entities) ->
         Items by user; empty if none were given.
 
     Raises:
-        ConfigError: If there are several users, or an id is not of the type that the model has.
+        ConfigError: If there are several users, an id is not of the type that the model has, or a text is no id but
+            several joined by commas.
     """
     if not texts:
         return {}
     if len(users) != 1:
         raise ConfigError(f"--history belongs to one user, but there are {len(users)}; ask for one at a time")
     numbers = items.vocab.ids.dtype != pl.String
+    for text in texts:
+        if not numbers and text not in items.vocab and all(part.strip() in items.vocab for part in text.split(",")):
+            each = " ".join(f"--history {part.strip()}" for part in text.split(","))
+            raise ConfigError(f"{text!r} is no item but several; text ids may contain commas, so write {each}")
     ids = [part for text in texts for part in (text.split(",") if numbers else [text])]
     return {users[0]: as_ids(ids, items.vocab)}
 
