@@ -31,10 +31,12 @@ TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 Name = Annotated[StrictStr, Field(min_length=1, max_length=256, pattern=TEXT)]
 Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Name
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # neither true nor "1"
-Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
+FIRST = Field(fail_fast=True)  # of a list the first wrong value is told: to describe each could take seconds
+Ids = Annotated[list[Id], Field(max_length=MOST_IDS), FIRST]
 Weights = Annotated[dict[Name, Number], Field(max_length=100)]
 Bound = StrictInt | Number | Annotated[StrictStr, Field(max_length=1_000)]
 Value = StrictBool | Bound
+Values = Annotated[list[Value], Field(max_length=1_000), FIRST]
 
 
 def _text(value: object) -> object:
@@ -66,8 +68,8 @@ class Range(Body):
     max: Bound | None = None
 
 
-Features = Annotated[dict[Name, Value | Annotated[list[Value], Field(max_length=1_000)] | None], Field(max_length=100)]
-Where = Annotated[dict[Name, Range | Value | Annotated[list[Value], Field(max_length=1_000)]], Field(max_length=20)]
+Features = Annotated[dict[Name, Value | Values | None], Field(max_length=100)]
+Where = Annotated[dict[Name, Range | Value | Values], Field(max_length=20)]
 
 
 class Asker(Body):
@@ -87,7 +89,7 @@ class RecommendBody(Asker):
     """Asks for the best items for one user or several."""
 
     user: Id | None = None
-    users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] | None = None
+    users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS), FIRST] | None = None
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = 10
     exclude: Ids = Field([], description="items to leave out; unknown ones are ignored and listed in the answer")
     only: Ids | None = Field(None, description="items to choose from")
@@ -129,7 +131,7 @@ class ScoreBody(Asker):
     """Asks for every task's scores for one user and some items."""
 
     user: Id
-    items: Annotated[list[Id], Field(min_length=1, max_length=MOST_K)]
+    items: Annotated[list[Id], Field(min_length=1, max_length=MOST_K), FIRST]
 
     model_config = shown({"user": 1, "items": ["Clue", "Diva"]})
 
@@ -178,7 +180,7 @@ class EventBody(Body):
 class EventsBody(Body):
     """Events to store."""
 
-    events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS)]
+    events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS), FIRST]
 
     model_config = shown({"events": [{"id": "8f14e45f", "user": 1, "item": "Clue", "event": "watch", "value": 4.0}]})
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
+from pydantic import ValidationError
 
+from motet.serve.bodies import EventsBody, RecommendBody
 from motet.serve.events.store import EventStore
 from motet.serve.http.app import create_app
 from motet.serve.models.served import ServedModel
@@ -136,6 +138,20 @@ def test_json_that_no_body_may_hold(ask: Caller, body: str) -> None:
 def test_a_body_that_is_no_object(ask: Caller, body: bytes, headers: dict[str, str], status: int, message: str) -> None:
     error = ask.refused(status, "POST", "/v1/recommend", content=body, headers=headers)
     assert message in error["message"]
+
+
+def test_of_a_list_of_wrong_values_the_first_is_told(ask: Caller) -> None:
+    """To describe each of a hundred thousand took seconds, in which nobody else was answered."""
+    wrong: list[object] = [[]] * 1_000
+    body = {"users": [None] * 100, "exclude": wrong, "features": {str(number): wrong for number in range(100)}}
+    with pytest.raises(ValidationError) as caught:
+        RecommendBody.model_validate({**body, "where": {str(number): wrong for number in range(20)}})
+    assert caught.value.error_count() < 1_000
+    events = [{"id": 1, "user": {}, "item": []}] * 1_000
+    with pytest.raises(ValidationError) as caught:
+        EventsBody.model_validate({"events": events})
+    assert caught.value.error_count() < 10
+    assert ask.refused(422, "POST", "/v1/events", {"events": events})["field"] == "events.0.id"
 
 
 def test_a_large_body(ask: Caller) -> None:
