@@ -19,7 +19,7 @@ from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.evaluation.collect import keys_of
 from motet.index.places import places
-from motet.metrics import NDCG, RMSE, BothRanks, FactorizedTopK, Metric, Recall, both_ranks
+from motet.metrics import NDCG, RMSE, BothRanks, FactorizedTopK, HitRate, Metric, Recall, both_ranks
 from motet.metrics.ranks import Ties
 from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, Rows
 from motet.tasks.base import CorpusTask, Task
@@ -409,6 +409,24 @@ def test_planted_scorers_and_the_tie_rule(parts: split.Split, ties: Ties, rank: 
     assert constant["popularity/all items/hit_rate@5"] == (rank <= 5)
     assert {figure for key, figure in perfect.items() if "all items" in key} == {1.0}
     assert any("mrr@30 is 1, which is too good to be true" in warning for warning in perfect.warnings)
+
+
+class BetterHalf(HitRate):
+    depth = ITEMS / 2 + 0.5  # type: ignore[assignment]
+
+    def values(self, first: Tensor, second: Tensor) -> Tensor:  # noqa: ARG002
+        return (first <= self.depth).double()
+
+
+class Halved(Constant):
+    def metrics(self) -> Mapping[str, Metric]:
+        return {"half": BetterHalf(1)}
+
+
+def test_ranks_are_computed_to_the_very_depth_of_a_metric(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(Halved(train), test, train=train, ties="average")
+    assert report["popularity/all items/half"] == 1
 
 
 def test_keys_are_known_before_anything_is_measured() -> None:

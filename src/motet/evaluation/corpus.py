@@ -180,4 +180,4 @@ class Corpus:
 def _depth(metrics: Mapping[str, Metric]) -> int | None:
     """The largest rank that any of the metrics depends on; None if there is no such bound."""
     depth = max((each.depth if isinstance(each, CorpusMetric) else math.inf for each in metrics.values()), default=1)
-    return None if math.isinf(depth) else int(depth)
+    return None if math.isinf(depth) else math.ceil(depth)

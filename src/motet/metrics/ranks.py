@@ -54,6 +54,9 @@ def ranks(
     Metrics of the first k need no rank above k. `within=k` gives up a query as soon as k candidates are better than its
     best positive, often after a few percent of the candidates (see `motet.metrics.contenders`).
 
+    The last bits of a score may depend on the shape of its block, so scores that differ by rounding alone may change
+    places with another `block`, or with `within`.
+
     Args:
         score: Scores a block; `Dot` makes one of vectors.
         positives: The pairs to rank; the positives of a query compete with each other.
@@ -70,7 +73,7 @@ def ranks(
     Raises:
         ConfigError: If `ties` is unknown, or `within` is below 1.
         DataError: If a positive is not a candidate; the message names the pair.
-        NaNScoreError: If a score is NaN.
+        NaNScoreError: If a score is NaN. With `within`, the scores that are left out are not looked at.
 
     Example:
         >>> from motet.metrics import Dot
