@@ -59,3 +59,6 @@ def test_refuses(films: Entities, vectors: torch.Tensor) -> None:
             ConfigError, match=f"k={k}; it must be at least 1 and at most 11, the number of other items"
         ):
             similar.to("film 1", k)
+    alone = Entities("film", Vocab.build(["film 1"], "film"))
+    with pytest.raises(ConfigError, match="k=1; there are no other items to find"):
+        Similar(alone, vectors[:1], side="item").to("film 1", 1)

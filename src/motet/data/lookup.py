@@ -141,8 +141,10 @@ def check_k(k: int, most: int, things: str) -> None:
         things: What they are, for the error message.
 
     Raises:
-        ConfigError: If k is below 1 or above `most`.
+        ConfigError: If k is below 1 or above `most`, or there are none.
     """
+    if not most:
+        raise ConfigError(f"k={k!r}; there are no {things} to find")
     if not 1 <= k <= most:
         raise ConfigError(f"k={k!r}; it must be at least 1 and at most {most:,}, the number of {things}")
 
