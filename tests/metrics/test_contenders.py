@@ -126,6 +126,13 @@ def test_most_candidates_of_hopeless_queries_are_not_scored() -> None:
     assert sum(cells) < 0.2 * user.shape[0] * item.shape[0]
 
 
+def test_no_block_is_scored_once_every_query_is_given_up() -> None:
+    score, cells = counting(table(torch.arange(100.0).expand(64, -1)))
+    each = torch.arange(64)
+    assert ranks(score, Pairs(each, each * 0), candidates=100, within=1, block=(64, 1)).isinf().all()
+    assert 0 not in cells
+
+
 def test_little_is_lost_on_a_model_that_is_right() -> None:
     item = torch.nn.functional.normalize(torch.randn(16384, 16, generator=torch.Generator().manual_seed(3)))
     each = torch.arange(1024)

@@ -120,7 +120,7 @@ class _Trial:
         cells, blocks = Cells(excluded, self.edges), len(self.edges) - 1
         left, better = torch.arange(len(queries), device=queries.device), torch.zeros_like(targets, dtype=torch.float32)
         start, stop, worth = 0, 1, 0.0
-        while len(left) and start < blocks and len(left) * (stop - start) / blocks <= max(worth, FREE * len(queries)):
+        while 0 < len(left) * (stop - start) / blocks <= max(worth, FREE * len(queries)):
             line = torch.full_like(queries, -1).index_copy_(0, left, torch.arange(len(left), device=left.device))
             for number in range(start, stop):
                 better[left] += self._better(queries[left], targets[left], number, line, cells)
