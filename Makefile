@@ -80,5 +80,5 @@ NO_ISOLATION_recometrics := --no-build-isolation
 	.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet $(NO_ISOLATION_$*) -r $<
 	@touch $@
 
-bench-evaluation: $(VENV)/.dev $(EVALUATORS:%=.venv-%/.evaluation) ## beside ranx, RecTools, RecBole and recometrics, some 12 minutes; PART=small, lists, factors or hits
+bench-evaluation: $(VENV)/.dev $(EVALUATORS:%=.venv-%/.evaluation) ## beside ranx, RecTools, RecBole and recometrics, some 16 minutes; PART=small, lists, factors, hits or learned
 	$(BIN)/python -m benchmarks.evaluation $(PART)

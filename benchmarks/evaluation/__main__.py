@@ -1,10 +1,11 @@
-"""Evaluation beside other libraries: `python -m benchmarks.evaluation [small] [lists] [factors] [hits]`.
+"""Evaluation beside other libraries: `python -m benchmarks.evaluation [small] [lists] [factors] [hits] [learned]`.
 
 ranx, RecTools, RecBole and recometrics.
 Every library in a virtual environment of its own (`make bench-evaluation` makes them), every run a process of its own,
 alone on the machine, on 2 threads. `small` compares figures, digit by digit; `lists` times a million held-out rows on
 lists that are there already; `factors` times what starts from vectors: scores of 100,000 items, without what users had.
-`hits` does so again for vectors that find more of what was held out, where fewer users can be given up early.
+`hits` does so again for vectors that find more of what was held out, where fewer users can be given up early, `learned`
+for those that a model learned in a shop of 80,000 items.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Side(NamedTuple):
 
 
 OURS = ("factors", "top", "every")
+SEARCH = [*(Side("motet", part) for part in ("short", *OURS)), Side("rectools", "factors")]
 SMALL = [
     Side(name, part)
     for part, names in (("factors", ("recometrics", "rectools", "recbole")), ("lists", ("rectools", "ranx")))
@@ -77,40 +79,48 @@ def small(folder: Path) -> None:
         print(f"| {side.name}, {side.part} | {cells} | {gap:.0e} |", flush=True)
 
 
-def table(folder: Path, sides: list[Side], users: int, pull: float = PULL) -> None:
+def table(folder: Path, sides: list[Side]) -> None:
     """Seconds of each side on the same rows."""
-    inputs(folder, users, ITEMS, pull)
     head("library, from", "held-out rows", "seconds", "rows/s", "times motet's", "peak memory, MB")
     ours = 0.0
     for side in sides:
         found = run(side, folder)
-        ours = found["seconds"] if side.name == "motet" and side.part in ("factors", "lists") else ours
-        ratio = f"{found['seconds'] / ours:.1f}" if ours else ""
+        ours = ours or found["seconds"]
+        ratio = f"{found['seconds'] / ours:.1f}"
         cells = f"{found['seconds']:.2f} | {found['rows'] / found['seconds']:,.0f} | {ratio} | {found['peak_mb']:.0f}"
         print(f"| {side.name}, {side.part} | {found['rows']:,} | {cells} |", flush=True)
 
 
 def lists(folder: Path) -> None:
     """A million rows, 200,000 lists of 10."""
-    table(folder, [Side(name, "lists") for name in ("motet", "rectools", "ranx")], USERS)
+    inputs(folder, USERS, ITEMS)
+    table(folder, [Side(name, "lists") for name in ("motet", "rectools", "ranx")])
 
 
 def factors(folder: Path) -> None:
     """A tenth of the rows beside the others, which need minutes for all; then all of them, beside RecTools alone."""
-    others = [Side(name, "factors") for name in ("rectools", "recbole", "recometrics")]
-    table(folder, [*(Side("motet", part) for part in (*OURS, "short")), *others], TENTH)
-    all_rows = [Side("motet", part) for part in ("factors", "short", "whole")]
-    table(folder, [*all_rows, Side("rectools", "factors")], USERS)
+    inputs(folder, TENTH, ITEMS)
+    table(folder, [*SEARCH, Side("recbole", "factors"), Side("recometrics", "factors")])
+    inputs(folder, USERS, ITEMS)
+    parts = ("short", "factors", "whole")
+    table(folder, [*(Side("motet", part) for part in parts), Side("rectools", "factors")])
 
 
 def hits(folder: Path) -> None:
     """Beside RecTools, where more users have a held-out item among their first ten."""
     for pull in (0.25, 0.4, 0.6, 1.0):
         print(f"\npull {pull}\n", flush=True)
-        table(folder, [*(Side("motet", part) for part in (*OURS, "short")), Side("rectools", "factors")], TENTH, pull)
+        inputs(folder, TENTH, ITEMS, pull)
+        table(folder, SEARCH)
 
 
-PARTS = {"small": small, "lists": lists, "factors": factors, "hits": hits}
+def learned(folder: Path) -> None:
+    """Beside RecTools, with vectors that a model learned."""
+    subprocess.run([sys.executable, "-m", "benchmarks.evaluation.learned", str(folder)], check=True)
+    table(folder, SEARCH)
+
+
+PARTS = {"small": small, "lists": lists, "factors": factors, "hits": hits, "learned": learned}
 
 
 def main() -> None:
