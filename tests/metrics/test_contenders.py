@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.metrics import Dot, Pairs, both_ranks, ranks
-from motet.metrics.contenders import FREE, contenders
+from motet.metrics.contenders import FEWEST, FREE, contenders
 from motet.metrics.ranks import COMPARE
 from motet.metrics.scorers import NaNScoreError, Scorer
 
@@ -124,6 +124,12 @@ def test_most_candidates_of_hopeless_queries_are_not_scored() -> None:
     found = ranks(score, positives, candidates=16384, within=10, block=(1024, 128))
     assert torch.equal(found <= 10, ranks(Dot(user, item), positives, candidates=16384) <= 10)
     assert sum(cells) < 0.2 * user.shape[0] * item.shape[0]
+
+
+def test_the_fewest_blocks_are_enough_to_give_up_queries() -> None:
+    score, each = table(torch.arange(float(FEWEST)).expand(64, -1)), torch.arange(64)
+    settings = {"candidates": FEWEST, "exclude": Pairs(each[:0], each[:0]), "within": 1, "block": (64, 1)}
+    assert not contenders(score, Pairs(each, each * 0), **settings).any()  # type: ignore[arg-type]
 
 
 def test_no_block_is_scored_once_every_query_is_given_up() -> None:

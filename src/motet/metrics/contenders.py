@@ -119,7 +119,7 @@ class _Trial:
         """Tell which queries are not given up; the excluded pairs are of a row and a place in the order."""
         cells, blocks = Cells(excluded, self.edges), len(self.edges) - 1
         left, better = torch.arange(len(queries), device=queries.device), torch.zeros_like(targets, dtype=torch.float32)
-        start, stop, worth = 0, 1, 0.0
+        start, stop, worth = 0, 1, len(queries) / blocks  # the first block is tried in any case
         while 0 < len(left) * (stop - start) / blocks <= max(worth, FREE * len(queries)):
             line = torch.full_like(queries, -1).index_copy_(0, left, torch.arange(len(left), device=left.device))
             for number in range(start, stop):
