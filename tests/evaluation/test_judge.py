@@ -179,6 +179,30 @@ def test_user_vectors_that_read_the_row_make_each_row_a_query(parts: split.Split
     assert "Every row is a query of its own: a user's vector depends on the row." in whole.notes
 
 
+def test_unknown_users_are_not_one_user(parts: split.Split) -> None:
+    train, _ = parts
+    model = build(train, Dot())
+    frame = {"rating": 3.0, "weight": 1.0, "click": 1.0, "hour": 0.0}
+    items = train.items.vocab.decode_list(range(1, 13))
+    strangers = [
+        train.encode(pl.DataFrame({"user_id": [900 + n] * len(some), "item_id": some, **frame}))
+        for n, some in enumerate([items, *([item] for item in items)])
+    ]
+    whole, each = (
+        evaluate(model, strangers[0], train=train),
+        [evaluate(model, one, train=train) for one in strangers[1:]],
+    )
+    for key in ("clicks/unseen/ndcg", "clicks/all items/recall@5", "clicks/unseen/hit_rate@5"):
+        assert whole[key] == pytest.approx(sum(report[key] for report in each) / len(each))
+    assert f"{len(items)} held-out rows belong to users without a training row." in whole.notes
+
+    unknown = train.encode(pl.DataFrame({"user_id": [900] * 12, "item_id": items, **frame}))
+    columns = {name: torch.cat([column, unknown.columns[name]]) for name, column in train.columns.items()}
+    report = evaluate(model, strangers[1], train=EventLog(train.schema, train.users, train.items, columns))
+    assert report["clicks/unseen/ndcg"] == each[0]["clicks/unseen/ndcg"], "what one had is not seen by another"
+    assert "12 held-out rows" not in " ".join(report.notes)
+
+
 def test_unknown_items_are_left_out_and_counted(parts: split.Split) -> None:
     train, test = parts
     model = build(train, Dot())

@@ -95,11 +95,12 @@ class Corpus:
         return replace(self, rows=rows, users=users, items=items, seen=self.seen.to(device))
 
     def queries(self) -> Queries:
-        """One query per user, or one per row."""
+        """One query per known user, and one per row of unknown users, who may be many; or one per row."""
+        each = torch.arange(len(self.rows), device=self.rows.device)
         if self.each_row:
-            return Queries(torch.arange(len(self.rows), device=self.rows.device), self.users)
-        users, query = self.users.unique(return_inverse=True)
-        return Queries(query, users)
+            return Queries(each, self.users)
+        users, query = self.users.where(self.users > 0, -each).unique(return_inverse=True)
+        return Queries(query, users.clamp(min=0))
 
     def evidence(
         self, scorer: Scorer, queries: Queries, metrics: Metrics, weights: Float[Tensor, " rows"], name: str
@@ -149,7 +150,7 @@ class Corpus:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
             notes.append(f"{left_out:,} held-out rows have an unknown item and are left out of rankings.")
-        if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
+        if absent := int(((self.users == 0) | (self.seen.starts.diff()[self.users] == 0)).sum()):
             notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
 
@@ -174,7 +175,8 @@ class Corpus:
     def _seen(self, users: Tensor) -> Pairs:
         """The pairs of a query and an item that its user had in training."""
         queries, items = self.seen.of_users(users)
-        return Pairs(queries[items > 0], items[items > 0] - 1)
+        known = (users[queries] > 0) & (items > 0)  # what one unknown user had, another has not
+        return Pairs(queries[known], items[known] - 1)
 
 
 def _depth(metrics: Mapping[str, Metric]) -> int | None:
