@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
+from tests.rankings import Ranking, clipped, rankings
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -25,41 +25,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, value)
 
 
-def draw(generator: torch.Generator, size: int, *limits: int) -> Pairs:
-    return Pairs(*(torch.randint(limit, (size,), generator=generator) for limit in limits))
-
-
-@given(
-    seed=st.integers(0, 999),
-    queries=st.integers(1, 60),
-    candidates=st.integers(2, 150),
-    within=st.integers(1, 20),
-    kind=st.sampled_from(["normal", "ties", "heads", "collapsed", "twins", "double", "good"]),
-    ties=st.sampled_from(sorted(COMPARE)),
-    removed=st.integers(0, 900),
-)
-def test_they_are_the_ranks_up_to_k(
-    seed: int, queries: int, candidates: int, within: int, kind: str, ties: str, removed: int
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    heads = (2,) if kind == "heads" else ()
-    user, item = (torch.randn(size, generator=generator) for size in ((queries, *heads, 8), (candidates, 8)))
-    positives, exclude = (draw(generator, size, queries, candidates) for size in (3 * queries, removed))
-    if kind == "ties":
-        user, item = user.round(), item.round()
-    if kind == "collapsed":  # scores that differ by rounding alone
-        user, item = 1 + 1e-7 * user, 3 + 1e-7 * item
-    if kind == "twins":
-        item[::2] = item[1::2][: len(item[::2])] if candidates % 2 == 0 else item[:1]
-    if kind == "double":
-        user, item = user.double(), item.double()
-    if kind == "good":
-        user.index_add_(0, positives.queries, item[positives.candidates])
-    score = Dot(user, item)
-    found = places(score, positives, exclude=exclude, within=within, ties=ties)  # type: ignore[arg-type]
-    whole = both_ranks(score, positives, candidates=candidates, exclude=exclude, ties=ties)  # type: ignore[arg-type]
-    for every, some in zip(whole, found, strict=True):
-        assert torch.equal(some, every.where(every <= within, torch.inf))
+@given(case=rankings())
+def test_they_are_the_ranks_up_to_k(case: Ranking) -> None:
+    score, positives, exclude, within, ties = case
+    found = places(score, positives, exclude=exclude, within=within, ties=ties)
+    whole = both_ranks(score, positives, candidates=len(score.candidates), exclude=exclude, ties=ties)
+    for every, some in zip(clipped(whole, within), found, strict=True):
+        assert torch.equal(every, some)
 
 
 def test_only_what_is_too_close_is_ranked_in_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
+from tests.rankings import Ranking, clipped, draw, rankings
 from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.metrics import Dot, Pairs, both_ranks, ranks
 from motet.metrics.contenders import FEWEST, FREE, contenders
-from motet.metrics.ranks import COMPARE
+from motet.metrics.ranks import Ties
 from motet.metrics.scorers import NaNScoreError, Scorer
 
 BLOCK = (16, 2)
@@ -19,43 +21,15 @@ def table(scores: Tensor) -> Scorer:
     return lambda rows, columns: scores[rows][:, columns]
 
 
-def draw(generator: torch.Generator, size: int, *limits: int) -> Pairs:
-    return Pairs(*(torch.randint(limit, (size,), generator=generator) for limit in limits))
+def same(score: Scorer, positives: Pairs, exclude: Pairs, within: int, candidates: int, ties: Ties) -> None:
+    rank = partial(both_ranks, score, positives, candidates=candidates, exclude=exclude, ties=ties, block=BLOCK)
+    for every, some in zip(clipped(rank(), within), rank(within=within), strict=True):
+        assert torch.equal(every, some)
 
 
-def same(score: Scorer, positives: Pairs, exclude: Pairs, within: int, candidates: int, ties: str) -> None:
-    settings = {"candidates": candidates, "exclude": exclude, "ties": ties, "block": BLOCK}
-    whole = both_ranks(score, positives, **settings)  # type: ignore[arg-type]
-    found = both_ranks(score, positives, **settings, within=within)  # type: ignore[arg-type]
-    for every, some in zip(whole, found, strict=True):
-        assert torch.equal(some, every.where(every <= within, torch.inf))
-
-
-@given(
-    seed=st.integers(0, 999),
-    queries=st.integers(1, 90),
-    candidates=st.integers(50, 150),
-    within=st.integers(1, 20),
-    kind=st.sampled_from(["normal", "ties", "heads", "collapsed", "popular", "double"]),
-    ties=st.sampled_from(sorted(COMPARE)),
-    removed=st.integers(0, 900),
-)
-def test_ranks_within_k_are_the_ranks_up_to_k(
-    seed: int, queries: int, candidates: int, within: int, kind: str, ties: str, removed: int
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    heads = (2,) if kind == "heads" else ()
-    user, item = (torch.randn(size, generator=generator) for size in ((queries, *heads, 8), (candidates, 8)))
-    if kind == "ties":
-        user, item = user.round(), item.round()
-    if kind == "collapsed":  # scores that differ by rounding alone
-        user, item = 1 + 1e-7 * user, 3 + 1e-7 * item
-    if kind == "popular":
-        item *= torch.arange(1, candidates + 1)[:, None] / candidates
-    if kind == "double":
-        user, item = user.double(), item.double()
-    positives, exclude = (draw(generator, size, queries, candidates) for size in (3 * queries, removed))
-    same(Dot(user, item), positives, exclude, within, candidates, ties)
+@given(case=rankings(fewest=50))
+def test_ranks_within_k_are_the_ranks_up_to_k(case: Ranking) -> None:
+    same(case.score, case.positives, case.exclude, case.within, len(case.score.candidates), case.ties)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])

@@ -123,10 +123,10 @@ class Rounded:
         memory = torch.empty(min(size, len(queries)) * queries.shape[1], len(self), dtype=torch.int32)
         told = TOLD // (ROWS + 4 * k) + 1
         for first in range(0, len(queries), told):
-            asked = self.asked(queries[first : first + told])
+            asked = self._asked(queries[first : first + told])
             found = []
             for start in range(0, len(asked.whole), size):
-                some = Asked(*(part[start : start + size] for part in asked))
+                some = _Asked(*(part[start : start + size] for part in asked))
                 products = torch._int_mm(some.whole.flatten(0, 1), self.codes.T, out=memory[: some.step.numel()])
                 products = products.view(len(some.whole), -1, len(self))
                 lines = slice(first + start, first + start + len(products))
@@ -145,17 +145,10 @@ class Rounded:
         Returns:
             A bound for each query.
         """
-        return self.asked(_with_heads(queries)).lost.amax((1, 2))
+        return self._asked(_with_heads(queries)).lost.amax((1, 2))
 
-    def asked(self, queries: Float32[Tensor, "n heads width"]) -> Asked:
-        """Round queries.
-
-        Args:
-            queries: Each of one head or several.
-
-        Returns:
-            Their whole numbers, and what the bounds need of them.
-        """
+    def _asked(self, queries: Tensor) -> _Asked:
+        """Round queries."""
         scaled = queries.double() * self.spread
         step = scaled.abs().amax(2, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny) / LARGEST
         whole = (scaled / step).round_()
@@ -163,9 +156,9 @@ class Rounded:
         start = (queries.double() @ self.mean)[..., None]
         width, single = queries.shape[2], torch.finfo(torch.float32)
         lost = (width + 2) * single.eps / 2 * length * self.longest + width * single.tiny
-        return Asked(whole.to(torch.int8), step, start, length, off, lost)
+        return _Asked(whole.to(torch.int8), step, start, length, off, lost)
 
-    def _within(self, products: Tensor, asked: Asked, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _within(self, products: Tensor, asked: _Asked, k: int) -> tuple[Tensor, Tensor, Tensor]:
         """Line and row of what may reach a score that k rows are sure to reach; and for which lines that is told."""
         heads, fine = products.shape[1], GROUP if len(self) >= FINE * GROUP * k else LITTLE
         products = products.unflatten(2, (-1, fine))
@@ -197,7 +190,7 @@ class Reached(NamedTuple):
     few: Bool[Tensor, " lines"]  # where it is not, a query has no pair, for it may have too many
 
 
-class Asked(NamedTuple):
+class _Asked(NamedTuple):
     """Rounded queries, and what the bounds need of them."""
 
     whole: Int8[Tensor, "n heads width"]
