@@ -64,7 +64,7 @@ class BoughtTogether(Neighbours):
         self.at_least = at_least
         squares = self._had.multiply(self._had)
         counts: Array = np.maximum(np.asarray(squares.sum(0)).ravel(), np.float32(1e-12))
-        users = np.float32(self.served.sum())
+        users = np.float32(self.warm.sum())
 
         def likeness(products: Array, here: slice) -> Array:
             together: Array = np.where(products >= at_least, products, np.float32(0))

@@ -38,7 +38,7 @@ class Ranking(Baseline):
         return Positives.of(self.train.batch(), self.row_weights, (len(self.users), len(self.items)))
 
     @cached_property
-    def served(self) -> Bool[Tensor, " users"]:
+    def warm(self) -> Bool[Tensor, " users"]:
         """By user row: whether the user has a positive."""
         return torch.bincount(self.positives.users, minlength=len(self.users)) > 0
 
@@ -66,9 +66,9 @@ class Ranking(Baseline):
         return standard_topk()
 
     def _block(self, users: Tensor, items: Tensor) -> Tensor:
-        served = self.served[users]
+        warm = self.warm[users]
         found = self.block(users, items)
-        return found if bool(served.all()) else found.where(served[:, None], self.popularity[items])
+        return found if bool(warm.all()) else found.where(warm[:, None], self.popularity[items])
 
     def _pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Score pairs as cells of blocks, so that each user is scored once."""

@@ -50,21 +50,18 @@ class Touched(Ranking):
         self.conversion: Tensor = conversion / (1 + conversion)
 
     @cached_property
-    def served(self) -> Bool[Tensor, " users"]:
+    def warm(self) -> Bool[Tensor, " users"]:
         """By user row: whether the user touched anything."""
         return torch.bincount(self._touches.users, minlength=len(self.users)) > 0
 
     @cached_property
     def seen(self) -> History:
         """Items that `exclude_seen` leaves out: those that reached the goal, unless something else is assigned."""
-        goal = self.positives
-        ends = torch.bincount(goal.users, minlength=len(self.users)).cumsum(0)
-        return History(torch.cat([ends.new_zeros(1), ends]), goal.items)
+        return History.of_pairs(self.positives.users, self.positives.items, *self.positives.shape)
 
     @cached_property
     def _touches_of(self) -> History:
-        ends = torch.bincount(self._touches.users, minlength=len(self.users)).cumsum(0)
-        return History(torch.cat([ends.new_zeros(1), ends]), self._touches.items)
+        return History.of_pairs(self._touches.users, self._touches.items, *self._touches.shape)
 
     def block(self, users: Int[Tensor, " n"], items: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
         """1 for touched items, plus the conversion; see `Ranking.block`."""
