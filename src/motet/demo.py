@@ -15,7 +15,7 @@ from typing import TypeVar
 import polars as pl
 import torch
 
-from motet.artifact.folder import check_free
+from motet.artifact.folder import Kind, check_free
 from motet.baselines import GlobalMean, Popularity
 from motet.data import datasets, split
 from motet.data.log import EventLog
@@ -86,7 +86,7 @@ def run(folder: str | Path, *, say: Callable[[str], None] = print, progress: boo
     """
     check_free(folder)
     report = Path(folder).with_name(f"{Path(folder).name}-report")
-    check_free(report)
+    check_free(report, Kind.REPORT)
     say("MovieLens 100K: fetching the data, unless they are in the cache")
     log = datasets.movielens("100k", item="title", progress=progress)
     parts = split.random(log, train=TRAIN, test=TEST, seed=SEED)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.artifact import folder
-from motet.artifact.folder import check_free, read_folder, write_folder
+from motet.artifact.folder import Kind, check_free, read_folder, saved_in, write_folder
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError
 
@@ -240,8 +240,8 @@ def test_saving_removes_nothing_but_a_model(saved: Path, tmp_path: Path) -> None
     (tmp_path / "work" / "thesis.tex").write_text("")
     (saved / "notes.txt").write_text("")
     for name, words in [
-        ("file", "'file' is a file; a model is saved as a folder: choose another name"),
-        ("work", "the folder 'work' holds 'thesis.tex' and no saved model, and saving would remove it; choose a new"),
+        ("file", "'file' is a file; a saved model is a folder: choose another name"),
+        ("work", "the folder 'work' holds 'thesis.tex', which a saved model would replace; choose a new folder"),
         (
             "model",
             "the folder 'model' holds 'notes.txt' beside a saved model, and saving would remove it; move it away",
@@ -250,6 +250,36 @@ def test_saving_removes_nothing_but_a_model(saved: Path, tmp_path: Path) -> None
         with pytest.raises(ConfigError, match=re.escape(words)):
             write_folder(tmp_path / name, FILES)
     assert (tmp_path / "work" / "thesis.tex").exists()
+
+
+MARKS = {
+    Kind.MODEL: ["model.json", "report.html"],
+    Kind.ARTIFACT: ["card.json", "model.json", "report.html"],
+    Kind.REPORT: ["report.html", "figures/losses.png"],
+}
+
+
+@pytest.mark.parametrize("other", Kind)
+@pytest.mark.parametrize("kind", Kind)
+def test_saving_replaces_nothing_of_another_kind(tmp_path: Path, kind: Kind, other: Kind) -> None:
+    files = [(name, b"{}") for name in MARKS[kind]]
+    write_folder(tmp_path / "there", files, kind=kind)
+    if other is kind:
+        write_folder(tmp_path / "there", files[:-1] or files, kind=kind)
+        return
+    words = re.escape(f"the folder 'there' holds {kind}, which {other} would replace; choose another folder, or remove")
+    with pytest.raises(ConfigError, match=words):
+        write_folder(tmp_path / "there", [("a", b"")], kind=other)
+    (tmp_path / "there").rename(tmp_path / ".there.previous")  # a kill between the renames of a save leaves it so
+    with pytest.raises(ConfigError, match=words):
+        check_free(tmp_path / "there", other)
+    assert set(contents(tmp_path / "there")) == set(MARKS[kind])
+
+
+def test_a_report_is_no_saved_model(tmp_path: Path) -> None:
+    for kind, names in MARKS.items():
+        write_folder(tmp_path / kind.name, [(name, b"{}") for name in names], kind=kind)
+    assert [path.name for path in saved_in(tmp_path)] == ["ARTIFACT", "MODEL"]
 
 
 def test_a_path_that_cannot_be_written_is_refused_before_training(

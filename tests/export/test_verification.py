@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.artifact.folder import write_folder
+from motet.artifact.folder import Kind, write_folder
 from motet.errors import ArtifactError
 from motet.export import verify
 
@@ -48,10 +48,10 @@ def test_a_program_of_another_model_is_refused(artifact: Path, tmp_path: Path) -
     names = json.loads((artifact / "manifest.json").read_bytes())["files"]
     files = {name: (artifact / name).read_bytes() for name in names}
     user, rank = files["serving/user.onnx"], files["serving/rank.onnx"]
-    write_folder(tmp_path / "a", (files | {"serving/user.onnx": rank}).items())
+    write_folder(tmp_path / "a", (files | {"serving/user.onnx": rank}).items(), kind=Kind.ARTIFACT)
     with pytest.raises(ArtifactError, match=r"'serving/user.onnx' does not run: .+; export again"):
         verify(tmp_path / "a")
-    write_folder(tmp_path / "a", (files | {"serving/user.onnx": user[:-300]}).items())
+    write_folder(tmp_path / "a", (files | {"serving/user.onnx": user[:-300]}).items(), kind=Kind.ARTIFACT)
     with pytest.raises(ArtifactError, match=r"'serving/user.onnx' does not run: .+; export again"):
         verify(tmp_path / "a")
 
@@ -71,11 +71,13 @@ def test_other_files_for_serving_are_refused(artifact: Path, tmp_path: Path) -> 
         "serving/serving.json": b"{}",
     }
     for name, content in others.items():
-        write_folder(tmp_path / "a", (files | {name: content}).items())
+        write_folder(tmp_path / "a", (files | {name: content}).items(), kind=Kind.ARTIFACT)
         with pytest.raises(ArtifactError, match=f"'{name}' in '.*' is not what an export of this model writes; export"):
             verify(tmp_path / "a")
     for name in (*others, "serving/user.onnx", "serving/rank.onnx"):
-        write_folder(tmp_path / "a", ((each, content) for each, content in files.items() if each != name))
+        write_folder(
+            tmp_path / "a", ((each, content) for each, content in files.items() if each != name), kind=Kind.ARTIFACT
+        )
         with pytest.raises(ArtifactError, match=f"'{name}' in '.*' is missing; export again"):
             verify(tmp_path / "a")
 
@@ -88,7 +90,7 @@ def test_what_numpy_cannot_read_is_refused_as_any_other_array(artifact: Path, tm
     width = str({"descr": "<f4", "fortran_order": False, "shape": (10**30,)})
     heads = [b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head for head in (b"{[]: 1}", b"(((", width.encode())]
     for content in (archive.getvalue(), *heads):
-        write_folder(tmp_path / "a", (files | {"serving/vectors.npy": content}).items())
+        write_folder(tmp_path / "a", (files | {"serving/vectors.npy": content}).items(), kind=Kind.ARTIFACT)
         with pytest.raises(
             ArtifactError, match=r"'serving/vectors\.npy' in '.*' is not what an export of this model writes"
         ):
@@ -99,7 +101,7 @@ def test_a_file_that_the_manifest_does_not_list_either_is_missed(artifact: Path,
     names = json.loads((artifact / "manifest.json").read_bytes())["files"]
     for gone in ("model.json", "model.safetensors", "events.safetensors", "users.parquet", "items.parquet"):
         left = ((name, (artifact / name).read_bytes()) for name in names if name != gone)
-        write_folder(tmp_path / "a", left)
+        write_folder(tmp_path / "a", left, kind=Kind.ARTIFACT)
         with pytest.raises(ArtifactError, match=f"'{gone}' in '.*' is missing; restore it from a copy"):
             verify(tmp_path / "a")
 

@@ -20,7 +20,6 @@ from motet.report.blocks import Figures, Text
 from motet.report.page import figures, sections
 from motet.report.record import Lead
 from motet.report.runs import Training
-from motet.report.write import check_output
 
 from .conftest import SCRIPT, TABLES
 
@@ -250,13 +249,11 @@ def test_refuses_a_damaged_or_empty_sweep(sweep: Path, tmp_path: Path) -> None:
         read_runs([copy])
 
 
-def test_does_not_replace_a_model(model: Path, sweep: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'.*model' holds a saved model, which a report would replace"):
+def test_replaces_nothing_but_a_report(model: Path, sweep: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'model' holds a saved model, which a report would replace"):
         write_report(read_runs([sweep]), model)
-    artifact = shutil.copytree(model, model.parent / "artifact")
-    (artifact / "report.html").write_text("")  # an artifact has a report in it
-    with pytest.raises(ConfigError, match=r"'.*artifact' holds a saved model, which a report would replace"):
-        check_output(artifact)
+    with pytest.raises(ConfigError, match=r"'sweep' holds 'plan.json', 'rules.json', .*, which a report would replace"):
+        write_report(read_runs([sweep]), sweep)
     (model.parent / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot save to '.*new': '.*file' is a file; choose another folder"):
         write_report(read_runs([sweep]), model.parent / "file" / "new")

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +25,27 @@ PREVIOUS = ".previous"
 FIX = "restore it from a copy, or train and save the model again"
 
 
+class Kind(StrEnum):
+    """What a folder holds."""
+
+    MODEL = "a saved model"
+    ARTIFACT = "an artifact"
+    REPORT = "a report"
+
+
+MARKS = {
+    "card.json": Kind.ARTIFACT,
+    "model.json": Kind.MODEL,
+    "report.html": Kind.REPORT,
+}  # the first file found counts
+
+
 def write_folder(
-    path: str | Path, files: Iterable[tuple[str, bytes]], sign: Callable[[bytes], dict[str, str]] | None = None
+    path: str | Path,
+    files: Iterable[tuple[str, bytes]],
+    sign: Callable[[bytes], dict[str, str]] | None = None,
+    *,
+    kind: Kind = Kind.MODEL,
 ) -> None:
     """Write files and a manifest of their checksums; an old folder at `path` stays intact until all are on disk.
 
@@ -34,10 +54,11 @@ def write_folder(
     one there. A second save to the same path waits for the first, and then replaces what it wrote.
 
     Args:
-        path: The folder: new, empty, or written by this function.
+        path: The folder: new, empty, or written by this function as the same kind.
         files: Names and contents, consumed one at a time while no other save to `path` is under way, so that a
             generator holds only one in memory and may read what it replaces.
         sign: Turns the bytes of the manifest into the content of `manifest.sig`; if not given, there is no signature.
+        kind: What the files are.
 
     Raises:
         ConfigError: If there is something else at `path`.
@@ -47,7 +68,7 @@ def write_folder(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
-            check_free(path)
+            check_free(path, kind)
             _write_whole(target, files, sign)
     except OSError as error:
         raise ArtifactError(
@@ -140,7 +161,11 @@ def saved_in(folder: Path) -> list[Path]:
     """
     names = {path.name for path in folder.glob("[!.]*")}
     names |= {path.name[1:].removesuffix(PREVIOUS) for path in folder.glob(f".[!.]*{PREVIOUS}")}
-    return [folder / name for name in sorted(names) if os.access(located(folder / name) / MANIFEST, os.R_OK)]
+    return [folder / name for name in sorted(names) if _holds_model(located(folder / name))]
+
+
+def _holds_model(folder: Path) -> bool:
+    return os.access(folder / MANIFEST, os.R_OK) and held(folder) is not Kind.REPORT
 
 
 def read_signature(folder: Path, path: str) -> dict[str, Any] | None:
@@ -206,22 +231,35 @@ def unmixed(path: str | Path, read: Callable[[], Read]) -> Read:
             return found
 
 
-def check_free(path: str | Path) -> None:
-    """Refuse a path that cannot be saved to, or where saving would remove something other than a saved model.
+def held(folder: Path) -> Kind:
+    """What a folder of `write_folder` holds.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Its kind.
+    """
+    return next((kind for name, kind in MARKS.items() if (folder / name).exists()), Kind.MODEL)
+
+
+def check_free(path: str | Path, kind: Kind = Kind.MODEL) -> None:
+    """Refuse a path that cannot be saved to, or where saving would remove something of another kind.
 
     Call it before training, which a path that turns out wrong afterwards would waste.
 
     Args:
-        path: The path to save a model to.
+        path: The path to save to.
+        kind: What is to be saved.
 
     Raises:
-        ConfigError: If there is a file, or a folder that holds anything but a saved model, or its folder cannot be
+        ConfigError: If there is a file, or a folder that holds anything but this kind, or its folder cannot be
             written.
     """
     target = Path(path).resolve()
     try:
         _check_writable(target, str(path))
-        _check_replaceable(target)
+        _check_replaceable(target, kind)
     except OSError as error:
         raise ConfigError(f"cannot save to {str(path)!r}: {error.strerror}; choose another folder") from error
 
@@ -235,25 +273,29 @@ def _check_writable(target: Path, path: str) -> None:
         raise ConfigError(f"cannot save to {path!r}: {str(there)!r} cannot be written; choose another folder")
 
 
-def _check_replaceable(target: Path) -> None:
-    if not target.exists():
+def _check_replaceable(target: Path, kind: Kind) -> None:
+    folder, name = located(target), target.name
+    if not folder.exists():
         return
-    if not target.is_dir():
-        raise ConfigError(f"{target.name!r} is a file; a model is saved as a folder: choose another name")
-    names = {file.name for file in target.iterdir()}
+    if not folder.is_dir():
+        raise ConfigError(f"{name!r} is a file; {kind} is a folder: choose another name")
+    names = {file.name for file in folder.iterdir()}
     if names and MANIFEST not in names:
-        raise ConfigError(
-            f"the folder {target.name!r} holds {min(names)!r} and no saved model, and saving would remove it; "
-            "choose a new folder"
-        )
+        some = ", ".join(map(repr, sorted(names)[:3])) + (", ..." if len(names) > 3 else "")
+        raise ConfigError(f"the folder {name!r} holds {some}, which {kind} would replace; choose a new folder")
     try:
-        known = {name.split("/")[0] for name in _manifest(target, target.name)["files"]} if names else set()
+        known = {file.split("/")[0] for file in _manifest(folder, name)["files"]} if names else set()
     except ArtifactError as error:
         raise ConfigError(f"cannot replace what is there: {error}. Or remove the folder, or choose another") from error
+    if names and held(folder) != kind:
+        raise ConfigError(
+            f"the folder {name!r} holds {held(folder)}, which {kind} would replace; choose another folder, or remove "
+            "this one"
+        )
     if extra := names - known - {MANIFEST, SIGNATURE}:
         raise ConfigError(
-            f"the folder {target.name!r} holds {min(extra)!r} beside a saved model, and saving would remove it; "
-            "move it away, or choose another folder"
+            f"the folder {name!r} holds {min(extra)!r} beside {kind}, and saving would remove it; move it away, or "
+            "choose another folder"
         )
 
 

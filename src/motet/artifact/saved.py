@@ -33,7 +33,7 @@ from torch import Tensor
 
 from motet.artifact import vectors as kept_vectors
 from motet.artifact.declaration import Within, describe, rebuild
-from motet.artifact.folder import FIX, MANIFEST, SIGNATURE, fingerprint, read_folder, write_folder
+from motet.artifact.folder import FIX, MANIFEST, SIGNATURE, Kind, fingerprint, held, located, read_folder, write_folder
 from motet.artifact.reading import EVENTS, MODEL, SIDES, read_log, reading
 from motet.artifact.sealed import read_document
 from motet.artifact.vectors import Vectors
@@ -148,7 +148,7 @@ def put_index(path: str | Path, index: ExactIndex | ApproximateIndex, *, of: str
         ConfigError: If another model was saved there meanwhile, or the model is signed: another file would invalidate
             the signature.
     """
-    write_folder(path, _with_index(path, index, of))
+    write_folder(path, _with_index(path, index, of), kind=held(located(path)))
 
 
 def _with_index(path: str | Path, index: ExactIndex | ApproximateIndex, of: str | None) -> Iterator[tuple[str, bytes]]:
@@ -214,6 +214,8 @@ def load(path: str | Path, model: Model | None = None, *, indexed: bool = True) 
         ConfigError: If `model` is needed and not given, or has other users, items or parts.
     """
     folder, where = read_folder(path), str(path)
+    if held(folder) is Kind.REPORT:
+        raise ArtifactError(f"{where!r} holds a report and no saved model; check the path")
     for name in (MODEL, WEIGHTS, EVENTS, *SIDES):
         if not (folder / name).exists():  # its manifest does not list it either: a stranger wrote both
             raise ArtifactError(f"{name!r} in {where!r} is missing; {FIX}")

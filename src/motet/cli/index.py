@@ -61,12 +61,12 @@ def index(
 
 
 def _build(recommender: Recommender, model: Path, k: int, recall: float, of: str) -> None:
-    from motet.artifact.folder import check_free
+    from motet.artifact.folder import check_free, held, located
     from motet.artifact.saved import put_index
     from motet.index import ExactIndex
     from motet.index.check import fitted
 
-    check_free(model)
+    check_free(model, held(located(model)))
     ranker = recommender.ranker
     exact = ExactIndex(ranker.index.vectors.cpu())
     queries, seen = _queries(recommender)

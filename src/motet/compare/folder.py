@@ -13,7 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from motet.artifact.folder import MANIFEST
+from motet.artifact.folder import MANIFEST, held
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.whole_file import whole_file
@@ -31,7 +31,8 @@ class RunFolder:
         plan: Description of the run, as JSON can hold it.
 
     Raises:
-        ConfigError: On entering: if another process is using the folder, or it holds another run or a saved model.
+        ConfigError: On entering: if another process is using the folder, or it holds another run, a saved model or a
+            report.
         DataError: On entering: if a file of the run is damaged.
         ArtifactError: If the folder cannot be written; earlier records are kept.
 
@@ -48,7 +49,8 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         if (self.path / MANIFEST).exists():
-            raise ConfigError(f"{self.path} holds a saved model, which more files would damage; give another folder")
+            kind = held(self.path)
+            raise ConfigError(f"{self.path} holds {kind}, which more files would damage; give another folder with -o")
         with _writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from motet.artifact.folder import check_free, fingerprint, read_folder, write_folder
+from motet.artifact.folder import Kind, check_free, fingerprint, read_folder, write_folder
 from motet.artifact.saved import FUSION, REPORT, fusion, kept
 from motet.errors import ConfigError
 from motet.export import card as cards
@@ -47,11 +47,11 @@ def export(
         ConfigError: If `output` cannot be used, another model was saved to `path` meanwhile, the key file holds no key,
             `by` names an unknown task, or an extra is missing.
     """
-    check_free(output)
     if Path(output).resolve().is_relative_to(Path(path).resolve()):
         raise ConfigError(
             f"the artifact {str(output)!r} would overwrite the model it is made from; choose another folder"
         )
+    check_free(output, Kind.ARTIFACT)
     made = None if sign is None else signer(sign)
     was = fingerprint(path)
     recommender = Recommender.load(path, model=model)
@@ -63,7 +63,7 @@ def export(
         told[REPORT] = report.encode()
     folder = read_folder(path)
     files = chain(kept(folder, *MADE, *told), told.items(), _added(recommender, folder, onnx=onnx), _nothing(path, was))
-    write_folder(output, files, made)
+    write_folder(output, files, made, kind=Kind.ARTIFACT)
 
 
 def _nothing(path: str | Path, was: str) -> Iterator[tuple[str, bytes]]:

@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from motet.artifact.folder import MANIFEST, check_free, write_folder
-from motet.artifact.reading import MODEL
-from motet.errors import ConfigError
+from motet.artifact.folder import Kind, check_free, write_folder
 from motet.report.blocks import Section
 from motet.report.charts import package
 from motet.report.page import figures, page, sections, vega_lite
@@ -36,25 +34,10 @@ def write_report(runs: Runs, output: str | Path) -> Path:
     Example:
         >>> write_report(read_runs(["model/", "sweep/"]), "report")  # doctest: +SKIP
     """
-    check_output(output)
+    check_free(output, Kind.REPORT)
     parts = sections(runs)
-    write_folder(output, _files(page(runs, parts), parts))
+    write_folder(output, _files(page(runs, parts), parts), kind=Kind.REPORT)
     return Path(output) / PAGE
-
-
-def check_output(output: str | Path) -> None:
-    """Refuse a folder that cannot be written, or that holds anything but a report, before the figures are drawn.
-
-    Args:
-        output: Folder for the report.
-
-    Raises:
-        ConfigError: If the folder holds something else or cannot be written.
-    """
-    folder = Path(output)
-    if (folder / MODEL).exists() or ((folder / MANIFEST).exists() and not (folder / PAGE).exists()):
-        raise ConfigError(f"{str(output)!r} holds a saved model, which a report would replace; choose another folder")
-    check_free(output)
 
 
 def _files(html: str, parts: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
