@@ -90,7 +90,7 @@ def test_the_space_is_what_the_parts_take(project: Project) -> None:
     sgd = project.changed({"training.optimizer": "SGD", "towers": {}})
     found, beside = tuning_space(sgd, {"stars": 1.0}, 1000)
     assert not any(key.startswith(("training.optimizer", "weights")) for key in found)
-    assert beside == {"towers.user.kind": "FeatureTower", "towers.item.kind": "FeatureTower"}
+    assert not beside
 
 
 def test_a_search_starts_where_the_project_is(project: Project) -> None:

@@ -17,6 +17,11 @@ def test_the_least_document() -> None:
     assert document.weights == {}
 
 
+def test_a_tower_is_of_the_default_kind_unless_it_says_another() -> None:
+    towers = parse({**LEAST, "towers": {"user": {"dim": 8}, "item": {"kind": "ContentTower"}}}, "motet.toml").towers
+    assert (towers.user, towers.item) == ({"kind": "FeatureTower", "dim": 8}, {"kind": "ContentTower"})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from motet.compare.space import Choice, Dimension, Range, Settings, spread
 from motet.project import Project
@@ -47,7 +46,7 @@ def tuning_space(project: Project, weights: Mapping[str, float], rows: int) -> t
     found["training.average"] = Choice((None, 0.99))
     kind = _kind(project.training.given.get("optimizer"))
     found.update({f"training.optimizer.{name}": each for name, each in RATES.items()} if kind in ADAM else {})
-    return found, dict(_towers(project)) | ({"training.optimizer.kind": "AdamW"} if kind in ADAM else {})
+    return found, {"training.optimizer.kind": "AdamW"} if kind in ADAM else {}
 
 
 def as_declared(project: Project, dimensions: Mapping[str, Dimension]) -> Settings:
@@ -77,11 +76,3 @@ def _around(weight: float) -> Range:
 
 def _kind(optimizer: Part | None) -> str | None:
     return None if optimizer is None else optimizer.target.__name__
-
-
-def _towers(project: Project) -> Iterator[tuple[str, Any]]:
-    """The kind of each tower that the file does not declare: a setting of a tower needs a table with a kind."""
-    declared = project.tables.get("towers", {})
-    for side in ("user", "item"):
-        if side not in declared:
-            yield f"towers.{side}.kind", getattr(project, side).target.__name__

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from motet.errors import ConfigError, did_you_mean
+
+TOWER = "FeatureTower"  # the default
 
 
 class _Table(BaseModel):
@@ -60,12 +62,18 @@ class Towers(_Table):
     """The towers that turn users and items into vectors.
 
     Attributes:
-        user: The user tower.
-        item: The item tower.
+        user: The user tower; its kind is `FeatureTower` by default.
+        item: The item tower; its kind is `FeatureTower` by default.
     """
 
-    user: Any = "FeatureTower"
-    item: Any = "FeatureTower"
+    user: Any = TOWER
+    item: Any = TOWER
+
+    @field_validator("user", "item")
+    @classmethod
+    def _of_a_kind(cls, table: Any) -> Any:
+        """A table without a kind, such as a sweep over `towers.*.dim` may make, has that of a tower not declared."""
+        return {"kind": TOWER, **table} if isinstance(table, dict) else table
 
     def files(self) -> dict[str, str]:
         """The files with pretrained vectors, by `user` and `item`."""
