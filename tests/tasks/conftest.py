@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
@@ -26,3 +28,10 @@ def log() -> EventLog:
         1.0 if bought or row % 4 == 0 else float(row % 3 == 0) for row, bought in enumerate(events["bought"])
     ]
     return EventLog.read(pl.DataFrame(events), Schema(signals=("rating", "weight", "bought", "clicked")))
+
+
+@pytest.fixture
+def open_log(log: EventLog) -> EventLog:
+    """The same, and the users of every fourth row are unknown, as `encode` reads them."""
+    unknown = torch.arange(len(log)) % 4 == 0
+    return replace(log, columns={**log.columns, "user_id": log.columns["user_id"].masked_fill(unknown, 0)})

@@ -65,14 +65,15 @@ def expected(scores: Tensor, batch: Batch, pool: list[int], spared: list[set[int
 @pytest.mark.parametrize("spare", ["nothing", "same item", "batch", "history"])
 @pytest.mark.parametrize("catalogue", [False, True])
 def test_loss_equals_the_pool_written_out(
-    log: EventLog, heads: int | None, item_bias: bool, spare: str, catalogue: bool
+    open_log: EventLog, heads: int | None, item_bias: bool, spare: str, catalogue: bool
 ) -> None:
+    log = open_log
     pool: Pool = Catalogue(spare=spare) if catalogue else InBatch(spare=spare, log_q=False)  # type: ignore[arg-type]
     model = model_of(log, Retrieval(pool=pool, heads=heads, item_bias=item_bias, temperature=0.5))
     batch = log.batch().take(slice(0, 30))
     listed = list(range(1, len(log.items))) if catalogue else batch.items.tolist()
     seen = log.batch() if spare == "history" else batch
-    had = [set(seen.items[seen.users == user].tolist()) for user in batch.users.tolist()]
+    had = [set(seen.items[seen.users == user].tolist()) if user else set() for user in batch.users.tolist()]
     spared = had if spare in ("batch", "history") else [set() for _ in had]
     theirs = expected(logits(model, batch), batch, listed, spared, keep_own_copies=spare == "nothing")
     torch.testing.assert_close(row_losses(model, batch, chance=len(listed)), theirs)
@@ -92,11 +93,11 @@ def test_the_unknown_item_is_no_negative(log: EventLog, task: Task) -> None:
 @pytest.mark.parametrize("kind", [InBatch, Catalogue, partial(InBatch, hardest=3), partial(InBatch, extra=EXTRA)])
 @pytest.mark.parametrize("sides", [("user_id",), ("item_id",), ("user_id", "item_id")])
 def test_equal_users_and_items_apart_or_together_give_the_same_loss_and_gradient(
-    log: EventLog, spare: Spare, kind: Callable[..., Pool], sides: tuple[str, ...]
+    open_log: EventLog, spare: Spare, kind: Callable[..., Pool], sides: tuple[str, ...]
 ) -> None:
     """As towers that read context keep them apart."""
-    model = model_of(log, Retrieval(pool=kind(spare=spare)))
-    batch = log.batch().take(slice(0, 30))
+    model = model_of(open_log, Retrieval(pool=kind(spare=spare)))
+    batch = open_log.batch().take(slice(0, 30))
     results = []
     for rows in (batch, batch.separate(*sides)):
         loss = row_losses(model, rows)

@@ -57,13 +57,16 @@ def test_contract_of_both_ways_to_draw(log: EventLog, kind: Callable[..., Sample
 
 @pytest.mark.parametrize("spare_seen", [True, False])
 @pytest.mark.parametrize("item_bias", [True, False])
-def test_bpr_is_its_loop(log: EventLog, monkeypatch: pytest.MonkeyPatch, spare_seen: bool, item_bias: bool) -> None:
-    model = model_of(log, BPR(spare_seen=spare_seen, item_bias=item_bias))
-    batch, drawn = log.batch(), torch.tensor([1, 4, 4, 9, 7])
+def test_bpr_is_its_loop(
+    open_log: EventLog, monkeypatch: pytest.MonkeyPatch, spare_seen: bool, item_bias: bool
+) -> None:
+    model = model_of(open_log, BPR(spare_seen=spare_seen, item_bias=item_bias))
+    batch, drawn = open_log.batch(), torch.tensor([1, 4, 4, 9, 7])
     seen = set(zip(batch.users.tolist(), batch.items.tolist(), strict=True))
     found = row_losses(model, batch, drawn, monkeypatch)
     for row, (user, item) in enumerate(zip(batch.users, batch.items, strict=True)):
-        others = [other for other in drawn if not spare_seen or (int(user), int(other)) not in seen]
+        had = {int(item), *(other for who, other in seen if who == user and who)}
+        others = [other for other in drawn if not spare_seen or int(other) not in had]
         gaps = [scores(model, user[None], other[None]) - scores(model, user[None], item[None]) for other in others]
         expected = sum(F.softplus(gap).item() for gap in gaps) / max(len(gaps), 1) / math.log(2)
         assert found[row].item() == pytest.approx(expected)
@@ -122,15 +125,17 @@ def test_knowing_nothing_costs_one(log: EventLog, task: DotTask) -> None:
 @pytest.mark.parametrize("positives", [None, "rating >= 3"])
 @pytest.mark.parametrize("projected", [True, False])
 def test_the_whole_catalogue_is_the_dense_loss(
-    log: EventLog, confidence: float, item_bias: bool, positives: str | None, projected: bool
+    open_log: EventLog, confidence: float, item_bias: bool, positives: str | None, projected: bool
 ) -> None:
     task = WholeCatalogue(confidence=confidence, item_bias=item_bias, positives=positives, projected=projected)
-    model = model_of(log, task)
-    batch = log.batch()
+    model = model_of(open_log, task)
+    batch, users = open_log.batch(), len(open_log.users)
     mine = batch.take(task.labelled(batch))
-    times = torch.zeros(len(log.users), len(log.items), dtype=torch.float64)
-    times.index_put_((mine.users, mine.items), torch.ones(len(mine), dtype=torch.float64), accumulate=True)
+    times = torch.zeros(users + len(mine), len(open_log.items), dtype=torch.float64)
+    line = mine.users.where(mine.users > 0, users + torch.arange(len(mine)))  # each row of an unknown user is another
+    times.index_put_((line, mine.items), torch.ones(len(mine), dtype=torch.float64), accumulate=True)
     who, what = (torch.arange(size) for size in times.shape)
+    who = who.where(who < users, 0)
     table = scores(model, who.repeat_interleave(len(what)), what.repeat(len(who))).view(times.shape)
     wanted = (times > 0).double()
     dense = ((1 + confidence * times) * (wanted - table).square())[times.sum(1) > 0, 1:].sum()

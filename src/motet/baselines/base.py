@@ -78,9 +78,7 @@ class Baseline(Checked, ABC):
     @cached_property
     def seen(self) -> History:
         """Items that `exclude_seen` leaves out: all the user had in training, unless something else is assigned."""
-        batch = self.train.batch()
-        known = batch.users > 0  # the unknown are not one user
-        return History.of(batch if known.all() else batch.take(known), len(self.users), len(self.items))
+        return History.of(self.train.batch(), len(self.users), len(self.items))
 
     @abstractmethod
     def scores(self, users: Int[Tensor, "*_"], items: Int[Tensor, "*_"]) -> Float[Tensor, "*_"]:

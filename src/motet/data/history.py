@@ -20,7 +20,7 @@ class History(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, users: int, items: int) -> Self:
-        """Collect the items of every user.
+        """Collect the items of every known user; row 0, which stands for many unknown users, has none.
 
         Args:
             batch: Events.
@@ -31,11 +31,13 @@ class History(NamedTuple):
             The history of every user.
 
         Example:
-            >>> events = {"user_id": torch.tensor([2, 1, 2]), "item_id": torch.tensor([5, 3, 4])}
+            >>> events = {"user_id": torch.tensor([2, 1, 2, 0]), "item_id": torch.tensor([5, 3, 4, 1])}
             >>> History.of(Batch(events), users=3, items=6)
             History(starts=tensor([0, 0, 1, 3]), items=tensor([3, 4, 5]))
         """
-        return cls.of_pairs(batch.users, batch.items, users, items)
+        starts, had = cls.of_pairs(batch.users, batch.items, users, items)
+        of_unknown = int(starts[1])
+        return cls((starts - of_unknown).clamp(min=0), had[of_unknown:])
 
     @classmethod
     def of_pairs(cls, who: Int[Tensor, " n"], had: Int[Tensor, " n"], users: int, items: int) -> Self:

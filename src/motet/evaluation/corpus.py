@@ -150,7 +150,7 @@ class Corpus:
             notes.append("Every row is a query of its own: a user's vector depends on the row.")
         if left_out := len(test) - len(self.rows):
             notes.append(f"{left_out:,} held-out rows have an unknown item and are left out of rankings.")
-        if absent := int(((self.users == 0) | (self.seen.starts.diff()[self.users] == 0)).sum()):
+        if absent := int((self.seen.starts.diff()[self.users] == 0).sum()):
             notes.append(f"{absent:,} held-out rows belong to users without a training row.")
         return notes
 
@@ -175,8 +175,7 @@ class Corpus:
     def _seen(self, users: Tensor) -> Pairs:
         """The pairs of a query and an item that its user had in training."""
         queries, items = self.seen.of_users(users)
-        known = (users[queries] > 0) & (items > 0)  # what one unknown user had, another has not
-        return Pairs(queries[known], items[known] - 1)
+        return Pairs(queries[items > 0], items[items > 0] - 1)
 
 
 def _depth(metrics: Mapping[str, Metric]) -> int | None:

@@ -30,5 +30,5 @@ def chosen(log: EventLog, where: str | None) -> History:
             "signal, or select rows by another column"
         )
     batch = batch if where is None else batch.take(rows.chosen(batch))
-    known = (batch.users > 0) & (batch.items > 0)
+    known = batch.items > 0
     return History.of(batch if known.all() else batch.take(known), len(log.users), len(log.items))

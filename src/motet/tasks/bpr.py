@@ -18,9 +18,9 @@ class BPR(SampledTask):
 
     $$ \ell = \frac{1}{\log 2} \, \frac{1}{|N|} \sum_{c \in N} \log(1 + e^{s(u, c) - s(u, i)}) $$
 
-    for the drawn items N that the user did not have in training. The loss is 1 at chance. It maximises the AUC of each
-    user, in which the middle of a ranking counts as much as its top; the softmax of `Retrieval` favours the top. All
-    rows of a batch share the draws; see `SampledTask`.
+    for the drawn items N other than i that the user did not have in training. The loss is 1 at chance. It maximises the
+    AUC of each user, in which the middle of a ranking counts as much as its top; the softmax of `Retrieval` favours
+    the top. All rows of a batch share the draws; see `SampledTask`.
 
     Args:
         name: Key of its loss, metrics, score and weight.
@@ -58,6 +58,7 @@ class BPR(SampledTask):
         losses = F.softplus(scores.negatives[scores.user] - scores.positives[:, None])
         if not self.spare_seen:
             return losses.mean(1) / math.log(2)
-        kept = (~self.seen(batch, drawn))[scores.user].to(losses.dtype)
+        seen = self.seen(batch, drawn)[scores.user] | (drawn == batch.items[:, None])
+        kept = (~seen).to(losses.dtype)
         total: Tensor = (losses * kept).sum(1)
         return total / kept.sum(1).clamp(min=1) / math.log(2)

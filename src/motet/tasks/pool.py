@@ -52,7 +52,7 @@ class Pool(Checked, nn.Module, ABC):
     Args:
         spare: What is not a negative of a row: `"nothing"`, so that all candidates are negatives; other copies of the
             `"same item"` (accidental hits); the user's positives in the `"batch"`; or those in the whole training
-            `"history"`. Each includes the ones before it.
+            `"history"`. Each includes the ones before it. Unknown users share no positives.
         hardest: The number of negatives to keep per row, those with the highest scores; None keeps all.
 
     Raises:
@@ -99,6 +99,19 @@ class Pool(Checked, nn.Module, ABC):
         if self.spare == "history":
             self.history = History.of(positives, users, items)
 
+    def differs(self, batch: Batch) -> bool:
+        """Whether what is spared differs between rows with the same user row.
+
+        Args:
+            batch: The rows to train on.
+
+        Returns:
+            True if each row spares copies of its own item alone, and they are candidates of their own.
+        """
+        if self.spare == "nothing" or batch.item_key not in batch.apart:
+            return False
+        return self.spare == "same item" or not bool(batch.users.all())
+
     def dropped(self, batch: Batch, candidates: Candidates) -> Dropped | None:
         """The pairs of a distinct user and a candidate that are not negatives.
 
@@ -118,19 +131,22 @@ class Pool(Checked, nn.Module, ABC):
 
     def _spared(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The items that are not negatives: the position of the distinct user, and the item."""
-        users = batch.distinct_users
+        users, apart = batch.distinct_users, batch.user_key in batch.apart
+        if self.spare == "batch" and apart:
+            return _items_of_same_user(batch)
+        shared = batch.users > (-1 if apart else 0)  # what one unknown user likes is a negative of another
+        who, items = users.index[shared], batch.items[shared]
         if self.spare == "history":
             self.history = self.history.to(batch.items.device)
-            who, had = self.history.of_users(users.rows)
-            return torch.cat([users.index, who]), torch.cat([batch.items, had])
-        if self.spare == "batch" and batch.user_key in batch.apart:
-            return _items_of_same_user(batch)
-        return users.index, batch.items
+            whose, had = self.history.of_users(users.rows)
+            return torch.cat([who, whose]), torch.cat([items, had])
+        return who, items
 
 
 def _items_of_same_user(batch: Batch) -> tuple[Tensor, Tensor]:
-    """For every row, the items of all rows with the same user: the position of the row, and the item."""
-    users = distinct(batch.users)
+    """For every row, the items of all rows with the same known user: the position of the row, and the item."""
+    each = torch.arange(len(batch), device=batch.users.device)
+    users = distinct(batch.users.where(batch.users > 0, -each))
     items = batch.items[users.index.argsort(stable=True)]
     starts = torch.cat([users.counts.new_zeros(1), users.counts.cumsum(0)])
     return History(starts, items).of_users(users.index)

@@ -154,8 +154,8 @@ class Retrieval(DotTask):
         """The softmax loss of each row, computed on the distinct users and items; and the pool."""
         if isinstance(self.pool, InBatch) and self.pool.score_mask is not None:
             batch = batch.separate(batch.user_key, batch.item_key)
-        elif self.pool.spare == "same item" and batch.item_key in batch.apart:
-            batch = batch.separate(batch.user_key)  # what is spared differs between the rows of a user
+        elif self.pool.differs(batch):
+            batch = batch.separate(batch.user_key)
         users = batch.distinct_users
         pool = self.pool.draw(batch, item, partial(self._embed, batch))
         losses = softmax_loss(

@@ -31,9 +31,9 @@ class WholeCatalogue(DotTask):
     $$ \ell_r = \frac{1}{Z} \Big[ \Big(\alpha + \frac{1}{m_{ui}}\Big) (1 - s_{ui})^2 - \frac{s_{ui}^2}{m_{ui}}
        + \frac{q_u^T (\sum_j v_j v_j^T) q_u}{n_u} \Big] $$
 
-    with the number $n_u$ of positives of user u. Z makes the mean 1 if all scores are 0. The loss of a single row can
-    be negative, but not the sum over the log. Every step embeds all items, as with `Catalogue`. Row weights multiply
-    the shares.
+    with the number $n_u$ of positives of user u; each row of an unknown user counts as a user of its own. Z makes the
+    mean 1 if all scores are 0. The loss of a single row can be negative, but not the sum over the log. Every step
+    embeds all items, as with `Catalogue`. Row weights multiply the shares.
 
     Args:
         name: Key of its loss, metrics, score and weight.
@@ -74,11 +74,13 @@ class WholeCatalogue(DotTask):
 
     def prepare_positives(self, positives: Batch, users: int, items: int) -> None:
         """Count the positives of each user and of each pair; see `DotTask.prepare_positives`."""
-        pairs, copies = (positives.users * items + positives.items).unique(return_counts=True)
+        each = torch.arange(len(positives), device=positives.users.device)
+        who = positives.users.where(positives.users > 0, users + each)  # the unknown are not one user
+        pairs, copies = (who * items + positives.items).unique(return_counts=True)
         self.items = items
         self.register_buffer("pairs", pairs, persistent=False)
         self.register_buffer("copies", copies, persistent=False)
-        self.register_buffer("rows_of_user", torch.bincount(positives.users, minlength=users), persistent=False)
+        self.register_buffer("rows_of_user", torch.bincount(who, minlength=users), persistent=False)
 
     def first_bias(self, counts: Float[Tensor, " items"]) -> Float[Tensor, " items"]:
         """The share of users who have each item, which is the item's mean target."""

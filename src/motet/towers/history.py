@@ -130,7 +130,7 @@ class HistoryTower(FeaturedTower):
         """
         super().prepare(train)
         batch = train.batch()
-        chosen_rows = (batch[self.entities.key] > 0) & (batch[self.other_key] > 0)
+        chosen_rows = batch[self.other_key] > 0
         if self._condition is not None:
             chosen_rows &= self._condition(batch)
         pairs = {key: batch[key][chosen_rows] for key in (self.entities.key, self.other_key)}
