@@ -35,6 +35,14 @@ def test_sweep_and_write(motet: Run, folder: Path) -> None:
     assert tomllib.loads((folder / "motet.toml").read_text())["towers"]["user"]["dim"] == 4
 
 
+def test_written_weights_are_those_of_losses(motet: Run, folder: Path) -> None:
+    by = ("--set", "recommend.by={stars=1, retrieval=2}")
+    assert motet("sweep", "motet.toml", *CHANGES, *by, "--over", "weights.stars=3").code == 0
+    ran = motet("sweep", "motet.toml", *by, "--write", 0)
+    assert ran.out.startswith("Wrote trial 0 into motet.toml: weights.stars = 3.\n[recommend] by stays as it is: it we")
+    assert "recommend" not in tomllib.loads((folder / "motet.toml").read_text())
+
+
 def test_sweep_says_why_a_trial_failed(motet: Run, folder: Path) -> None:
     ran = motet("sweep", "motet.toml", *CHANGES, "--over", "towers.user.dim=32,4", "-o", folder / "failing")
     assert ran.code == 0

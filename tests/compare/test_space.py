@@ -82,6 +82,8 @@ def test_shares_are_a_lattice_on_the_simplex(tasks: int, points: int) -> None:
             {"tower.*.dim": [3]},
             r"'tower.\*.dim' matches no setting: there is no table or list 'tower' in motet.toml",
         ),
+        ({"validation.test": [0.1, 0.2]}, r"over validation.test: the trials would be measured on different rows; set"),
+        ({"recommend.by.stars": [0, 1]}, r"over recommend.by.stars: no validation metric depends on it; set it in the"),
     ],
 )
 def test_mistakes(project: Project, over: dict[str, object], words: str) -> None:

@@ -83,6 +83,10 @@ def sweep(
         trial = choose(read, write, given.get("folder", "sweep"))
         told = ", ".join(f"{key} = {value}" for key, value in trial.settings.items())
         print(f"Wrote trial {write} into {project}: {told}.")
+        if "by" in read.recommend.given and any(key.startswith("weights.") for key in trial.settings):
+            print(
+                "[recommend] by stays as it is: it weighs scores, not losses. Change it by hand if lists should follow."
+            )
         return
     command = f"motet sweep {project}" + ("" if output is None else f" -o {output}")
     _show(run(read, **given), command, json=json)

@@ -17,6 +17,13 @@ NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"^\s*({NUMBER})\.\.({NUMBER})(:log)?(?::(\d+))?\s*$")
 STEPS = 5  # default number of values that a grid takes from a range
 EVERY = "*"  # in place of the name of a table: all tables at that place
+ROWS = "the trials would be measured on different rows; set it for all of them in the file, or with --set"
+FIXED = {  # settings whose trials could not be compared
+    "data": ROWS,
+    "split": ROWS,
+    "validation": ROWS,
+    "recommend": "no validation metric depends on it; set it in the file, without a sweep",
+}
 
 Settings = dict[str, Any]
 
@@ -119,8 +126,13 @@ def space(project: Project, over: Mapping[str, str | Sequence[Any]]) -> dict[str
         Dimensions by key, in the order given.
 
     Raises:
-        ConfigError: If a range or list is empty, or the project has no such setting or does not accept the value.
+        ConfigError: If a range or list is empty, the project has no such setting or does not accept the value, or
+            trials that differ in it could not be compared.
     """
+    for key in over:
+        table = key.partition(".")[0]
+        if table in FIXED and not key.startswith("recommend.context"):  # a column that heads read
+            raise ConfigError(f"over {key}: {FIXED[table]}")
     found = {key: _dimension(key, written) for key, written in over.items()}
     first = {key: dimension.edges()[0] for key, dimension in found.items()}
     for key, dimension in found.items():
