@@ -12,9 +12,9 @@ from motet.baselines import Baseline, GlobalMean, ItemKNN, Popularity, UserItemB
 from motet.data.log import EventLog
 from motet.errors import ConfigError, did_you_mean
 from motet.evaluation import Report
-from motet.evaluation.collect import evidence_of_baseline, metrics_of
+from motet.evaluation.collect import LABELLED, RANKED, evidence_of_baseline, metrics_of
 from motet.evaluation.corpus import PROTOCOLS, Corpus
-from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
+from motet.evaluation.rules import metric_kinds
 from motet.model import Model
 from motet.project import Project
 from motet.project.part import Part
@@ -22,8 +22,6 @@ from motet.project.settings import settings
 from motet.tasks.base import Task
 
 ALWAYS: tuple[type[Baseline], ...] = (Popularity, GlobalMean)  # no figure is printed without one of them beside it
-LISTS: tuple[type[Metric], ...] = (CorpusMetric,)
-LABELS: tuple[type[Metric], ...] = (PointMetric, ListMetric)
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def judged(fitted: Sequence[tuple[Place, Baseline]], model: Model, test: EventLo
     evidence = []
     for place, rule in fitted:
         task = model.tasks[place.task]
-        metrics = partial(metrics_of, task, None, LISTS if place.part is None else LABELS, place.part)
+        metrics = partial(metrics_of, task, None, metric_kinds(rule), place.part)
         weights = task.row_weights(batch)
         evidence += evidence_of_baseline(rule, metrics, batch, corpus, name=place.task, weights=weights)
     return Report.of(evidence)
@@ -142,13 +140,13 @@ def _declared(rule: Part, tasks: Mapping[str, Task]) -> list[Place]:
 
 
 def _ranks(task: Task) -> bool:
-    return bool(metrics_of(task, None, LISTS))
+    return bool(metrics_of(task, None, RANKED))
 
 
 def _labels(task: Task) -> Iterator[tuple[str, str]]:
     """Outputs of a task that are compared with a label, each with its label."""
     for part, label in task.judged.items():
-        if metrics_of(task, None, LABELS, part):
+        if metrics_of(task, None, LABELLED, part):
             yield part, label
 
 

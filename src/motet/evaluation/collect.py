@@ -29,6 +29,8 @@ from motet.tasks.base import CorpusTask, Task
 from motet.tasks.labels import named_row
 
 ROWS = 1 << 16  # rows embedded or scored at once
+RANKED: tuple[type[Metric], ...] = (CorpusMetric,)  # metrics of a task that ranks the catalogue
+LABELLED: tuple[type[Metric], ...] = (PointMetric, ListMetric)  # metrics of a task with labels
 
 
 def metrics_of(
@@ -106,7 +108,7 @@ def evidence_of_model(model: Model, batch: Batch, corpus: Corpus, ks: Sequence[i
     for name, task in ranked.items():
         assert vectors is not None
         with _naming(f"task {name!r}"):
-            found += _ranked(model, task, partial(metrics_of, task, ks, (CorpusMetric,)), vectors, batch, corpus)
+            found += _ranked(model, task, partial(metrics_of, task, ks, RANKED), vectors, batch, corpus)
     return [part.cpu() for part in found]
 
 
@@ -153,8 +155,7 @@ def evidence_of_baseline(
 
 def _scored(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Evidence]:
     """Evidence of the tasks whose scores are compared with labels."""
-    kinds = (PointMetric, ListMetric)
-    judged = {name: task for name, task in model.tasks.items() if metrics_of(task, ks, kinds)}
+    judged = {name: task for name, task in model.tasks.items() if metrics_of(task, ks, LABELLED)}
     if not judged:
         return []
     scores = _scores(model, judged, batch)
@@ -162,7 +163,7 @@ def _scored(model: Model, batch: Batch, ks: Sequence[int] | None) -> list[Eviden
     for name, task in judged.items():
         weights = task.row_weights(batch)
         for part, label in task.judged.items():
-            metrics = partial(metrics_of, task, ks, kinds, part)
+            metrics = partial(metrics_of, task, ks, LABELLED, part)
             if metrics():
                 with _naming(f"task {name!r}"):
                     found.append(_labelled(name, metrics, scores[name, part], label, batch, weights))

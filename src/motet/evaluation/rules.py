@@ -9,7 +9,7 @@ from functools import partial
 from motet.baselines import Baseline, GlobalMean, Popularity, UserItemBias
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.evaluation.collect import evidence_of_baseline, metrics_of
+from motet.evaluation.collect import LABELLED, RANKED, evidence_of_baseline, metrics_of
 from motet.evaluation.corpus import Corpus
 from motet.evaluation.evidence import Evidence
 from motet.metrics.base import CorpusMetric, ListMetric, Metric, PointMetric
@@ -53,7 +53,7 @@ def metric_kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
     Returns:
         Metrics of ranks, or metrics of labels.
     """
-    return (CorpusMetric,) if baseline.label is None else (PointMetric, ListMetric)
+    return RANKED if baseline.label is None else LABELLED
 
 
 def popularity(train: EventLog, *tasks: Task) -> Popularity:
