@@ -93,7 +93,7 @@ def test_what_does_not_count_as_seen_may_be_served(parts: split.Split) -> None:
     liked = train.frame().filter(pl.col("stars") >= 4)
     for seen, barred in ((None, pairs["train"]), ("stars >= 4", set(zip(*liked["user_id", "item_id"], strict=True)))):
         found = served.evaluate_lists(
-            Recommender(model, train, seen=seen), {}, test, train=train, ks=(25,), chosen=None, preference=None
+            Recommender(model, train, seen=seen), {}, test, train=train, ks=(25,), condition=None, preference=None
         )
         assert len(found.own.evidence.users) == len(pairs["test"] - barred)
         assert f"{len(pairs['test'] & barred):,} held-out pairs" in " ".join(found.notes)

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 import torch
 
 from motet.data.batch import Batch
+from motet.evaluation.collect import ROWS
 from motet.evaluation.evidence import Evidence
 from motet.metrics.calibration import ECE
 from motet.metrics.reliability import ReliabilityCurve, reliability_curve
 from motet.model import Model
 from motet.tasks.ordinal import Ordinal
 from motet.tasks.with_context import WithContext
-
-ROWS = 1 << 16  # rows scored at once
 
 
 def probability_curves(evidence: Iterable[Evidence]) -> dict[str, ReliabilityCurve]:

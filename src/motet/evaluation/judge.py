@@ -124,7 +124,7 @@ def evaluate(
     ]
     if isinstance(system, Recommends) and serves:
         rules = _list_rules(system, train) if baselines and not isinstance(system, Baseline) else {}
-        results.add(evaluate_lists(system, rules, test, train=train, ks=ks, chosen=positives, preference=preference))
+        results.add(evaluate_lists(system, rules, test, train=train, ks=ks, condition=positives, preference=preference))
     report = results.report()
     parts = masks(slices, test, train).items()
     return replace(

@@ -8,8 +8,9 @@ import polars as pl
 import torch
 
 from motet.data.log import EventLog
+from motet.metrics.bounds import ERRORS
 
-ERRORS, RANKINGS = ("rmse", "mae", "log_loss"), ("ndcg", "mrr")
+RANKINGS = ("ndcg", "mrr")
 PERFECT = 0.999  # AUC, NDCG or MRR above which a metric is implausible
 NEGLIGIBLE = 0.01  # share of a simple rule's error below which an error is implausible
 

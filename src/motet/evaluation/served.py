@@ -274,7 +274,7 @@ def evaluate_lists(
     *,
     train: EventLog,
     ks: Sequence[int] | None,
-    chosen: str | None,
+    condition: str | None,
     preference: Mapping[str, float] | None,
 ) -> ServedResults:
     """Evaluate the lists of a system and of simple rules, for the same users.
@@ -285,14 +285,14 @@ def evaluate_lists(
         test: Held-out rows.
         train: The rows the system was trained on.
         ks: List lengths; 10 by default.
-        chosen: A condition on the rows that count; see `positives`.
+        condition: Which rows count; see `positives`.
         preference: The weighting of the system.
 
     Returns:
         The results of all lists.
     """
     barred = system.seen if isinstance(system, TwoStage) else None
-    demand = Demand.of(test, train, positives(chosen, system, test), barred)
+    demand = Demand.of(test, train, positives(condition, system, test), barred)
     attributes = item_attributes(system, train)
     lengths = sorted(set(ks)) if ks else [min(LENGTH, demand.catalogue)]
 

@@ -128,18 +128,17 @@ def _values(column: Column, rows: Tensor | None) -> Iterator[tuple[str, Tensor]]
         return _quarters(column.values if rows is None else column.values[rows])
     if isinstance(column, Codes):
         codes = column.rows if rows is None else column.rows[rows]
-        return _frequent({code: codes == code for code in _most(codes)}, column.vocab)
+        return _frequent({code: codes == code for code in _most(torch.bincount(codes))}, column.vocab)
     assert isinstance(column, Bag)
     assert rows is not None
     entity = torch.repeat_interleave(column.offsets.diff())
     own = torch.bincount(rows, minlength=len(column.offsets) - 1)[entity]  # test rows of the entity with each value
     counts = torch.zeros(len(column.vocab), dtype=torch.int64).index_add_(0, column.rows, own)
-    chosen = [code for code in counts.argsort(descending=True, stable=True).tolist() if counts[code]][:VALUES]
-    return _frequent({code: torch.isin(rows, entity[column.rows == code]) for code in chosen}, column.vocab)
+    return _frequent({code: torch.isin(rows, entity[column.rows == code]) for code in _most(counts)}, column.vocab)
 
 
-def _most(codes: Int[Tensor, " test"]) -> list[int]:
-    counts = torch.bincount(codes)
+def _most(counts: Int[Tensor, " values"]) -> list[int]:
+    """The most frequent values."""
     return [code for code in counts.argsort(descending=True, stable=True).tolist() if counts[code]][:VALUES]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-LOWER = frozenset({"rmse", "mae", "log_loss", "ece"})
+from motet.metrics.bounds import ERRORS
+
+LOWER = frozenset({*ERRORS, "ece"})
 
 
 def lower_is_better(key: str) -> bool:
