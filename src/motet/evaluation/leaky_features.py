@@ -34,9 +34,8 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
 
     The label of each row is predicted by the mean label of the other rows with the same value of the feature, so that
     rare values do not predict it by chance; unknown counts as a value, and rows that share theirs with no other row are
-    left out. For a binary label, the prediction is rated by
-    its AUC (for a numeric feature, also by the AUC of the feature itself); for any other label, by the share of
-    variance that it explains,
+    left out. For a binary label, the prediction is measured by its AUC (for a numeric feature, also by the AUC of the
+    feature itself); for any other label, by the share of variance that it explains,
 
     $$ 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 
@@ -45,8 +44,8 @@ def leaky_features(train: EventLog, tasks: Iterable[Task]) -> list[str]:
     label of a user and an item with the row itself among them, and the label with noise. There must be 50 rows of
     either class.
 
-    For a multi-valued feature or text, the presence of each value is rated separately. A large log is sampled: 100,000
-    rows, evenly spaced.
+    For a multi-valued feature or text, the presence of each value is measured separately. A large log is sampled:
+    100,000 rows, evenly spaced.
 
     Args:
         train: Training rows.
@@ -84,7 +83,7 @@ def enough(labels: Float[Tensor, " rows"]) -> bool:
     return len(values) > 2 or (len(values) == 2 and int(counts.min()) >= CLASS)
 
 
-class _Rating(NamedTuple):
+class _Strength(NamedTuple):
     """How well a feature predicts a label, and the number of rows that this was measured on."""
 
     figure: float
@@ -125,21 +124,21 @@ def _warnings(log: EventLog, label: str, rows: Tensor) -> Iterator[str]:
     for name, column, entities in _features(log):
         entity = rows if entities is None else entities[rows]
         if isinstance(column, Codes):
-            rating = _by_groups(column.rows[entity], labels)
+            found = _by_groups(column.rows[entity], labels)
         elif isinstance(column, Bag):
-            rating = _by_presence(column, entity, labels)
+            found = _by_presence(column, entity, labels)
         else:
             values = column.values[entity]
-            rating = max(_by_groups(_levels(values), labels), _by_size(values, labels))
-        if rating.figure > LEAKS:
+            found = max(_by_groups(_levels(values), labels), _by_size(values, labels))
+        if found.figure > LEAKS:
             how = "AUC" if _binary(labels) else "share of variance"
             yield (
-                f"{name} predicts the label {label!r}: {how} {rating.figure:.4f} on {rating.rows:,} training "
+                f"{name} predicts the label {label!r}: {how} {found.figure:.4f} on {found.rows:,} training "
                 "rows; remove it if it is not known before the event"
             )
-        elif rating.figure > bar:
+        elif found.figure > bar:
             yield (
-                f"{name} predicts the label {label!r} suspiciously well: AUC {rating.figure:.4f} on {rating.rows:,} "
+                f"{name} predicts the label {label!r} suspiciously well: AUC {found.figure:.4f} on {found.rows:,} "
                 "training rows, far more than users and items do; remove it if it is not known before the event"
             )
 
@@ -165,29 +164,29 @@ def _binary(labels: Tensor) -> bool:
     return bool(((labels == 0) | (labels == 1)).all())
 
 
-def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
+def _by_groups(groups: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Strength:
     """AUC or share of variance of the mean label of the other rows in the same group, over rows that have others."""
     counts = torch.bincount(groups)[groups]
     others = (torch.bincount(groups, labels)[groups] - labels) / (counts - 1)
     shared = counts > 1
     others, own = others[shared], labels[shared]
     if not enough(own):
-        return _Rating(0.0, len(own))
+        return _Strength(0.0, len(own))
     if _binary(labels):
-        return _Rating(_area(others, own), len(own))
-    return _Rating(1 - float((own - others).square().sum() / (own - own.mean()).square().sum()), len(own))
+        return _Strength(_area(others, own), len(own))
+    return _Strength(1 - float((own - others).square().sum() / (own - own.mean()).square().sum()), len(own))
 
 
-def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
+def _by_size(values: Float[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Strength:
     """AUC of a numeric feature, in the better direction; rows where it is unknown are left out."""
     known = ~values.isnan()
     if not _binary(labels) or not enough(labels[known]):
-        return _Rating(0.0, 0)
+        return _Strength(0.0, 0)
     area = _area(values[known].double(), labels[known])
-    return _Rating(max(area, 1 - area), int(known.sum()))
+    return _Strength(max(area, 1 - area), int(known.sum()))
 
 
-def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Rating:
+def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor, " rows"]) -> _Strength:
     """AUC or share of variance of the presence of a value, for the value that predicts best."""
     width = len(bag.vocab)
     each = torch.bincount(entities, minlength=len(bag.offsets) - 1).double()  # events of each entity
@@ -201,9 +200,9 @@ def _by_presence(bag: Bag, entities: Int[Tensor, " rows"], labels: Float[Tensor,
     if _binary(labels):
         happened = labels.sum()
         areas = 0.5 + 0.5 * (total / happened - (having - total) / (rows - happened)).abs()
-        return _Rating(float(areas.max()) if width else 0.0, rows)
+        return _Strength(float(areas.max()) if width else 0.0, rows)
     between = (total - having * mean).square() * (1 / having.clamp(min=1) + 1 / (rows - having).clamp(min=1))
-    return _Rating(float(between.max() / (labels - mean).square().sum()) if width else 0.0, rows)
+    return _Strength(float(between.max() / (labels - mean).square().sum()) if width else 0.0, rows)
 
 
 def _levels(values: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:

@@ -35,7 +35,7 @@ def expected_calibration_error(
 
     Raises:
         ConfigError: If `bins` is below 1.
-        DataError: If a probability lies outside [0, 1]; the message names the first such row.
+        DataError: If a probability or a label lies outside [0, 1] or is NaN; the message names the first such row.
 
     Source:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
@@ -68,6 +68,12 @@ class ECE(Additive, PointMetric):
 
     Source:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
+
+    Example:
+        >>> ece = ECE()
+        >>> ece.update(torch.tensor([0.25, 0.75]), torch.tensor([0.0, 1.0]), torch.tensor([3.0, 1.0]))
+        >>> ece.compute()
+        0.25
     """
 
     def __init__(self, bins: int = 15) -> None:
@@ -85,9 +91,9 @@ class ECE(Additive, PointMetric):
         same_shape("scores", scores, "labels", labels)
         check_probabilities("probability", scores, weights)
         check_probabilities("label", labels, weights)
-        counted = torch.ones_like(scores) if weights is None else weights
+        weights = torch.ones_like(scores) if weights is None else weights
         groups = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
-        self.sums = self.sums.to(scores.device) + self.totals((scores, labels, counted), groups, 1)[0]
+        self.sums = self.sums.to(scores.device) + self.totals((scores, labels, weights), groups, 1)[0]
 
     def merge(self, other: ECE) -> None:
         """Add the rows of another metric; see `Metric.merge`."""

@@ -21,7 +21,9 @@ class NDCG(PerQuery):
         k: Length of the list; all candidates by default.
 
     Source:
-        Jarvelin and Kekalainen, "Cumulated Gain-based Evaluation of IR Techniques", TOIS 2002, eq. 2.
+        Jarvelin and Kekalainen, "Cumulated Gain-based Evaluation of IR Techniques", TOIS 2002; the discount
+        of Burges et al., "Learning to Rank using Gradient Descent", ICML 2005, section 6, which sets the second place
+        below the first.
 
     Example:
         >>> ndcg = NDCG(10)

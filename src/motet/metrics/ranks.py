@@ -72,7 +72,7 @@ def ranks(
 
     Raises:
         ConfigError: If `ties` is unknown, or `within` is below 1.
-        DataError: If a positive is not a candidate; the message names the pair.
+        DataError: If a positive is not a candidate; the message names it.
         NaNScoreError: If a score is NaN. With `within`, the scores that are left out are not looked at.
 
     Example:
@@ -115,7 +115,7 @@ def both_ranks(
 
     Raises:
         ConfigError: If `ties` is unknown, or `within` is below 1.
-        DataError: If a positive is not a candidate; the message names the pair.
+        DataError: If a positive is not a candidate; the message names it.
         NaNScoreError: If a score is NaN.
 
     Example:
