@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -31,3 +32,13 @@ def test_only_what_a_killed_service_left_behind_goes(tmp_path: Path, monkeypatch
     assert {file.name for file in tmp_path.iterdir()} == kept
     assert (outside / "arrays").exists()
     assert YOUNG_S > 1
+
+
+def test_sigterm_during_the_start_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, scratch_folder():
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 0
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,12 +21,16 @@ YOUNG_S = 60.0  # a folder this new may belong to a service that has not locked 
 def scratch_folder() -> Iterator[Path]:
     """A temporary folder, locked for as long as the service runs.
 
+    SIGTERM ends the process in order, with code 0, until the service handles it by itself: it would leave the folder
+    behind while models are loaded.
+
     The lock ends with the process, even after `kill -9`. It also holds between containers that share the folder for
     temporary files, and keeps systemd-tmpfiles from cleaning up under a service that runs for weeks.
 
     Yields:
         The folder; it is removed at the end.
     """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with TemporaryDirectory(prefix=PREFIX) as name:
         folder = Path(name)
         handle = _opened(folder)
@@ -34,6 +40,7 @@ def scratch_folder() -> Iterator[Path]:
             yield folder
         finally:
             os.close(handle)
+            signal.signal(signal.SIGTERM, before)
 
 
 def remove_abandoned(temporary: Path) -> None:
