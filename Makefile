@@ -42,7 +42,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, docstrings, documentation bu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint src
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/mkdocs build --strict

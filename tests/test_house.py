@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import griffe
 import pytest
 import typer
+from mkdocs.exceptions import PluginError
 
 import motet
 from motet.cli.app import app
+from motet.tasks import Label
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -82,6 +87,20 @@ def test_every_module_is_in_the_reference() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
     modules = [path.relative_to(ROOT / "src").with_suffix("") for path in SOURCES if not path.stem.startswith("__")]
     assert [name for name in map(".".join, (module.parts for module in modules)) if f"::: {name}\n" not in pages] == []
+
+
+def test_examples_in_the_reference_are_code() -> None:
+    extensions = griffe.load_extensions(str(ROOT / "docs" / "hooks" / "examples.py"))
+    files = {"__init__.py": inspect.getsource(Label)}
+    with griffe.temporary_visited_package("page", files, extensions=extensions, docstring_parser="google") as page:
+        assert page["Label"].docstring.parsed[-1].kind is griffe.DocstringSectionKind.examples
+
+
+def test_formula_with_an_unknown_command_stops_the_build() -> None:
+    show = runpy.run_path(str(ROOT / "docs" / "hooks" / "formulas.py"))["on_page_content"]
+    assert show(r'<div class="arithmatex">\[x\]</div>').startswith('<div class="arithmatex"><math')
+    with pytest.raises(PluginError, match=r"a command in the formula \\arg x is not known"):
+        show(r'<div class="arithmatex">\[\arg x\]</div>')
 
 
 def test_every_command_is_documented() -> None:

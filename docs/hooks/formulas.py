@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -18,4 +19,7 @@ def on_page_content(html: str, **_: Any) -> str:
 
 def _mathml(found: re.Match[str]) -> str:
     tag, formula = found.groups()
-    return convert(unescape(formula), display="block" if tag == "div" else "inline")
+    mathml = convert(unescape(formula), display="block" if tag == "div" else "inline")
+    if "\\" in mathml:  # what the converter does not know it copies
+        raise PluginError(f"a command in the formula {unescape(formula)} is not known: write it in others")
+    return f'<{tag} class="arithmatex">{mathml}</{tag}>'  # a wide formula scrolls in its block, not the page with it

@@ -30,7 +30,7 @@ class HistoryMap:
     r"""A linear map from the items of users to their vectors.
 
     $$ x(N) = \frac{1}{|N| + 3} \sum_{j \in N} (v_j - \bar v), \qquad
-       u' = u + W \, [x(N \cup H) - x(N)], \qquad W = \arg\min_W \sum_k \lVert u_k - \bar u - W x(N_k) \rVert^2
+       u' = u + W \, [x(N \cup H) - x(N)], \qquad W = \argmin_W \sum_k \lVert u_k - \bar u - W x(N_k) \rVert^2
        + \lambda \lVert W \rVert^2 $$
 
     N are the items of a user in the log, and H those that a request adds; u is the user's vector, v_j that of item j;

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 def draw(user: str, shares: Mapping[int, float]) -> int:
     r"""Choose a slot by a user's id, in proportion to shares.
 
-    $$ \arg\min_s \; -\ln h(u, s) / share_s $$
+    $$ \argmin_s \; -\ln h(u, s) / share_s $$
 
     where h is a hash in (0, 1). The result is the same in every process, on every machine and for any order of the
     slots. When one share grows at the expense of all others, the only users who move are those who move to it.
