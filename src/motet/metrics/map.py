@@ -30,9 +30,6 @@ class MAP(PerQuery):
         0.75
     """
 
-    def __init__(self, k: int | None = None) -> None:
-        super().__init__(k)
-
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """The precision at the place; see `PerQuery.gain`."""
         return numbers / places

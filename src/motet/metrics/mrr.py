@@ -29,9 +29,6 @@ class MRR(PerQuery):
         0.375
     """
 
-    def __init__(self, k: int | None = None) -> None:
-        super().__init__(k)
-
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """One over the place of the first positive, 0 for the others; see `PerQuery.gain`."""
         return (numbers == 1) / places

@@ -32,9 +32,6 @@ class NDCG(PerQuery):
         0.25
     """
 
-    def __init__(self, k: int | None = None) -> None:
-        super().__init__(k)
-
     def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
         """The discount of the place; see `PerQuery.gain`."""
         return (1 + places).log2().reciprocal()

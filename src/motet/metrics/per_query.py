@@ -36,7 +36,7 @@ class PerQuery(Additive, CorpusMetric):
         ConfigError: If k is below 1.
     """
 
-    def __init__(self, k: int | None) -> None:
+    def __init__(self, k: int | None = None) -> None:
         check_list_length(k)
         self.k = float("inf") if k is None else k
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
