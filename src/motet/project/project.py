@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +19,7 @@ from motet.data.mix import Mix
 from motet.data.recent import recent, sessions
 from motet.data.schema import Schema
 from motet.errors import ConfigError, MotetError
-from motet.evaluation import Report, evaluate
+from motet.evaluation import evaluate
 from motet.model import Model
 from motet.preference import Preference
 from motet.project.document import Made, parse
@@ -30,6 +29,7 @@ from motet.project.part import Part
 from motet.project.rows import Divided
 from motet.project.settings import settings
 from motet.project.tables import override, read_tables, with_settings
+from motet.project.trained import Trained
 from motet.recommender import Recommender
 from motet.tasks import Task
 from motet.towers import Tower
@@ -38,27 +38,6 @@ from motet.trunks import Trunk
 
 Kinds = Mapping[str, Callable[..., Any]]
 FEW = 256  # rows on which a recommender is tried before training
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """The results of training a project.
-
-    Attributes:
-        model: The trained model.
-        log: All rows.
-        rows: The same rows by purpose.
-        history: What `fit` returned.
-        report: The evaluation on the test rows; None if there are none.
-        recommender: What recommends to users.
-    """
-
-    model: Model
-    log: EventLog
-    rows: Divided
-    history: pl.DataFrame
-    report: Report | None
-    recommender: Recommender
 
 
 class Project:
