@@ -40,6 +40,12 @@ def test_any_precision_and_infinite_scores(dtype: torch.dtype) -> None:
     same(table(scores), draw(generator, 200, 64, 80), draw(generator, 100, 64, 80), 5, 80, "average")
 
 
+def test_whole_numbers() -> None:
+    generator = torch.Generator().manual_seed(7)
+    scores = torch.randint(-9, 9, (64, 80), generator=generator)
+    same(table(scores), draw(generator, 200, 64, 80), draw(generator, 100, 64, 80), 5, 80, "average")
+
+
 def test_no_rank_within_k_is_lost_where_the_best_candidates_are_excluded() -> None:
     scores = torch.arange(100.0).expand(64, -1)
     each, best = torch.arange(64), torch.arange(60, 100)

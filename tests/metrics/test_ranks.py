@@ -173,6 +173,13 @@ def test_excluded_scores_of_any_sign_and_precision(dtype: torch.dtype, ties: str
     assert found.tolist() == reference(scores, positives, ties, {(0, item) for item in range(0, 10, 2)})
 
 
+def test_whole_numbers_beyond_single_precision_do_not_tie() -> None:
+    scores = torch.arange(2**40, 2**40 + 5)[None]
+    zero = torch.zeros(4, dtype=torch.long)
+    found = ranks(table(scores), Pairs(zero[:1], zero[:1] + 2), candidates=5, exclude=Pairs(zero, zero + 1))
+    assert found.tolist() == [3]
+
+
 def test_counts_are_exact_in_low_precision() -> None:
     scores = torch.zeros(2, 3001, dtype=torch.bfloat16)
     scores[:, 7] = -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from motet.metrics.scorers import Cells, Dot, Pairs, Scorer, between, of_queries
@@ -83,26 +83,26 @@ def _promise(score: Scorer, sample: Int[Tensor, " s"], candidates: int, width: i
 
 def _targets(
     score: Scorer, queries: Int[Tensor, " q"], positives: Pairs, others: Int[Tensor, " some"]
-) -> Float[Tensor, " q"]:
+) -> Real[Tensor, " q"]:
     """The score of each query's best positive, raised by what rounding may change.
 
-    That is known of a dot product (`Dot.room`). Of another scorer it is taken from the largest of some scores, so some
-    other candidates are scored with each block.
+    That is known of a dot product (`Dot.room`), and nothing of whole numbers. Of another scorer it is taken from the
+    largest of some scores, so some other candidates are scored with each block.
     """
     order = positives.queries.argsort(stable=True)
-    best: Tensor | None = None
+    raised = []
     for here in order.split(OWN):
         mine, row = positives.queries[here].unique_consecutive(return_inverse=True)
         scores = score(queries[mine], torch.cat([positives.candidates[here], others]))
         if isinstance(score, Dot):
             room = score.room(queries[mine])
         else:
-            room = ULPS * torch.finfo(scores.dtype).eps * scores.abs().amax(1)
-        raised = scores[row, torch.arange(len(here), device=here.device)] + room[row]
-        best = scores.new_full(queries.shape, -torch.inf) if best is None else best
-        best.scatter_reduce_(0, mine[row], raised.to(best.dtype), "amax")
-    assert best is not None
-    return best
+            room = ULPS * (torch.finfo(scores.dtype).eps if scores.is_floating_point() else 0) * scores.abs().amax(1)
+        raised.append((scores[row, torch.arange(len(here), device=here.device)] + room[row]).to(scores))
+    every = torch.cat(raised)
+    return every.new_empty(queries.shape).scatter_reduce_(
+        0, positives.queries[order], every, "amax", include_self=False
+    )
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _Trial:
     within: int
     passed: Float[Tensor, " cells"]  # reused: allocating memory of this size takes longer than counting
 
-    def run(self, queries: Int[Tensor, " q"], targets: Float[Tensor, " q"], excluded: Pairs) -> Bool[Tensor, " q"]:
+    def run(self, queries: Int[Tensor, " q"], targets: Real[Tensor, " q"], excluded: Pairs) -> Bool[Tensor, " q"]:
         """Tell which queries are not given up; the excluded pairs are of a row and a place in the order."""
         cells, blocks = Cells(excluded, self.edges), len(self.edges) - 1
         left, better = torch.arange(len(queries), device=queries.device), torch.zeros_like(targets, dtype=torch.float32)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from motet.errors import ConfigError, DataError, did_you_mean
@@ -161,13 +161,13 @@ class _Line(NamedTuple):
     """Rows of a block of scores, the score to compare each with, and the output for the number that reach it."""
 
     rows: slice | Int[Tensor, " n"]
-    targets: Float[Tensor, "n 1"]
+    targets: Real[Tensor, "n 1"]
     reached: Float[Tensor, " n"]
 
 
 class _Counted(NamedTuple):
     ranks: BothRanks
-    own: Float[Tensor, " n"]  # each positive's score in its block
+    own: Real[Tensor, " n"]  # each positive's score in its block
 
 
 @dataclass
@@ -184,7 +184,7 @@ class _Part:
     passed: Float[Tensor, " cells"]  # reused: allocating memory of this size takes longer than counting
     levels: list[int]  # the number of queries with a j-th positive, while it is at least FEW
 
-    def guess(self, score: Scorer, width: int) -> Float[Tensor, " n"]:
+    def guess(self, score: Scorer, width: int) -> Real[Tensor, " n"]:
         """The positives' scores, computed before their blocks are scored."""
         distinct, column = self.positives.candidates.unique(return_inverse=True)
         found: Tensor | None = None
@@ -196,7 +196,7 @@ class _Part:
         assert found is not None
         return found
 
-    def sweep(self, score: Scorer, targets: Float[Tensor, " n"], ties: Ties) -> _Counted:
+    def sweep(self, score: Scorer, targets: Real[Tensor, " n"], ties: Ties) -> _Counted:
         """Count block by block the scores that reach the targets, and how many of these are excluded."""
         every = Pairs(*(torch.cat(both) for both in zip(self.positives, self.excluded, strict=True)))
         cells, columns = Cells(every, self.edges), torch.arange(self.edges[-1], device=self.queries.device)
@@ -265,9 +265,9 @@ class _Part:
 
 
 def numbers_beyond(
-    bounds: Sequence[tuple[Callable[..., Tensor], Float[Tensor, " n"]]],
+    bounds: Sequence[tuple[Callable[..., Tensor], Real[Tensor, " n"]]],
     queries: Int[Tensor, " n"],
-    scores: Float[Tensor, " m"],
+    scores: Real[Tensor, " m"],
     of: Int[Tensor, " m"],
 ) -> list[Int[Tensor, " n"]]:
     """Count the scores of each query that are beyond a number, without a table of queries x scores.
@@ -297,9 +297,9 @@ def numbers_beyond(
     ]
 
 
-def _levels(scores: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+def _levels(scores: Real[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Integers from 0, of `LEVEL_BITS` bits, with the same order and ties as the scores."""
-    if scores.dtype == torch.float64:
+    if scores.dtype == torch.float64 or not scores.is_floating_point():
         level: Tensor = scores.unique(return_inverse=True)[1]
         return level
     bits = (scores.float() + 0.0).view(torch.int32).long()  # adding 0 turns -0 into 0
