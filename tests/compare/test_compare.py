@@ -14,8 +14,8 @@ from motet.calibration import calibrated
 from motet.compare import Comparison, compare
 from motet.compare.comparison import FILE, Estimate, System
 from motet.compare.folder import TRIALS, RunFolder
+from motet.compare.on_seed import on_seed
 from motet.compare.rules import rules
-from motet.compare.seeded import on_seed
 from motet.compare.systems import contenders, seeds
 from motet.compare.trial import Trial
 from motet.compare.work import Declaration

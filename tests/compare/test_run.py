@@ -35,7 +35,7 @@ def start(
 ) -> list[Trial]:
     told: list[Trial] = []
     with RunFolder(path, {"a": 1}) as folder:
-        folder.beside({"popularity": {"x": 1.0, "y": math.nan}}, ["a note"])
+        folder.write_rules({"popularity": {"x": 1.0, "y": math.nan}}, ["a note"])
         found = run(
             folder,
             at_work or Here(),

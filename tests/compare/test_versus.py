@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from motet.compare.comparison import Estimate, outcome, transfers
+from motet.compare.comparison import Estimate, outcome, speaks_of, transfers
 from motet.compare.objective import relative_gain
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
@@ -140,8 +140,8 @@ def test_stages_of_a_funnel_speak_one_by_one_and_lists_for_all() -> None:
     assert " and hurt funnel/bought (bought AUC 0.600 vs 0.650" in told[0]
     assert told[-1].startswith("In the lists that users get it is behind find only (unseen NDCG@10 0.200 vs 0.250")
     assert "; it beats funnel only (" in told[-1]
-    assert alone.system(0.95).speaks_of("served")
-    assert not alone.system(0.95).speaks_of("find")
+    assert speaks_of("funnel", "served")
+    assert not speaks_of("funnel", "find")
 
 
 def test_every_baseline_is_told() -> None:

@@ -9,17 +9,17 @@ import pytest
 
 from motet.artifact import folder as artifact
 from motet.compare.comparison import Estimate, outcome
-from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
+from motet.compare.sweep_result import Sweep
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.project import Project
 from motet.recommender import Recommender
-from motet.report import Record, charts, front, read_runs, training, write_report
+from motet.report import Record, charts, read_runs, training, write_report
 from motet.report.blocks import Figures, Text
 from motet.report.page import figures, sections
 from motet.report.record import Lead
-from motet.report.runs import Training
+from motet.report.runs import Runs, Training
 
 from .conftest import SCRIPT, TABLES
 
@@ -141,7 +141,7 @@ def test_a_line_joins_the_front_of_two_objectives() -> None:
     keys = ("a/ndcg@10", "b/ndcg@10", "c/ndcg@10")
     points = [(0.1, 0.3, 0.1), (0.2, 0.2, 0.2), (0.3, 0.1, 0.1), (0.1, 0.1, 0.3)]  # the last is good in c alone
     trials = tuple(Trial(place, {}, "done", dict(zip(keys, each, strict=True))) for place, each in enumerate(points))
-    (section,) = front.sections("sweep", Sweep(keys, trials, Yardstick(keys, {}, (), {})))
+    (section,) = sections(Runs(sweeps={"sweep": Sweep(keys, trials, Yardstick(keys, {}, (), {}))}))
     (drawn,) = (block for block in section.blocks if isinstance(block, Figures))
     rows = drawn.figures[0].spec["data"]["values"]
     assert [row["front"] for row in rows] == ["on the front"] * 4
@@ -152,7 +152,7 @@ def test_the_page_says_that_not_every_objective_is_drawn() -> None:
     keys = tuple(f"{name}/ndcg@10" for name in "abcd")
     trial = Trial(0, {}, "done", dict.fromkeys(keys, 0.1))
     for shown, told in ((keys[:3], False), (keys, True)):
-        (section,) = front.sections("sweep", Sweep(shown, (trial,), Yardstick(shown, {}, (), {})))
+        (section,) = sections(Runs(sweeps={"sweep": Sweep(shown, (trial,), Yardstick(shown, {}, (), {}))}))
         (text, _) = (block for block in section.blocks if isinstance(block, Text))
         assert ("Charts show the first 3 of 4 objectives." in text.paragraphs[0]) == told
 

@@ -14,10 +14,10 @@ from motet.compare.comparison import SERVED, Comparison
 from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import RunFolder
 from motet.compare.objective import headlines
+from motet.compare.on_seed import on_seed
 from motet.compare.progress import trial_progress
 from motet.compare.run import Call, run
 from motet.compare.sampler import listed
-from motet.compare.seeded import on_seed
 from motet.compare.systems import Contender, contenders
 from motet.compare.systems import seeds as drawn
 from motet.compare.trial import Trial

@@ -114,17 +114,6 @@ class System(_Told):
     seconds: list[Figure] = []
     errors: list[str] = []
 
-    def speaks_of(self, name: str) -> bool:
-        """Whether the system was trained for what a name stands for.
-
-        Args:
-            name: A task, a stage of a funnel, or `served`.
-
-        Returns:
-            False for a specialist and the name of another task.
-        """
-        return self.task is None or name.partition("/")[0] in (self.task, SERVED)
-
 
 class Versus(_Told):
     """The paired difference of a metric between the joint model and another system.
@@ -266,6 +255,19 @@ class Comparison(_Told):
         from motet.compare.comparison_table import comparison_table
 
         return comparison_table(self)
+
+
+def speaks_of(task: str | None, name: str) -> bool:
+    """Whether a system is compared in what a name stands for.
+
+    Args:
+        task: The task of a specialist; None for another system.
+        name: A task, a stage of a funnel, or `served`.
+
+    Returns:
+        False for a specialist and the name of another task.
+    """
+    return task is None or name.partition("/")[0] in (task, SERVED)
 
 
 def outcome(key: str, difference: Estimate) -> Outcome:

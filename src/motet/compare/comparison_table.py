@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from motet.compare.comparison import SERVED, Comparison, System, Versus
+from motet.compare.comparison import SERVED, Comparison, System, Versus, speaks_of
 from motet.compare.sweep_table import heading
 from motet.compare.verdict import gain_text
 from motet.metrics.text import number
@@ -56,7 +56,7 @@ def comparison_table(found: Comparison) -> Table:
 
 
 def _cell(system: System, name: str, key: str) -> str:
-    if not system.speaks_of(name):
+    if not speaks_of(system.task, name):
         return ""
     if key not in system.figures:
         return "not trained" if any(system.errors) else ""

@@ -69,7 +69,7 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
 
-    def beside(self, rules: Mapping[str, Mapping[str, float]], notes: Sequence[str]) -> None:
+    def write_rules(self, rules: Mapping[str, Mapping[str, float]], notes: Sequence[str]) -> None:
         """Record the metrics of simple rules, for readers without the data.
 
         Args:

@@ -9,13 +9,13 @@ from typing import Any
 from motet.arguments import checked
 from motet.compare.fingerprint import fingerprints
 from motet.compare.folder import PLAN, RunFolder, read_json, read_trials
-from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.objective import objectives as one_a_task
 from motet.compare.progress import trial_progress
 from motet.compare.run import Propose, run
 from motet.compare.sampler import Optuna, Sampler, listed
 from motet.compare.space import Dimension, Range, Settings, grid, shares, space, spread
+from motet.compare.sweep_result import Sweep
 from motet.compare.trial import Trial
 from motet.compare.work import Declaration, judge
 from motet.compare.workers import workers
@@ -115,7 +115,7 @@ def sweep(
         crew as at_work,
         trial_progress(total, shown=progress) as told,
     ):
-        held.beside(yardstick.beside, yardstick.notes)
+        held.write_rules(yardstick.beside, yardstick.notes)
         found = run(
             held,
             at_work,

@@ -9,7 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from motet.compare.found import Sweep
+from motet.compare.sweep_result import Sweep
 from motet.compare.trial import Trial
 from motet.metrics.text import number
 

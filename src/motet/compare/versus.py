@@ -12,7 +12,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from motet.compare.comparison import SERVED, Estimate, System, Versus, outcome
+from motet.compare.comparison import Estimate, System, Versus, outcome, speaks_of
 from motet.compare.objective import relative_gain, voice
 from motet.compare.systems import Contender
 from motet.compare.trial import Trial
@@ -158,10 +158,9 @@ def versus(joint: Tally, other: Tally, headlines: Mapping[str, str], level: floa
     Yields:
         Paired differences over the seeds on which both were trained.
     """
-    only = other.contender.task
     for key in joint.figures:
         speaker = voice(key)
-        own = only is None or speaker.partition("/")[0] in (only, SERVED)
+        own = speaks_of(other.contender.task, speaker)
         if key not in other.figures or speaker not in headlines or not own:
             continue
         kept = joint.figures[key].known & other.figures[key].known
@@ -200,7 +199,7 @@ def mean_gain(joint: Tally, alone: Mapping[str, Tally], headlines: Mapping[str, 
 
     Source:
         Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019, eq. 4; Vandenhende et al., "Multi-Task
-        Learning for Dense Prediction Tasks: A Survey", TPAMI 2021, eq. 1.
+        Learning for Dense Prediction Tasks: A Survey", TPAMI 2021, section 4.1.
     """
     pairs = {
         task: [

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
-from motet.compare.comparison import Comparison, Estimate, System, Versus
+from motet.compare.comparison import Comparison, Estimate, System, Versus, speaks_of
 from motet.compare.verdict import percent
 from motet.project.tables import as_toml
 from motet.report import charts
 from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Table, Text
 from motet.report.calibration import calibration
 from motet.report.formatting import interval, named, number, spoken
-from motet.report.history import trained
+from motet.report.history import learning_curves
 
 
 def sections(name: str, found: Comparison) -> Iterator[Section]:
@@ -28,7 +29,7 @@ def sections(name: str, found: Comparison) -> Iterator[Section]:
     yield Section("What joint training gained", list(_gained(found)))
     histories = {each.name: [epochs for epochs in each.histories if epochs] for each in found.systems}
     known = {system: each for system, each in histories.items() if each}
-    yield from trained(known, found.headlines, name=name, title="Training")
+    yield from learning_curves(known, found.headlines, name=name, title="Training")
     yield from calibration(found.curves, name=name, title="Calibration of the joint model")
     yield Section("What was compared", list(_told(found)))
 
@@ -39,7 +40,7 @@ def _table(name: str, found: Comparison) -> Iterator[Block]:
         rows = [
             {"name": each.name, **each.figures[key].model_dump(), "own": each.kind == "joint"}
             for each in found.systems
-            if key in each.figures and each.speaks_of(speaker)
+            if key in each.figures and speaks_of(each.task, speaker)
         ]
         if rows:
             figures.append(Figure(named(name, "compare", key), spoken(key), charts.intervals(rows, key)))
@@ -56,9 +57,9 @@ def _table(name: str, found: Comparison) -> Iterator[Block]:
 def _line(system: System, headlines: Mapping[str, str]) -> list[str]:
     cells = []
     for speaker, key in headlines.items():
-        known = system.figures.get(key) if system.speaks_of(speaker) else None
+        known = system.figures.get(key) if speaks_of(system.task, speaker) else None
         cells += ["-", ""] if known is None else [number(known.value), interval(known)]
-    seconds = [each for each in system.seconds if each == each]
+    seconds = [each for each in system.seconds if not math.isnan(each)]
     failed = sum(bool(error) for error in system.errors)
     time = number(sum(seconds) / len(seconds)) if seconds else "-"
     told = f" (failed on {failed} of {len(system.errors)} seeds)" if failed else ""
@@ -89,11 +90,11 @@ def _versus(each: Versus) -> list[str]:
 
 
 def _percent(value: float) -> str:
-    return "-" if value != value else f"{percent(value)}%"
+    return "-" if math.isnan(value) else f"{percent(value)}%"
 
 
 def _percents(gain: Estimate) -> str:
-    return "" if gain.low != gain.low else f"{_percent(gain.low)} to {_percent(gain.high)}"
+    return "" if math.isnan(gain.low) else f"{_percent(gain.low)} to {_percent(gain.high)}"
 
 
 def _told(found: Comparison) -> Iterator[Block]:

@@ -14,7 +14,7 @@ Point = dict[str, object]
 SHARE, COSINE = "gradient/", "cosine/"
 
 
-def trained(
+def learning_curves(
     histories: Mapping[str, Sequence[Epochs]], headlines: Mapping[str, str], *, name: str, title: str
 ) -> Iterator[Section]:
     """The curves of one training, or of several systems in the same charts.

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import chain, count
 
 from motet import __version__
-from motet.report import comparison, front, training
+from motet.report import comparison, sweep, training
 from motet.report.blocks import Figure, Figures, Section
 from motet.report.charts import package
 from motet.report.palette import style_sheet
@@ -81,7 +81,7 @@ def page(runs: Runs, parts: Sequence[Section]) -> str:
 def _sections(runs: Runs) -> Iterator[Section]:
     told: list[tuple[str, Iterator[Section]]] = [
         *((name, comparison.sections(name, each)) for name, each in runs.comparisons.items()),
-        *((name, front.sections(name, each)) for name, each in runs.sweeps.items()),
+        *((name, sweep.sections(name, each)) for name, each in runs.sweeps.items()),
         *((name, training.sections(name, each)) for name, each in runs.trainings.items()),
     ]
     for name, parts in told:

@@ -10,8 +10,8 @@ from motet.artifact.folder import MANIFEST, read_folder
 from motet.compare.comparison import FILE as COMPARISON
 from motet.compare.comparison import Comparison
 from motet.compare.folder import PLAN, RULES, TRIALS, read_json, read_trials
-from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
+from motet.compare.sweep_result import Sweep
 from motet.errors import ConfigError
 from motet.recommender import Recommender
 from motet.report.record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from motet.compare.comparison import Estimate
+from motet.compare.comparison import SERVED, Estimate
 from motet.metrics.direction import lower_is_better
 from motet.project.tables import as_toml
 from motet.report import charts
@@ -13,11 +13,10 @@ from motet.report.blocks import Block, Code, Facts, Figure, Figures, Section, Ta
 from motet.report.calibration import calibration
 from motet.report.examples import examples
 from motet.report.formatting import interval, named, number, spoken
-from motet.report.history import trained
+from motet.report.history import learning_curves
 from motet.report.record import Lead, Record
 from motet.report.runs import Training
 
-SERVED = "served/"  # metrics of the lists that users get
 BEYOND = ("coverage", "gini", "novelty", "popularity_lift", "diversity")
 MEANINGS = (
     "coverage: share of the catalogue that appears in at least one list.",
@@ -48,7 +47,7 @@ def sections(name: str, training: Training) -> Iterator[Section]:
             yield from _beyond(record)
         yield from calibration(record.curves, name=name, title="Calibration")
         histories = {"the model": [record.history]}
-        yield from trained(histories, record.headlines, name=name, title="Training")
+        yield from learning_curves(histories, record.headlines, name=name, title="Training")
     if training.recommender is not None:
         yield from examples(training.recommender, title="Ten users")
 
@@ -188,7 +187,7 @@ def _beyond(record: Record) -> Iterator[Section]:
 
 
 def _is_beyond(key: str) -> bool:
-    return key.startswith(SERVED) and key.rsplit("/", 1)[-1].split("@")[0] in BEYOND
+    return key.startswith(f"{SERVED}/") and key.rsplit("/", 1)[-1].split("@")[0] in BEYOND
 
 
 def _line(name: str, estimate: Estimate, *, own: bool) -> dict[str, object]:

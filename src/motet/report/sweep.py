@@ -8,8 +8,8 @@ from itertools import combinations
 
 import torch
 
-from motet.compare.found import Sweep
 from motet.compare.pareto import pareto_front
+from motet.compare.sweep_result import Sweep
 from motet.compare.trial import Trial
 from motet.metrics.direction import lower_is_better
 from motet.report import charts
