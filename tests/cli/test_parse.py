@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet.cli.parse import as_features, as_histories, as_users
+from motet.cli.parse import as_features, as_histories, as_users, as_values
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.data.vocab import Vocab
@@ -102,6 +102,12 @@ def test_ids_of_text_may_hold_commas() -> None:
     words = r"'x,y' is no item but several; text ids may contain commas, so write --history x --history y"
     with pytest.raises(ConfigError, match=words):
         as_histories(["x,y"], ["a"], more.items)
+
+
+def test_values_to_try() -> None:
+    assert as_values(["training.epochs = 1,2", "a.b={x=1}"]) == {"training.epochs": "1,2", "a.b": "{x=1}"}
+    with pytest.raises(ConfigError, match=r"'training.epochs' does not say what to try; write TABLE.KEY=VALUES"):
+        as_values(["training.epochs"])
 
 
 def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 from motet.compare import choose, sweep, tune
-from motet.compare.declared import declared, pairs
+from motet.compare.declared import declared
 from motet.compare.folder import RULES, TRIALS, read_trials
-from motet.compare.found import Sweep
 from motet.compare.objective import Yardstick
 from motet.compare.sampler import Sampler
+from motet.compare.sweep_result import Sweep
 from motet.compare.trial import Trial
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project
@@ -194,9 +194,6 @@ def test_a_table_of_the_file(project: Project) -> None:
         ConfigError, match=r"motet.toml \[sweep\]: sampler = 'grd'; it must be one of .*; did you mean 'grid'"
     ):
         declared(project, sweep, {"sampler": "grd"})
-    assert pairs(["training.epochs = 1,2", "a.b={x=1}"]) == {"training.epochs": "1,2", "a.b": "{x=1}"}
-    with pytest.raises(ConfigError, match=r"'training.epochs' does not say what to try; write TABLE.KEY=VALUES"):
-        pairs(["training.epochs"])
 
 
 def test_a_kill_costs_no_finished_trial(file: Path, tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
-"""Arguments as ids, weights, features and histories. Imported only when a command runs, because it loads torch."""
+"""Arguments as ids, weights, values and histories. Imported only when a command runs, because it loads torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from motet.data.entities import Codes, Entities, Numbers
 from motet.data.lookup import Ids
@@ -32,7 +30,7 @@ def as_ids(texts: Sequence[str], vocab: Vocab) -> list[str] | list[int]:
     Raises:
         ConfigError: If the model's ids are whole numbers and a text is not.
     """
-    if vocab.ids.dtype == pl.String:
+    if vocab.is_text:
         return list(texts)
     for text in texts:
         if not text.removeprefix("-").isdecimal():
@@ -109,6 +107,27 @@ def as_weights(texts: Sequence[str]) -> dict[str, float]:
     return weights
 
 
+def as_values(texts: Sequence[str]) -> dict[str, str]:
+    """Values of settings to try.
+
+    Args:
+        texts: Each in the form `table.key=values`.
+
+    Returns:
+        Values by key, as text.
+
+    Raises:
+        ConfigError: If a text has another form.
+    """
+    found = {}
+    for text in texts:
+        key, sign, values = (part.strip() for part in text.partition("="))
+        if not sign or not key:
+            raise ConfigError(f"{text!r} does not say what to try; write TABLE.KEY=VALUES, as in training.epochs=5,10")
+        found[key] = values
+    return found
+
+
 def as_lengths(text: str) -> list[int]:
     """Lengths of lists.
 
@@ -169,7 +188,7 @@ def as_histories(texts: Sequence[str], users: Sequence[Any], items: Entities) ->
         return {}
     if len(users) != 1:
         raise ConfigError(f"--history belongs to one user, but there are {len(users)}; ask for one at a time")
-    numbers = items.vocab.ids.dtype != pl.String
+    numbers = not items.vocab.is_text
     for text in texts:
         if not numbers and text not in items.vocab and all(part.strip() in items.vocab for part in text.split(",")):
             each = " ".join(f"--history {part.strip()}" for part in text.split(","))
@@ -188,7 +207,7 @@ def _value(name: str, text: str, users: Entities) -> Value:
             if isinstance(kind, Timestamp):
                 return text
             raise ConfigError(f"feature {name!r} is a number, but {text!r} is not") from error
-    if column.vocab.ids.dtype == pl.String:
+    if column.vocab.is_text:
         return text
     parts = text.split(kind.separator) if isinstance(kind, MultiValued) else [text]
     try:

@@ -68,14 +68,15 @@ def sweep(
 
     motet sweep motet.toml --write 7
     """
+    from motet.cli import parse
     from motet.compare import choose
     from motet.compare import sweep as run
-    from motet.compare.declared import declared, pairs
+    from motet.compare.declared import declared
     from motet.project import Project
 
     read = Project.read(project, change or [])
     options = {
-        **{"folder": None if output is None else str(output), "over": pairs(over or []), "weights": weights},
+        **{"folder": None if output is None else str(output), "over": parse.as_values(over or []), "weights": weights},
         **{"objectives": objective, "sampler": sampler, "trials": trials, "seeds": seed, "jobs": jobs, "ray": ray},
     }
     given = declared(read, run, {name: value for name, value in options.items() if value not in (None, [], {})})

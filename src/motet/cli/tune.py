@@ -52,15 +52,16 @@ def tune(
 
     motet tune motet.toml --trials 30 --objective rating/rmse -o tuned.toml
     """
+    from motet.cli import parse
     from motet.compare import tune as run
-    from motet.compare.declared import declared, pairs
+    from motet.compare.declared import declared
     from motet.project import Project
     from motet.project.rewrite import check_new
 
     check_new(output)
     read = Project.read(project, change or [])
     options = {
-        **{"minutes": minutes, "trials": trials, "objective": objective, "over": pairs(over or [])},
+        **{"minutes": minutes, "trials": trials, "objective": objective, "over": parse.as_values(over or [])},
         **{"seed": seed, "jobs": jobs, "folder": None if folder is None else str(folder)},
     }
     given = {name: value for name, value in options.items() if value not in (None, {})}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from motet.errors import ConfigError
 from motet.project import Project
 from motet.project.part import Part
 
@@ -27,24 +26,3 @@ def declared(project: Project, function: Callable[..., Any], given: Mapping[str,
     name = function.__name__
     told = {**getattr(project.document, name), **given}
     return Part.of(told, {name: function}, f"{project.name} [{name}]").given
-
-
-def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Parse the settings to try from a command line.
-
-    Args:
-        texts: Texts of the form `table.key=values`.
-
-    Returns:
-        Values by key, as text.
-
-    Raises:
-        ConfigError: If a text has another form.
-    """
-    found = {}
-    for text in texts:
-        key, sign, values = (part.strip() for part in text.partition("="))
-        if not sign or not key:
-            raise ConfigError(f"{text!r} does not say what to try; write TABLE.KEY=VALUES, as in training.epochs=5,10")
-        found[key] = values
-    return found
