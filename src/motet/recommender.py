@@ -269,7 +269,7 @@ class Recommender:
         return self._similar_users.to(users, k)
 
     def encode(self, source: object) -> EventLog:
-        """Read new events, with the context that the user tower reads, and add every column that `evaluate` reads.
+        """Read new events, with the context that the towers read, and add every column that `evaluate` reads.
 
         Recent items and pair features are those of the training log. A label that the log's schema does not name, such
         as that of `masked_pairs`, is unknown in every row.
@@ -285,7 +285,8 @@ class Recommender:
             DataError: If the source cannot be read, or lacks a column.
         """
         schema = self.log.schema
-        context = {name: kind for name, kind in self.model.user.reads_context.items() if name != schema.time}
+        read = {**self.model.item.reads_context, **self.model.user.reads_context}
+        context = {name: kind for name, kind in read.items() if name != schema.time}
         known = replace(self.log, schema=replace(schema, context_features=context))
         log = recent_like(known.encode(source), self.log)
         if self.retrieval.context is not None:

@@ -84,6 +84,21 @@ def test_a_file_to_evaluate_on_has_the_context_that_the_towers_read(motet: Run, 
     assert "column 'device' is not in test.parquet; did you mean 'devise'" in told.err
 
 
+def test_so_it_has_if_the_item_tower_alone_reads_it(motet: Run, folder: Path) -> None:
+    text = PROJECT.replace("RECENT\n", "").replace("CONTEXT", 'signals = ["stars"], ' + DEVICE)
+    text = text.replace("user = TOWER", 'user = {kind = "FeatureTower", dim = 4}')
+    text = text.replace('item = {kind = "FeatureTower", dim = 4}', f"item = {PROJECTS['context'][1]}")
+    text = text.replace("""{kind = "Retrieval", positives = "event != 'view'"}""", '{kind = "Rating", label = "stars"}')
+    (folder / "motet.toml").write_text(text)
+    for file in ("events.parquet", "test.parquet"):
+        pl.read_parquet(folder / file).with_columns(stars=2 * pl.col("price")).write_parquet(folder / file)
+    trained = motet("train", "motet.toml", "-o", "model", "--json")
+    assert trained.code == 0, trained.err
+    figures = json.loads(motet("evaluate", "model", "test.parquet", "--json").out)["figures"]
+    for key in ("stars/rmse", "stars/mae"):
+        assert figures[key] == pytest.approx(json.loads(trained.out)["report"]["figures"][key])
+
+
 def test_only_losses_are_called_losses(motet: Run, folder: Path) -> None:
     (folder / "motet.toml").write_text(
         PROJECT.replace("RECENT\n", "").replace("TOWER", '"FeatureTower"').replace(", CONTEXT", "")

@@ -261,7 +261,8 @@ def _rebuilt(folder: Path, path: str, document: Mapping[str, Any], log: EventLog
 def _files(model: Model, log: EventLog) -> Iterator[tuple[str, bytes]]:
     parts = [type(part).__name__ for part in (model, model.user, model.item, *model.tasks.values())]
     schema = replace(log.schema, context_features={})
-    coded = {log.schema.event, *model.user.reads_context}  # what events and context of a request are encoded with
+    # What events and their context are encoded with.
+    coded = {log.schema.event, *model.user.reads_context, *model.item.reads_context}
     document = {
         "schema": json.loads(schema.to_json()),
         "vocabs": {name: vocab.ids.to_list() for name, vocab in log.vocabs.items() if name in coded},

@@ -70,9 +70,9 @@ class ContextTower(Exact, FeaturedTower):
     """A `FeatureTower` that also reads columns of the event: the device, the hour, the price that was shown.
 
     Rows of equal ids may have different vectors, so every row of a batch is embedded separately. A request can give the
-    columns that the tower of the users reads, among the features. For one that it lacks, the tower uses the usual value
-    in the training rows, which is saved with the weights: the most frequent category, the mean number, or the latest
-    time.
+    columns that the tower of the users reads, among the features. For one that it lacks, and for all that the tower of
+    the items reads, the usual value in the training rows counts, which is saved with the weights: the most frequent
+    category, the mean number, or the latest time.
 
     Args:
         entities: The users or the items.
