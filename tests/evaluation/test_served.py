@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from motet import FeatureTower, Model, Recommender, evaluate, split
-from motet.baselines import Popularity, Recommends
+from motet.baselines import Popularity, Recommends, Touched
 from motet.data.log import EventLog
 from motet.data.lookup import Ids
 from motet.data.schema import Categorical, MultiValued, Schema, Text
@@ -97,6 +97,20 @@ def test_what_does_not_count_as_seen_may_be_served(parts: split.Split) -> None:
         )
         assert len(found.own.evidence.users) == len(pairs["test"] - barred)
         assert f"{len(pairs['test'] & barred):,} held-out pairs" in " ".join(found.notes)
+
+
+def test_a_baseline_is_judged_by_what_it_learns_from_and_recommends_again(parts: split.Split) -> None:
+    train, test = parts
+    rule = Touched(train, "stars <= 3", where="stars >= 4")
+    had, new = (log.frame().filter(pl.col("stars") >= 4)["user_id", "item_id"].unique() for log in (train, test))
+    lists = {user: rule.recommend(user, k=10).ids for user in new["user_id"]}
+    pairs = new.join(had, on=["user_id", "item_id"], how="anti").rows()
+    report = evaluate(rule, test, train=train)
+    assert report.judged("served/unseen/hit_rate@10").rows == len(pairs)
+    hits = [item in lists[user] for user, item in pairs]
+    touched = set(train.frame().filter(pl.col("stars") <= 3)["user_id", "item_id"].rows())
+    assert any(hit and pair in touched for hit, pair in zip(hits, pairs, strict=True))
+    assert report["served/unseen/hit_rate@10"] == pytest.approx(sum(hits) / len(pairs))
 
 
 def test_lists_are_judged_by_what_users_turned_to(parts: split.Split) -> None:

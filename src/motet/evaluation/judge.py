@@ -78,7 +78,8 @@ def evaluate(
             (whether the user had the item in training), or a column of the events, the users or the items. See
             `motet.evaluation.slices`.
         positives: A condition such as `"event == 'purchase'"` for the held-out rows whose items are right answers in
-            a served list. By default the rows of the tasks that retrieve, else every row.
+            a served list. By default the rows of the tasks that retrieve, or those that a baseline's `where` selects;
+            else every row.
         thorough: Whether to check for leaks and to compute calibration curves; `fit` skips both.
 
     Returns:

@@ -245,7 +245,7 @@ def positives(condition: str | None, system: object, test: EventLog) -> Bool[Ten
 
     Args:
         condition: A condition on columns, like a task's `where`. By default the rows of the tasks that retrieve count,
-            or every row if there is no such task.
+            or those that a baseline's `where` selects; every row if there is neither.
         system: The system that recommends.
         test: Held-out rows.
 
@@ -264,6 +264,8 @@ def positives(condition: str | None, system: object, test: EventLog) -> Bool[Ten
     if isinstance(system, TwoStage) and system.retrieves:
         tasks = [system.model.tasks[name] for name in system.retrieves]
         return torch.stack([task.row_weights(batch) > 0 for task in tasks]).any(0)
+    if isinstance(system, Baseline):
+        return system.rows.weights(batch) > 0
     return torch.ones(len(test), dtype=torch.bool)
 
 
@@ -291,7 +293,7 @@ def evaluate_lists(
     Returns:
         The results of all lists.
     """
-    barred = system.seen if isinstance(system, TwoStage) else None
+    barred = system.seen if isinstance(system, TwoStage | Baseline) else None
     demand = Demand.of(test, train, positives(condition, system, test), barred)
     attributes = item_attributes(system, train)
     lengths = sorted(set(ks)) if ks else [min(LENGTH, demand.catalogue)]
