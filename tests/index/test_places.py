@@ -38,6 +38,7 @@ def test_only_what_is_too_close_is_ranked_in_full(monkeypatch: pytest.MonkeyPatc
     asked: list[Pairs] = []
 
     def recorded(score: Scorer, positives: Pairs, **settings: Any) -> BothRanks:
+        assert "within" not in settings  # which looks for contenders, and all of these are
         asked.append(positives)
         return both_ranks(score, positives, **settings)
 

@@ -49,15 +49,16 @@ def places(score: Dot, positives: Pairs, *, exclude: Pairs, within: int, ties: T
         BothRanks(whole=tensor([inf], dtype=torch.float64), left=tensor([2.], dtype=torch.float64))
     """
     size = len(score.candidates)
-    rank = partial(both_ranks, score, candidates=size, exclude=exclude, within=within, ties=ties)
+    rank = partial(both_ranks, score, candidates=size, exclude=exclude, ties=ties)
     if size < EACH * within or not suits(score.candidates) or not _finite(score):
-        return rank(positives)
+        return rank(positives, within=within)
     may = contenders(score, positives, candidates=size, exclude=exclude, within=within, block=BLOCK)
     both = BothRanks(*torch.full((2, len(may)), math.inf, dtype=torch.float64).masked_fill(may, math.nan))
     if len(positives.queries[may].unique()) >= MANY:
         both = _filled(both, may, _listed(score, _some(positives, may), exclude, within))
     undecided = both.left.isnan() | both.whole.isnan()
-    return _filled(both, undecided, rank(_some(positives, undecided)))
+    told = rank(_some(positives, undecided))
+    return _filled(both, undecided, BothRanks(*(each.where(each <= within, math.inf) for each in told)))
 
 
 def _finite(score: Dot) -> bool:
