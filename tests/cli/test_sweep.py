@@ -32,6 +32,8 @@ def test_sweep_and_write(motet: Run, folder: Path) -> None:
     assert set(shown["front"]) <= {0, 1}
     ran = motet("sweep", "motet.toml", "--write", 0)
     assert ran.out == "Wrote trial 0 into motet.toml: towers.*.dim = 4.\n"
+    shown = json.loads(motet("sweep", "motet.toml", "--write", 0, "--json").out)
+    assert shown == {"project": "motet.toml", "trial": 0, "settings": {"towers.*.dim": 4}}
     assert tomllib.loads((folder / "motet.toml").read_text())["towers"]["user"]["dim"] == 4
 
 

@@ -68,7 +68,7 @@ def sweep(
 
     motet sweep motet.toml --write 7
     """
-    from motet.cli import parse
+    from motet.cli import parse, printing
     from motet.compare import choose
     from motet.compare import sweep as run
     from motet.compare.declared import declared
@@ -82,6 +82,9 @@ def sweep(
     given = declared(read, run, {name: value for name, value in options.items() if value not in (None, [], {})})
     if write is not None:
         trial = choose(read, write, given.get("folder", "sweep"))
+        if json:
+            printing.print_json({"project": str(project), "trial": write, "settings": trial.settings})
+            return
         told = ", ".join(f"{key} = {value}" for key, value in trial.settings.items())
         print(f"Wrote trial {write} into {project}: {told}.")
         if "by" in read.recommend.given and any(key.startswith("weights.") for key in trial.settings):
