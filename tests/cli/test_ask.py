@@ -61,6 +61,19 @@ def test_a_task_called_score_hides_no_score(capsys: pytest.CaptureFixture[str]) 
     assert {"2.500", "7.000"} <= set(capsys.readouterr().out.split())
 
 
+def test_a_narrow_table_cuts_no_id_and_no_score(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ids = ["1000000000014", "1000000000153"]
+    table = pl.DataFrame({"id": ids, "headline": ["A headline of more than thirty letters"] * 2, "section": "politics"})
+    scores = {name: torch.tensor([12345.678, 0.5]) for name in ("find_clicked", "clicked", "dwell_seconds")}
+    found = Entities("id", Vocab.build(ids, "id"), table=table)
+    printing.show_pairs(scores, "u", ids, found, basis="known", json=False)
+    told = capsys.readouterr().out.split()
+    assert [told.count(word) for word in (*ids, "12345.678", "0.500")] == [1, 1, 3, 3]
+
+
 def test_recommend_filters(motet: Run, saved: Path) -> None:
     only = ["[Film] 1", "[Film] 2", "[Film] 3"]
     options = [part for item in only for part in ("--only", item)]
@@ -72,6 +85,8 @@ def test_lists_for_many_users_are_a_file(motet: Run, saved: Path, recommender: R
     lists, users = tmp_path / "lists.parquet", tmp_path / "users.csv"
     ran = motet("recommend", saved, "--everyone", "-k", 2, "--by", "stars=1", "-o", lists)
     assert (ran.code, ran.out) == (0, f"Wrote 16 rows for 8 users to {lists}\n")
+    ran = motet("recommend", saved, "--everyone", "-k", 2, "--by", "stars=1", "-o", lists, "--json")
+    assert json.loads(ran.out) == {"table": str(lists), "rows": 16, "users": 8}
     expected = recommend_table(recommender, k=2, by={"stars": 1.0}, progress=False)
     assert pl.read_parquet(lists).equals(expected)
     users.write_text("name,customer\nAda,5\nBob,99\nAda,5\n")

@@ -83,7 +83,10 @@ def recommend(
         return
     table = recommend_table(recommender, ids, k, **request)
     write(table, output)
-    print(f"Wrote {len(table):,} rows for {len(ids):,} users to {output}")
+    if json:
+        printing.print_json({"table": str(output), "rows": len(table), "users": len(ids)})
+    else:
+        print(f"Wrote {len(table):,} rows for {len(ids):,} users to {output}")
 
 
 def predict(
