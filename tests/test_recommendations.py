@@ -74,6 +74,9 @@ def test_formats(suffix: str, recommender: Recommender, tmp_path: Path) -> None:
     read = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".arrow": pl.read_ipc}[suffix](file)
     ids = ["customer", "rank", "title"]
     assert read.select(ids).rows() == table.select(ids).rows()
+    for older in (table, table.clear()):
+        write(older, file)
+        check_writable(file)  # lists of yesterday may be replaced
 
 
 def test_where_a_table_cannot_be_written(tmp_path: Path) -> None:
@@ -81,6 +84,10 @@ def test_where_a_table_cannot_be_written(tmp_path: Path) -> None:
         check_writable(tmp_path / "lists.xlsx")
     with pytest.raises(ConfigError, match=r"there is no folder .*/away to write lists.csv into; make it first"):
         check_writable(tmp_path / "away" / "lists.csv")
+    for content in ("user,item,time\n1,2,3\n", ""):
+        (tmp_path / "log.csv").write_text(content)
+        with pytest.raises(ConfigError, match=r"log.csv holds something other than recommendations, and they would re"):
+            check_writable(tmp_path / "log.csv")
 
 
 def test_a_full_disk_keeps_the_lists_of_yesterday(tmp_path: Path) -> None:

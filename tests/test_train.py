@@ -293,6 +293,11 @@ def test_errors(log: EventLog, tmp_path: Path) -> None:
         train(Model(user=model.user, item=model.item, tasks=[Rating("stars")]), log)
     with pytest.raises(ConfigError, match=r"checkpoint=.* is a folder; name a file, such as 'run.safetensors' in it"):
         train(model, log, checkpoint=tmp_path)
+    (tmp_path / "log.csv").write_text("user,item")
+    with pytest.raises(
+        ConfigError, match=r"checkpoint='.*log.csv' holds no checkpoint, and one would replace it; name"
+    ):
+        train(model, log, checkpoint=tmp_path / "log.csv")
     checkpoint = tmp_path / "run.safetensors"
     train(model, log, epochs=1, checkpoint=checkpoint)
     other = Model(user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=[Rating()])

@@ -10,10 +10,35 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from motet.errors import ArtifactError
+from motet.errors import ArtifactError, ConfigError
 from motet.whole_file import whole_file
 
 _TENSOR = "$tensor"
+
+
+def check_checkpoint(path: str | Path) -> None:
+    """Refuse a path where a checkpoint would replace something else, before the training.
+
+    Args:
+        path: A file that does not exist, or a checkpoint.
+
+    Raises:
+        ConfigError: If there is a folder, or a file of another kind.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"checkpoint={str(path)!r} is a folder; name a file, such as 'run.safetensors' in it")
+    if not path.exists():
+        return
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            known = "state" in (file.metadata() or {})
+    except (safetensors.SafetensorError, OSError):
+        known = False
+    if not known:
+        raise ConfigError(
+            f"checkpoint={str(path)!r} holds no checkpoint, and one would replace it; name another file, or remove this"
+        )
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:

@@ -22,6 +22,11 @@ WRITERS: dict[str, Callable[..., None]] = {
     ".csv": pl.DataFrame.write_csv,
     ".arrow": pl.DataFrame.write_ipc,
 }
+READERS: dict[str, Callable[..., pl.LazyFrame]] = {
+    ".parquet": pl.scan_parquet,
+    ".csv": pl.scan_csv,
+    ".arrow": pl.scan_ipc,
+}
 BLOCK = 4096  # users in one call of `recommend`, so that memory beyond the table is bounded
 
 
@@ -101,12 +106,25 @@ def check_writable(path: Path) -> None:
         path: The file.
 
     Raises:
-        ConfigError: If its type is not supported or its folder does not exist.
+        ConfigError: If its type is not supported, its folder does not exist, or it holds anything but recommendations,
+            which the table would replace.
     """
     if path.suffix not in WRITERS:
         raise ConfigError(f"{path.name!r} has the type {path.suffix!r}; the table is written as {', '.join(WRITERS)}")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {path.parent} to write {path.name} into; make it first")
+    if path.exists() and not _holds_lists(path):
+        raise ConfigError(
+            f"{path} holds something other than recommendations, and they would replace it; name another file, or "
+            "remove this one"
+        )
+
+
+def _holds_lists(path: Path) -> bool:
+    try:
+        return {"rank", "score", "basis"} <= set(READERS[path.suffix](path).collect_schema())
+    except (pl.exceptions.PolarsError, OSError):
+        return False
 
 
 def write(table: pl.DataFrame, path: Path) -> None:

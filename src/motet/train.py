@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from motet.arguments import checked
 from motet.balancers.conflict import Conflict
 from motet.balancers.losses import Losses
-from motet.checkpoint import load_checkpoint, save_checkpoint
+from motet.checkpoint import check_checkpoint, load_checkpoint, save_checkpoint
 from motet.data.batch import Batch, Loader
 from motet.data.log import EventLog
 from motet.data.mix import Mix, MixLoader
@@ -105,8 +105,8 @@ def fit(
         early_stopping.check(model, validation)
     if resume and checkpoint is None:
         raise ConfigError("resume=True needs a file to continue from; give checkpoint=...")
-    if checkpoint is not None and Path(checkpoint).is_dir():
-        raise ConfigError(f"checkpoint={str(checkpoint)!r} is a folder; name a file, such as 'run.safetensors' in it")
+    if checkpoint is not None:
+        check_checkpoint(checkpoint)
     log = train.log if isinstance(train, Mix) else train
     check_weights(model)
     check_seed(seed)
