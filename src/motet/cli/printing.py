@@ -19,6 +19,7 @@ UNKNOWN = {
     "features": ": not known to the model; based on the features",
     "history": ": not known to the model; based on the history",
 }
+LONG = 24  # characters; a longer id takes several lines where the table is narrow
 MEAN = {"popularity": ": not known to the model; scored as the mean user"}  # where nothing is recommended
 
 
@@ -107,10 +108,12 @@ def _table(title: str, ids: Sequence[Any], scores: Mapping[str, Tensor], found: 
     """A table of ids, some columns that describe them, and scores."""
     table = Table(title=title, title_justify="left")
     told = found.in_words(found.vocab.encode(ids).tolist())
-    for name in ("", found.key, *told):
-        table.add_column(name, justify="right" if name == "" else "left")
+    table.add_column("", justify="right")
+    table.add_column(found.key, overflow="fold", no_wrap=all(len(str(id)) <= LONG for id in ids))
+    for name in told:
+        table.add_column(name)
     for name in scores:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for place, id in enumerate(ids):
         description = [words[place] for words in told.values()]
         numbers = [f"{part[place]:.3f}" for part in scores.values()]
