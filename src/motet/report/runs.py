@@ -28,7 +28,7 @@ class Training:
 
     Attributes:
         record: How it was trained; None if it was saved without a record.
-        recommender: The model; None if it needs a class that is not motet's own, or the context of a request.
+        recommender: The model; None if it needs a class that is not motet's own, or a package that is not installed.
     """
 
     record: Record | None
