@@ -90,7 +90,7 @@ def test_an_interval_ends_at_the_range_of_its_metric() -> None:
     assert wide.of("clicked/ece") == wide.of("retrieval/unseen/hit_rate@10") == (0, 1)
     assert wide.of("rating/rmse") == (0, 1.2)
     assert wide.of("clicked/lift") == wide
-    assert all(map(math.isnan, Interval(math.nan, math.nan).of("clicked/ece")))
+    assert all(map(math.isnan, Interval(math.nan, math.nan).clipped("clicked/ece")))
     values, who = torch.ones(20), torch.arange(20)
     ranks = torch.where(who < 2, 1.0, 99.0)
     lists = Evidence("find", lambda: {"hit_rate@10": HitRate(10)}, ranks, None, who, who, who, values, who)

@@ -142,7 +142,7 @@ class Tally:
 
 
 def _within(key: str, own: Estimate) -> Estimate:
-    low, high = Interval(own.low, own.high).of(key)
+    low, high = Interval(own.low, own.high).clipped(key)
     return Estimate(value=own.value, low=low, high=high)
 
 

@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    def of(self, key: str) -> Interval:
+    def clipped(self, key: str) -> Interval:
         """The interval of a metric's own value, which cannot lie outside of its range.
 
         Args:
@@ -132,7 +132,7 @@ def interval(
 
     Each sample is the same for all seeds and systems. If each seed also draws the test rows, part of their variation is
     in both terms, and the interval is rather too wide. With one seed, the interval covers the variation of users alone.
-    It is symmetric, and with few users may extend beyond the range of the metric; `Interval.of` cuts it there.
+    It is symmetric, and with few users may extend beyond the range of the metric; `Interval.clipped` cuts it there.
 
     Percentile, BCa and bootstrap-t intervals were tried. In differences of two systems on a hundred users they contain
     the true value less often, because they infer skewness from the few users that have most of the rows.

@@ -117,7 +117,7 @@ class Report(Mapping[str, float]):
             DataError: If fewer than 2 users were judged, or the report does not keep its evidence.
         """
         figures, users, bias = resample(self._evidence(key), [key], draws=draws, seed=seed)
-        return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0]).of(key)
+        return interval(self[key], figures[:, 0], users=users, level=level, bias=bias[0]).clipped(key)
 
     def intervals(self, *, level: float = 0.95, draws: int = 1000, seed: int = 0) -> dict[str, Interval]:
         """The interval of every metric that has one: measured on at least 2 users, and not NaN.
@@ -139,7 +139,7 @@ class Report(Mapping[str, float]):
             if keys and len(part.users.unique()) > 1:
                 figures, users, bias = resample(part, keys, draws=draws, seed=seed)
                 for key, column, each in zip(keys, figures.T, bias, strict=True):
-                    found[key] = interval(self[key], column, users=users, level=level, bias=each).of(key)
+                    found[key] = interval(self[key], column, users=users, level=level, bias=each).clipped(key)
         return found
 
     def versus(
