@@ -11,9 +11,9 @@ from rich.table import Table
 
 from motet.cli import printing
 from motet.demo import FILM, SEED, USER, Demonstration, Line
+from motet.evaluation.corpus import PROTOCOLS
 
 KS = (1, 5, 10, 50, 100)
-PROTOCOLS = ("all items", "unseen")
 LEGEND = (
     "RMSE: error of the predicted stars. top-k: share of test rows whose film stands among the first k of all films "
     "(all items), or of those that the user had not rated in training (unseen). Seconds: training and evaluation."
