@@ -24,6 +24,14 @@ CUT_OFF = """[...document.querySelectorAll('.plot')].flatMap(plot => {
   const cut = [...plot.querySelectorAll('text')].filter(text => text.getBoundingClientRect().right > edge + 1);
   return cut.map(text => text.textContent);
 })"""
+TOUCHING = """[...document.querySelectorAll('.plot .mark-text.role-axis-label')].flatMap(axis => {
+  const shown = [...axis.querySelectorAll('text')].filter(text => text.getAttribute('opacity') !== '0');
+  const places = shown.map(text => [text.textContent, text.getBoundingClientRect()]);
+  return places.slice(1).flatMap(([text, { left, top }], number) => {
+    const [before, box] = places[number];
+    return box.top === top && left - box.right < 4 ? [before + text] : [];
+  });
+})"""
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -74,20 +82,24 @@ def test_nothing_of_a_chart_is_cut_off(browser: sync_api.Browser, tmp_path: Path
         {"name": name, "value": (low + high) / 2, "low": low, "high": high, "own": False, "faint": False}
         for name, (low, high) in ends.items()
     ]
+    alike = {"name": "global mean", "value": 0.5, "low": 0.5, "high": 0.5, "own": False, "faint": False}
+    apart = [{**alike, "name": "user + item bias", "value": 0.71, "low": 0.69, "high": 0.73}, alike]
     names = ["completed", "find_completed", "rated", "refunded"]
     shares = [
         {"epoch": epoch, "series": name, "value": 0.2, "low": 0.2, "high": 0.2} for name in names for epoch in (1, 2)
     ]
     figures = [
         Figure("rmse", "rmse", charts.intervals(rows, "rated/rmse")),
+        Figure("auc", "auc", charts.intervals(apart, "rated/auc")),
         Figure("share", "share", charts.curves(shares, "share", domain=(0, 1))),
     ]
     file = tmp_path / "page.html"
     file.write_text(write_page(Runs(), [Section("charts", [Figures(figures)])]), encoding="utf-8")
     tab = browser.new_page()
-    for width in (360, 600, 1280):
+    for width in (360, 390, 600, 1280):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(file.as_uri())
         tab.wait_for_function(DRAWN)
         assert tab.evaluate(CUT_OFF) == [], width
+        assert tab.evaluate(TOUCHING) == [], width
     tab.close()

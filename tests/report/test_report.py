@@ -137,6 +137,15 @@ def test_a_pair_of_long_names_is_whole_in_a_legend() -> None:
     assert all(f">{a} and</" in legend and f">{b}</" in legend for a, b in combinations(tasks, 2))
 
 
+def test_no_two_series_look_alike() -> None:
+    names = [f"{a} and {b}" for a, b in combinations(["views", "clicks", "carts", "buys", "returns"], 2)]
+    rows = [{"series": name, "epoch": 1, "value": 0.5, "low": 0.5, "high": 0.5} for name in names]
+    shown = charts.curves(rows, "cosine")["encoding"]
+    looks = list(zip(*(map(str, shown[kind]["scale"]["range"]) for kind in ("color", "strokeDash")), strict=True))
+    assert shown["color"]["scale"]["domain"] == shown["strokeDash"]["scale"]["domain"] == names
+    assert len(set(looks)) == len(names)
+
+
 def test_a_line_joins_the_front_of_two_objectives() -> None:
     keys = ("a/ndcg@10", "b/ndcg@10", "c/ndcg@10")
     points = [(0.1, 0.3, 0.1), (0.2, 0.2, 0.2), (0.3, 0.1, 0.1), (0.1, 0.1, 0.3)]  # the last is good in c alone
@@ -289,6 +298,15 @@ def test_every_other_system_is_beaten_only_if_each_is(model: Path) -> None:
     assert training.verdict(changed)[0] == "On test rows the model beats every other system in 0 of 1 headline metrics."
     changed = changed.model_copy(update={"leads": [leads[0], lead("b", 0.02, 0.01)]})
     assert training.verdict(changed)[0] == "On test rows the model beats every other system in 1 of 1 headline metrics."
+
+
+@pytest.mark.parametrize("preference", [None, {"spread": 12.0}])
+def test_a_preference_is_told_with_its_losses(model: Path, preference: dict[str, float] | None) -> None:
+    project = Project({**TABLES, "preference": preference}, file=model.parent / "shop.toml")
+    record = Record.of_project(project, project.changed({"training.epochs": 1}).train(progress=False))
+    assert record.parts.get("preference") == (None if preference is None else "spread 12")
+    page = repr(list(training.sections("model", Training(record, None))))
+    assert ("weighted as it was drawn for each batch" in page) == (preference is not None)
 
 
 def test_a_task_that_is_not_trained_has_no_headline(model: Path) -> None:

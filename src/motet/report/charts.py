@@ -22,6 +22,7 @@ WIDE = 36  # letters beyond which a row of a legend is cut off; each name gets a
 # A pair of long names in a legend takes two lines.
 PAIR = "length(datum.label) > 36 ? split(replace(datum.label, ' and ', ' and\\n'), '\\n') : datum.label"
 TICKS = 8  # epochs with a label
+DASHES = ([1, 0], [6, 3], [2, 2])  # of lines: the next one when all colours are taken
 Row = Mapping[str, Any]
 
 
@@ -102,8 +103,10 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
     series = list(dict.fromkeys(row["series"] for row in rows))
     wide = max(map(len, series), default=0) * min(len(series), 3) > WIDE
     stacked = {"columns": 1, "labelLimit": 2 * LABELS, "labelExpr": PAIR, "rowPadding": 4} if wide else {}
-    legend = alt.Legend(**stacked) if len(series) > 1 else None
-    scale = alt.Scale(domain=series, range=[SERIES[place % len(SERIES)] for place in range(len(series))])
+    legend = alt.Legend(symbolType="stroke", symbolSize=250, **stacked) if len(series) > 1 else None
+    looks = [divmod(place, len(SERIES)) for place in range(len(series))]
+    scale = alt.Scale(domain=series, range=[SERIES[colour] for _, colour in looks])
+    dashes = alt.Scale(domain=series, range=[DASHES[turn % len(DASHES)] for turn, _ in looks])
     y = alt.Y(
         "value:Q",
         title=title,
@@ -114,8 +117,9 @@ def curves(rows: Sequence[Row], title: str, *, domain: Sequence[float] | None = 
     ticks = epochs[:: -(-len(epochs) // TICKS)]  # whole numbers: left alone, Vega also labels half epochs
     x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d", grid=False))
     base = alt.Chart(_data(alt, rows)).encode(x=x, color=alt.Color("series:N", scale=scale, legend=legend))
+    dash = alt.StrokeDash("series:N", scale=dashes, legend=legend)
     hover = _hover(alt, [{name: row[name] for name in ("series", "epoch", "value")} for row in rows])
-    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=25)).encode(y=y, tooltip=hover)
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=25)).encode(y=y, tooltip=hover, strokeDash=dash)
     if all(row["low"] == row["high"] for row in rows):
         return _spec(line)
     return _spec(base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q") + line)

@@ -29,7 +29,8 @@ def sections(name: str, found: Comparison) -> Iterator[Section]:
     yield Section("What joint training gained", list(_gained(found)))
     histories = {each.name: [epochs for epochs in each.histories if epochs] for each in found.systems}
     known = {system: each for system, each in histories.items() if each}
-    yield from learning_curves(known, found.headlines, name=name, title="Training")
+    preferred = found.tables.get("preference") is not None
+    yield from learning_curves(known, found.headlines, name=name, title="Training", preference=preferred)
     yield from calibration(found.curves, name=name, title="Calibration of the joint model")
     yield Section("What was compared", list(_told(found)))
 

@@ -6,16 +6,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from motet.report import charts
-from motet.report.blocks import Figure, Figures, Section
+from motet.report.blocks import Figure, Figures, Section, Text
 from motet.report.formatting import named, spoken
 
 Epochs = Sequence[Mapping[str, float]]
 Point = dict[str, object]
 SHARE, COSINE = "gradient/", "cosine/"
+DRAWN = (
+    "Losses and shares of a model with a preference are weighted as it was drawn for each batch, and vary with it; "
+    "validation metrics are those of the model's own weights."
+)
 
 
 def learning_curves(
-    histories: Mapping[str, Sequence[Epochs]], headlines: Mapping[str, str], *, name: str, title: str
+    histories: Mapping[str, Sequence[Epochs]],
+    headlines: Mapping[str, str],
+    *,
+    name: str,
+    title: str,
+    preference: bool,
 ) -> Iterator[Section]:
     """The curves of one training, or of several systems in the same charts.
 
@@ -24,6 +33,7 @@ def learning_curves(
         headlines: Key of the headline metric, by task.
         name: Prefix of the names of the chart files.
         title: Title of the section.
+        preference: Whether a model was trained with a preference.
 
     Yields:
         One section, or none if no history was kept.
@@ -46,7 +56,7 @@ def learning_curves(
         )
     found = [figure for figure in figures if figure is not None]
     if found:
-        yield Section(title, [Figures(found)])
+        yield Section(title, [Figures(found), *([Text([DRAWN], tone="note")] if preference else [])])
 
 
 def _keys(histories: Sequence[Epochs]) -> set[str]:

@@ -43,7 +43,8 @@ CONFIG: Mapping[str, Any] = {
         **{"titleFontSize": 12, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE, "titlePadding": 8},
     },
     # Pixels from an end of the axis within which a label is pushed inside: centred on its tick it would be cut off.
-    "axisX": {"labelFlush": 20},
+    # Pushed inside, it may come too close to the next one, which is left out then.
+    "axisX": {"labelFlush": 20, "labelSeparation": 6},
     "legend": {
         **{"labelColor": TEXT, "labelFontSize": 12, "orient": "top", "title": None, "columns": 3, "labelLimit": 150},
         **{"symbolStrokeWidth": 2, "symbolOpacity": 1, "offset": 6, "padding": 0},

@@ -106,7 +106,7 @@ class Record(_Kept):
         seed: Seed of the training.
         about: How the rows were split.
         rows: Size of `train`, `validation` and `test`.
-        parts: Classes of the towers, trunk and balancer.
+        parts: Classes of the towers, trunk and balancer; the spread of the preference, if there is one.
         tasks: Class of each task.
         weights: Weight of each task's loss.
         history: What `fit` returned, one object for each epoch.
@@ -249,7 +249,8 @@ class Record(_Kept):
 
 def _parts(model: Model) -> dict[str, str]:
     parts = {"user tower": model.user, "item tower": model.item, "trunk": model.trunk, "balancer": model.balancer}
-    return {name: type(part).__name__ for name, part in parts.items() if part is not None}
+    found = {name: type(part).__name__ for name, part in parts.items() if part is not None}
+    return found if model.preference is None else {**found, "preference": f"spread {model.preference.spread:g}"}
 
 
 def _judged(report: Report, rows: Divided, tasks: list[str], others: Mapping[str, Report]) -> dict[str, Any]:

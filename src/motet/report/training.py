@@ -47,7 +47,8 @@ def sections(name: str, training: Training) -> Iterator[Section]:
             yield from _beyond(record)
         yield from calibration(record.curves, name=name, title="Calibration")
         histories = {"the model": [record.history]}
-        yield from learning_curves(histories, record.headlines, name=name, title="Training")
+        preferred = "preference" in record.parts
+        yield from learning_curves(histories, record.headlines, name=name, title="Training", preference=preferred)
     if training.recommender is not None:
         yield from examples(training.recommender, title="Ten users")
 
