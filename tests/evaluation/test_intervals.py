@@ -87,9 +87,9 @@ def test_interval_holds_the_figure_and_narrows_with_the_level(report: Report) ->
 
 def test_an_interval_ends_at_the_range_of_its_metric() -> None:
     wide = Interval(-0.1, 1.2)
-    assert wide.of("clicked/ece") == wide.of("retrieval/unseen/hit_rate@10") == (0, 1)
-    assert wide.of("rating/rmse") == (0, 1.2)
-    assert wide.of("clicked/lift") == wide
+    assert wide.clipped("clicked/ece") == wide.clipped("retrieval/unseen/hit_rate@10") == (0, 1)
+    assert wide.clipped("rating/rmse") == (0, 1.2)
+    assert wide.clipped("clicked/lift") == wide
     assert all(map(math.isnan, Interval(math.nan, math.nan).clipped("clicked/ece")))
     values, who = torch.ones(20), torch.arange(20)
     ranks = torch.where(who < 2, 1.0, 99.0)
