@@ -110,5 +110,5 @@ def test_says_what_a_report_needs(found: Demonstration, motet: Run, monkeypatch:
 
 def test_refuses_a_folder_of_something_else_before_it_begins(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(ConfigError, match=r"holds 'notes.txt' and no saved model"):
+    with pytest.raises(ConfigError, match=r"holds 'notes.txt', which a saved model would replace"):
         demo.run(tmp_path, say=pytest.fail)
