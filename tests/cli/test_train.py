@@ -101,4 +101,4 @@ def test_a_folder_of_something_else_is_found_before_training(motet: Run, files: 
     (files / "thesis" / "chapter.tex").write_text("")
     code, _, err = train(motet, files, output="thesis")
     assert code == 2
-    assert err.startswith("motet: the folder 'thesis' holds 'chapter.tex' and no saved model")
+    assert err.startswith("motet: the folder 'thesis' holds 'chapter.tex', which a saved model would replace")
