@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -47,6 +48,17 @@ def test_from_a_log_to_a_model(motet: Run, folder: Path) -> None:
     assert "epoch 2/2" in ran.err
     assert list(Recommender.load(folder / "model").model.tasks) == ["retrieval", "stars"]
     assert motet("evaluate", "model", "log.parquet").code == 0
+
+
+def test_a_command_that_is_told_can_be_pasted(motet: Run, folder: Path) -> None:
+    log = pl.read_parquet("log.parquet").with_columns(customer=pl.format("customer {}", "customer"))
+    log.write_parquet(folder / "the log.parquet")
+    told = motet("init", "the log.parquet", "-o", "my shop.toml").out.rstrip().partition("then: ")[2]
+    for command in told.split("; "):  # check, train
+        ran = motet(*shlex.split(command)[1:])
+        assert ran.code == 0
+    told = ran.out.rstrip().rpartition("Ask it: ")[2]
+    assert motet(*shlex.split(told)[1:]).out.startswith("user customer ")
 
 
 def test_json(motet: Run, folder: Path) -> None:

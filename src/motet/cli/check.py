@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -45,4 +46,4 @@ def check(
         print(fact)
     for warning in found.warnings:
         print(f"warning: {warning}")
-    print(f"{project} can be trained: motet train {project} -o model/")
+    print(f"{project} can be trained: motet train {shlex.quote(str(project))} -o model/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,7 @@ def export(
     if json:
         print_json({"artifact": str(output)})
     else:
-        print(f"Wrote {output}. Check it: motet verify {output}")
+        print(f"Wrote {output}. Check it: motet verify {shlex.quote(str(output))}")
 
 
 def _page(model: Path, *, wanted: bool | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -58,4 +59,5 @@ def init(
     if json:
         printing.print_json({"project": str(output), "tables": read_tables(output)})
         return
-    print(f"Wrote {output}. Review it, then: motet check {output}; motet train {output} -o model/")
+    file = shlex.quote(str(output))
+    print(f"Wrote {output}. Review it, then: motet check {file}; motet train {file} -o model/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +93,7 @@ def sweep(
                 "[recommend] by stays as it is: it weighs scores, not losses. Change it by hand if lists should follow."
             )
         return
-    command = f"motet sweep {project}" + ("" if output is None else f" -o {output}")
+    command = shlex.join(["motet", "sweep", str(project), *([] if output is None else ["-o", str(output)])])
     _show(run(read, **given), command, json=json)
 
 

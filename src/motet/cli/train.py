@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,4 +118,5 @@ def _show(trained: Trained, output: Path, *, json: bool) -> None:
         f"{name.removeprefix('loss/')} {value:.4f}" for name, value in last.items() if name.startswith("loss/")
     )
     print(f"Trained on {log}; losses of the last epoch: {losses}.")
-    print(f"Saved to {output}. Ask it: motet recommend {output} {log.users.vocab.ids[0]}")
+    asked = shlex.join(["motet", "recommend", str(output), str(log.users.vocab.ids[0])])
+    print(f"Saved to {output}. Ask it: {asked}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +70,7 @@ def tune(
     _show(found, output, json=json)  # first, in case the file cannot be written
     found.write(read, output)
     if not json:
-        print(f"Wrote {output}. Evaluate it on the test rows: motet train {output} -o model/")
+        print(f"Wrote {output}. Evaluate it on the test rows: motet train {shlex.quote(str(output))} -o model/")
 
 
 def _show(found: Tuned, output: Path, *, json: bool) -> None:
