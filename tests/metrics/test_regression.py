@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
@@ -37,3 +39,12 @@ def test_missing_label_of_weight_zero_is_not_looked_at(kind: type[PointMetric]) 
 def test_nan_that_counts_is_refused(kind: type[PointMetric]) -> None:
     with pytest.raises(DataError, match="row 1 has a score or a label that is NaN; give such rows weight 0"):
         kind().update(torch.tensor([1.0, torch.nan]), torch.tensor([2.0, 2.0]))
+
+
+def test_parts_add_up_in_double_precision() -> None:
+    metric = MAE()
+    metric.update(torch.ones(1), torch.zeros(1), torch.zeros(1))
+    assert math.isnan(metric.compute())
+    for _ in range(1000):
+        metric.update(torch.full((1000,), 0.1, dtype=torch.float64), torch.zeros(1000, dtype=torch.float64))
+    assert metric.compute() == pytest.approx(0.1, rel=1e-12)

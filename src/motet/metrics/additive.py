@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.base import ByUser, Metric
-from motet.metrics.mean import Mean, counted, weighted
+from motet.metrics.columns import counted, weighted
 
 
 class Additive(Metric, ABC):
@@ -60,7 +60,7 @@ class RowMean(Additive, ABC):
     """
 
     def __init__(self) -> None:
-        self.mean = Mean()
+        self.sums = torch.zeros(2, dtype=torch.float64)  # of weighted values, and of weights
 
     @abstractmethod
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
@@ -74,13 +74,26 @@ class RowMean(Additive, ABC):
             One value per row.
         """
 
+    def add(self, values: Float[Tensor, " rows"], weights: Float[Tensor, " rows"] | None) -> None:
+        """Add values to the mean, in double precision.
+
+        Args:
+            values: One per row.
+            weights: Weight of each row; 1 by default.
+
+        Raises:
+            DataError: If a value with a positive weight is NaN, or a weight is negative or NaN.
+        """
+        values, weights = weighted(values, weights)
+        self.sums = self.sums.to(values.device) + torch.stack([values.dot(weights), weights.sum()])
+
     def merge(self, other: Self) -> None:
         """Add the rows of another metric; see `Metric.merge`."""
-        self.mean.merge(other.mean)
+        self.sums = self.sums + other.sums.to(self.sums.device)
 
     def compute(self) -> float:
         """The figure over all rows; NaN if there are none."""
-        return float(self.finish(torch.tensor([self.mean.total, self.mean.weight], dtype=torch.float64)))
+        return float(self.finish(self.sums))
 
     def totals(self, columns: Sequence[Tensor], groups: Int[Tensor, " rows"], size: int) -> Float[Tensor, "size sums"]:
         """The sums of weighted values and of weights; see `Additive.totals`."""

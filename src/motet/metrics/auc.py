@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.metrics.base import ByUser, PointMetric
-from motet.metrics.mean import counted, joined, same_shape, weighted
+from motet.metrics.columns import counted, joined, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from motet.arguments import checked
 from motet.metrics.additive import Additive
 from motet.metrics.base import Bias, ByUser, PointMetric
-from motet.metrics.mean import counted, same_shape, weighted
+from motet.metrics.columns import counted, same_shape, weighted
 from motet.metrics.probability import check_probabilities
 from motet.metrics.reliability import check_bins, equal_width
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from motet.layers.lists import Lists, discounts, gains
 from motet.metrics.additive import Additive, sums
 from motet.metrics.base import ListMetric, check_list_length
-from motet.metrics.mean import counted, joined, same_shape, weighted
+from motet.metrics.columns import counted, joined, same_shape, weighted
 
 
 class ListNDCG(Additive, ListMetric):

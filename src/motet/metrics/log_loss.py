@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motet.metrics.additive import RowMean
 from motet.metrics.base import PointMetric
-from motet.metrics.mean import same_shape
+from motet.metrics.columns import same_shape
 from motet.metrics.probability import check_probabilities
 
 
@@ -36,7 +36,7 @@ class LogLoss(RowMean, PointMetric):
         """Add rows; the scores are probabilities. See `PointMetric.update`."""
         check_probabilities("probability", scores, weights)
         check_probabilities("label", labels, weights)
-        self.mean.update(self.values(scores, labels), weights)
+        self.add(self.values(scores, labels), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
         """Negative log-likelihoods; see `RowMean.values`."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from motet.data.batch import distinct
 from motet.metrics.additive import Additive, sums
 from motet.metrics.base import CorpusMetric, check_list_length
-from motet.metrics.mean import counted, joined, same_shape, weighted
+from motet.metrics.columns import counted, joined, same_shape, weighted
 
 
 class PerQuery(Additive, CorpusMetric):

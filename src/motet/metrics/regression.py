@@ -7,7 +7,7 @@ from torch import Tensor
 
 from motet.metrics.additive import RowMean
 from motet.metrics.base import PointMetric
-from motet.metrics.mean import same_shape
+from motet.metrics.columns import same_shape
 
 
 class RMSE(RowMean, PointMetric):
@@ -32,7 +32,7 @@ class RMSE(RowMean, PointMetric):
         weights: Float[Tensor, " batch"] | None = None,
     ) -> None:
         """Add rows; see `PointMetric.update`."""
-        self.mean.update(self.values(scores, labels), weights)
+        self.add(self.values(scores, labels), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
         """Squared errors; see `RowMean.values`."""
@@ -66,7 +66,7 @@ class MAE(RowMean, PointMetric):
         weights: Float[Tensor, " batch"] | None = None,
     ) -> None:
         """Add rows; see `PointMetric.update`."""
-        self.mean.update(self.values(scores, labels), weights)
+        self.add(self.values(scores, labels), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:
         """Absolute errors; see `RowMean.values`."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.errors import ConfigError, did_you_mean
-from motet.metrics.mean import same_shape, weighted
+from motet.metrics.columns import same_shape, weighted
 from motet.metrics.probability import check_probabilities
 
 Binning = Literal["width", "mass"]

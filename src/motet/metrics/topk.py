@@ -58,7 +58,7 @@ class HitRate(RowMean, CorpusMetric):
         weights: Float[Tensor, " positives"] | None = None,
     ) -> None:
         """Add positives; see `CorpusMetric.update`."""
-        self.mean.update(self.values(ranks, queries), weights)
+        self.add(self.values(ranks, queries), weights)
 
     def values(self, first: Float[Tensor, " rows"], second: Tensor) -> Float[Tensor, " rows"]:  # noqa: ARG002
         """Hits, regardless of the query; see `RowMean.values`."""

@@ -1,8 +1,7 @@
-"""Mean: the weighted mean behind most metrics."""
+"""Columns: checks and selections of the rows that metrics read."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,50 +9,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet.errors import DataError
-
-
-class Mean:
-    r"""A weighted mean in double precision, accumulated in any number of parts.
-
-    $$ \frac{\sum_i w_i x_i}{\sum_i w_i} $$
-
-    Example:
-        >>> mean = Mean()
-        >>> mean.update(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 1.0]))
-        >>> mean.compute()
-        2.0
-    """
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self.weight = 0.0
-
-    def update(self, values: Float[Tensor, " n"], weights: Float[Tensor, " n"] | None = None) -> None:
-        """Add values.
-
-        Args:
-            values: Values to average.
-            weights: Weight of each value; 1 by default. Values of weight 0 are ignored.
-
-        Raises:
-            DataError: If a value with a positive weight is NaN, or a weight is negative or NaN.
-        """
-        values, weights = weighted(values, weights)
-        self.total += float(values.dot(weights))
-        self.weight += float(weights.sum())
-
-    def merge(self, other: Mean) -> None:
-        """Add the values of another mean.
-
-        Args:
-            other: The other mean.
-        """
-        self.total += other.total
-        self.weight += other.weight
-
-    def compute(self) -> float:
-        """The mean; NaN if the total weight is 0."""
-        return self.total / self.weight if self.weight else math.nan
 
 
 def weighted(
