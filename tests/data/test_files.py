@@ -82,9 +82,10 @@ def test_what_exists_is_no_pattern(tmp_path: Path) -> None:
         (("id\n1\n", "id\n2.5\n"), [1.0, 2.5]),
         (("id,n\n,1\n", "id,n\n2,2\n"), [None, 2]),
         (("id\n", "id\n2\n"), [2]),
-        (('id,n\n"",1\n', "id,n\n,2\n"), ["", None]),
+        (('id,n\n"",1\n', "id,n\n,2\n"), [None, None]),
+        (('id,n\n"1","3"\n', 'id,n\n"",""\n'), [1, None]),
     ],
-    ids=["text", "zeros", "as written", "decimals", "empty column", "no rows", "empty columns"],
+    ids=["text", "zeros", "as written", "decimals", "empty column", "no rows", "empty columns", "all quoted"],
 )
 def test_csv_files_have_the_types_of_one_file(tmp_path: Path, months: tuple[str, str], expected: list[Any]) -> None:
     pattern = write_months(tmp_path, *months)

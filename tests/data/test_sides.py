@@ -137,11 +137,11 @@ def test_refuses_ids_of_another_type_than_the_log() -> None:
         items(pl.DataFrame({"item": [1, 2]}))
 
 
-def test_refuses_null_ids() -> None:
-    table = Table.open(pl.DataFrame({"item": ["a", None, None]}), "the log")
-    with pytest.raises(
-        DataError, match=r"column 'item' of the log has no id \(null\) in row 1 \(counted from 0\), one of 2 suc"
-    ):
+@pytest.mark.parametrize(("missing", "told"), [(None, "null"), ("", "empty text"), (" ", "empty text")])
+def test_refuses_missing_ids(missing: str | None, told: str) -> None:
+    table = Table.open(pl.DataFrame({"item": ["a", missing, None]}), "the log")
+    words = rf"column 'item' of the log has no id \({told}\) in row 1 \(counted from 0\), one of 2 such rows"
+    with pytest.raises(DataError, match=words):
         read_ids(table, "item")
 
 

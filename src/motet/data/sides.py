@@ -98,14 +98,17 @@ def read_ids(table: Table, key: str) -> pl.Series:
         Text, or 64-bit integers.
 
     Raises:
-        DataError: If an id is null, or the ids are neither all text nor all whole numbers.
+        DataError: If an id is null or empty text, or the ids are neither all text nor all whole numbers.
     """
     where = table.where(key)
     ids = as_ids(table.column(key), where)
-    if ids.null_count():
-        row = where.row(ids.is_null().arg_true()[0])
+    without = ids.is_null() if ids.dtype.is_integer() else (ids.str.strip_chars() == "").fill_null(True)
+    if without.any():
+        first = without.arg_true()[0]
+        found = "null" if ids[first] is None else "empty text"
         raise DataError(
-            f"{where} has no id (null) in {row}, one of {ids.null_count():,} such rows; drop them, or give them an id"
+            f"{where} has no id ({found}) in {where.row(first)}, one of {without.sum():,} such rows; drop them, or "
+            "give them an id"
         )
     return ids
 

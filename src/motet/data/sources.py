@@ -139,7 +139,12 @@ def _csv(path: Path, text: Collection[str], codes: Collection[str] | None) -> So
         """Infer the types from the first rows; if a later value does not fit, from all rows."""
         try:
             return pl.read_csv(
-                path, separator=separator, columns=columns, schema_overrides=types, infer_schema_length=rows
+                path,
+                separator=separator,
+                columns=columns,
+                schema_overrides=types,
+                infer_schema_length=rows,
+                null_values="",  # quoted as well: programs that quote every field write nothing as ""
             )
         except pl.exceptions.ComputeError:
             if rows is None:
