@@ -24,6 +24,7 @@ from motet.project.logs import ORIGIN
 from motet.project.project import Project
 from motet.project.rows import Divided
 from motet.project.trial import SAMPLE, try_training
+from motet.project.unread import unread
 from motet.recommender import Recommender
 from motet.retrievers import Retriever, Touched
 from motet.tasks import Rating
@@ -89,6 +90,7 @@ def check(project: Project) -> Findings:
     _look_at_lists(project, model, rows, found)
     for name in model.tasks:
         _count(name, model, train, rows, found)
+    found.facts.extend(filter(None, [unread(rows.train, model.tasks.values())]))
     _look_at_losses(model, losses, found)
     _look_at_product(project.product(model, rows.train), found)
     found.warnings.extend(leaky_features(rows.train, model.tasks.values()))
