@@ -32,6 +32,14 @@ def movielens() -> EventLog:
 
 
 @pytest.fixture
+def bfloat16_products() -> Iterator[None]:
+    """Products of float32 are computed in bfloat16, on a processor that can: `torch.set_float32_matmul_precision`."""
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    yield
+    torch.backends.mkldnn.matmul.fp32_precision = "none"
+
+
+@pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """Types in signatures are not checked, as in production: for tests of what a caller without a type checker sees."""
     jaxtyping.config.update("jaxtyping_disable", True)

@@ -75,6 +75,14 @@ def test_finds_what_a_sort_finds_bit_for_bit(
     assert torch.equal(hits.scores, compared(vectors, queries).gather(1, hits.rows))
 
 
+@pytest.mark.usefixtures("bfloat16_products")
+def test_finds_the_same_where_float32_is_multiplied_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounded, "SHARE", 10**9)  # all rows are compared in full
+    vectors, queries = 1 + drawn(ROWS, 64) / 100, drawn(30, 64, seed=1)
+    hits = ExactIndex(vectors).search(queries, K)
+    assert hits.rows.tolist() == sorted_in_full(vectors, queries, K, [set()] * 30)
+
+
 @given(seed=st.integers(0, 2**16), width=st.integers(8, 40), scale=st.floats(-20, 20), shift=st.floats(-3, 3))
 @settings(max_examples=20, deadline=None)
 def test_no_row_within_the_bound_is_left_aside(seed: int, width: int, scale: float, shift: float) -> None:

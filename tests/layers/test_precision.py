@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from motet.errors import ConfigError
 from motet.layers import precision
-from motet.layers.precision import add_product, check_weights, product_dtype, rounding, widened
+from motet.layers.precision import add_product, check_weights, factors_lost, product_dtype, rounding, widened
 
 
 def test_the_type_of_products_is_that_of_autocast() -> None:
@@ -19,6 +22,17 @@ def test_the_type_of_products_is_that_of_autocast() -> None:
         assert product_dtype(double) == torch.float64
         assert (single[None] @ single[:, None]).dtype == torch.bfloat16  # torch's own
         assert (double[None] @ double[:, None]).dtype == torch.float64
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", torch.backends.mkldnn), ("cuda", torch.backends.cuda)])
+def test_factors_lose_what_the_product_is_computed_in(device: str, backend: Any) -> None:
+    with FakeTensorMode():
+        x = torch.zeros(1, device=device)
+    backend.matmul.fp32_precision = "tf32"
+    assert factors_lost(x) == 3 * 2**-10
+    assert factors_lost(x.double()) == 0
+    backend.matmul.fp32_precision = "ieee"
+    assert factors_lost(x) == 0
 
 
 def test_half_precision_is_widened_and_nothing_else() -> None:

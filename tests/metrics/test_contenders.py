@@ -79,6 +79,18 @@ def test_room_covers_every_order_of_additions() -> None:
     assert (room < 1e-4 * exact.abs().amax()).all()
 
 
+@pytest.mark.usefixtures("bfloat16_products")
+def test_no_rank_within_k_is_lost_where_float32_is_multiplied_in_bfloat16() -> None:
+    generator = torch.Generator().manual_seed(8)
+    user, item = (1 + torch.randn(size, 64, generator=generator) / 1000 for size in (64, 400))
+    positives = draw(generator, 64, 64, 400)
+    true = ranks(Dot(user.double(), item.double()), positives, candidates=400)
+    settings = {"candidates": 400, "exclude": draw(generator, 0, 64, 400), "within": 10, "block": (64, 10)}
+    for score in (Dot(user, item), lambda rows, columns: user[rows] @ item[columns].T):
+        may = contenders(score, positives, **settings)  # type: ignore[arg-type]
+        assert (true[~may] > 10).all()
+
+
 @pytest.mark.parametrize("value", [1e30, torch.inf, torch.nan])
 def test_room_is_not_finite_where_a_score_may_not_be(value: float) -> None:
     item = torch.ones(3, 2)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int, Int8
 from torch import Tensor
 
 from motet.index.filter import BANNED, Filter
+from motet.layers.precision import factors_lost
 
 FEWEST = 50_000  # rows; fewer are compared in full as quickly
 NARROWEST = 8  # numbers a row; of one alone torch 2.13 returns memory that nobody wrote
@@ -137,7 +138,7 @@ class Rounded:
             yield Reached(slice(first, first + len(asked.whole)), *map(torch.cat, zip(*found, strict=True)))
 
     def lost(self, queries: Float32[Tensor, "n *heads width"]) -> Float64[Tensor, " n"]:
-        """What rounding can take from a dot product in single precision, whatever the order of its additions.
+        """What rounding can take from a matrix product in single precision, whatever the order of its additions.
 
         Args:
             queries: As `reaching` takes them.
@@ -145,7 +146,8 @@ class Rounded:
         Returns:
             A bound for each query.
         """
-        return self._asked(_with_heads(queries)).lost.amax((1, 2))
+        asked = self._asked(_with_heads(queries))
+        return (asked.lost + factors_lost(queries) * asked.length * self.longest).amax((1, 2))
 
     def _asked(self, queries: Tensor) -> _Asked:
         """Round queries."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Literal, Self, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from motet.errors import ConfigError, did_you_mean
 
 Precision = Literal["float32", "bfloat16"]
+EPSILON = {"tf32": 2.0**-10, "bf16": 2.0**-7}  # by torch's names of what float32 may be multiplied in
 PIECE = 1 << 14  # rows of a rounded product at a time: its memory is reused, where a large one would be fetched anew
 
 
@@ -115,6 +116,24 @@ def widened(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         bfloat16 and float16 as float32; others as they are.
     """
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def factors_lost(x: Real[Tensor, "*shape"]) -> float:
+    r"""What a matrix product loses because torch rounds the factors, as a share of the sum of absolute products.
+
+    `torch.set_float32_matmul_precision` and `torch.backends` have float32 multiplied in TF32 or bfloat16, of a machine
+    epsilon $\epsilon$. Two factors lose $2 \epsilon + \epsilon^2$, and $3 \epsilon$ covers what additions make of that.
+
+    Args:
+        x: An operand.
+
+    Returns:
+        A bound; 0 where factors are multiplied as they are.
+    """
+    if x.dtype != torch.float32:
+        return 0.0
+    backend = torch.backends.cuda if x.device.type == "cuda" else torch.backends.mkldnn
+    return 3 * EPSILON.get(backend.matmul.fp32_precision, 0.0)
 
 
 def add_product(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
+from motet.layers.precision import factors_lost
 from motet.metrics.scorers import Cells, Dot, Pairs, Scorer, between, of_queries
 
 FEWEST = 32  # queries, and blocks of candidates; fewer of either are ranked in full as quickly
@@ -97,7 +98,8 @@ def _targets(
         if isinstance(score, Dot):
             room = score.room(queries[mine])
         else:
-            room = ULPS * (torch.finfo(scores.dtype).eps if scores.is_floating_point() else 0) * scores.abs().amax(1)
+            share = ULPS * torch.finfo(scores.dtype).eps if scores.is_floating_point() else 0
+            room = (share + factors_lost(scores)) * scores.abs().amax(1)
         raised.append((scores[row, torch.arange(len(here), device=here.device)] + room[row]).to(scores))
     every = torch.cat(raised)
     return every.new_empty(queries.shape).scatter_reduce_(

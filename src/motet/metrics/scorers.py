@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from motet.errors import DataError
+from motet.layers.precision import factors_lost
 
 LENGTHS = 1 << 16  # vectors whose lengths are computed at once, in double precision
 
@@ -83,7 +84,8 @@ class Dot:
 
         $$ (n + 2) \frac{\epsilon}{2} \|q\| \max_x \|x\| $$
 
-        with the machine epsilon. Two blocks differ by twice as much, and the difference of two scores by four times.
+        with the machine epsilon, and more where torch rounds the factors (`factors_lost`). Two blocks differ by twice
+        that, and the difference of two scores by four times.
 
         Args:
             rows: Query numbers.
@@ -96,7 +98,8 @@ class Dot:
         """
         width, numbers = self.candidates.shape[1], torch.finfo(self.candidates.dtype)
         largest = self._lengths[rows] * self._longest
-        lost = (width + 2) * numbers.eps / 2 * largest + width * numbers.tiny
+        share = (width + 2) * numbers.eps / 2 + factors_lost(self.candidates)
+        lost = share * largest + width * numbers.tiny
         return (4 * lost).where(largest < numbers.max / 2, math.inf)
 
     @cached_property
