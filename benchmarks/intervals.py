@@ -82,7 +82,7 @@ STUDIES = (
 
 def of_users(report: Report, chosen: torch.Tensor) -> Report:
     """A report on some of the users."""
-    return Report.of([part.of(chosen) for part in report.evidence])
+    return Report.of([part.on(chosen) for part in report.evidence])
 
 
 def judge(study: Study, draws: int, sample: int) -> None:

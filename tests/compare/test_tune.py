@@ -13,7 +13,7 @@ from motet.compare.objective import Score, Yardstick
 from motet.compare.space import Range
 from motet.compare.trial import Trial
 from motet.compare.tune import _bar, _rungs
-from motet.compare.tuning import as_declared, tuning_space
+from motet.compare.tuning_space import as_declared, tuning_space
 from motet.compare.work import Declaration, race
 from motet.errors import ConfigError, TrainingError
 from motet.project import Project

@@ -19,7 +19,7 @@ from motet.compare.run import Call, run
 from motet.compare.sampler import Optuna, listed
 from motet.compare.space import space, spread
 from motet.compare.trial import Trial
-from motet.compare.tuning import as_declared, tuning_space
+from motet.compare.tuning_space import as_declared, tuning_space
 from motet.compare.work import Declaration, judge, race
 from motet.compare.workers import Workers, workers
 from motet.errors import ConfigError, TrainingError

@@ -103,7 +103,7 @@ class Evidence:
         metric, columns = self._part(key)
         return metric.bias(columns, users, size)
 
-    def of(self, chosen: Bool[Tensor, " test"]) -> Self:
+    def on(self, chosen: Bool[Tensor, " test"]) -> Self:
         """Select rows.
 
         Args:

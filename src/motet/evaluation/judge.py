@@ -190,7 +190,7 @@ class _Results:
         """The metrics on some of the test rows, without those beyond accuracy."""
 
         def figures(evidence: Sequence[Evidence]) -> Report:
-            return Report.of([each.of(rows) for each in evidence])
+            return Report.of([each.on(rows) for each in evidence])
 
         return replace(figures(self.evidence), beside={name: figures(each) for name, each in self.beside.items()})
 

@@ -295,8 +295,8 @@ def _slices(report: Report, rows: Divided, spoken: Mapping[str, str]) -> Iterato
     held = _spoken(report, spoken)
     rules = {name: _spoken(rule, spoken) for name, rule in report.beside.items()}
     for name, chosen in masks(FAMILIES, rows.test, rows.train).items():
-        part = Report.of([evidence.of(chosen) for evidence in held])
-        beside = {rule: Report.of([evidence.of(chosen) for evidence in each]) for rule, each in rules.items()}
+        part = Report.of([evidence.on(chosen) for evidence in held])
+        beside = {rule: Report.of([evidence.on(chosen) for evidence in each]) for rule, each in rules.items()}
         ends = part.intervals(level=LEVEL)
         found = {
             key: Slice(
