@@ -103,6 +103,12 @@ def test_formula_with_an_unknown_command_stops_the_build() -> None:
         show(r'<div class="arithmatex">\[\arg x\]</div>')
 
 
+def test_long_names_break_between_their_parts() -> None:
+    show = runpy.run_path(str(ROOT / "docs" / "hooks" / "breaks.py"))["on_page_content"]
+    assert show("<code>motet.fit(top_k=3.9)</code>") == "<code>motet.<wbr>fit(top_<wbr>k=3.9)</code>"
+    assert show("<pre><code>motet.fit\n</code></pre>") == "<pre><code>motet.fit\n</code></pre>"
+
+
 def test_every_command_is_documented() -> None:
     page = (ROOT / "docs" / "guide" / "cli.md").read_text(encoding="utf-8")
     for command in typer.main.get_command(app).commands.values():  # type: ignore[attr-defined]
