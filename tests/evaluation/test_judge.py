@@ -14,64 +14,17 @@ from motet import FeatureTower, Model, split
 from motet.baselines import GlobalMean, Popularity
 from motet.data.batch import Batch
 from motet.data.log import EventLog
-from motet.data.schema import Numeric, Schema
+from motet.data.schema import Schema
 from motet.errors import ConfigError, DataError
 from motet.evaluation import Report, evaluate
 from motet.evaluation.collect import keys_of
 from motet.index.places import places
-from motet.metrics import NDCG, RMSE, BothRanks, FactorizedTopK, HitRate, Metric, Recall, both_ranks
+from motet.metrics import RMSE, BothRanks, HitRate, Metric, both_ranks
 from motet.metrics.ranks import Ties
 from motet.tasks import Event, Funnel, Ordinal, Rating, Retrieval, Rows
-from motet.tasks.base import CorpusTask, Task
 from motet.towers import ContextTower
-from motet.towers.base import Tower
 
-USERS, ITEMS = 12, 30
-
-
-class Dot(CorpusTask):
-    """A dot product; only rows with a click are positives."""
-
-    def __init__(self, name: str = "clicks", needs: tuple[str, ...] = (), where: Rows | None = None) -> None:
-        super().__init__(name, needs=needs, where=where)
-
-    def build(self, user: Tower, item: Tower) -> None: ...
-
-    def loss(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:
-        return -self.score(user, item, batch)
-
-    def score(self, user: Tensor, item: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
-        return (user * item).sum(-1)
-
-    def queries(self, user: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
-        return user
-
-    def candidates(self, item: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
-        return item
-
-    def metrics(self) -> Mapping[str, Metric]:
-        return {"hit_rate": FactorizedTopK(ks=(1, 5)), "recall@5": Recall(5), "ndcg": NDCG()}
-
-
-@pytest.fixture
-def log() -> EventLog:
-    generator = torch.Generator().manual_seed(0)
-    users, items = (torch.randint(size, (400,), generator=generator).tolist() for size in (USERS, ITEMS))
-    ratings = torch.randint(1, 6, (400,), generator=generator).tolist()
-    frame = pl.DataFrame({"user_id": users, "item_id": items, "rating": ratings, "weight": [1.0, 2.0] * 200})
-    frame = frame.with_columns(click=pl.Series([1.0, None] * 200), hour=pl.Series([0.0, 5.0] * 200))
-    context = {"hour": Numeric()}
-    return EventLog.read(frame, Schema(signals=("rating", "weight", "click"), context_features=context))
-
-
-@pytest.fixture
-def parts(log: EventLog) -> split.Split:
-    return split.random(log, test=100, seed=1)
-
-
-def build(log: EventLog, *tasks: Task) -> Model:
-    torch.manual_seed(0)
-    return Model(user=FeatureTower(log.users, dim=4), item=FeatureTower(log.items, dim=4), tasks=tasks)
+from .conftest import ITEMS, Dot, build
 
 
 def reference(model: Model, test: EventLog, train: EventLog | None, weights: list[float], k: int) -> float:
@@ -274,34 +227,6 @@ def test_nan_scores_are_refused_with_the_task_and_the_ids(parts: split.Split) ->
             evaluate(model, test, train=train)
 
 
-@pytest.mark.usefixtures("unchecked_types")
-def test_unknown_protocol_is_refused(parts: split.Split) -> None:
-    train, test = parts
-    with pytest.raises(ConfigError, match=r"protocol 'unsen' is not one of all items, unseen; did you mean 'unseen'\?"):
-        evaluate(Popularity(train), test, train=train, protocols=["unsen"])  # type: ignore[list-item]
-
-
-def test_no_rows_are_refused(parts: split.Split) -> None:
-    with pytest.raises(DataError, match="there are no test rows; give at least one"):
-        evaluate(Popularity(parts.train), parts.test.take(slice(0)), train=parts.train)
-
-
-def test_logs_of_different_readings_are_refused(parts: split.Split) -> None:
-    other = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), Schema())
-    with pytest.raises(
-        DataError, match=r"test rows number 1 users and 1 items, training rows 12 and 30; take both from"
-    ):
-        evaluate(Popularity(parts.train), other, train=parts.train)
-
-
-def test_absent_label_is_refused(parts: split.Split) -> None:
-    train, test = parts
-    del test.columns["rating"]
-    for system, name in ((build(train, Rating("rating")), "rating"), (GlobalMean(train), "global mean")):
-        with pytest.raises(DataError, match=f"'{name}' needs column 'rating', which is not in the test log"):
-            evaluate(system, test, train=train)
-
-
 def test_item_tower_with_context_is_refused(parts: split.Split) -> None:
     train, test = parts
     model = build(train, Dot())
@@ -375,30 +300,6 @@ def test_lists_longer_than_the_catalogue(parts: split.Split) -> None:
     assert words in report.notes
     with pytest.raises(ConfigError, match="ks names a list of 31 items, and there are 30; the longest can be 30"):
         evaluate(build(train, Retrieval()), test, train=train, ks=(5, 31))
-
-
-def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
-    train, test = parts
-    frame = pl.DataFrame({"user_id": range(9), "item_id": range(9), "rating": 1.0, "weight": 1.0, "click": 1.0})
-    other = EventLog.read(frame, Schema(signals=("rating", "weight", "click")))
-    with pytest.raises(
-        DataError, match=r"the model knows 9 users, and the test log numbers 12 differently; read the test"
-    ):
-        evaluate(build(other, Rating("rating")), test, train=train)
-    renamed = EventLog.read(frame.rename({"user_id": "who"}), Schema(user="who", signals=("rating",)))
-    with pytest.raises(DataError, match="the model embeds users by 'who', and the test log has them in 'user_id'"):
-        evaluate(build(renamed, Rating("rating")), test, train=train)
-
-
-def test_absent_context_is_refused(parts: split.Split) -> None:
-    train, test = parts
-    user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
-    user.remembers = False
-    model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Rating("rating")])
-    columns = {name: column for name, column in test.columns.items() if name != "hour"}
-    without = EventLog(test.schema, test.users, test.items, columns)
-    with pytest.raises(DataError, match="the model reads the context 'hour' of users, which is not in the test log"):
-        evaluate(model, without, train=train)
 
 
 class Constant(Popularity):

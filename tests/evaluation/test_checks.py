@@ -1,0 +1,69 @@
+"""What `evaluate` refuses before anything is computed."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from motet import FeatureTower, Model, split
+from motet.baselines import GlobalMean, Popularity
+from motet.data.log import EventLog
+from motet.data.schema import Schema
+from motet.errors import ConfigError, DataError
+from motet.evaluation import evaluate
+from motet.tasks import Rating
+from motet.towers import ContextTower
+
+from .conftest import build
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_unknown_protocol_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    with pytest.raises(ConfigError, match=r"protocol 'unsen' is not one of all items, unseen; did you mean 'unseen'\?"):
+        evaluate(Popularity(train), test, train=train, protocols=["unsen"])  # type: ignore[list-item]
+
+
+def test_no_rows_are_refused(parts: split.Split) -> None:
+    with pytest.raises(DataError, match="there are no test rows; give at least one"):
+        evaluate(Popularity(parts.train), parts.test.take(slice(0)), train=parts.train)
+
+
+def test_logs_of_different_readings_are_refused(parts: split.Split) -> None:
+    other = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), Schema())
+    with pytest.raises(
+        DataError, match=r"test rows number 1 users and 1 items, training rows 12 and 30; take both from"
+    ):
+        evaluate(Popularity(parts.train), other, train=parts.train)
+
+
+def test_absent_label_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    del test.columns["rating"]
+    for system, name in ((build(train, Rating("rating")), "rating"), (GlobalMean(train), "global mean")):
+        with pytest.raises(DataError, match=f"'{name}' needs column 'rating', which is not in the test log"):
+            evaluate(system, test, train=train)
+
+
+def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    frame = pl.DataFrame({"user_id": range(9), "item_id": range(9), "rating": 1.0, "weight": 1.0, "click": 1.0})
+    other = EventLog.read(frame, Schema(signals=("rating", "weight", "click")))
+    with pytest.raises(
+        DataError, match=r"the model knows 9 users, and the test log numbers 12 differently; read the test"
+    ):
+        evaluate(build(other, Rating("rating")), test, train=train)
+    renamed = EventLog.read(frame.rename({"user_id": "who"}), Schema(user="who", signals=("rating",)))
+    with pytest.raises(DataError, match="the model embeds users by 'who', and the test log has them in 'user_id'"):
+        evaluate(build(renamed, Rating("rating")), test, train=train)
+
+
+def test_absent_context_is_refused(parts: split.Split) -> None:
+    train, test = parts
+    user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
+    user.remembers = False
+    model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Rating("rating")])
+    columns = {name: column for name, column in test.columns.items() if name != "hour"}
+    without = EventLog(test.schema, test.users, test.items, columns)
+    with pytest.raises(DataError, match="the model reads the context 'hour' of users, which is not in the test log"):
+        evaluate(model, without, train=train)
