@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from motet import EventLog, FeatureTower, Model, Recommender, Schema, calibrate, evaluate, fit
+from motet import EventLog, FeatureTower, Model, Recommender, Report, Schema, calibrate, evaluate, fit
 from motet.balancers import Uncertainty
+from motet.baselines import Popularity
 from motet.errors import ConfigError
 from motet.optim import Composite
 from motet.tasks import Catalogue, InBatch, Rating, Retrieval, WithContext
@@ -77,6 +78,8 @@ def trained(**arguments: Any) -> object:
         (lambda: trained(optimizer="Adam"), "optimizer='Adam' must be of type Optimizer or Callable; pass what makes"),
         (lambda: evaluate(model(), TABLE, train=LOG), f"test={READ}"),
         (lambda: calibrate(model(), TABLE), f"log={READ}"),
+        (lambda: Popularity(TABLE), f"train={READ}"),
+        (lambda: Report({"a": 1.0}).versus({"a": 2.0}, "a"), "other=dict(...) must be of type Report; pass"),
         (lambda: Recommender(LOG, model()), "model=EventLog(...) must be of type Model; pass Model(...)"),
         (lambda: Recommender(model(), TABLE), f"log={READ}"),
         (lambda: Recommender(model(), LOG, index="exact"), "index='exact' must be of type ExactIndex or Approximate"),

@@ -16,7 +16,7 @@ from motet.arguments import Checked
 from motet.data.history import History
 from motet.data.log import EventLog
 from motet.data.lookup import Chosen, Ids, check_k, chosen_rows, known_rows, listed, paired
-from motet.errors import DataError
+from motet.errors import DataError, check_types
 from motet.index import TopK
 from motet.index.best import best
 from motet.metrics.base import Metric
@@ -54,13 +54,14 @@ class Baseline(Checked, ABC):
         row_weights: Weight of each training row; 0 if it is not selected.
 
     Raises:
-        ConfigError: If the condition cannot be parsed.
+        ConfigError: If `train` is no `EventLog`, or the condition cannot be parsed.
         DataError: If the log does not have the columns of the condition, or no row is selected.
     """
 
     label: str | None = None
 
     def __init__(self, train: EventLog, *, name: str, where: str | Rows | None) -> None:
+        check_types(EventLog, train=train)
         self.users = train.users
         self.items = train.items
         self.train = train

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from motet.errors import DataError, did_you_mean
+from motet.errors import DataError, check_types, did_you_mean
 from motet.evaluation.evidence import Evidence
 from motet.evaluation.intervals import Difference, Interval, interval, resample
 from motet.metrics.reliability import ReliabilityCurve
@@ -170,10 +170,11 @@ class Report(Mapping[str, float]):
             This metric minus the other, and its interval. For an error such as `rmse`, below 0 is better.
 
         Raises:
-            ConfigError: If the level is not between 0 and 1, or there are fewer than 2 draws.
+            ConfigError: If `other` is no `Report`, the level is not between 0 and 1, or there are fewer than 2 draws.
             DataError: If the two were not measured on the same rows, there are fewer than 2 users, or a report has no
                 evidence.
         """
+        check_types(Report, "pass what evaluate returned", other=other)
         other_key = key if other_key is None else other_key
         mine, theirs = self._evidence(key), other._evidence(other_key)
         if not mine.same_rows(theirs):
