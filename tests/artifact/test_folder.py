@@ -289,6 +289,7 @@ def test_a_path_that_cannot_be_written_is_refused_before_training(
     for path, words in [
         (tmp_path / "file" / "a" / "model", r"cannot save to '.*model': '.*file' is a file; choose another folder"),
         (tmp_path / ("x" * 300), r"cannot save to '.*x': File name too long; choose another folder"),
+        (Path("/"), r"cannot save to '/', which holds everything else; name a folder in it"),
     ]:
         with pytest.raises(ConfigError, match=words):
             check_free(path)

@@ -147,6 +147,9 @@ def test_no_run_is_written_into_a_saved_model(tmp_path: Path) -> None:
     ):
         raise AssertionError
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+    words = "manifest.json is a file, and a run needs a folder; give another name with -o"
+    with pytest.raises(ConfigError, match=words), RunFolder(tmp_path / "manifest.json", {}):
+        raise AssertionError
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:

@@ -266,6 +266,8 @@ def check_free(path: str | Path, kind: Kind = Kind.MODEL) -> None:
 
 def _check_writable(target: Path, path: str) -> None:
     """Whether the folder can be made; the nearest one that exists has to be writable."""
+    if not target.name:
+        raise ConfigError(f"cannot save to {path!r}, which holds everything else; name a folder in it")
     there = next(folder for folder in target.parents if folder.exists())
     if not there.is_dir():
         raise ConfigError(f"cannot save to {path!r}: {str(there)!r} is a file; choose another folder")

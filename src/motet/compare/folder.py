@@ -31,8 +31,8 @@ class RunFolder:
         plan: Description of the run, as JSON can hold it.
 
     Raises:
-        ConfigError: On entering: if another process is using the folder, or it holds another run, a saved model or a
-            report.
+        ConfigError: On entering: if another process is using the folder, it is a file, or it holds another run, a
+            saved model or a report.
         DataError: On entering: if a file of the run is damaged.
         ArtifactError: If the folder cannot be written; earlier records are kept.
 
@@ -48,6 +48,8 @@ class RunFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
+        if self.path.is_file():
+            raise ConfigError(f"{self.path} is a file, and a run needs a folder; give another name with -o")
         if (self.path / MANIFEST).exists():
             kind = held(self.path)
             raise ConfigError(f"{self.path} holds {kind}, which more files would damage; give another folder with -o")
