@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from motet.cli.parse import as_features, as_histories, as_users, as_values
+from motet.cli.parse import as_features, as_histories, as_users, as_values, as_weights
 from motet.data.log import EventLog
 from motet.data.schema import Categorical, MultiValued, Numeric, Schema, Text, Timestamp
 from motet.data.vocab import Vocab
@@ -108,6 +108,16 @@ def test_values_to_try() -> None:
     assert as_values(["training.epochs = 1,2", "a.b={x=1}"]) == {"training.epochs": "1,2", "a.b": "{x=1}"}
     with pytest.raises(ConfigError, match=r"'training.epochs' does not say what to try; write TABLE.KEY=VALUES"):
         as_values(["training.epochs"])
+    with pytest.raises(ConfigError, match=r"a.b is to be tried twice; write all of its values at once: a.b=1,2,3"):
+        as_values(["a.b=1,2", "a.b=3"])
+
+
+def test_weights_of_tasks() -> None:
+    assert as_weights(["rating=.5", "a=b=2"]) == {"rating": 0.5, "a=b": 2.0}
+    with pytest.raises(ConfigError, match=r"'rating' is not the weight of a task; write TASK=WEIGHT, as in rating=.3"):
+        as_weights(["rating"])
+    with pytest.raises(ConfigError, match=r"rating has the weight 0.5 and again 2; give it once"):
+        as_weights(["rating=.5", "rating=2"])
 
 
 def test_refuses(motet: Run, told: tuple[Path, Recommender]) -> None:

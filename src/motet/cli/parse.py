@@ -93,11 +93,13 @@ def as_weights(texts: Sequence[str]) -> dict[str, float]:
         Weights by task.
 
     Raises:
-        ConfigError: If a text has another form.
+        ConfigError: If a text has another form, or a task is named twice.
     """
-    weights = {}
+    weights: dict[str, float] = {}
     for text in texts:
         name, _, weight = text.rpartition("=")
+        if name in weights:
+            raise ConfigError(f"{name} has the weight {weights[name]:g} and again {weight}; give it once")
         try:
             weights[name] = float(weight)
         except ValueError:
@@ -117,13 +119,17 @@ def as_values(texts: Sequence[str]) -> dict[str, str]:
         Values by key, as text.
 
     Raises:
-        ConfigError: If a text has another form.
+        ConfigError: If a text has another form, or a setting is named twice.
     """
-    found = {}
+    found: dict[str, str] = {}
     for text in texts:
         key, sign, values = (part.strip() for part in text.partition("="))
         if not sign or not key:
             raise ConfigError(f"{text!r} does not say what to try; write TABLE.KEY=VALUES, as in training.epochs=5,10")
+        if key in found:
+            raise ConfigError(
+                f"{key} is to be tried twice; write all of its values at once: {key}={found[key]},{values}"
+            )
         found[key] = values
     return found
 
