@@ -17,6 +17,13 @@ def test_the_least_document() -> None:
     assert document.weights == {}
 
 
+def test_a_table_may_be_none() -> None:
+    document = parse({**LEAST, "split": "none", "recent": "none", "training": "none"}, "motet.toml")
+    assert (document.split, document.recent, document.training) == (None, None, {})
+    with pytest.raises(ConfigError, match=r"motet.toml has no table 'tasks', which is required"):
+        parse({**LEAST, "tasks": "none"}, "motet.toml")
+
+
 def test_a_tower_is_of_the_default_kind_unless_it_says_another() -> None:
     towers = parse({**LEAST, "towers": {"user": {"dim": 8}, "item": {"kind": "ContentTower"}}}, "motet.toml").towers
     assert (towers.user, towers.item) == ({"kind": "FeatureTower", "dim": 8}, {"kind": "ContentTower"})

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from motet.errors import ConfigError, did_you_mean
+from motet.project.part import NOTHING
 
 TOWER = "FeatureTower"  # the default
 
@@ -154,7 +155,7 @@ def parse(tables: Mapping[str, Any], name: str) -> Document:
     """Check the outline of a project file.
 
     Args:
-        tables: The parsed TOML.
+        tables: The parsed TOML; a table that is "none", as after `--set split=none`, counts as missing.
         name: Name of the file, for error messages.
 
     Returns:
@@ -164,7 +165,7 @@ def parse(tables: Mapping[str, Any], name: str) -> Document:
         ConfigError: If a table or a key is unknown or missing, or has the wrong type.
     """
     try:
-        return Document.model_validate(dict(tables))
+        return Document.model_validate({key: table for key, table in tables.items() if table != NOTHING})
     except ValidationError as error:
         # A misspelt key is also missing under its right name; the misspelling is the better message.
         _refuse(min(error.errors(), key=lambda each: each["type"] != "extra_forbidden"), name)
