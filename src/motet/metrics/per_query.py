@@ -63,9 +63,8 @@ class PerQuery(Additive, CorpusMetric):
         fresh.k, fresh.seen = k, []
         return fresh
 
-    @abstractmethod
-    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The gain of each positive on the list.
+    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
+        """The gain of each positive on the list; by default 1.
 
         Args:
             places: Its place on the list, from 1.
@@ -74,6 +73,7 @@ class PerQuery(Additive, CorpusMetric):
         Returns:
             One gain per positive.
         """
+        return torch.ones_like(places)
 
     @abstractmethod
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:

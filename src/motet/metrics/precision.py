@@ -29,10 +29,6 @@ class Precision(PerQuery):
     def __init__(self, k: int) -> None:
         super().__init__(k)
 
-    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
-        """1 per hit; see `PerQuery.gain`."""
-        return torch.ones_like(places)
-
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
         """The length of the list; see `PerQuery.best`."""
         return torch.full_like(sizes, self.k, dtype=torch.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -20,6 +19,7 @@ class Recall(PerQuery):
         k: Length of the list.
 
     Example:
+        >>> import torch
         >>> recall = Recall(10)
         >>> recall.update(torch.tensor([1.0, 11.0, 2.0]), torch.tensor([7, 7, 8]))
         >>> recall.compute()
@@ -28,10 +28,6 @@ class Recall(PerQuery):
 
     def __init__(self, k: int) -> None:
         super().__init__(k)
-
-    def gain(self, places: Float[Tensor, " n"], numbers: Float[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
-        """1 per hit; see `PerQuery.gain`."""
-        return torch.ones_like(places)
 
     def best(self, sizes: Int[Tensor, " q"]) -> Float[Tensor, " q"]:
         """The number of positives; see `PerQuery.best`."""
