@@ -58,6 +58,8 @@ def test_joint_specialists_and_baselines(found: Comparison) -> None:
     assert found.headlines == keys
     assert found.seeds == [{"training.seed": n, "split.seed": n, "validation.seed": n} for n in (0, 1)]
     assert list(found.transfers) == ["stars", "retrieval"]
+    worse = [each.model_copy(update={"outcome": "worse"}) for each in found.versus]
+    assert found.model_copy(update={"versus": worse}).negative_transfer == ["stars", "retrieval"]
     assert set(found.conflicts["stars"]) == {"retrieval"}
     joint = found.system("joint")
     assert [len(history) for history in joint.histories] == [2, 2]
