@@ -202,6 +202,11 @@ def test_notes_say_what_was_measured(parts: split.Split) -> None:
     assert isinstance(report, Report)
 
 
+def test_nothing_is_said_of_rankings_where_there_are_none(parts: split.Split) -> None:
+    for system in (build(parts.train, Rating("rating")), GlobalMean(parts.train)):
+        assert evaluate(system, parts.test, train=parts.train, about=parts.report).notes == [parts.report]
+
+
 def test_every_module_gets_its_mode_back(parts: split.Split) -> None:
     train, test = parts
     model = build(train, Rating("rating"), Dot()).train()

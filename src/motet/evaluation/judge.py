@@ -118,10 +118,9 @@ def evaluate(
         results = _Results() if model is None else _model_results(model, settings, baselines=baselines)
     results.notes += [about] if about else []
     results.notes += [
-        *corpus.notes(test),
+        *ranking_notes(results.evidence, test, corpus),
         *_preference_notes(preference),
         *label_notes(results.evidence),
-        *ranking_notes(results.evidence, test, corpus),
     ]
     if isinstance(system, Recommends) and serves:
         rules = _list_rules(system, train) if baselines and not isinstance(system, Baseline) else {}

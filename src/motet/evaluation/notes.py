@@ -11,7 +11,7 @@ from motet.evaluation.evidence import Evidence
 
 
 def ranking_notes(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) -> list[str]:
-    """Count the users who are left out of a ranking, and name the lists that are longer than the catalogue.
+    """Describe the rankings, count who is left out of them, and name the lists that are longer than the catalogue.
 
     Args:
         evidence: Evidence of the system.
@@ -19,10 +19,12 @@ def ranking_notes(evidence: Sequence[Evidence], test: EventLog, corpus: Corpus) 
         corpus: The positives of the test log.
 
     Returns:
-        Sentences for a report.
+        Sentences for a report; none if nothing is ranked.
     """
     ranked = [part for part in evidence if part.labels is None]
-    return [*_without_positives(ranked, test), *_too_long(ranked, corpus.catalogue)]
+    if not ranked:
+        return []
+    return [*corpus.notes(test), *_without_positives(ranked, test), *_too_long(ranked, corpus.catalogue)]
 
 
 def label_notes(evidence: Sequence[Evidence]) -> list[str]:
