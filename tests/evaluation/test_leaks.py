@@ -223,6 +223,16 @@ def test_who_and_what_training_lacks_is_counted() -> None:
     ]
 
 
+def test_types_of_events_that_training_lacks_are_counted() -> None:
+    frame = pl.DataFrame({"user_id": [1, 1, 1], "item_id": [1, 1, 1], "kind": ["view", "buy", None]})
+    log = EventLog.read(frame, Schema(event="kind"))
+    spelled = log.encode(frame.with_columns(pl.col("kind").str.to_uppercase()))
+    told = ["3 of 3 test rows have a value of 'kind' that no training row has, or none"]
+    assert leaks.unseen_entities(spelled, log.take(slice(0, 2))) == told
+    assert leaks.unseen_entities(log, log) == []
+    assert leaks.unseen_entities(log, log.take(slice(1, 3)))[0].startswith("1 of 3")
+
+
 def test_figures_that_are_too_good() -> None:
     figures = {"a/auc": 0.9995, "b/auc": 0.99, "r/rmse": 0.01, "s/rmse": 0.5, "t/mae": 1e-9}
     figures |= {"x/unseen/ndcg@10": 1.0, "x/unseen/hit_rate@100": 1.0, "n/auc": float("nan")}

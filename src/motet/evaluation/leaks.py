@@ -70,14 +70,14 @@ def duplicated_rows(test: EventLog, train: EventLog) -> list[str]:
 
 
 def unseen_entities(test: EventLog, train: EventLog) -> list[str]:
-    """Count test users and test items without a training row.
+    """Count test users, test items and types of test events without a training row.
 
     Args:
         test: Held-out rows.
         train: Training rows.
 
     Returns:
-        Warnings about users and about items, if there are any.
+        Warnings about users, about items and about types of events, if there are any.
     """
     found = []
     for side, key in (("users", train.users.key), ("items", train.items.key)):
@@ -89,6 +89,13 @@ def unseen_entities(test: EventLog, train: EventLog) -> list[str]:
             found.append(f"{missing:,} of {len(mine):,} test {side} have no training row")
         if unknown:
             found.append(f"{unknown:,} test rows have unknown {side}")
+    event = train.schema.event
+    if event is not None and event in test.columns:
+        strange = int((~torch.isin(test.columns[event], train.columns[event].unique())).sum())
+        if strange:
+            found.append(
+                f"{strange:,} of {len(test):,} test rows have a value of {event!r} that no training row has, or none"
+            )
     return found
 
 
