@@ -315,6 +315,8 @@ def test_no_file_is_overwritten(folder: Path) -> None:
     output = folder / "motet.toml"
     with pytest.raises(ConfigError, match=r"there is a file .*motet.toml already; give another name with -o"):
         init(folder / "wide.parquet", output, tables={}, known={})
+    with pytest.raises(ConfigError, match=r"shop does not end in .toml, by which motet train tells a project file"):
+        init(folder / "wide.parquet", folder / "shop", tables={}, known={})
 
 
 def test_what_speaks_against_an_item_is_no_positive(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from motet.cli.options import Changes, Json
 if TYPE_CHECKING:
     from motet.project import Trained
 
-PROJECT = ".toml"
-
 
 def train(
     log: Annotated[
@@ -82,6 +80,7 @@ def train(
     from motet.artifact.folder import check_free
     from motet.cli import declare
     from motet.project import Project
+    from motet.project.rewrite import SUFFIX
     from motet.project.tables import override
     from motet.report import Record
 
@@ -92,7 +91,7 @@ def train(
         **{"dim": dim, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed},
     }
     given = {name: value for name, value in options.items() if value not in (None, [])}
-    if log.suffix == PROJECT:
+    if log.suffix == SUFFIX:
         declare.nothing_beside(given)
         project = Project.read(log, change or [])
     else:

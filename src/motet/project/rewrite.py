@@ -14,16 +14,23 @@ from motet.errors import ArtifactError, ConfigError
 from motet.project.tables import put
 from motet.whole_file import whole_file
 
+SUFFIX = ".toml"  # of a project file
+
 
 def check_new(output: Path) -> None:
-    """Check that a file can be written without replacing another, before the work that produces it.
+    """Check that a project file can be written without replacing another, before the work that produces it.
 
     Args:
         output: The file.
 
     Raises:
-        ConfigError: If it exists already, or its folder does not.
+        ConfigError: If it does not end in .toml, it exists already, or its folder does not.
     """
+    if output.suffix != SUFFIX:
+        raise ConfigError(
+            f"{output} does not end in {SUFFIX}, by which motet train tells a project file from a log; give a name "
+            f"that does, as in -o motet{SUFFIX}"
+        )
     if output.exists():
         raise ConfigError(f"there is a file {output} already; give another name with -o, or remove it")
     if not output.parent.is_dir():
