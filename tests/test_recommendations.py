@@ -88,6 +88,10 @@ def test_where_a_table_cannot_be_written(tmp_path: Path) -> None:
         (tmp_path / "log.csv").write_text(content)
         with pytest.raises(ConfigError, match=r"log.csv holds something other than recommendations, and they would re"):
             check_writable(tmp_path / "log.csv")
+    for name in ("manifest.json", "model.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ConfigError, match=r"lists.csv': '.*' holds a saved model, which another file would damage"):
+        check_writable(tmp_path / "lists.csv")
 
 
 def test_a_full_disk_keeps_the_lists_of_yesterday(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from rich.console import Console
 from rich.progress import track
 
+from motet.artifact.folder import check_outside
 from motet.data.entities import Entities
 from motet.data.ids import Ids, as_series
 from motet.errors import ArtifactError, ConfigError
@@ -106,9 +107,10 @@ def check_writable(path: Path) -> None:
         path: The file.
 
     Raises:
-        ConfigError: If its type is not supported, its folder does not exist, or it holds anything but recommendations,
-            which the table would replace.
+        ConfigError: If its type is not supported, its folder does not exist or is that of a saved model, or it holds
+            anything but recommendations, which the table would replace.
     """
+    check_outside(path)
     if path.suffix not in WRITERS:
         raise ConfigError(f"{path.name!r} has the type {path.suffix!r}; the table is written as {', '.join(WRITERS)}")
     if not path.parent.is_dir():

@@ -276,6 +276,18 @@ def test_saving_replaces_nothing_of_another_kind(tmp_path: Path, kind: Kind, oth
     assert set(contents(tmp_path / "there")) == set(MARKS[kind])
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_nothing_is_written_into_a_saved_folder(tmp_path: Path, kind: Kind) -> None:
+    write_folder(tmp_path / "there", [(name, b"{}") for name in MARKS[kind]], kind=kind)
+    for name in ("report", "a/b"):
+        path = tmp_path / "there" / name
+        words = f"cannot write '{path}': 'there' holds {kind}, which another file would damage; choose a place outside"
+        with pytest.raises(ConfigError, match=words):
+            check_free(path)
+    (tmp_path / "manifest.json").write_text("{}")  # of something else, such as an extension of a browser
+    check_free(tmp_path / "model")
+
+
 def test_a_report_is_no_saved_model(tmp_path: Path) -> None:
     for kind, names in MARKS.items():
         write_folder(tmp_path / kind.name, [(name, b"{}") for name in names], kind=kind)

@@ -140,15 +140,19 @@ def test_someone_who_wants_to_end_is_heard(tmp_path: Path) -> None:
 
 
 def test_no_run_is_written_into_a_saved_model(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{}")
-    with (
-        pytest.raises(ConfigError, match="holds a saved model, which more files would damage; give another folder"),
-        RunFolder(tmp_path, {}),
-    ):
-        raise AssertionError
-    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
-    words = "manifest.json is a file, and a run needs a folder; give another name with -o"
-    with pytest.raises(ConfigError, match=words), RunFolder(tmp_path / "manifest.json", {}):
+    for name in ("manifest.json", "model.json"):
+        (tmp_path / name).write_text("{}")
+    for folder in (tmp_path, tmp_path / "sweep"):
+        words = "plan.json': .* holds a saved model, which another file would damage; choose a place outside"
+        with pytest.raises(ConfigError, match=words), RunFolder(folder, {}):
+            raise AssertionError
+    assert {file.name for file in tmp_path.iterdir()} == {"manifest.json", "model.json"}
+
+
+def test_a_run_needs_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = r"file is a file, and a run needs a folder; give another name with -o"
+    with pytest.raises(ConfigError, match=words), RunFolder(tmp_path / "file", {}):
         raise AssertionError
 
 

@@ -243,6 +243,23 @@ def held(folder: Path) -> Kind:
     return next((kind for name, kind in MARKS.items() if (folder / name).exists()), Kind.MODEL)
 
 
+def check_outside(path: str | Path) -> None:
+    """Refuse a path within a saved folder, which is damaged by any file that it does not list.
+
+    Args:
+        path: The path to write to.
+
+    Raises:
+        ConfigError: If one of the folders above it holds a saved model, an artifact or a report.
+    """
+    for folder in Path(path).resolve().parents:
+        if (folder / MANIFEST).exists() and any((folder / name).exists() for name in MARKS):
+            raise ConfigError(
+                f"cannot write {str(path)!r}: {folder.name!r} holds {held(folder)}, which another file would damage; "
+                "choose a place outside"
+            )
+
+
 def check_free(path: str | Path, kind: Kind = Kind.MODEL) -> None:
     """Refuse a path that cannot be saved to, or where saving would remove something of another kind.
 
@@ -258,6 +275,7 @@ def check_free(path: str | Path, kind: Kind = Kind.MODEL) -> None:
     """
     target = Path(path).resolve()
     try:
+        check_outside(path)
         _check_writable(target, str(path))
         _check_replaceable(target, kind)
     except OSError as error:

@@ -13,7 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from motet.artifact.folder import MANIFEST, held
+from motet.artifact.folder import check_outside
 from motet.compare.trial import Trial
 from motet.errors import ArtifactError, ConfigError, DataError
 from motet.whole_file import whole_file
@@ -31,8 +31,8 @@ class RunFolder:
         plan: Description of the run, as JSON can hold it.
 
     Raises:
-        ConfigError: On entering: if another process is using the folder, it is a file, or it holds another run, a
-            saved model or a report.
+        ConfigError: On entering: if another process is using the folder, it is a file, or it holds or lies in a
+            saved model or a report, or it holds another run.
         DataError: On entering: if a file of the run is damaged.
         ArtifactError: If the folder cannot be written; earlier records are kept.
 
@@ -48,11 +48,9 @@ class RunFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
+        check_outside(self.path / PLAN)
         if self.path.is_file():
             raise ConfigError(f"{self.path} is a file, and a run needs a folder; give another name with -o")
-        if (self.path / MANIFEST).exists():
-            kind = held(self.path)
-            raise ConfigError(f"{self.path} holds {kind}, which more files would damage; give another folder with -o")
         with _writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
