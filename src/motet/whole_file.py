@@ -1,4 +1,4 @@
-"""whole_file: write a file whole or not at all."""
+"""whole_file: write a file whole or not at all; sync_folder: have the names of files on disk as well."""
 
 from __future__ import annotations
 
@@ -41,3 +41,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the entries of a folder to disk; without this, a power failure can lose a new file that is itself synced.
+
+    Args:
+        folder: The folder in which files were created, renamed or removed.
+    """
+    with suppress(PermissionError):  # Windows cannot open folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from motet import __version__
 from motet.artifact.lock import locked
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError, ConfigError, MotetError
+from motet.whole_file import sync_folder
 
 Read = TypeVar("Read")
 
@@ -345,20 +345,6 @@ def _swap(new: Path, target: Path, old: Path) -> None:
         raise
     sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync the entries of a folder to disk; without this, a power failure can lose a new file that is itself synced.
-
-    Args:
-        folder: The folder in which files were created, renamed or removed.
-    """
-    with suppress(PermissionError):  # Windows cannot open folders
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _manifest(folder: Path, path: str) -> dict[str, Any]:

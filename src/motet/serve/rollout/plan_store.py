@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.artifact.folder import sync_folder
 from motet.artifact.sealed import seal, unseal
 from motet.errors import ArtifactError
 from motet.serve.problem import Problem
 from motet.serve.rollout.plan import NOTHING, Plan
+from motet.whole_file import sync_folder
 
 
 class PlanStore:
