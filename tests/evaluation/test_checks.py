@@ -61,9 +61,10 @@ def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
 def test_absent_context_is_refused(parts: split.Split) -> None:
     train, test = parts
     user = ContextTower(train.users, dim=4, context={"hour": "numeric"})
-    user.remembers = False
     model = Model(user=user, item=FeatureTower(train.items, dim=4), tasks=[Rating("rating")])
     columns = {name: column for name, column in test.columns.items() if name != "hour"}
     without = EventLog(test.schema, test.users, test.items, columns)
-    with pytest.raises(DataError, match="the model reads the context 'hour' of users, which is not in the test log"):
+    with pytest.raises(
+        DataError, match=r"the context 'hour' of users, which is not in the test log\. Read it with the"
+    ):
         evaluate(model, without, train=train)

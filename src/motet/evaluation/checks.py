@@ -73,10 +73,13 @@ def check_model(model: Model, test: EventLog) -> None:
                 f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently; "
                 "read the test with encode(...) of the log that the model was built on"
             )
-        for column in () if tower.remembers else tower.context:  # a tower that remembers has defaults
+        for column in tower.context:
             if column not in test.columns:
                 hint = did_you_mean(column, test.columns)
-                raise DataError(f"the model reads the context {column!r} of {name}, which is not in the test log{hint}")
+                raise DataError(
+                    f"the model reads the context {column!r} of {name}, which is not in the test log{hint} Read it "
+                    "with the encode(...) of a Recommender, or of the training log"
+                )
 
 
 def check_labels(name: str, needs: Sequence[str], test: EventLog) -> None:
