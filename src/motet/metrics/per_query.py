@@ -24,10 +24,10 @@ class PerQuery(Additive, CorpusMetric):
     $$ \frac{\sum_q w_q M_q}{\sum_q w_q} \qquad
     M_q = \frac{1}{best(n_q)} \sum_{j : place_{qj} \le k} gain(place_{qj}, j) \qquad place_{qj} = \max(rank_{qj}, j) $$
 
-    for the j-th best of the n_q positives of query q, whose weight is the mean weight of its positives. No two
-    positives share a place, even if an optimistic tie rule or a repeated row gives them the same rank, so no list is
-    better than perfect. Positives of one query may come in any order and in several parts. NaN if there are none; rows
-    of weight 0 are ignored.
+    for the j-th best of the n_q positives of query q, whose weight is the mean weight of its positives. Positives to
+    which an optimistic tie rule or a repeated row gives the same rank do not share a place, so no list is better than
+    perfect; those that tie with each other under the pessimistic rule all take the last of their places. Positives of
+    one query may come in any order and in several parts. NaN if there are none; rows of weight 0 are ignored.
 
     Args:
         k: Length of the list; all candidates by default.
