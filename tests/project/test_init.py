@@ -27,26 +27,37 @@ def declared(folder: Path, events: str, *, explain: bool = False, **options: str
     return tomllib.loads(output.read_text())
 
 
-def test_what_users_get_waits_in_comments(folder: Path) -> None:
+def uncommented(folder: Path, events: str) -> dict[str, Any]:
+    """The [recommend] that a fresh project file offers in comments, written into it."""
+    assert "recommend" not in declared(folder, events)
+    head, _, rest = (folder / "motet.toml").read_text().partition("# [recommend]\n")
+    offered = "".join(line.removeprefix("# ") for line in f"# [recommend]\n{rest}".splitlines(keepends=True))
+    (folder / "motet.toml").write_text(head + offered)
+    found: dict[str, Any] = tomllib.loads(offered)["recommend"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("log", "seen", "touched", "task"),
+    [
+        ("long.csv", "event == 'purchase'", "event == 'view' or event == 'cart' or event == 'review'", "purchase"),
+        ("wide.parquet", "bought == 1", "clicked == 1", "find_bought"),
+    ],
+)
+def test_what_users_get_waits_in_comments(folder: Path, log: str, seen: str, touched: str, task: str) -> None:
     """Less the first # of each line it takes effect."""
-    assert "recommend" not in declared(folder, "long.csv")
-    text = (folder / "motet.toml").read_text()
-    head, _, offered = text.partition("# [recommend]\n")
-    asked = "".join(line.removeprefix("# ") for line in f"# [recommend]\n{offered}".splitlines(keepends=True))
-    (folder / "motet.toml").write_text(head + asked)
-    product = check(Project.read(folder / "motet.toml"))
-    assert any(fact.startswith("An item counts as seen by event == 'purchase'") for fact in product.facts)
-    assert tomllib.loads(asked)["recommend"]["retrieve"] == [
-        {
-            "kind": "Touched",
-            "where": "event == 'view' or event == 'cart' or event == 'review'",
-            "by": "purchase",
-        },
-        "purchase",
-    ]
-    declared(folder, "wide.parquet")  # one row may be a view and a purchase: nothing is offered
-    assert "# Optional: [recommend]." in (folder / "motet.toml").read_text()
-    assert "\n# [recommend]\n" not in (folder / "motet.toml").read_text()
+    offered = uncommented(folder, log)
+    assert offered == {"seen": seen, "retrieve": [{"kind": "Touched", "where": touched, "by": task}, task]}
+    facts = check(Project.read(folder / "motet.toml")).facts
+    assert any(fact.startswith(f"An item counts as seen by {seen}") for fact in facts)
+
+
+def test_what_was_only_shown_may_be_recommended(tmp_path: Path) -> None:
+    wide().drop("bought", "stars").write_parquet(tmp_path / "log.parquet")
+    assert uncommented(tmp_path, "log.parquet") == {"seen": "clicked == 1"}
+    wide().drop("clicked", "bought").write_parquet(tmp_path / "log.parquet")
+    declared(tmp_path, "log.parquet")
+    assert "\n# [recommend]\n" not in (tmp_path / "motet.toml").read_text()
 
 
 def test_a_wide_log(folder: Path) -> None:

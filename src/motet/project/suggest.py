@@ -40,7 +40,8 @@ def suggest(found: Guess, events: Table, data: Mapping[str, str]) -> Tables:
 
     Returns:
         The tables; with `recommend` if a task predicts what speaks against an item, which is to move it down, and with
-        `offered` if there are several kinds of events, so that items which a user only viewed may be recommended again.
+        `offered` if there are several kinds of events or signals of 0 and 1, so that items which a user only viewed, or
+        was only shown, may be recommended again.
     """
     schema: Tables = {role: found.roles[role] for role in ("user", "item", "time", "event") if role in found.roles}
     schema["signals"] = list(found.signals)
@@ -146,14 +147,18 @@ def _recommend(tasks: list[Tables], weights: Mapping[str, int]) -> Tables:
 
 
 def _offered(found: Guess, tasks: list[Tables]) -> Tables:
-    """Items with the strongest kind of event are left out; items with weaker ones come first."""
-    kinds = [task for task in tasks if task["kind"] == "Retrieval" and "event" in found.roles]
-    if len(kinds) < 2:
+    """Items with the strongest signal or kind of event are left out; items with weaker ones come first.
+
+    A row of a log without kinds of events may say that an item was shown, and no more: those may come again.
+    """
+    kinds = [task for task in tasks if task["kind"] == "Retrieval" and "positives" in task]
+    if not kinds or ("event" in found.roles and len(kinds) == 1):
         return {}
     strongest = next((task for task in kinds if STRONG.search(task["positives"].lower())), kinds[-1])
-    touched = " or ".join(task["positives"] for task in kinds if task is not strongest)
-    first = {"kind": "Touched", "where": touched, "by": strongest["name"]}
-    return {"offered": {"seen": strongest["positives"], "retrieve": [first, strongest["name"]]}}
+    weaker = [task["positives"] for task in kinds if task is not strongest]
+    first = {"kind": "Touched", "where": " or ".join(weaker), "by": strongest["name"]}
+    stages = {"retrieve": [first, strongest["name"]]} if weaker else {}
+    return {"offered": {"seen": strongest["positives"], **stages}}
 
 
 def _of_signals(signals: list[Profile], against: list[str], events: Table) -> Iterator[Tables]:
