@@ -30,11 +30,23 @@ def test_no_rows_are_refused(parts: split.Split) -> None:
 
 
 def test_logs_of_different_readings_are_refused(parts: split.Split) -> None:
-    other = EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), Schema())
+    train, _ = parts
+    rule = Popularity(train)
+    words = "the training log knows 12 users, and the test log numbers 1 differently; take both from one split, or read"
+    with pytest.raises(DataError, match=words):
+        evaluate(rule, EventLog.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), Schema()), train=train)
+    frame = train.frame()
+    others = EventLog.read(frame.with_columns(pl.col("item_id") + 1000), train.schema)  # as many, and others
+    assert len(others.items) == len(train.items)
+    with pytest.raises(DataError, match="the training log knows 30 items, and the test log numbers 30 differently"):
+        evaluate(rule, others, train=train)
+    with pytest.raises(DataError, match=r"'popularity' knows 30 items, .* 30 differently; read the test with encode"):
+        evaluate(rule, others, train=others)
+    renamed = EventLog.read(frame.rename({"item_id": "sku"}), Schema(item="sku", signals=("rating",)))
     with pytest.raises(
-        DataError, match=r"test rows number 1 users and 1 items, training rows 12 and 30; take both from"
+        DataError, match="training log has items in 'item_id', and the test log has them in 'sku'; take"
     ):
-        evaluate(Popularity(parts.train), other, train=parts.train)
+        evaluate(rule, renamed, train=train)
 
 
 def test_absent_label_is_refused(parts: split.Split) -> None:
@@ -54,7 +66,7 @@ def test_a_model_of_another_log_is_refused(parts: split.Split) -> None:
     ):
         evaluate(build(other, Rating("rating")), test, train=train)
     renamed = EventLog.read(frame.rename({"user_id": "who"}), Schema(user="who", signals=("rating",)))
-    with pytest.raises(DataError, match="the model embeds users by 'who', and the test log has them in 'user_id'"):
+    with pytest.raises(DataError, match="the model has users in 'who', and the test log has them in 'user_id'; read"):
         evaluate(build(renamed, Rating("rating")), test, train=train)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from motet.baselines import Baseline
+from motet.data.entities import Entities
 from motet.data.log import EventLog
 from motet.errors import ConfigError, DataError, check_types, did_you_mean
 from motet.evaluation.corpus import PROTOCOLS
 from motet.model import Model
+
+BUILT = "read the test with encode(...) of the log that it was built on"
 
 
 def check_logs(test: EventLog, train: EventLog) -> None:
@@ -19,17 +23,13 @@ def check_logs(test: EventLog, train: EventLog) -> None:
 
     Raises:
         ConfigError: If either is not an `EventLog`.
-        DataError: If there are no test rows, or the numbers of users or items differ.
+        DataError: If there are no test rows, or the two number their users or items differently.
     """
     check_types(EventLog, test=test, train=train)
     if not len(test):
         raise DataError("there are no test rows; give at least one")
-    if len(test.users) != len(train.users) or len(test.items) != len(train.items):
-        raise DataError(
-            f"test rows number {len(test.users) - 1:,} users and {len(test.items) - 1:,} items, training rows "
-            f"{len(train.users) - 1:,} and {len(train.items) - 1:,}; take both from one split, or read the test with "
-            "train.encode(...)"
-        )
+    fix = "take both from one split, or read the test with train.encode(...)"
+    _check_numbers("the training log", (train.users, train.items), test, fix)
 
 
 def check_lists(*, items: int, protocols: Sequence[str], ks: Sequence[int] | None) -> None:
@@ -54,6 +54,20 @@ def check_lists(*, items: int, protocols: Sequence[str], ks: Sequence[int] | Non
         )
 
 
+def check_baseline(baseline: Baseline, test: EventLog) -> None:
+    """Check that the test log numbers users and items as the baseline does, and has its label.
+
+    Args:
+        baseline: The baseline.
+        test: Held-out rows.
+
+    Raises:
+        DataError: If it does not.
+    """
+    _check_numbers(f"{baseline.name!r}", (baseline.users, baseline.items), test, BUILT)
+    check_labels(baseline.name, () if baseline.label is None else (baseline.label,), test)
+
+
 def check_model(model: Model, test: EventLog) -> None:
     """Check that the test log numbers users and items as the model does, and has the columns that its towers read.
 
@@ -64,15 +78,8 @@ def check_model(model: Model, test: EventLog) -> None:
     Raises:
         DataError: If it does not: its rows would be scored with the vectors of other users or items.
     """
-    for tower, side, name in ((model.user, test.users, "users"), (model.item, test.items, "items")):
-        mine, theirs = tower.entities, side
-        if mine.key != theirs.key:
-            raise DataError(f"the model embeds {name} by {mine.key!r}, and the test log has them in {theirs.key!r}")
-        if mine.vocab is not theirs.vocab and not mine.vocab.ids.equals(theirs.vocab.ids):
-            raise DataError(
-                f"the model knows {len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently; "
-                "read the test with encode(...) of the log that the model was built on"
-            )
+    _check_numbers("the model", (model.user.entities, model.item.entities), test, BUILT)
+    for tower, name in ((model.user, "users"), (model.item, "items")):
         for column in tower.context:
             if column not in test.columns:
                 hint = did_you_mean(column, test.columns)
@@ -97,3 +104,13 @@ def check_labels(name: str, needs: Sequence[str], test: EventLog) -> None:
         if column not in test.columns:
             hint = did_you_mean(column, test.columns)
             raise DataError(f"{name!r} needs column {column!r}, which is not in the test log{hint}")
+
+
+def _check_numbers(whose: str, known: tuple[Entities, Entities], test: EventLog, fix: str) -> None:
+    """Check that rows mean the same users and items in the test log."""
+    for mine, theirs, name in zip(known, (test.users, test.items), ("users", "items"), strict=True):
+        if mine.key != theirs.key:
+            raise DataError(f"{whose} has {name} in {mine.key!r}, and the test log has them in {theirs.key!r}; {fix}")
+        if mine.vocab != theirs.vocab:
+            counts = f"{len(mine) - 1:,} {name}, and the test log numbers {len(theirs) - 1:,} differently"
+            raise DataError(f"{whose} knows {counts}; {fix}")

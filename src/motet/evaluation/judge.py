@@ -21,7 +21,7 @@ from motet.arguments import checked
 from motet.baselines import Baseline, Popularity, Recommends
 from motet.data.log import EventLog
 from motet.errors import ConfigError
-from motet.evaluation.checks import check_labels, check_lists, check_logs, check_model
+from motet.evaluation.checks import check_baseline, check_labels, check_lists, check_logs, check_model
 from motet.evaluation.collect import evidence_of_baseline, evidence_of_model, metrics_of
 from motet.evaluation.corpus import PROTOCOLS, Corpus, Protocol
 from motet.evaluation.curves import level_curves, probability_curves
@@ -197,7 +197,7 @@ class _Results:
 def _baseline_results(system: Baseline, settings: _Settings) -> _Results:
     if settings.preference is not None:
         raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
-    check_labels(system.name, () if system.label is None else (system.label,), settings.test)
+    check_baseline(system, settings.test)
     metrics = partial(metrics_of, system, settings.ks, metric_kinds(system))
     return _Results(evidence_of_baseline(system, metrics, settings.test.batch(), settings.corpus))
 
