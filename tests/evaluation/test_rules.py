@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from motet import FeatureTower, Model, split
+from motet.baselines import GlobalMean, ItemKNN, Popularity, UserItemBias
 from motet.data.log import EventLog
 from motet.data.schema import Schema
 from motet.evaluation import evaluate
@@ -103,3 +104,23 @@ def test_only_what_a_task_predicts_makes_an_item_popular() -> None:
     model.prepare(log)
     report = evaluate(model, log, train=log, protocols=["all items"])
     assert report.beside["popularity"]["buy/all items/hit_rate@1"] == pytest.approx(12 / 18)
+
+
+def test_popularity_stands_beside_another_baseline(parts: split.Split) -> None:
+    """It counts the same rows, judges the same test rows, and lists are made without the same items."""
+    train, test = parts
+    clicked = "clicked == 1"
+    report = evaluate(ItemKNN(train, name="near", where=clicked), test, train=train, slices=["users"])
+    alone = evaluate(Popularity(train, name="near", where=clicked), test, train=train, slices=["users"])
+    assert report.beside["popularity"].figures == alone.figures
+    assert report.slices["users: heavy"].beside["popularity"].figures == alone.slices["users: heavy"].figures
+    assert not alone.beside
+    assert not evaluate(ItemKNN(train), test, train=train, baselines=False).beside
+
+
+def test_the_global_mean_stands_beside_a_baseline_of_ratings(parts: split.Split) -> None:
+    train, test = parts
+    report = evaluate(UserItemBias(train, "stars", name="biases", where="clicked == 1"), test, train=train)
+    alone = evaluate(GlobalMean(train, "stars", name="biases", where="clicked == 1"), test, train=train)
+    assert report.beside["global mean"].figures == alone.figures
+    assert not alone.beside

@@ -30,7 +30,7 @@ from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interle
 from motet.evaluation.leaky_features import CLASS, enough, leaky_features
 from motet.evaluation.notes import label_notes, ranking_notes
 from motet.evaluation.report import Report
-from motet.evaluation.rules import evidence_of_rules, metric_kinds, popularity
+from motet.evaluation.rules import evidence_of_rule, evidence_of_rules, metric_kinds, popularity, simplest
 from motet.evaluation.served import ServedResults, evaluate_lists
 from motet.evaluation.slices import masks
 from motet.evaluation.two_stage import TwoStage
@@ -71,7 +71,7 @@ def evaluate(
             The longest limits `mrr`, too, as `mrr@k`: no rank beyond it is computed, which is quicker on a large
             catalogue.
         ties: The rank of equal scores; pessimistic by default, so that a constant scorer comes last.
-        baselines: Whether to add the metrics of popularity and the global mean.
+        baselines: Whether to add the metrics of popularity and the global mean, beside other baselines, too.
         about: How the rows were chosen, for the notes: the `report` of a split.
         preference: The weighting to evaluate a model with a `Preference` at; by default its own weights.
         slices: How to divide the test rows: `"users"` (new, rare, heavy), `"items"` (new, rare, popular), `"visited"`
@@ -113,7 +113,7 @@ def evaluate(
             corpus = replace(corpus, each_row=bool(model.user.context))
     settings = _Settings(test, train, corpus, ks, preference, thorough)
     if isinstance(system, Baseline):
-        results = _baseline_results(system, settings)
+        results = _baseline_results(system, settings, baselines=baselines)
     else:
         results = _Results() if model is None else _model_results(model, settings, baselines=baselines)
     results.notes += [about] if about else []
@@ -123,7 +123,7 @@ def evaluate(
         *label_notes(results.evidence),
     ]
     if isinstance(system, Recommends) and serves:
-        rules = _list_rules(system, train) if baselines and not isinstance(system, Baseline) else {}
+        rules = _list_rules(system, train) if baselines else {}
         results.add(evaluate_lists(system, rules, test, train=train, ks=ks, condition=positives, preference=preference))
     report = results.report()
     parts = masks(slices, test, train).items()
@@ -194,12 +194,15 @@ class _Results:
         return replace(figures(self.evidence), beside={name: figures(each) for name, each in self.beside.items()})
 
 
-def _baseline_results(system: Baseline, settings: _Settings) -> _Results:
+def _baseline_results(system: Baseline, settings: _Settings, *, baselines: bool) -> _Results:
     if settings.preference is not None:
         raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
     check_baseline(system, settings.test)
-    metrics = partial(metrics_of, system, settings.ks, metric_kinds(system))
-    return _Results(evidence_of_baseline(system, metrics, settings.test.batch(), settings.corpus))
+    metrics, batch = partial(metrics_of, system, settings.ks, metric_kinds(system)), settings.test.batch()
+    results = _Results(evidence_of_baseline(system, metrics, batch, settings.corpus))
+    if baselines:
+        results.beside = evidence_of_rule(system, batch, settings.train, settings.corpus, settings.ks)
+    return results
 
 
 def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Results:
@@ -217,10 +220,14 @@ def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Re
 
 def _list_rules(system: Recommends, train: EventLog) -> dict[str, Recommends]:
     """The rules whose lists are evaluated beside those of the system, without the same seen items."""
-    if not isinstance(system, TwoStage):
-        popular = Popularity(train)
-    else:
+    if isinstance(system, Popularity):
+        return {}
+    popular: Baseline = Popularity(train)
+    if isinstance(system, TwoStage):
         popular = popularity(train, *(system.model.tasks[name] for name in system.retrieves))
+    elif isinstance(system, Baseline):
+        popular = simplest(system, train)
+    if isinstance(system, TwoStage | Baseline):
         popular.seen = system.seen
     return {popular.name: popular}
 

@@ -44,6 +44,43 @@ def evidence_of_rules(
     return found
 
 
+def evidence_of_rule(
+    baseline: Baseline, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
+) -> dict[str, list[Evidence]]:
+    """Score or rank the test rows by a simple rule for a baseline.
+
+    Args:
+        baseline: The baseline.
+        batch: The test rows.
+        train: The rows that the rule is fitted on.
+        corpus: The positives among the test rows.
+        ks: List lengths, as in `metrics_of`.
+
+    Returns:
+        Evidence of the rule, by its name; none for a baseline that is such a rule itself.
+    """
+    if isinstance(baseline, Popularity | GlobalMean):
+        return {}
+    rule = simplest(baseline, train)
+    metrics = partial(metrics_of, baseline, ks, metric_kinds(rule))
+    weights = baseline.rows.weights(batch)
+    return {rule.name: evidence_of_baseline(rule, metrics, batch, corpus, name=baseline.name, weights=weights)}
+
+
+def simplest(baseline: Baseline, train: EventLog) -> Popularity | GlobalMean:
+    """The simplest rule that does what a baseline does.
+
+    Args:
+        baseline: The baseline.
+        train: The training rows.
+
+    Returns:
+        Popularity, or the mean of its label, among the rows that its `where` selects.
+    """
+    where = baseline.rows.where
+    return Popularity(train, where=where) if baseline.label is None else GlobalMean(train, baseline.label, where=where)
+
+
 def metric_kinds(baseline: Baseline) -> tuple[type[Metric], ...]:
     """The metrics that apply to a baseline.
 
