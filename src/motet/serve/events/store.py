@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from motet.errors import ConfigError, DataError, MotetError
 from motet.serve.events.database import EVENTS_TABLE, KNOWN, connect, describe, lasts, refuses_writes, rolled_back
@@ -274,8 +275,12 @@ def make_tables(engine: Engine, tables: MetaData) -> None:
     """
     try:
         tables.create_all(engine)
-    except (IntegrityError, OperationalError, ProgrammingError):
-        tables.create_all(engine)  # another process created them between the check and the creation
+    except (IntegrityError, OperationalError, ProgrammingError):  # another process holds a lock, or made them meanwhile
+        with engine.begin() as connection:
+            for table in tables.sorted_tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _unreachable(error: DBAPIError) -> bool:
