@@ -47,7 +47,7 @@ def test_one_id_gives_one_line_of_the_answer_for_many(films: Entities, vectors: 
     for line, film in enumerate(["film 3", "film 10", "film 3"]):
         one = similar.to(film, 4)
         assert one.ids.tolist() == many.ids[line].tolist()
-        assert torch.equal(one.scores, many.scores[line])
+        torch.testing.assert_close(one.scores, many.scores[line])  # products of another shape may round differently
 
 
 def test_refuses(films: Entities, vectors: torch.Tensor) -> None:

@@ -211,7 +211,11 @@ def test_map_has_its_widest_direction_first(ask: Caller) -> None:
     assert counts == sorted(counts, reverse=True)
     assert sum(point["x"] for point in points) == pytest.approx(0, abs=1e-6)
     assert sum(point["x"] ** 2 for point in points) >= sum(point["y"] ** 2 for point in points)
-    assert ask.get("/v1/map?limit=3")["items"] == points[:3]
+    few = ask.get("/v1/map?limit=3")["items"]
+    for part in ("id", "count"):
+        assert [point[part] for point in few] == [point[part] for point in points[:3]]
+    for axis in ("x", "y"):  # products of another shape may round differently
+        assert [point[axis] for point in few] == pytest.approx([point[axis] for point in points[:3]])
 
 
 def test_model(ask: Caller) -> None:

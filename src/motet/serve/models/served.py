@@ -209,7 +209,7 @@ class ServedModel:
         users, items = self.recommender.users.vocab.ids, self.recommender.items.vocab.ids
         for user in ("nobody", *users[:1]):
             for told in ([], items[:1].to_list()):
-                # Not checked: a model may have ids that are longer than those of requests, or empty.
+                # Not checked: a model may have ids that are longer than those of requests.
                 self.recommend(RecommendBody.model_construct(user=user, history=told), {})
 
     def describe(self) -> dict[str, Any]:
