@@ -30,7 +30,7 @@ from motet.evaluation.leaks import duplicated_rows, implausible_metrics, interle
 from motet.evaluation.leaky_features import CLASS, enough, leaky_features
 from motet.evaluation.notes import label_notes, ranking_notes
 from motet.evaluation.report import Report
-from motet.evaluation.rules import evidence_of_rule, evidence_of_rules, metric_kinds, popularity, simplest
+from motet.evaluation.rules import evidence_of_rules, metric_kinds, popularity, simplest
 from motet.evaluation.served import ServedResults, evaluate_lists
 from motet.evaluation.slices import masks
 from motet.evaluation.two_stage import TwoStage
@@ -113,9 +113,12 @@ def evaluate(
             corpus = replace(corpus, each_row=bool(model.user.context))
     settings = _Settings(test, train, corpus, ks, preference, thorough)
     if isinstance(system, Baseline):
-        results = _baseline_results(system, settings, baselines=baselines)
+        results = _baseline_results(system, settings)
     else:
-        results = _Results() if model is None else _model_results(model, settings, baselines=baselines)
+        results = _Results() if model is None else _model_results(model, settings)
+    judged = system if isinstance(system, Baseline) else model
+    if baselines and judged is not None:
+        results.beside = evidence_of_rules(judged, test.batch(), train, corpus, ks)
     results.notes += [about] if about else []
     results.notes += [
         *ranking_notes(results.evidence, test, corpus),
@@ -194,18 +197,15 @@ class _Results:
         return replace(figures(self.evidence), beside={name: figures(each) for name, each in self.beside.items()})
 
 
-def _baseline_results(system: Baseline, settings: _Settings, *, baselines: bool) -> _Results:
+def _baseline_results(system: Baseline, settings: _Settings) -> _Results:
     if settings.preference is not None:
         raise ConfigError(f"{system.name} is a baseline and takes no preference; leave it out")
     check_baseline(system, settings.test)
-    metrics, batch = partial(metrics_of, system, settings.ks, metric_kinds(system)), settings.test.batch()
-    results = _Results(evidence_of_baseline(system, metrics, batch, settings.corpus))
-    if baselines:
-        results.beside = evidence_of_rule(system, batch, settings.train, settings.corpus, settings.ks)
-    return results
+    metrics = partial(metrics_of, system, settings.ks, metric_kinds(system))
+    return _Results(evidence_of_baseline(system, metrics, settings.test.batch(), settings.corpus))
 
 
-def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Results:
+def _model_results(model: Model, settings: _Settings) -> _Results:
     for name, task in model.tasks.items():
         check_labels(name, task.needs, settings.test)
     with _evaluating(model):
@@ -213,8 +213,6 @@ def _model_results(model: Model, settings: _Settings, *, baselines: bool) -> _Re
         results = _Results(evidence_of_model(model, batch, settings.corpus, settings.ks))
         if settings.thorough:
             results.curves = {**probability_curves(results.evidence), **level_curves(model, batch)}
-    if baselines:
-        results.beside = evidence_of_rules(model, settings.test.batch(), settings.train, settings.corpus, settings.ks)
     return results
 
 

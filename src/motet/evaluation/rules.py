@@ -1,4 +1,4 @@
-"""Simple rules that are evaluated on the same rows as a model, for comparison."""
+"""Simple rules that are evaluated on the same rows as a model or a baseline, for comparison."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from motet.tasks.base import Task
 
 
 def evidence_of_rules(
-    model: Model, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
+    system: Model | Baseline, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
 ) -> dict[str, list[Evidence]]:
-    """Score or rank the test rows by a simple rule for each task of a model.
+    """Score or rank the test rows by a simple rule for each task of a model, or for a baseline.
 
     Args:
-        model: The model.
+        system: The model, or the baseline.
         batch: The test rows.
         train: The rows that the rules are fitted on.
         corpus: The positives among the test rows.
@@ -31,40 +31,27 @@ def evidence_of_rules(
 
     Returns:
         Evidence by rule: popularity for tasks that rank the catalogue, the global mean for tasks that predict a label,
-        the item mean for tasks that order the rows of a user.
+        the item mean for tasks that order the rows of a user. A baseline that is such a rule itself has none.
     """
     found: dict[str, list[Evidence]] = {}
-    for name, task in model.tasks.items():
-        for part, baseline in _rules(task, train):
-            metrics = partial(metrics_of, task, ks, metric_kinds(baseline), part)
-            evidence = evidence_of_baseline(
-                baseline, metrics, batch, corpus, name=name, weights=task.row_weights(batch)
-            )
-            found.setdefault(baseline.name, []).extend(evidence)
+    for name, task, part, rule in _beside(system, train):
+        metrics = partial(metrics_of, task, ks, metric_kinds(rule), part)
+        weights = task.rows.weights(batch) if isinstance(task, Baseline) else task.row_weights(batch)
+        evidence = evidence_of_baseline(rule, metrics, batch, corpus, name=name, weights=weights)
+        found.setdefault(rule.name, []).extend(evidence)
     return found
 
 
-def evidence_of_rule(
-    baseline: Baseline, batch: Batch, train: EventLog, corpus: Corpus, ks: Sequence[int] | None
-) -> dict[str, list[Evidence]]:
-    """Score or rank the test rows by a simple rule for a baseline.
-
-    Args:
-        baseline: The baseline.
-        batch: The test rows.
-        train: The rows that the rule is fitted on.
-        corpus: The positives among the test rows.
-        ks: List lengths, as in `metrics_of`.
-
-    Returns:
-        Evidence of the rule, by its name; none for a baseline that is such a rule itself.
-    """
-    if isinstance(baseline, Popularity | GlobalMean):
-        return {}
-    rule = simplest(baseline, train)
-    metrics = partial(metrics_of, baseline, ks, metric_kinds(rule))
-    weights = baseline.rows.weights(batch)
-    return {rule.name: evidence_of_baseline(rule, metrics, batch, corpus, name=baseline.name, weights=weights)}
+def _beside(system: Model | Baseline, train: EventLog) -> Iterator[tuple[str, Task | Baseline, str | None, Baseline]]:
+    """Each task, or the baseline: its name, itself, the part of its output that is compared, and the rule."""
+    if isinstance(system, Popularity | GlobalMean):
+        return
+    if isinstance(system, Baseline):
+        yield system.name, system, None, simplest(system, train)
+        return
+    for name, task in system.tasks.items():
+        for part, rule in _rules(task, train):
+            yield name, task, part, rule
 
 
 def simplest(baseline: Baseline, train: EventLog) -> Popularity | GlobalMean:
